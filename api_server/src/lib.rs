@@ -1,0 +1,1 @@
+//! The pnl-tracker binary: HTTP interface and subcommands.

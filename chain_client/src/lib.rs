@@ -1,0 +1,1 @@
+//! The only crate that calls out: chain endpoints and price sources.

@@ -1,0 +1,1 @@
+//! Batches and wallet tasks: submit, claim, work, finish.

@@ -1,0 +1,1 @@
+//! A loopback chain endpoint that serves recorded transactions, for demo, tests and load runs.

@@ -1,0 +1,27 @@
+//! Money, lots and the shared value types of the service.
+//!
+//! This crate is pure: values in, values out. It knows no network, no database, no clock and no
+//! randomness, so every number it produces can be replayed from its inputs. Floating point appears
+//! nowhere in it.
+//!
+//! What lives where:
+//! - [`amount`]: base units and US dollars, exact;
+//! - [`chain`], [`asset`], [`raw`]: who, what, and the opaque transaction as an endpoint gave it;
+//! - [`movement`]: what one transaction did to one wallet (the parser's answer);
+//! - [`price`]: prices with their source and time;
+//! - [`event`]: accounting events, the input of the engine.
+
+pub mod amount;
+pub mod asset;
+pub mod chain;
+pub mod event;
+pub mod movement;
+pub mod price;
+pub mod raw;
+
+pub use amount::{AmountError, RawAmount, RawDelta, Usd, UsdPrice};
+pub use asset::AssetId;
+pub use chain::{Address, Chain, TxId, WalletRef};
+pub use movement::{TxKind, TxStatus, WalletTransaction};
+pub use price::{PriceBook, PriceQuote, PriceRank};
+pub use raw::RawTransaction;

@@ -1,0 +1,1 @@
+//! Settings, logs, shutdown and the PostgreSQL supervisor: no business rule.

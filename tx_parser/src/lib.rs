@@ -1,0 +1,1 @@
+//! Raw transactions in, a wallet's net movements out: pure.
