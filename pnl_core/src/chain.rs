@@ -190,6 +190,18 @@ impl fmt::Display for WalletRef {
     }
 }
 
+/// The finalized block (slot) up to which a wallet is looked at. One per batch; later transactions
+/// are ignored.
+///
+/// Serialized for the store with integer seconds; the HTTP surface writes the time as RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Pin {
+    /// Slot or block number; inclusive.
+    pub block: u64,
+    /// Unix seconds of that block.
+    pub block_time: i64,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

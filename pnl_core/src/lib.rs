@@ -21,7 +21,7 @@ pub mod raw;
 
 pub use amount::{AmountError, RawAmount, RawDelta, Usd, UsdPrice};
 pub use asset::AssetId;
-pub use chain::{Address, Chain, TxId, WalletRef};
+pub use chain::{Address, Chain, Pin, TxId, WalletRef};
 pub use movement::{TxKind, TxStatus, WalletTransaction};
 pub use price::{PriceBook, PriceQuote, PriceRank};
 pub use raw::RawTransaction;
