@@ -1,1 +1,5 @@
-//! Settings, logs, shutdown and the PostgreSQL supervisor: no business rule.
+//! What every process of the service needs around its work: settings, logs, shutdown, time and
+//! the PostgreSQL supervisor. No business rule lives here, and none of the other crates is known
+//! here.
+
+pub mod config;

@@ -1,0 +1,374 @@
+//! The keys of the service itself, their types and their defaults. `config.toml` explains each for
+//! operators; the keys of chain endpoints and prices are in [`super::endpoints`].
+
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::endpoints::{Chains, PriceSettings};
+use super::secret::SecretUrl;
+
+/// All settings of one process, validated.
+///
+/// [`Settings::load`] is the way to get them; [`Settings::default`] are the documented defaults.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// What this process does.
+    pub service: ServiceSettings,
+    /// The public listener.
+    pub api: ApiSettings,
+    /// The listener of operators: metrics.
+    pub admin: AdminSettings,
+    /// Log lines.
+    pub log: LogSettings,
+    /// PostgreSQL.
+    pub database: DatabaseSettings,
+    /// Redis.
+    pub redis: RedisSettings,
+    /// Admission of batches.
+    pub batch: BatchSettings,
+    /// The work on wallets.
+    pub worker: WorkerSettings,
+    /// Chain endpoints.
+    pub chains: Chains,
+    /// Price sources and par values.
+    pub prices: PriceSettings,
+}
+
+/// What a process does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Answers requests and works on wallets.
+    #[default]
+    All,
+    /// Answers requests only.
+    Api,
+    /// Works on wallets only; the public listener answers the health paths.
+    Worker,
+}
+
+/// The text names no role.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown role {0:?}; known are all, api, worker")]
+pub struct UnknownRole(pub String);
+
+impl Role {
+    /// The name, as in configuration and `--role`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Api => "api",
+            Self::Worker => "worker",
+        }
+    }
+
+    /// Whether this process answers requests of clients.
+    pub const fn serves_requests(self) -> bool {
+        matches!(self, Self::All | Self::Api)
+    }
+
+    /// Whether this process claims wallets.
+    pub const fn works_on_wallets(self) -> bool {
+        matches!(self, Self::All | Self::Worker)
+    }
+}
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(text: &str) -> Result<Self, UnknownRole> {
+        match text {
+            "all" => Ok(Self::All),
+            "api" => Ok(Self::Api),
+            "worker" => Ok(Self::Worker),
+            other => Err(UnknownRole(other.to_owned())),
+        }
+    }
+}
+
+/// `[service]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServiceSettings {
+    /// What this process does; `--role` overrides it.
+    pub role: Role,
+}
+
+/// `[api]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApiSettings {
+    /// Address to listen on.
+    pub host: String,
+    /// Port to listen on; 0 takes a free one.
+    pub port: u16,
+    /// Longest time for one answer, in seconds.
+    pub request_timeout_seconds: u64,
+    /// Largest request body, in bytes.
+    pub max_body_bytes: u64,
+    /// Most wallets of one batch, counted before duplicates are removed.
+    pub max_wallets: u32,
+}
+
+impl Default for ApiSettings {
+    fn default() -> Self {
+        Self {
+            host: "127.0.0.1".to_owned(),
+            port: 8080,
+            request_timeout_seconds: 30,
+            max_body_bytes: 2_097_152,
+            max_wallets: 10_000,
+        }
+    }
+}
+
+impl ApiSettings {
+    /// Longest time for one answer.
+    pub const fn request_timeout(&self) -> Duration {
+        Duration::from_secs(self.request_timeout_seconds)
+    }
+}
+
+/// `[admin]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdminSettings {
+    /// Address to listen on.
+    pub host: String,
+    /// Port to listen on; 0 takes a free one.
+    pub port: u16,
+}
+
+impl Default for AdminSettings {
+    fn default() -> Self {
+        Self { host: "127.0.0.1".to_owned(), port: 9090 }
+    }
+}
+
+/// Form of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// Form of the lines.
+    pub format: LogFormat,
+    /// Which lines: directives of `tracing_subscriber::EnvFilter`.
+    pub filter: String,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}
+
+/// `[database]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DatabaseSettings {
+    /// PostgreSQL to use; empty: an own cluster below [`DatabaseSettings::data_dir`].
+    pub postgres_url: SecretUrl,
+    /// Folder of the own cluster.
+    pub data_dir: PathBuf,
+    /// Folder of the PostgreSQL server programs; empty: they are searched for.
+    pub bin_dir: PathBuf,
+    /// Most connections of this process.
+    pub max_connections: u32,
+    /// Connections kept open.
+    pub min_connections: u32,
+    /// Longest wait for a free connection, in seconds.
+    pub acquire_timeout_seconds: u64,
+    /// An idle connection above the minimum is closed after so many seconds.
+    pub idle_timeout_seconds: u64,
+    /// A connection is replaced after so many seconds.
+    pub max_lifetime_seconds: u64,
+    /// Longest time of one statement, in seconds.
+    pub statement_timeout_seconds: u64,
+}
+
+impl Default for DatabaseSettings {
+    fn default() -> Self {
+        Self {
+            postgres_url: SecretUrl::default(),
+            data_dir: PathBuf::from("./data"),
+            bin_dir: PathBuf::new(),
+            max_connections: 100,
+            min_connections: 20,
+            acquire_timeout_seconds: 30,
+            idle_timeout_seconds: 600,
+            max_lifetime_seconds: 1800,
+            statement_timeout_seconds: 60,
+        }
+    }
+}
+
+impl DatabaseSettings {
+    /// Longest wait for a free connection.
+    pub const fn acquire_timeout(&self) -> Duration {
+        Duration::from_secs(self.acquire_timeout_seconds)
+    }
+
+    /// Idle time after which a connection above the minimum is closed.
+    pub const fn idle_timeout(&self) -> Duration {
+        Duration::from_secs(self.idle_timeout_seconds)
+    }
+
+    /// Age at which a connection is replaced.
+    pub const fn max_lifetime(&self) -> Duration {
+        Duration::from_secs(self.max_lifetime_seconds)
+    }
+
+    /// Longest time of one statement.
+    pub const fn statement_timeout(&self) -> Duration {
+        Duration::from_secs(self.statement_timeout_seconds)
+    }
+}
+
+/// `[redis]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RedisSettings {
+    /// Redis to use; empty: caches and limits live in the process.
+    pub url: SecretUrl,
+}
+
+/// What happens to a batch beyond the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Admission {
+    /// It is refused with 503 and `Retry-After`.
+    #[default]
+    Reject,
+}
+
+/// `[batch]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BatchSettings {
+    /// Most batches at a time that have not ended, over all processes of one database.
+    pub max_concurrent: u32,
+    /// What happens to the next one.
+    pub admission: Admission,
+    /// How long an `Idempotency-Key` is remembered, in hours.
+    pub idempotency_hours: u32,
+}
+
+impl Default for BatchSettings {
+    fn default() -> Self {
+        Self { max_concurrent: 3, admission: Admission::Reject, idempotency_hours: 24 }
+    }
+}
+
+/// `[worker]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkerSettings {
+    /// Wallets worked on at a time by this process.
+    pub wallet_permits: u32,
+    /// Longest time of one attempt at a wallet, in seconds.
+    pub wallet_timeout_seconds: u64,
+    /// A claim lapses when it was not renewed for so many seconds; it is renewed every third.
+    pub lease_seconds: u64,
+    /// Pause between two looks for work when no notification came, in milliseconds.
+    pub poll_interval_ms: u64,
+    /// Time that running wallets get after a request to stop, in seconds.
+    pub shutdown_grace_seconds: u64,
+    /// Longest time of one call of a provider, in seconds.
+    pub call_timeout_seconds: u64,
+    /// Tries of one call before the attempt counts as failed.
+    pub call_tries: u32,
+    /// Failed attempts before a wallet is given up.
+    pub max_attempts: u32,
+    /// Attempts that ended at the time limit with progress, before a wallet is given up.
+    pub max_continuations: u32,
+    /// Times a wallet's worker may die without progress before the wallet is parked as failed.
+    pub max_takeovers: u32,
+    /// How long a chain whose providers are all down is waited for, in minutes.
+    pub outage_limit_minutes: u64,
+    /// Pause before the second attempt, in seconds; doubles from there, with jitter.
+    pub backoff_seconds: u64,
+    /// Token accounts of one wallet that are followed; more cut the history to the newest.
+    pub max_token_accounts: u32,
+    /// Transactions of one wallet that are read; more cut the history to the newest.
+    pub max_transactions: u32,
+    /// Calls in flight for one wallet.
+    pub fetch_concurrency: u32,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        Self {
+            wallet_permits: 5,
+            wallet_timeout_seconds: 180,
+            lease_seconds: 30,
+            poll_interval_ms: 1000,
+            shutdown_grace_seconds: 30,
+            call_timeout_seconds: 60,
+            call_tries: 5,
+            max_attempts: 3,
+            max_continuations: 1000,
+            max_takeovers: 20,
+            outage_limit_minutes: 60,
+            backoff_seconds: 5,
+            max_token_accounts: 1000,
+            max_transactions: 200_000,
+            fetch_concurrency: 8,
+        }
+    }
+}
+
+impl WorkerSettings {
+    /// Longest time of one attempt at a wallet.
+    pub const fn wallet_timeout(&self) -> Duration {
+        Duration::from_secs(self.wallet_timeout_seconds)
+    }
+
+    /// Life of a claim that is not renewed.
+    pub const fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds)
+    }
+
+    /// Pause between two renewals: a third of the lease.
+    pub fn heartbeat(&self) -> Duration {
+        self.lease() / 3
+    }
+
+    /// Pause between two looks for work.
+    pub const fn poll_interval(&self) -> Duration {
+        Duration::from_millis(self.poll_interval_ms)
+    }
+
+    /// Time that running wallets get after a request to stop.
+    pub const fn shutdown_grace(&self) -> Duration {
+        Duration::from_secs(self.shutdown_grace_seconds)
+    }
+
+    /// Longest time of one call of a provider.
+    pub const fn call_timeout(&self) -> Duration {
+        Duration::from_secs(self.call_timeout_seconds)
+    }
+
+    /// How long a chain whose providers are all down is waited for.
+    pub const fn outage_limit(&self) -> Duration {
+        Duration::from_secs(self.outage_limit_minutes * 60)
+    }
+
+    /// Pause before the second attempt.
+    pub const fn backoff(&self) -> Duration {
+        Duration::from_secs(self.backoff_seconds)
+    }
+}

@@ -1,0 +1,217 @@
+//! Ranges and contradictions.
+
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
+
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use super::endpoints::{PriceSource, ProviderKind, ProviderSettings};
+use super::secret::SecretUrl;
+use super::settings::Settings;
+
+/// One day in seconds: no wait in this service is sensibly longer.
+const DAY: u64 = 86_400;
+
+/// Collects what is wrong, as (key, problem).
+#[derive(Default)]
+struct Violations(Vec<(String, String)>);
+
+impl Violations {
+    fn add(&mut self, key: &str, problem: impl Into<String>) {
+        self.0.push((key.to_owned(), problem.into()));
+    }
+
+    fn range(&mut self, key: &str, value: impl Into<u64>, allowed: RangeInclusive<u64>) {
+        let value = value.into();
+        if !allowed.contains(&value) {
+            let (low, high) = (allowed.start(), allowed.end());
+            self.add(key, format!("{value} is out of range, allowed are {low} to {high}"));
+        }
+    }
+
+    fn url(&mut self, key: &str, url: &SecretUrl, schemes: &[&str]) {
+        // The parser's own words are safe: they never quote the URL.
+        match Url::parse(url.expose()) {
+            Err(error) => self.add(key, format!("not a URL: {error}")),
+            Ok(parsed) if !schemes.contains(&parsed.scheme()) => self.add(
+                key,
+                format!("scheme {:?} is not one of {}", parsed.scheme(), schemes.join(", ")),
+            ),
+            Ok(_) => {}
+        }
+    }
+}
+
+impl Settings {
+    /// Brings values with several spellings to one: EVM contracts to lower case.
+    pub(super) fn normalize(&mut self) {
+        let coins = &mut self.prices.stablecoins;
+        for list in [&mut coins.ethereum, &mut coins.base, &mut coins.binance_smart_chain] {
+            for address in list {
+                address.make_ascii_lowercase();
+            }
+        }
+    }
+
+    /// Everything that is out of range or contradicts something else, as (key, problem).
+    pub(super) fn violations(&self) -> Vec<(String, String)> {
+        let mut found = Violations::default();
+        self.check_listeners(&mut found);
+        self.check_stores(&mut found);
+        self.check_work(&mut found);
+        for (chain, settings) in self.chains.iter() {
+            check_providers(chain, &settings.providers, &mut found);
+        }
+        self.check_prices(&mut found);
+        found.0
+    }
+
+    fn check_listeners(&self, found: &mut Violations) {
+        for (key, host) in [("api.host", &self.api.host), ("admin.host", &self.admin.host)] {
+            if host.trim().is_empty() {
+                found.add(key, "empty; 127.0.0.1 listens locally, 0.0.0.0 on all interfaces");
+            }
+        }
+        if self.api.port != 0
+            && self.api.port == self.admin.port
+            && self.api.host == self.admin.host
+        {
+            found.add("admin.port", format!("{} is api.port too", self.admin.port));
+        }
+        found.range("api.request_timeout_seconds", self.api.request_timeout_seconds, 1..=3600);
+        found.range("api.max_body_bytes", self.api.max_body_bytes, 1024..=1 << 30);
+        found.range("api.max_wallets", self.api.max_wallets, 1..=1_000_000);
+        if let Err(error) = EnvFilter::try_new(&self.log.filter) {
+            found.add("log.filter", error.to_string());
+        }
+    }
+
+    fn check_stores(&self, found: &mut Violations) {
+        let database = &self.database;
+        if !database.postgres_url.is_empty() {
+            found.url("database.postgres_url", &database.postgres_url, &["postgres", "postgresql"]);
+        } else if database.data_dir.as_os_str().is_empty() {
+            found.add("database.data_dir", "empty, and database.postgres_url is empty too");
+        }
+        if !self.redis.url.is_empty() {
+            found.url("redis.url", &self.redis.url, &["redis", "rediss", "redis+unix", "unix"]);
+        }
+        found.range("database.max_connections", database.max_connections, 1..=10_000);
+        if database.min_connections > database.max_connections {
+            found.add(
+                "database.min_connections",
+                format!(
+                    "{} is more than database.max_connections = {}",
+                    database.min_connections, database.max_connections
+                ),
+            );
+        }
+        for (key, seconds) in [
+            ("database.acquire_timeout_seconds", database.acquire_timeout_seconds),
+            ("database.idle_timeout_seconds", database.idle_timeout_seconds),
+            ("database.max_lifetime_seconds", database.max_lifetime_seconds),
+            ("database.statement_timeout_seconds", database.statement_timeout_seconds),
+        ] {
+            found.range(key, seconds, 1..=DAY);
+        }
+    }
+
+    fn check_work(&self, found: &mut Violations) {
+        found.range("batch.max_concurrent", self.batch.max_concurrent, 1..=10_000);
+        found.range("batch.idempotency_hours", self.batch.idempotency_hours, 1..=8760);
+        let worker = &self.worker;
+        found.range("worker.wallet_permits", worker.wallet_permits, 1..=1000);
+        found.range("worker.wallet_timeout_seconds", worker.wallet_timeout_seconds, 1..=DAY);
+        // A renewal every third of the lease must leave whole seconds.
+        found.range("worker.lease_seconds", worker.lease_seconds, 3..=3600);
+        found.range("worker.poll_interval_ms", worker.poll_interval_ms, 10..=60_000);
+        found.range("worker.shutdown_grace_seconds", worker.shutdown_grace_seconds, 0..=3600);
+        found.range("worker.call_timeout_seconds", worker.call_timeout_seconds, 1..=3600);
+        found.range("worker.call_tries", worker.call_tries, 1..=100);
+        found.range("worker.max_attempts", worker.max_attempts, 1..=1000);
+        found.range("worker.max_continuations", worker.max_continuations, 1..=1_000_000);
+        found.range("worker.max_takeovers", worker.max_takeovers, 1..=1_000_000);
+        found.range("worker.outage_limit_minutes", worker.outage_limit_minutes, 1..=10_080);
+        found.range("worker.backoff_seconds", worker.backoff_seconds, 0..=3600);
+        found.range("worker.max_token_accounts", worker.max_token_accounts, 1..=1_000_000);
+        found.range("worker.max_transactions", worker.max_transactions, 1..=100_000_000);
+        found.range("worker.fetch_concurrency", worker.fetch_concurrency, 1..=256);
+    }
+
+    fn check_prices(&self, found: &mut Violations) {
+        for (index, source) in self.prices.sources.iter().enumerate() {
+            let key = format!("prices.sources.{index}");
+            match source {
+                PriceSource::Csv { path } if path.as_os_str().is_empty() => {
+                    found.add(&format!("{key}.path"), "empty");
+                }
+                PriceSource::Csv { .. } => {}
+                PriceSource::Llama { url, requests_per_second } => {
+                    found.url(&format!("{key}.url"), url, &["http", "https"]);
+                    found.range(
+                        &format!("{key}.requests_per_second"),
+                        *requests_per_second,
+                        1..=100_000,
+                    );
+                }
+            }
+        }
+        for (chain, coins) in self.prices.stablecoins.iter() {
+            for (index, coin) in coins.iter().enumerate() {
+                let key = format!("prices.stablecoins.{chain}.{index}");
+                if !is_token(chain, coin) {
+                    found.add(&key, format!("no token address of {chain}"));
+                } else if coins[..index].contains(coin) {
+                    found.add(&key, "listed twice");
+                }
+            }
+        }
+    }
+}
+
+fn check_providers(chain: &str, providers: &[ProviderSettings], found: &mut Violations) {
+    let mut names = BTreeSet::new();
+    for (index, provider) in providers.iter().enumerate() {
+        let key = format!("chains.{chain}.providers.{index}");
+        let is_name = !provider.name.is_empty()
+            && provider.name.len() <= 64
+            && provider
+                .name
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+        if !is_name {
+            found.add(
+                &format!("{key}.name"),
+                "must be 1 to 64 letters, digits, dashes, underscores or dots",
+            );
+        } else if !names.insert(&provider.name) {
+            found.add(&format!("{key}.name"), format!("{:?} is there twice", provider.name));
+        }
+        let is_solana_kind = provider.kind == ProviderKind::SolanaRpc;
+        if is_solana_kind != (chain == "solana") {
+            found.add(
+                &format!("{key}.kind"),
+                format!("{} does not speak for {chain}", provider.kind.as_str()),
+            );
+        }
+        found.url(&format!("{key}.url"), &provider.url, &["http", "https"]);
+        found.range(
+            &format!("{key}.requests_per_second"),
+            provider.requests_per_second,
+            1..=100_000,
+        );
+    }
+}
+
+/// Whether the text looks like a token of the chain: base58 of the length of a key, or 0x and
+/// 40 hexadecimal digits.
+fn is_token(chain: &str, text: &str) -> bool {
+    if chain == "solana" {
+        let is_base58 =
+            |b: u8| b.is_ascii_alphanumeric() && !matches!(b, b'0' | b'O' | b'I' | b'l');
+        return (32..=44).contains(&text.len()) && text.bytes().all(is_base58);
+    }
+    text.strip_prefix("0x")
+        .is_some_and(|digits| digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+}
