@@ -9,6 +9,7 @@
 //! - [`chain`], [`asset`], [`raw`]: who, what, and the opaque transaction as an endpoint gave it;
 //! - [`movement`]: what one transaction did to one wallet (the parser's answer);
 //! - [`price`]: prices with their source and time;
+//! - [`value`]: what an exchange and each of its legs is worth;
 //! - [`event`]: accounting events, the input of the engine.
 
 pub mod amount;
@@ -18,6 +19,7 @@ pub mod event;
 pub mod movement;
 pub mod price;
 pub mod raw;
+pub mod value;
 
 pub use amount::{AmountError, RawAmount, RawDelta, Usd, UsdPrice};
 pub use asset::AssetId;
