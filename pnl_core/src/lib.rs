@@ -10,12 +10,16 @@
 //! - [`movement`]: what one transaction did to one wallet (the parser's answer);
 //! - [`price`]: prices with their source and time;
 //! - [`value`]: what an exchange and each of its legs is worth;
+//! - [`ledger`]: from transactions and prices to priced accounting events with their provenance;
+//! - [`hash`]: fingerprints of the inputs;
 //! - [`event`]: accounting events, the input of the engine.
 
 pub mod amount;
 pub mod asset;
 pub mod chain;
 pub mod event;
+pub mod hash;
+pub mod ledger;
 pub mod movement;
 pub mod price;
 pub mod raw;

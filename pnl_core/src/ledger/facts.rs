@@ -1,0 +1,109 @@
+//! What a history amounts to beside its events: sums, counts and what a reader should know.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::event::{LedgerEvent, LegSide};
+use crate::amount::{AmountError, RawAmount, RawDelta};
+use crate::asset::AssetId;
+use crate::movement::WalletTransaction;
+
+/// Sums over a wallet's whole history. Stored beside the ledger; a report needs both.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryFacts {
+    /// Transactions of the wallet, failed ones included, also those without any event.
+    pub transactions: u64,
+    /// Failed ones among them.
+    pub failed: u64,
+    /// Per asset that ever moved.
+    pub assets: BTreeMap<AssetId, AssetFacts>,
+    /// Native base units in the pool of rent deposits.
+    pub rent_pool: RawAmount,
+    /// Movements that the parser saw but could not attribute, summed per asset. In no event.
+    pub unexplained: BTreeMap<AssetId, RawDelta>,
+    /// Transactions that have such a movement.
+    pub unexplained_transactions: u64,
+    /// Transactions of which not all native movements are known.
+    pub incomplete_native: u64,
+    /// Transactions of which not the whole fee is known.
+    pub incomplete_fee: u64,
+    /// Transactions without a block time.
+    pub missing_block_time: u64,
+    /// Legs whose market value is beyond any money and therefore counts as unknown.
+    pub absurd_values: u64,
+    /// Legs whose transaction names other decimals than the first movement of the asset did.
+    pub differing_decimals: u64,
+    /// The notes of all lines, by code: how many transactions have one.
+    pub notes: BTreeMap<String, u64>,
+}
+
+/// Sums over one asset.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssetFacts {
+    /// Decimals, as the first movement of the asset names them; `None` = unknown.
+    pub decimals: Option<u8>,
+    /// Sum of all movements of the wallet, rent and fees included. Base units.
+    pub raw: RawDelta,
+    /// What the lots of the wallet hold: movements out beyond the known history take nothing.
+    pub held: RawAmount,
+    /// Came in unsigned and unpriced.
+    pub unsolicited: bool,
+    /// Came back without its basis: how much in all, base units.
+    pub basis_reset: RawAmount,
+    /// In how many events it did.
+    pub basis_reset_events: u64,
+}
+
+impl HistoryFacts {
+    /// Takes up what the line says about itself.
+    pub(super) fn add_line(&mut self, tx: &WalletTransaction) -> Result<(), AmountError> {
+        self.transactions += 1;
+        self.failed += u64::from(tx.status == crate::movement::TxStatus::Failed);
+        self.incomplete_native += u64::from(!tx.complete.native);
+        self.incomplete_fee += u64::from(!tx.complete.fee);
+        self.missing_block_time += u64::from(tx.block_time.is_none());
+        self.unexplained_transactions += u64::from(!tx.unexplained.is_empty());
+        for rest in &tx.unexplained {
+            let sum = self.unexplained.entry(rest.asset.clone()).or_default();
+            *sum = sum.checked_add(rest.raw)?;
+        }
+        let codes: BTreeSet<&str> = tx.notes.iter().map(|note| note.code.as_str()).collect();
+        for code in codes {
+            *self.notes.entry(code.to_owned()).or_default() += 1;
+        }
+        Ok(())
+    }
+
+    /// Takes up the movements of an event.
+    pub(super) fn add_event(&mut self, event: &LedgerEvent) -> Result<(), AmountError> {
+        if let Some(raw) = event.pool_raw {
+            self.rent_pool = moved(self.rent_pool, raw)?;
+        }
+        for leg in &event.legs {
+            let facts = self.assets.entry(leg.asset.clone()).or_default();
+            facts.raw = facts.raw.checked_add(leg.raw)?;
+            if event.excluded {
+                continue;
+            }
+            facts.held = moved(facts.held, leg.raw)?;
+            if leg.side == LegSide::In {
+                facts.unsolicited |= event.unsolicited;
+                if event.basis_reset {
+                    facts.basis_reset = facts.basis_reset.checked_add(leg.raw.magnitude())?;
+                    facts.basis_reset_events += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A holding after a movement; what leaves beyond it leaves from nowhere.
+fn moved(held: RawAmount, raw: RawDelta) -> Result<RawAmount, AmountError> {
+    if raw.is_negative() {
+        let taken = raw.magnitude().min(held);
+        return held.checked_sub(taken);
+    }
+    held.checked_add(raw.magnitude())
+}
