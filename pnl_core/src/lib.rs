@@ -12,14 +12,18 @@
 //! - [`value`]: what an exchange and each of its legs is worth;
 //! - [`ledger`]: from transactions and prices to priced accounting events with their provenance;
 //! - [`hash`]: fingerprints of the inputs;
-//! - [`event`]: accounting events, the input of the engine.
+//! - [`event`]: accounting events, the input of the engine;
+//! - [`engine`], [`method`]: lots, disposals, gains and totals.
 
 pub mod amount;
 pub mod asset;
 pub mod chain;
+pub mod engine;
 pub mod event;
 pub mod hash;
 pub mod ledger;
+mod lot;
+pub mod method;
 pub mod movement;
 pub mod price;
 pub mod raw;
@@ -28,6 +32,8 @@ pub mod value;
 pub use amount::{AmountError, RawAmount, RawDelta, Usd, UsdPrice};
 pub use asset::AssetId;
 pub use chain::{Address, Chain, Pin, TxId, WalletRef};
+pub use engine::{Engine, EngineError, Options, Outcome, Window};
+pub use method::Method;
 pub use movement::{TxKind, TxStatus, WalletTransaction};
 pub use price::{PriceBook, PriceQuote, PriceRank};
 pub use raw::RawTransaction;

@@ -1,0 +1,455 @@
+//! The rules of one event.
+
+use std::sync::Arc;
+
+use super::records::Activity;
+use super::{
+    Disposal, DisposalLeg, Engine, EngineError, FeePolicy, FeeRecord, Income, LotMatch, Oversold,
+    SwapFeeSide, TransferInBasis, TransferOutAs, Transit, Unpriced,
+};
+use crate::amount::{AmountError, RawAmount, Usd};
+use crate::asset::AssetId;
+use crate::event::{Event, EventFee, EventKind, EventLeg, SwapSide};
+use crate::lot::{Lot, Shares};
+
+/// A leg of an event with its asset looked up and the options applied to its value.
+#[derive(Debug, Clone, Copy)]
+struct Leg {
+    asset: usize,
+    quantity: RawAmount,
+    value: Option<Usd>,
+}
+
+/// A fee of an event; without a leg when it is known in US dollars only.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fee {
+    leg: Option<Leg>,
+    value: Option<Usd>,
+}
+
+/// The event that is being applied.
+#[derive(Debug, Clone, Copy)]
+struct Now<'a> {
+    id: &'a Arc<str>,
+    ts: i64,
+    wallet: &'a Arc<str>,
+    /// Place in the history.
+    order: u64,
+}
+
+impl Engine {
+    /// Applies one event. After a fault the books are in between: the caller must not go on.
+    pub(super) fn step(&mut self, event: &Event) -> Result<(), Fault> {
+        if event.ts < self.last_ts {
+            return Err(Fault::OutOfOrder { before: self.last_ts });
+        }
+        self.last_ts = event.ts;
+        let now = Now { id: &event.id, ts: event.ts, wallet: &event.wallet, order: self.applied };
+        self.applied += 1;
+
+        let mut fees = std::mem::take(&mut self.event_fees);
+        fees.clear();
+        let fee_value = self.read_fees(&event.fees, &mut fees)?;
+        let attached = match self.options.fee_policy {
+            FeePolicy::Attach => fee_value,
+            FeePolicy::Separate | FeePolicy::Ignore => Usd::ZERO,
+        };
+        // A fee that no trade can carry is an expense of its own.
+        let mut standalone = false;
+        match &event.kind {
+            EventKind::Acquire(leg) => {
+                let leg = self.leg(leg)?;
+                self.note_activity(now, leg, None, leg.value);
+                self.acquire(now, leg, plus(leg.value, attached)?)?;
+            }
+            EventKind::Income(leg) => {
+                let leg = self.leg(leg)?;
+                self.earn(now, leg);
+                self.acquire(now, leg, plus(leg.value, attached)?)?;
+            }
+            EventKind::Dispose(leg) => {
+                let leg = self.leg(leg)?;
+                self.note_activity(now, leg, None, leg.value);
+                self.dispose(now, DisposalLeg::Main, leg, minus(leg.value, attached)?)?;
+            }
+            EventKind::Swap { out, into, fee_side } => {
+                self.swap(now, out, into, *fee_side, attached)?;
+            }
+            EventKind::TransferIn { leg, link } => {
+                standalone = true;
+                let leg = self.leg(leg)?;
+                match link {
+                    Some(link) => self.arrive(now, leg, link)?,
+                    None => self.receive(now, leg)?,
+                }
+            }
+            EventKind::TransferOut { leg, link } => {
+                standalone = true;
+                let leg = self.leg(leg)?;
+                match (link, self.options.transfer_out) {
+                    (None, TransferOutAs::Dispose) => {
+                        self.dispose(now, DisposalLeg::Main, leg, leg.value)?;
+                    }
+                    (link, _) => self.depart(now, leg, link.as_ref())?,
+                }
+            }
+            EventKind::Fee(leg) => {
+                standalone = true;
+                let leg = self.leg(leg)?;
+                fees.insert(0, Fee { leg: Some(leg), value: leg.value });
+            }
+        }
+        for fee in &fees {
+            self.pay(now, *fee, standalone)?;
+        }
+        self.event_fees = fees;
+        Ok(())
+    }
+
+    /// Looks up a leg's asset and applies `unpriced`.
+    fn leg(&mut self, leg: &EventLeg) -> Result<Leg, Fault> {
+        let (asset, known) = self.books.asset(&leg.asset, leg.decimals, &self.options);
+        if known != leg.decimals {
+            return Err(Fault::DecimalsDiffer {
+                asset: leg.asset.clone(),
+                known,
+                here: leg.decimals,
+            });
+        }
+        let value = match (leg.value, self.options.unpriced) {
+            (None, Unpriced::Zero) => Some(Usd::ZERO),
+            (value, _) => value,
+        };
+        Ok(Leg { asset, quantity: leg.quantity, value })
+    }
+
+    /// Reads the fees of an event and sums their known values.
+    fn read_fees(&mut self, given: &[EventFee], fees: &mut Vec<Fee>) -> Result<Usd, Fault> {
+        let mut sum = Usd::ZERO;
+        for fee in given {
+            let fee = match fee {
+                EventFee::Asset(leg) => {
+                    let leg = self.leg(leg)?;
+                    Fee { leg: Some(leg), value: leg.value }
+                }
+                EventFee::Usd(value) => Fee { leg: None, value: Some(*value) },
+            };
+            sum = sum.checked_add(fee.value.unwrap_or(Usd::ZERO))?;
+            fees.push(fee);
+        }
+        Ok(sum)
+    }
+
+    fn swap(
+        &mut self,
+        now: Now<'_>,
+        out: &EventLeg,
+        into: &EventLeg,
+        fee_side: Option<SwapSide>,
+        attached: Usd,
+    ) -> Result<(), Fault> {
+        // Volume is what the events say; `unpriced = zero` is a convention of the lots.
+        let stated = into.value.or(out.value);
+        let mut out = self.leg(out)?;
+        let mut into = self.leg(into)?;
+        self.note_activity(now, out, Some(into.asset), stated);
+        // Both sides of an exchange are worth the same: a priced leg prices the other one.
+        (out.value, into.value) = (out.value.or(into.value), into.value.or(out.value));
+        let side = fee_side.unwrap_or_else(|| self.fee_side(out.asset, into.asset));
+        let (off_proceeds, on_cost) = match side {
+            SwapSide::Out => (attached, Usd::ZERO),
+            SwapSide::In => (Usd::ZERO, attached),
+        };
+        self.dispose(now, DisposalLeg::Out, out, minus(out.value, off_proceeds)?)?;
+        self.acquire(now, into, plus(into.value, on_cost)?)
+    }
+
+    /// The leg of a swap that carries its fees, as the options say.
+    fn fee_side(&self, out: usize, into: usize) -> SwapSide {
+        match self.options.swap_fee_side {
+            SwapFeeSide::In => SwapSide::In,
+            SwapFeeSide::Out => SwapSide::Out,
+            // A purchase with a quote asset: the token that came in carries its own cost.
+            SwapFeeSide::Auto
+                if self.books.entry(out).is_quote && !self.books.entry(into).is_quote =>
+            {
+                SwapSide::In
+            }
+            SwapFeeSide::Auto => SwapSide::Out,
+        }
+    }
+
+    fn note_activity(&mut self, now: Now<'_>, leg: Leg, second: Option<usize>, value: Option<Usd>) {
+        self.activity.push(Activity { ts: now.ts, value, first: leg.asset, second });
+    }
+
+    fn earn(&mut self, now: Now<'_>, leg: Leg) {
+        if let Some(value) = leg.value {
+            self.incomes.push(Income {
+                event: Arc::clone(now.id),
+                ts: now.ts,
+                asset: self.books.entry(leg.asset).id.clone(),
+                value,
+                asset_index: leg.asset,
+            });
+        }
+    }
+
+    /// Opens a lot. `cost` is `None` where the basis is unknown.
+    fn acquire(&mut self, now: Now<'_>, leg: Leg, cost: Option<Usd>) -> Result<(), Fault> {
+        if leg.quantity.is_zero() || self.books.entry(leg.asset).is_cash {
+            return Ok(());
+        }
+        self.books.count_in(leg.asset, leg.quantity, cost)?;
+        let wallet = self.books.wallet(now.wallet);
+        self.books.book(wallet, leg.asset).add(Lot {
+            id: Arc::clone(now.id),
+            acquired_ts: now.ts,
+            order: now.order,
+            quantity: leg.quantity,
+            basis: cost,
+        });
+        Ok(())
+    }
+
+    /// Matches what leaves with lots and books the gain. `proceeds` is `None` where unknown.
+    fn dispose(
+        &mut self,
+        now: Now<'_>,
+        name: DisposalLeg,
+        leg: Leg,
+        proceeds: Option<Usd>,
+    ) -> Result<(), Fault> {
+        let entry = self.books.entry(leg.asset);
+        if leg.quantity.is_zero() || entry.is_cash {
+            return Ok(());
+        }
+        let mut disposal = Disposal {
+            event: Arc::clone(now.id),
+            leg: name,
+            asset: entry.id.clone(),
+            wallet: Arc::clone(now.wallet),
+            ts: now.ts,
+            quantity: leg.quantity,
+            proceeds,
+            basis: Usd::ZERO,
+            gain: None,
+            matched: RawAmount::ZERO,
+            unknown: RawAmount::ZERO,
+            unmatched: RawAmount::ZERO,
+            matched_proceeds: Usd::ZERO,
+            unknown_proceeds: Usd::ZERO,
+            unmatched_proceeds: Usd::ZERO,
+            matches: Vec::with_capacity(1),
+            asset_index: leg.asset,
+        };
+        let mut shares = proceeds.map(|whole| Shares::new(whole, leg.quantity));
+        let mut share_of = |quantity| shares.as_mut().map(|s| s.next(quantity)).transpose();
+
+        let wallet = self.books.wallet(now.wallet);
+        let book = self.books.book(wallet, leg.asset);
+        let mut left = leg.quantity;
+        while !left.is_zero() {
+            let Some(piece) = book.take(left)? else { break };
+            left = left.checked_sub(piece.quantity)?;
+            let share = share_of(piece.quantity)?;
+            let gain = match (share, piece.basis) {
+                (Some(share), Some(basis)) => Some(share.checked_sub(basis)?),
+                _ => None,
+            };
+            let known_share = share.unwrap_or(Usd::ZERO);
+            if let Some(basis) = piece.basis {
+                disposal.matched = disposal.matched.checked_add(piece.quantity)?;
+                disposal.basis = disposal.basis.checked_add(basis)?;
+                disposal.matched_proceeds = disposal.matched_proceeds.checked_add(known_share)?;
+            } else {
+                disposal.unknown = disposal.unknown.checked_add(piece.quantity)?;
+                disposal.unknown_proceeds = disposal.unknown_proceeds.checked_add(known_share)?;
+            }
+            disposal.matches.push(LotMatch {
+                lot: piece.id,
+                quantity: piece.quantity,
+                acquired_ts: piece.acquired_ts,
+                hold_s: now.ts.checked_sub(piece.acquired_ts).ok_or(AmountError::Overflow)?,
+                basis: piece.basis,
+                proceeds: share,
+                gain,
+            });
+        }
+        if !left.is_zero() {
+            self.refuse_oversold(leg.asset, left)?;
+            disposal.unmatched = left;
+            disposal.unmatched_proceeds = share_of(left)?.unwrap_or(Usd::ZERO);
+        }
+        self.books.count_out(leg.asset, leg.quantity.checked_sub(left)?)?;
+        if proceeds.is_some() {
+            let gain = disposal.matched_proceeds.checked_sub(disposal.basis)?;
+            disposal.gain = Some(match self.options.oversold {
+                Oversold::ZeroBasis => gain.checked_add(disposal.unmatched_proceeds)?,
+                Oversold::Exclude | Oversold::Error => gain,
+            });
+        }
+        self.disposals.push(disposal);
+        Ok(())
+    }
+
+    fn refuse_oversold(&self, asset: usize, quantity: RawAmount) -> Result<(), Fault> {
+        match self.options.oversold {
+            Oversold::Error => {
+                Err(Fault::Oversold { asset: self.books.entry(asset).id.clone(), quantity })
+            }
+            Oversold::Exclude | Oversold::ZeroBasis => Ok(()),
+        }
+    }
+
+    /// A transfer in from elsewhere.
+    fn receive(&mut self, now: Now<'_>, leg: Leg) -> Result<(), Fault> {
+        let cost = match self.options.transfer_in {
+            TransferInBasis::Market => leg.value,
+            TransferInBasis::Unknown => None,
+            TransferInBasis::Zero => Some(Usd::ZERO),
+            TransferInBasis::Income => {
+                self.earn(now, leg);
+                leg.value
+            }
+        };
+        self.acquire(now, leg, cost)
+    }
+
+    /// A transfer out: the lots leave at their basis, and wait under the link if there is one.
+    fn depart(&mut self, now: Now<'_>, leg: Leg, link: Option<&Arc<str>>) -> Result<(), Fault> {
+        if let Some(link) = link
+            && self.transit.contains_key(link)
+        {
+            return Err(Fault::LinkReused { link: Arc::clone(link) });
+        }
+        let mut pieces = Vec::new();
+        if !self.books.entry(leg.asset).is_cash {
+            let wallet = self.books.wallet(now.wallet);
+            let (taken, left) = self.books.take(wallet, leg.asset, leg.quantity)?;
+            if !left.is_zero() {
+                self.refuse_oversold(leg.asset, left)?;
+            }
+            pieces = taken;
+        }
+        if let Some(link) = link {
+            let transit = Transit { asset: leg.asset, quantity: leg.quantity, pieces };
+            self.transit.insert(Arc::clone(link), transit);
+        } else {
+            for piece in pieces {
+                let basis = piece.basis.unwrap_or(Usd::ZERO);
+                self.transferred = self.transferred.checked_add(basis)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The other end of a move between own wallets: lots keep id, time and basis.
+    fn arrive(&mut self, now: Now<'_>, leg: Leg, link: &Arc<str>) -> Result<(), Fault> {
+        let Some(transit) = self.transit.remove(link) else {
+            return Err(Fault::LinkUnknown { link: Arc::clone(link) });
+        };
+        if (transit.asset, transit.quantity) != (leg.asset, leg.quantity) {
+            return Err(Fault::LinkMismatch { link: Arc::clone(link) });
+        }
+        if self.books.entry(leg.asset).is_cash {
+            return Ok(());
+        }
+        self.books.count_in(leg.asset, leg.quantity, None)?;
+        let wallet = self.books.wallet(now.wallet);
+        let book = self.books.book(wallet, leg.asset);
+        let mut missing = leg.quantity;
+        for piece in transit.pieces {
+            missing = missing.checked_sub(piece.quantity)?;
+            book.add(piece);
+        }
+        if !missing.is_zero() {
+            // No lot covered it where it left, so its basis is unknown here.
+            book.add(Lot {
+                id: Arc::clone(now.id),
+                acquired_ts: now.ts,
+                order: now.order,
+                quantity: missing,
+                basis: None,
+            });
+        }
+        Ok(())
+    }
+
+    fn pay(&mut self, now: Now<'_>, fee: Fee, standalone: bool) -> Result<(), Fault> {
+        let policy = self.options.fee_policy;
+        if let Some(leg) = fee.leg {
+            match policy {
+                FeePolicy::Attach | FeePolicy::Separate => {
+                    self.dispose(now, DisposalLeg::Fee, leg, leg.value)?;
+                }
+                FeePolicy::Ignore if self.books.entry(leg.asset).is_cash => {}
+                FeePolicy::Ignore => {
+                    let wallet = self.books.wallet(now.wallet);
+                    let (pieces, _) = self.books.take(wallet, leg.asset, leg.quantity)?;
+                    for piece in pieces {
+                        let basis = piece.basis.unwrap_or(Usd::ZERO);
+                        self.fee_ignored = self.fee_ignored.checked_add(basis)?;
+                    }
+                }
+            }
+        }
+        self.fees.push(FeeRecord {
+            event: Arc::clone(now.id),
+            ts: now.ts,
+            asset: fee.leg.map(|leg| self.books.entry(leg.asset).id.clone()),
+            value: fee.value,
+            expense: match policy {
+                FeePolicy::Attach => standalone,
+                FeePolicy::Separate => true,
+                FeePolicy::Ignore => false,
+            },
+            asset_index: fee.leg.map(|leg| leg.asset),
+        });
+        Ok(())
+    }
+}
+
+fn plus(value: Option<Usd>, fee: Usd) -> Result<Option<Usd>, AmountError> {
+    value.map(|value| value.checked_add(fee)).transpose()
+}
+
+fn minus(value: Option<Usd>, fee: Usd) -> Result<Option<Usd>, AmountError> {
+    value.map(|value| value.checked_sub(fee)).transpose()
+}
+
+/// An [`EngineError`] that does not know its event yet.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Amount(AmountError),
+    OutOfOrder { before: i64 },
+    DecimalsDiffer { asset: AssetId, known: u8, here: u8 },
+    Oversold { asset: AssetId, quantity: RawAmount },
+    LinkUnknown { link: Arc<str> },
+    LinkReused { link: Arc<str> },
+    LinkMismatch { link: Arc<str> },
+}
+
+impl From<AmountError> for Fault {
+    fn from(error: AmountError) -> Self {
+        Self::Amount(error)
+    }
+}
+
+impl Fault {
+    pub(super) fn of(self, event: &Event) -> EngineError {
+        let ts = event.ts;
+        let event = Arc::clone(&event.id);
+        match self {
+            Self::Amount(source) => EngineError::Event { event, source },
+            Self::OutOfOrder { before } => EngineError::OutOfOrder { event, ts, before },
+            Self::DecimalsDiffer { asset, known, here } => {
+                EngineError::DecimalsDiffer { event, asset, known, here }
+            }
+            Self::Oversold { asset, quantity } => EngineError::Oversold { event, asset, quantity },
+            Self::LinkUnknown { link } => EngineError::LinkUnknown { event, link },
+            Self::LinkReused { link } => EngineError::LinkReused { event, link },
+            Self::LinkMismatch { link } => EngineError::LinkMismatch { event, link },
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Who holds what: assets and wallets by index, and the lots of each pair.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::options::{Options, Scope};
+use super::records::OpenLot;
+use crate::amount::{AmountError, RawAmount, Usd};
+use crate::asset::AssetId;
+use crate::lot::{Lot, LotBook};
+use crate::method::LotOrder;
+
+/// What is known about an asset of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AssetEntry {
+    /// Its id.
+    pub(crate) id: AssetId,
+    /// Its decimals, the same in every event.
+    pub(crate) decimals: u8,
+    /// Others are paid with it (`quote_assets`).
+    pub(crate) is_quote: bool,
+    /// Not tracked as lots (`cash_assets`).
+    pub(crate) is_cash: bool,
+    /// Whether anything came in or went out.
+    pub(crate) moved: bool,
+    /// Whether anything came in at a known basis.
+    pub(crate) priced: bool,
+    /// Base units that came in, all wallets.
+    pub(crate) raw_in: RawAmount,
+    /// Base units that lots gave out, all wallets.
+    pub(crate) raw_out: RawAmount,
+    /// Cost of what came in at a known basis.
+    pub(crate) cost_in: Usd,
+}
+
+/// The index of a wallet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct WalletIndex(usize);
+
+/// All books of a history.
+#[derive(Debug)]
+pub(super) struct Books {
+    order: LotOrder,
+    scope: Scope,
+    assets: Vec<AssetEntry>,
+    asset_index: HashMap<AssetId, usize>,
+    wallets: Vec<Arc<str>>,
+    wallet_index: HashMap<Arc<str>, WalletIndex>,
+    books: Vec<(WalletIndex, usize, LotBook)>,
+    book_index: HashMap<(WalletIndex, usize), usize>,
+}
+
+impl Books {
+    pub(super) fn new(order: LotOrder, scope: Scope) -> Self {
+        Self {
+            order,
+            scope,
+            assets: Vec::new(),
+            asset_index: HashMap::new(),
+            wallets: Vec::new(),
+            wallet_index: HashMap::new(),
+            books: Vec::new(),
+            book_index: HashMap::new(),
+        }
+    }
+
+    /// The index of an asset and the decimals it is known with.
+    pub(super) fn asset(&mut self, id: &AssetId, decimals: u8, options: &Options) -> (usize, u8) {
+        if let Some(&index) = self.asset_index.get(id) {
+            return (index, self.assets[index].decimals);
+        }
+        let index = self.assets.len();
+        self.assets.push(AssetEntry {
+            id: id.clone(),
+            decimals,
+            is_quote: options.quote_assets.contains(id),
+            is_cash: options.cash_assets.contains(id),
+            moved: false,
+            priced: false,
+            raw_in: RawAmount::ZERO,
+            raw_out: RawAmount::ZERO,
+            cost_in: Usd::ZERO,
+        });
+        self.asset_index.insert(id.clone(), index);
+        (index, decimals)
+    }
+
+    /// The index of the wallet whose lots `name` uses.
+    pub(super) fn wallet(&mut self, name: &Arc<str>) -> WalletIndex {
+        if self.scope == Scope::Global {
+            if self.wallets.is_empty() {
+                self.wallets.push("".into());
+            }
+            return WalletIndex(0);
+        }
+        if let Some(&index) = self.wallet_index.get(name) {
+            return index;
+        }
+        let index = WalletIndex(self.wallets.len());
+        self.wallets.push(Arc::clone(name));
+        self.wallet_index.insert(Arc::clone(name), index);
+        index
+    }
+
+    pub(super) fn entry(&self, asset: usize) -> &AssetEntry {
+        &self.assets[asset]
+    }
+
+    /// Counts base units that come in, with their cost where it is known and new to the history (a
+    /// lot that moves between own wallets is not).
+    pub(super) fn count_in(
+        &mut self,
+        asset: usize,
+        quantity: RawAmount,
+        cost: Option<Usd>,
+    ) -> Result<(), AmountError> {
+        let entry = &mut self.assets[asset];
+        entry.moved = true;
+        entry.raw_in = entry.raw_in.checked_add(quantity)?;
+        if let Some(cost) = cost {
+            entry.priced = true;
+            entry.cost_in = entry.cost_in.checked_add(cost)?;
+        }
+        Ok(())
+    }
+
+    /// Counts base units that lots gave out.
+    pub(super) fn count_out(
+        &mut self,
+        asset: usize,
+        quantity: RawAmount,
+    ) -> Result<(), AmountError> {
+        let entry = &mut self.assets[asset];
+        entry.moved = true;
+        entry.raw_out = entry.raw_out.checked_add(quantity)?;
+        Ok(())
+    }
+
+    /// The book of one asset in one wallet.
+    pub(super) fn book(&mut self, wallet: WalletIndex, asset: usize) -> &mut LotBook {
+        let next = self.books.len();
+        let index = *self.book_index.entry((wallet, asset)).or_insert(next);
+        if index == next {
+            self.books.push((wallet, asset, LotBook::new(self.order)));
+        }
+        &mut self.books[index].2
+    }
+
+    /// Takes up to `quantity` out of a book, for the caller to say where it goes. What no lot covers
+    /// comes back as the second value.
+    pub(super) fn take(
+        &mut self,
+        wallet: WalletIndex,
+        asset: usize,
+        quantity: RawAmount,
+    ) -> Result<(Vec<Lot>, RawAmount), AmountError> {
+        let book = self.book(wallet, asset);
+        let mut pieces = Vec::new();
+        let mut left = quantity;
+        while !left.is_zero() {
+            let Some(piece) = book.take(left)? else { break };
+            left = left.checked_sub(piece.quantity)?;
+            pieces.push(piece);
+        }
+        self.count_out(asset, quantity.checked_sub(left)?)?;
+        Ok((pieces, left))
+    }
+
+    /// Closes the books: the assets by index, and the open lots by wallet, asset and order of
+    /// consumption.
+    pub(super) fn close(self) -> (Vec<AssetEntry>, Vec<OpenLot>) {
+        let Self { assets, wallets, mut books, .. } = self;
+        books.sort_by(|(wallet_a, asset_a, _), (wallet_b, asset_b, _)| {
+            let by_wallet = wallets[wallet_a.0].cmp(&wallets[wallet_b.0]);
+            by_wallet.then_with(|| assets[*asset_a].id.cmp(&assets[*asset_b].id))
+        });
+        let mut lots = Vec::new();
+        for (wallet, asset, book) in books {
+            let entry = &assets[asset];
+            lots.extend(book.into_lots().map(|lot| OpenLot {
+                lot: lot.id,
+                asset: entry.id.clone(),
+                wallet: Arc::clone(&wallets[wallet.0]),
+                quantity: lot.quantity,
+                decimals: entry.decimals,
+                basis: lot.basis,
+                acquired_ts: lot.acquired_ts,
+                asset_index: asset,
+            }));
+        }
+        (assets, lots)
+    }
+}

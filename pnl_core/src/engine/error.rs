@@ -1,0 +1,103 @@
+//! Why the engine refuses a history.
+
+use std::sync::Arc;
+
+use crate::amount::{AmountError, RawAmount};
+use crate::asset::AssetId;
+use crate::method::Method;
+
+/// Why a history has no result. The engine refuses rather than guesses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// The method has a name but is not offered yet.
+    #[error("method \"{0}\" is not offered yet")]
+    MethodNotOffered(Method),
+    /// An event is older than the one before it.
+    #[error("event {event}: its time {ts} is before the time {before} of the event ahead of it")]
+    OutOfOrder {
+        /// The event.
+        event: Arc<str>,
+        /// Its time, unix seconds.
+        ts: i64,
+        /// The time of the event ahead of it, unix seconds.
+        before: i64,
+    },
+    /// One asset with two numbers of decimals.
+    #[error("event {event}: decimals of {asset} differ: {known} before, {here} here")]
+    DecimalsDiffer {
+        /// The event.
+        event: Arc<str>,
+        /// The asset.
+        asset: AssetId,
+        /// Decimals in the events before.
+        known: u8,
+        /// Decimals in this event.
+        here: u8,
+    },
+    /// More leaves than is held, under `oversold = error`.
+    #[error("event {event}: {quantity} of {asset} more than held")]
+    Oversold {
+        /// The event.
+        event: Arc<str>,
+        /// The asset.
+        asset: AssetId,
+        /// Base units that no lot covers.
+        quantity: RawAmount,
+    },
+    /// A linked transfer in without its transfer out before it.
+    #[error("event {event}: no transfer_out with link {link} before it")]
+    LinkUnknown {
+        /// The event.
+        event: Arc<str>,
+        /// The link.
+        link: Arc<str>,
+    },
+    /// A link that is already under way.
+    #[error("event {event}: link {link} used twice")]
+    LinkReused {
+        /// The event.
+        event: Arc<str>,
+        /// The link.
+        link: Arc<str>,
+    },
+    /// The two ends of a link differ.
+    #[error("event {event}: link {link}: asset or quantity differ")]
+    LinkMismatch {
+        /// The event.
+        event: Arc<str>,
+        /// The link.
+        link: Arc<str>,
+    },
+    /// A figure of an event does not fit.
+    #[error("event {event}: {source}")]
+    Event {
+        /// The event.
+        event: Arc<str>,
+        /// What did not fit.
+        source: AmountError,
+    },
+    /// A sum over the history does not fit.
+    #[error("totals: {0}")]
+    Totals(#[from] AmountError),
+    /// Costs, proceeds or quantities do not add up: a fault of the engine itself. Such a result is
+    /// never given out.
+    #[error("the books do not balance: {0}")]
+    Unbalanced(String),
+}
+
+impl EngineError {
+    /// Stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::MethodNotOffered(_) => "method-not-offered",
+            Self::OutOfOrder { .. } => "events-out-of-order",
+            Self::DecimalsDiffer { .. } => "decimals-differ",
+            Self::Oversold { .. } => "oversold",
+            Self::LinkUnknown { .. } => "link-unknown",
+            Self::LinkReused { .. } => "link-reused",
+            Self::LinkMismatch { .. } => "link-mismatch",
+            Self::Event { .. } | Self::Totals(_) => "amount-out-of-range",
+            Self::Unbalanced(_) => "books-unbalanced",
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! The engine: accounting events in, disposals with their lots and totals out.
+//!
+//! One engine for every method: the method is an order of lots ([`crate::method`]), everything else
+//! is here. It is pure and exact. Quantities are integers in base units, money is in units of 1e-36
+//! USD, every operation is checked, and the only rounding is the splitting of an amount over
+//! quantities ([`crate::lot`]). Costs and quantities therefore balance to the last unit; the engine
+//! checks that they do and gives out no result where they do not.
+//!
+//! Inside an event the order is: what leaves, what comes in, the fees. docs/accounting.md states
+//! every rule with its source.
+
+mod apply;
+mod books;
+mod error;
+mod options;
+mod outcome;
+mod records;
+
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub use error::EngineError;
+pub use options::{
+    FeePolicy, HifoKey, OptionError, Options, Oversold, SameTs, Scope, SwapFeeSide,
+    TransferInBasis, TransferOutAs, Unpriced,
+};
+pub use outcome::{AssetTotals, Conservation, Flows, Outcome, Totals, Window, WindowTotals};
+pub use records::{Disposal, DisposalLeg, FeeRecord, Income, LotMatch, OpenLot};
+
+use crate::amount::{RawAmount, Usd, UsdPrice};
+use crate::asset::AssetId;
+use crate::event::Event;
+use crate::lot::Lot;
+use crate::method::Method;
+use apply::Fee;
+use books::Books;
+pub(crate) use records::Activity;
+
+/// What is on its way between own wallets.
+#[derive(Debug)]
+struct Transit {
+    asset: usize,
+    quantity: RawAmount,
+    pieces: Vec<Lot>,
+}
+
+/// Reads a history event by event.
+///
+/// The events come in the order that counts: by time, and inside a second as the chain has them.
+#[derive(Debug)]
+pub struct Engine {
+    method: Method,
+    options: Options,
+    books: Books,
+    transit: HashMap<Arc<str>, Transit>,
+    applied: u64,
+    last_ts: i64,
+    disposals: Vec<Disposal>,
+    incomes: Vec<Income>,
+    fees: Vec<FeeRecord>,
+    activity: Vec<Activity>,
+    /// Basis that left by transfers out without a link.
+    transferred: Usd,
+    /// Basis of fees that were paid without being a disposal (`fee_policy = ignore`).
+    fee_ignored: Usd,
+    /// The fees of the event being applied; kept to spare an allocation per event.
+    event_fees: Vec<Fee>,
+    failed: Option<EngineError>,
+}
+
+impl Engine {
+    /// An engine that has read nothing.
+    ///
+    /// # Errors
+    /// [`EngineError::MethodNotOffered`].
+    pub fn new(method: Method, options: Options) -> Result<Self, EngineError> {
+        let order = method.order().ok_or(EngineError::MethodNotOffered(method))?;
+        Ok(Self {
+            method,
+            books: Books::new(order, options.scope),
+            options,
+            transit: HashMap::new(),
+            applied: 0,
+            last_ts: i64::MIN,
+            disposals: Vec::new(),
+            incomes: Vec::new(),
+            fees: Vec::new(),
+            activity: Vec::new(),
+            transferred: Usd::ZERO,
+            fee_ignored: Usd::ZERO,
+            event_fees: Vec::new(),
+            failed: None,
+        })
+    }
+
+    /// Reads the next event.
+    ///
+    /// Ids must be unique in the history; the engine does not check it, a document does
+    /// ([`crate::document`]).
+    ///
+    /// # Errors
+    /// [`EngineError`] when the event contradicts the history or a figure does not fit. The history
+    /// has no result then: every later call repeats the error.
+    pub fn apply(&mut self, event: &Event) -> Result<(), EngineError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        self.step(event).map_err(|fault| {
+            let error = fault.of(event);
+            self.failed = Some(error.clone());
+            error
+        })
+    }
+
+    /// Ends the history. With prices (US dollars per whole unit at the end of the history) the
+    /// holdings are valued as well.
+    ///
+    /// # Errors
+    /// The error of an event that was refused; [`EngineError::Totals`] when a sum does not fit.
+    pub fn finish(
+        self,
+        prices: Option<&BTreeMap<AssetId, UsdPrice>>,
+    ) -> Result<Outcome, EngineError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        let mut in_transit = Usd::ZERO;
+        for piece in self.transit.values().flat_map(|transit| &transit.pieces) {
+            in_transit = in_transit.checked_add(piece.basis.unwrap_or(Usd::ZERO))?;
+        }
+        let (assets, lots) = self.books.close();
+        outcome::Records {
+            method: self.method,
+            options: self.options,
+            assets,
+            lots,
+            disposals: self.disposals,
+            incomes: self.incomes,
+            fees: self.fees,
+            activity: self.activity,
+            transferred: self.transferred,
+            fee_ignored: self.fee_ignored,
+            in_transit,
+        }
+        .into_outcome(prices)
+    }
+}

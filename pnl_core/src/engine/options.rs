@@ -1,0 +1,308 @@
+//! The accounting options: every convention that people disagree about, by name.
+//!
+//! The names, values and defaults are those of an accounting document; docs/accounting.md has the
+//! reason of every default. An unknown name or value is refused, never ignored.
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+
+use crate::asset::AssetId;
+
+/// Declares an option with named values; the first value is the default.
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$value_doc:meta])* $value:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+        pub enum $name {
+            #[default]
+            $($(#[$value_doc])* #[serde(rename = $text)] $value,)+
+        }
+
+        impl $name {
+            const VALUES: &[(&'static str, Self)] = &[$(($text, Self::$value)),+];
+        }
+    };
+}
+
+choice! {
+    /// Which lots may cover a disposal (`scope`).
+    Scope {
+        /// Lots of the same wallet and asset.
+        Wallet = "wallet",
+        /// Lots of the same asset in any wallet.
+        Global = "global",
+    }
+}
+choice! {
+    /// What a fee does (`fee_policy`).
+    FeePolicy {
+        /// Its value joins the cost of an acquisition or comes off the proceeds of a disposal; the
+        /// fee's own asset is disposed of at market.
+        Attach = "attach",
+        /// The trade is untouched; the fee's asset is disposed of at market and its value is an
+        /// expense.
+        Separate = "separate",
+        /// The trade is untouched; the fee's asset leaves at its basis.
+        Ignore = "ignore",
+    }
+}
+choice! {
+    /// Which leg of a swap carries an attached fee (`swap_fee_side`).
+    SwapFeeSide {
+        /// The leg that is no quote asset; when both or neither are one: the leg that left.
+        Auto = "auto",
+        /// The leg that came in.
+        In = "in",
+        /// The leg that left.
+        Out = "out",
+    }
+}
+choice! {
+    /// What happens to a quantity that no lot covers (`oversold`).
+    Oversold {
+        /// Its share of the proceeds is reported, no gain is booked.
+        Exclude = "exclude",
+        /// Its share of the proceeds is all gain.
+        ZeroBasis = "zero_basis",
+        /// The history is refused.
+        Error = "error",
+    }
+}
+choice! {
+    /// The basis of what arrives without a link (`transfer_in`).
+    TransferInBasis {
+        /// Market value at receipt; unknown without a value.
+        Market = "market",
+        /// Always unknown.
+        Unknown = "unknown",
+        /// Zero.
+        Zero = "zero",
+        /// Market value, which is income as well.
+        Income = "income",
+    }
+}
+choice! {
+    /// What a transfer out without a link is (`transfer_out`).
+    TransferOutAs {
+        /// The lots leave at their basis, without gain.
+        Basis = "basis",
+        /// A disposal at market.
+        Dispose = "dispose",
+    }
+}
+choice! {
+    /// What a missing value means (`unpriced`).
+    Unpriced {
+        /// Unknown.
+        Unknown = "unknown",
+        /// Zero.
+        Zero = "zero",
+    }
+}
+choice! {
+    /// What HIFO compares (`hifo_key`). Without effect on FIFO.
+    HifoKey {
+        /// Unit cost with attached fees.
+        UnitCost = "unit_cost",
+        /// Unit cost without fees.
+        Spot = "spot",
+    }
+}
+choice! {
+    /// The order inside one second (`same_ts`). Applied where a document is sorted
+    /// ([`crate::document`]); the engine takes events in the order in which they come.
+    SameTs {
+        /// Chain order.
+        Sequence = "sequence",
+        /// Acquisitions before everything else.
+        AcquireFirst = "acquire_first",
+    }
+}
+
+/// All accounting options. Serialized, every option is spelled out.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Options {
+    /// Which lots may cover a disposal.
+    pub scope: Scope,
+    /// What a fee does.
+    pub fee_policy: FeePolicy,
+    /// Which leg of a swap carries an attached fee.
+    pub swap_fee_side: SwapFeeSide,
+    /// Assets that others are paid with: the native coin and listed stablecoins. They have lots like
+    /// any asset, but are no positions in the metrics.
+    pub quote_assets: Vec<AssetId>,
+    /// Assets that are not tracked as lots at all.
+    pub cash_assets: Vec<AssetId>,
+    /// What happens to a quantity that no lot covers.
+    pub oversold: Oversold,
+    /// The basis of what arrives without a link.
+    pub transfer_in: TransferInBasis,
+    /// What a transfer out without a link is.
+    pub transfer_out: TransferOutAs,
+    /// What a missing value means.
+    pub unpriced: Unpriced,
+    /// What HIFO compares.
+    pub hifo_key: HifoKey,
+    /// The order inside one second.
+    pub same_ts: SameTs,
+}
+
+/// Why options were refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OptionError {
+    /// Options are not an object.
+    #[error("options must be an object")]
+    NotAnObject,
+    /// No option has this name.
+    #[error("unknown option {name:?}")]
+    UnknownName {
+        /// The name.
+        name: String,
+    },
+    /// The option does not have this value.
+    #[error("option {name:?} cannot be {value}; expected {expected}")]
+    BadValue {
+        /// The option.
+        name: String,
+        /// The value as JSON text.
+        value: String,
+        /// What it may be.
+        expected: String,
+    },
+}
+
+impl OptionError {
+    /// Stable code.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotAnObject => "options-not-an-object",
+            Self::UnknownName { .. } => "unknown-option",
+            Self::BadValue { .. } => "bad-option-value",
+        }
+    }
+
+    /// The option at fault, where it is one.
+    pub fn option(&self) -> Option<&str> {
+        match self {
+            Self::NotAnObject => None,
+            Self::UnknownName { name } | Self::BadValue { name, .. } => Some(name),
+        }
+    }
+}
+
+impl Options {
+    /// The defaults with these quote assets.
+    pub fn with_quote_assets(assets: impl IntoIterator<Item = AssetId>) -> Self {
+        Self { quote_assets: assets.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Reads options from a JSON object; what is not named keeps its default.
+    ///
+    /// # Errors
+    /// [`OptionError`], naming the first option that is unknown or has a wrong value.
+    pub fn from_json(value: &Value) -> Result<Self, OptionError> {
+        let object = value.as_object().ok_or(OptionError::NotAnObject)?;
+        let mut options = Self::default();
+        for (name, value) in object {
+            options.set(name, value)?;
+        }
+        Ok(options)
+    }
+
+    /// Sets one option by name.
+    ///
+    /// # Errors
+    /// [`OptionError`] when there is no such option or value.
+    pub fn set(&mut self, name: &str, value: &Value) -> Result<(), OptionError> {
+        match name {
+            "scope" => self.scope = choose(name, value, Scope::VALUES)?,
+            "fee_policy" => self.fee_policy = choose(name, value, FeePolicy::VALUES)?,
+            "swap_fee_side" => self.swap_fee_side = choose(name, value, SwapFeeSide::VALUES)?,
+            "quote_assets" => self.quote_assets = assets(name, value)?,
+            "cash_assets" => self.cash_assets = assets(name, value)?,
+            "oversold" => self.oversold = choose(name, value, Oversold::VALUES)?,
+            "transfer_in" => self.transfer_in = choose(name, value, TransferInBasis::VALUES)?,
+            "transfer_out" => self.transfer_out = choose(name, value, TransferOutAs::VALUES)?,
+            "unpriced" => self.unpriced = choose(name, value, Unpriced::VALUES)?,
+            "hifo_key" => self.hifo_key = choose(name, value, HifoKey::VALUES)?,
+            "same_ts" => self.same_ts = choose(name, value, SameTs::VALUES)?,
+            _ => return Err(OptionError::UnknownName { name: name.to_owned() }),
+        }
+        Ok(())
+    }
+
+    /// The options that differ from the defaults, by name.
+    pub fn non_default(&self) -> Map<String, Value> {
+        let [own, defaults] = [self, &Self::default()].map(|options| {
+            serde_json::to_value(options).expect("names and lists of texts always serialize")
+        });
+        let (Value::Object(mut own), Value::Object(defaults)) = (own, defaults) else {
+            unreachable!("a struct serializes as an object");
+        };
+        own.retain(|name, value| defaults.get(name) != Some(value));
+        own
+    }
+}
+
+fn choose<T: Copy>(name: &str, value: &Value, values: &[(&str, T)]) -> Result<T, OptionError> {
+    let chosen = value.as_str().and_then(|text| values.iter().find(|(known, _)| *known == text));
+    chosen.map(|(_, choice)| *choice).ok_or_else(|| {
+        let names: Vec<_> = values.iter().map(|(known, _)| *known).collect();
+        bad_value(name, value, format!("one of {}", names.join(", ")))
+    })
+}
+
+fn assets(name: &str, value: &Value) -> Result<Vec<AssetId>, OptionError> {
+    let ids: Option<Vec<_>> = value
+        .as_array()
+        .and_then(|list| list.iter().map(|id| id.as_str().map(AssetId::new)).collect());
+    ids.ok_or_else(|| bad_value(name, value, "a list of asset ids".to_owned()))
+}
+
+fn bad_value(name: &str, value: &Value, expected: String) -> OptionError {
+    OptionError::BadValue { name: name.to_owned(), value: value.to_string(), expected }
+}
+
+impl<'de> Deserialize<'de> for Options {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Self::from_json(&value).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_spelled_out_reads_back_as_it_was() {
+        let options = Options {
+            oversold: Oversold::ZeroBasis,
+            ..Options::with_quote_assets([AssetId::native(), AssetId::new("USDC")])
+        };
+        let text = serde_json::to_value(&options).unwrap();
+        assert_eq!(text["scope"], "wallet");
+        assert_eq!(text["quote_assets"], json!(["native", "USDC"]));
+        assert_eq!(text.as_object().unwrap().len(), 11, "every option is spelled out");
+        assert_eq!(Options::from_json(&text).unwrap(), options);
+        let changed = json!({"oversold": "zero_basis", "quote_assets": ["native", "USDC"]});
+        assert_eq!(Value::Object(options.non_default()), changed);
+    }
+
+    #[test]
+    fn unknown_names_and_values_are_refused_by_name() {
+        for (options, named) in [
+            (json!({"scop": "wallet"}), "\"scop\""),
+            (json!({"scope": "galaxy"}), "\"scope\" cannot be \"galaxy\""),
+            (json!({"scope": null}), "\"scope\" cannot be null; expected one of wallet, global"),
+            (json!({"quote_assets": "SOL"}), "\"quote_assets\" cannot be \"SOL\""),
+            (json!({"cash_assets": [1]}), "\"cash_assets\" cannot be [1]"),
+            (json!([]), "must be an object"),
+        ] {
+            let error = Options::from_json(&options).unwrap_err();
+            assert!(error.to_string().contains(named), "{options}: {error}");
+        }
+    }
+}
