@@ -2,4 +2,8 @@
 //! the PostgreSQL supervisor. No business rule lives here, and none of the other crates is known
 //! here.
 
+pub mod clock;
 pub mod config;
+pub mod shutdown;
+pub mod telemetry;
+pub mod trace;

@@ -1,5 +1,7 @@
 //! Settings as an operator meets them: files, variables, mistakes.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,196 @@
+//! Log lines on stderr: text for people or one JSON object per line.
+//!
+//! Standard output belongs to results (and to the two address lines of `serve`), so nothing here
+//! writes to it. Every line passes the [`redaction guard`](redact) before it is written.
+
+mod chain;
+mod json;
+mod redact;
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
+
+pub use chain::Chain;
+
+use crate::config::{LogFormat, LogSettings, Settings};
+use redact::Redactor;
+
+/// Why log lines could not be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// The filter does not parse. Validated settings never lead here.
+    #[error("log.filter is no filter")]
+    Filter(#[from] tracing_subscriber::filter::ParseError),
+    /// The process has log lines set up already.
+    #[error("log lines are set up already")]
+    AlreadySet(#[from] tracing_subscriber::util::TryInitError),
+}
+
+impl TelemetryError {
+    /// The stable code, for logs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Filter(_) => "log-filter-invalid",
+            Self::AlreadySet(_) => "log-already-set",
+        }
+    }
+}
+
+/// Sends the log lines of this process to stderr, as `[log]` of the settings says, with every
+/// secret of the settings masked.
+///
+/// # Errors
+///
+/// The filter does not parse, or the process called this before.
+pub fn init(settings: &Settings) -> Result<(), TelemetryError> {
+    let is_terminal = io::stderr().is_terminal();
+    let writer = Guarded::new(io::stderr, settings.secrets());
+    subscriber(&settings.log, writer, is_terminal)?.try_init()?;
+    Ok(())
+}
+
+/// The subscriber of [`init`] over any writer.
+fn subscriber<W>(
+    settings: &LogSettings,
+    writer: Guarded<W>,
+    colors: bool,
+) -> Result<impl SubscriberExt + SubscriberInitExt + Send + Sync + 'static, TelemetryError>
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::try_new(&settings.filter)?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines = match settings.format {
+        LogFormat::Text => lines.with_ansi(colors).boxed(),
+        LogFormat::Json => {
+            lines.fmt_fields(json::Fields).event_format(json::OneObject).with_ansi(false).boxed()
+        }
+    };
+    Ok(Registry::default().with(lines.with_filter(filter)))
+}
+
+/// A writer that masks secrets. The formatter hands over each line in one call.
+struct Guarded<W> {
+    inner: W,
+    redactor: Arc<Redactor>,
+}
+
+impl<W> Guarded<W> {
+    fn new(inner: W, secrets: Vec<String>) -> Self {
+        Self { inner, redactor: Arc::new(Redactor::new(secrets)) }
+    }
+}
+
+impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Guarded<W> {
+    type Writer = GuardedWriter<W::Writer>;
+
+    fn make_writer(&'w self) -> Self::Writer {
+        GuardedWriter { inner: self.inner.make_writer(), redactor: Arc::clone(&self.redactor) }
+    }
+}
+
+struct GuardedWriter<W> {
+    inner: W,
+    redactor: Arc<Redactor>,
+}
+
+impl<W: Write> Write for GuardedWriter<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(line);
+        self.inner.write_all(self.redactor.redact(&text).as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// What the lines of `work` look like.
+    fn lines_of(format: LogFormat, secrets: &[&str], work: impl FnOnce()) -> String {
+        let buffer = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&buffer);
+        let writer = move || Sink(Arc::clone(&sink));
+        let settings = LogSettings { format, filter: "info".to_owned() };
+        let secrets = secrets.iter().map(|&s| s.to_owned()).collect();
+        let subscriber = subscriber(&settings, Guarded::new(writer, secrets), false).unwrap();
+        {
+            let _guard = subscriber.set_default();
+            work();
+        }
+        String::from_utf8(buffer.lock().unwrap().clone()).unwrap()
+    }
+
+    struct Sink(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn one_wallet_line() {
+        let batch = tracing::info_span!("batch", trace_id = "4bf9", batch.id = 7);
+        let _batch = batch.enter();
+        let wallet = tracing::info_span!("wallet", wallet = "W1", attempt = tracing::field::Empty);
+        let _wallet = wallet.enter();
+        wallet.record("attempt", 2);
+        tracing::info!(rows = 3, ok = true, "stored with key s3cret");
+        tracing::debug!("below the filter");
+    }
+
+    #[test]
+    fn a_json_line_carries_the_fields_of_all_its_spans() {
+        let text = lines_of(LogFormat::Json, &["s3cret"], one_wallet_line);
+        assert_eq!(text.lines().count(), 1);
+        let line: serde_json::Value = serde_json::from_str(&text).unwrap();
+        for (key, expected) in [
+            ("level", serde_json::json!("INFO")),
+            ("message", serde_json::json!("stored with key ***")),
+            ("trace_id", serde_json::json!("4bf9")),
+            ("batch.id", serde_json::json!(7)),
+            ("wallet", serde_json::json!("W1")),
+            ("attempt", serde_json::json!(2)),
+            ("rows", serde_json::json!(3)),
+            ("ok", serde_json::json!(true)),
+            ("span", serde_json::json!("batch:wallet")),
+        ] {
+            assert_eq!(line[key], expected, "{key} in {text}");
+        }
+        assert!(chrono::DateTime::parse_from_rfc3339(line["timestamp"].as_str().unwrap()).is_ok());
+        assert!(line["target"].as_str().unwrap().starts_with("service_runtime"));
+    }
+
+    #[test]
+    fn a_text_line_carries_them_too() {
+        let text = lines_of(LogFormat::Text, &["s3cret"], one_wallet_line);
+        assert_eq!(text.lines().count(), 1);
+        for part in
+            ["INFO", "trace_id=\"4bf9\"", "wallet=\"W1\"", "attempt=2", "stored with key ***"]
+        {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_line_break_in_a_field_makes_no_second_json_line() {
+        let text = lines_of(LogFormat::Json, &[], || tracing::info!(detail = "a\nb", "c\nd"));
+        assert_eq!(text.lines().count(), 1, "{text}");
+    }
+}
