@@ -13,7 +13,8 @@
 //! - [`ledger`]: from transactions and prices to priced accounting events with their provenance;
 //! - [`hash`]: fingerprints of the inputs;
 //! - [`event`]: accounting events, the input of the engine;
-//! - [`engine`], [`method`]: lots, disposals, gains and totals.
+//! - [`engine`], [`method`]: lots, disposals, gains and totals;
+//! - [`metrics`], [`ratio`]: trading metrics, exact until their one rounding.
 
 pub mod amount;
 pub mod asset;
@@ -24,8 +25,10 @@ pub mod hash;
 pub mod ledger;
 mod lot;
 pub mod method;
+pub mod metrics;
 pub mod movement;
 pub mod price;
+pub mod ratio;
 pub mod raw;
 pub mod value;
 
