@@ -1,0 +1,270 @@
+//! The one error type of the HTTP interface and its `application/problem+json` body.
+//!
+//! A handler returns [`ApiError`]; it travels as an extension of an empty response to the outermost
+//! middleware, which knows the request's path and trace id and writes the body. Errors that the
+//! framework made (unknown route, wrong method) take the same way, so that there is one form only.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::problems::{self, Problem};
+
+/// How many field errors a body shows; the rest is counted.
+pub const MAX_SHOWN_ERRORS: usize = 100;
+
+/// Seconds a client should wait before it tries a full or unreachable server again.
+const RETRY_AFTER_SECONDS: u32 = 5;
+
+/// Seconds to wait when all batch slots are taken: jobs take minutes, not seconds.
+pub const CAPACITY_RETRY_AFTER_SECONDS: u32 = 30;
+
+/// One invalid field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// JSON pointer (RFC 6901) into the body; `?name` for a query parameter.
+    pub pointer: String,
+    /// One of [`problems::FIELD_CODES`].
+    pub code: &'static str,
+    /// In words.
+    pub detail: String,
+}
+
+/// An error answer.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    problem: &'static Problem,
+    detail: Cow<'static, str>,
+    errors: Vec<FieldError>,
+    retry_after_seconds: Option<u32>,
+}
+
+impl ApiError {
+    /// An error with a text for this occurrence. The text goes to the client: no internals.
+    pub fn new(problem: &'static Problem, detail: impl Into<Cow<'static, str>>) -> Self {
+        let retry_after_seconds =
+            (problem.status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS);
+        Self { problem, detail: detail.into(), errors: Vec::new(), retry_after_seconds }
+    }
+
+    /// With the invalid fields behind it.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// With the seconds after which another try makes sense.
+    #[must_use]
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    /// A defect of ours. The cause belongs into the log, not into the answer.
+    pub fn internal() -> Self {
+        Self::new(problems::INTERNAL, "The server failed to answer; the log has the details.")
+    }
+
+    /// The database cannot be reached.
+    pub fn database_unavailable() -> Self {
+        Self::new(
+            problems::DATABASE_UNAVAILABLE,
+            "The database cannot be reached at the moment. Please try again.",
+        )
+    }
+
+    /// What kind of problem this is.
+    pub fn problem(&self) -> &'static Problem {
+        self.problem
+    }
+
+    /// The invalid fields.
+    pub fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
+    /// The body for the request at `instance` with `trace_id`.
+    pub fn body<'a>(&'a self, instance: &'a str, trace_id: &'a str) -> ProblemBody<'a> {
+        ProblemBody {
+            type_: format!("/problems/{}", self.problem.code),
+            code: self.problem.code,
+            title: self.problem.title,
+            status: self.problem.status.as_u16(),
+            detail: &self.detail,
+            instance,
+            error: &self.detail,
+            errors: &self.errors,
+            trace_id,
+        }
+    }
+}
+
+/// The wire form of an error (RFC 9457 with our extension members).
+#[derive(Debug, Serialize)]
+pub struct ProblemBody<'a> {
+    #[serde(rename = "type")]
+    type_: String,
+    code: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    instance: &'a str,
+    /// The same as `detail`, for clients that read only this member.
+    error: &'a str,
+    errors: &'a [FieldError],
+    trace_id: &'a str,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = self.problem.status.into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response.extensions_mut().insert(Carried(Arc::new(self)));
+        response
+    }
+}
+
+/// An [`ApiError`] on its way to the middleware that writes the body.
+#[derive(Debug, Clone)]
+struct Carried(Arc<ApiError>);
+
+/// Gives an error response its body; leaves every other response as it is.
+///
+/// Error responses that nobody of us made are taken by their status, so that no error leaves the
+/// service in another form.
+pub fn write_body(response: Response, instance: &str, trace_id: &str) -> Response {
+    let status = response.status();
+    if !status.is_client_error() && !status.is_server_error() {
+        return response;
+    }
+    let (mut parts, _) = response.into_parts();
+    let error = match parts.extensions.remove::<Carried>() {
+        Some(Carried(error)) => error,
+        None => Arc::new(from_status(status)),
+    };
+    // The path is shown, never the query string: it may carry what does not belong into logs.
+    let body = serde_json::to_vec(&error.body(instance, trace_id))
+        .expect("strings, numbers and lists of them always serialize");
+    parts.status = error.problem.status;
+    parts
+        .headers
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    parts.headers.insert(
+        HeaderName::from_static("x-content-type-options"),
+        HeaderValue::from_static("nosniff"),
+    );
+    Response::from_parts(parts, body.into())
+}
+
+/// The error for a status that the framework chose.
+fn from_status(status: StatusCode) -> ApiError {
+    let problem = problems::ALL.iter().copied().find(|problem| problem.status == status).unwrap_or(
+        if status.is_client_error() { problems::UNREADABLE_BODY } else { problems::INTERNAL },
+    );
+    ApiError::new(problem, problem.title)
+}
+
+/// Collects invalid fields: keeps the first [`MAX_SHOWN_ERRORS`], counts all.
+#[derive(Debug, Default)]
+pub struct FieldErrors {
+    shown: Vec<FieldError>,
+    total: usize,
+}
+
+impl FieldErrors {
+    /// Notes an invalid field. `detail` is only rendered when it will be shown.
+    pub fn push<D: Into<String>>(
+        &mut self,
+        pointer: impl FnOnce() -> String,
+        code: &'static str,
+        detail: impl FnOnce() -> D,
+    ) {
+        self.total += 1;
+        if self.shown.len() < MAX_SHOWN_ERRORS {
+            self.shown.push(FieldError { pointer: pointer(), code, detail: detail().into() });
+        }
+    }
+
+    /// Whether nothing was noted.
+    pub fn is_empty(&self) -> bool {
+        self.total == 0
+    }
+
+    /// The 422 answer, when anything was noted.
+    ///
+    /// A chain without a provider as the only complaint has a problem code of its own, because the
+    /// request itself is fine.
+    pub fn into_result(self) -> Result<(), ApiError> {
+        match (self.total, self.shown.first()) {
+            (0, _) => Ok(()),
+            (1, Some(only)) if only.code == problems::CHAIN_UNAVAILABLE.code => {
+                let detail = only.detail.clone();
+                Err(ApiError::new(problems::CHAIN_UNAVAILABLE, detail).with_errors(self.shown))
+            }
+            (total, _) => {
+                Err(ApiError::new(problems::VALIDATION_FAILED, summary(total, &self.shown))
+                    .with_errors(self.shown))
+            }
+        }
+    }
+
+    /// The 400 answer for a query string, when anything was noted.
+    pub fn into_query_result(self) -> Result<(), ApiError> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        let detail = summary(self.total, &self.shown);
+        Err(ApiError::new(problems::BAD_QUERY, detail).with_errors(self.shown))
+    }
+}
+
+fn summary(total: usize, shown: &[FieldError]) -> String {
+    match (total, shown.first()) {
+        (1, Some(only)) => format!("{}: {}", only.pointer, only.detail),
+        (total, _) if total > shown.len() => {
+            format!("{total} fields are not valid; the first {} are listed.", shown.len())
+        }
+        (total, _) => format!("{total} fields are not valid."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_first_hundred_field_errors_are_shown_and_all_are_counted() {
+        let mut errors = FieldErrors::default();
+        for n in 0..250 {
+            errors.push(|| format!("/wallet_addresses/{n}"), "bad-address", || "no");
+        }
+        let error = errors.into_result().unwrap_err();
+        assert_eq!(error.errors().len(), MAX_SHOWN_ERRORS);
+        assert_eq!(error.errors()[99].pointer, "/wallet_addresses/99");
+        assert_eq!(error.detail, "250 fields are not valid; the first 100 are listed.");
+    }
+
+    #[test]
+    fn a_status_of_the_framework_becomes_a_problem_of_that_status() {
+        let response = StatusCode::NOT_FOUND.into_response();
+        let response = write_body(response, "/nowhere", "0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    }
+
+    #[test]
+    fn an_answer_that_is_no_error_passes_unchanged() {
+        let response = write_body("fine".into_response(), "/", "");
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "text/plain; charset=utf-8");
+    }
+}

@@ -1,0 +1,430 @@
+//! What handlers take from a request: body, query parameters, path ids and headers, checked.
+//!
+//! Every refusal is an [`ApiError`] with its own problem code; nothing here answers in the
+//! framework's plain text.
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::RequestPartsExt;
+use axum::body::Bytes;
+use axum::extract::{FromRef, FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use futures::StreamExt;
+use pnl_core::Chain;
+
+use crate::error::{ApiError, FieldErrors};
+use crate::json::{Json, shown};
+use crate::problems;
+
+/// Rows of a page when the request names no `limit`.
+pub const DEFAULT_LIMIT: u32 = 50;
+
+/// Most rows of a page.
+pub const MAX_LIMIT: u32 = 1000;
+
+/// JSON values that a body may always have, whatever the limit of wallets is.
+const MIN_JSON_VALUES: usize = 100_000;
+
+/// Bounds on what a request may bring.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of a body.
+    pub max_body_bytes: usize,
+    /// Entries of `wallet_addresses`, before duplicates are removed.
+    pub max_wallets: usize,
+}
+
+/// Tells the deadline middleware whether the request's body is still arriving.
+#[derive(Debug, Clone, Default)]
+pub struct BodyPhase(Arc<AtomicBool>);
+
+impl BodyPhase {
+    /// Whether the body is being read.
+    pub fn is_reading(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn set_reading(&self, reading: bool) {
+        self.0.store(reading, Ordering::Relaxed);
+    }
+}
+
+/// A JSON body, read completely.
+pub struct JsonBody(pub Json);
+
+impl<S> FromRequest<S> for JsonBody
+where
+    S: Send + Sync,
+    Limits: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        let limits = Limits::from_ref(state);
+        check_content_type(request.headers())?;
+        let bytes = read_body(request, limits.max_body_bytes).await?;
+        let max_values = MIN_JSON_VALUES.max(limits.max_wallets.saturating_mul(2));
+        Json::read(&bytes, max_values).map(Self)
+    }
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
+    let refuse = |detail: &'static str| ApiError::new(problems::UNSUPPORTED_MEDIA_TYPE, detail);
+    let essence = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .map(|essence| essence.trim().to_ascii_lowercase());
+    match essence.as_deref() {
+        Some("application/json") => {}
+        Some(other) if other.starts_with("application/") && other.ends_with("+json") => {}
+        Some(_) => return Err(refuse("The body must be sent as Content-Type: application/json.")),
+        None => return Err(refuse("The header Content-Type: application/json is missing.")),
+    }
+    match headers.get(header::CONTENT_ENCODING) {
+        Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(refuse("The body must be sent without a content encoding."))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn read_body(request: Request, max_bytes: usize) -> Result<Bytes, ApiError> {
+    let too_large = || {
+        ApiError::new(
+            problems::BODY_TOO_LARGE,
+            format!("The body is larger than {max_bytes} bytes."),
+        )
+    };
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > max_bytes as u64) {
+        return Err(too_large());
+    }
+    let phase = request.extensions().get::<BodyPhase>().cloned().unwrap_or_default();
+    phase.set_reading(true);
+    let mut chunks = request.into_body().into_data_stream();
+    let mut body = Vec::new();
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk.map_err(|_| {
+            ApiError::new(problems::UNREADABLE_BODY, "The body broke off before its end.")
+        })?;
+        if body.len() + chunk.len() > max_bytes {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    phase.set_reading(false);
+    Ok(body.into())
+}
+
+/// The parameters of the query string; each is taken once, what remains is unknown.
+#[derive(Debug)]
+pub struct Params {
+    pairs: Vec<(String, String)>,
+    known: Vec<&'static str>,
+    errors: FieldErrors,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Params {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map_err(|_| ApiError::new(problems::BAD_QUERY, "The query string cannot be read."))?;
+        Ok(Self { pairs, known: Vec::new(), errors: FieldErrors::default() })
+    }
+}
+
+impl Params {
+    /// The text of `name`, if given. Empty values count as given.
+    pub fn text(&mut self, name: &'static str) -> Option<String> {
+        self.known.push(name);
+        let mut found = None;
+        let mut twice = false;
+        self.pairs.retain(|(key, value)| {
+            if key != name {
+                return true;
+            }
+            twice |= found.is_some();
+            found.get_or_insert_with(|| value.clone());
+            false
+        });
+        if twice {
+            self.refuse(name, "duplicate-key", "the parameter is given twice");
+        }
+        found
+    }
+
+    /// The value of `name` read by its `FromStr`; what it does not read is noted.
+    pub fn parsed<T>(&mut self, name: &'static str, code: &'static str) -> Option<T>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        let text = self.text(name)?;
+        match text.parse() {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.refuse(name, code, format!("{}: {error}", shown(&text)));
+                None
+            }
+        }
+    }
+
+    /// One of `values`, or `None` when absent.
+    pub fn one_of<T: Copy>(&mut self, name: &'static str, values: &[(&str, T)]) -> Option<T> {
+        let text = self.text(name)?;
+        let found = values.iter().find(|(key, _)| *key == text).map(|(_, value)| *value);
+        if found.is_none() {
+            let names: Vec<_> = values.iter().map(|(key, _)| *key).collect();
+            let detail = format!("{} is none of {}", shown(&text), names.join(", "));
+            self.refuse(name, "bad-value", detail);
+        }
+        found
+    }
+
+    /// `chain`, by name or alias.
+    pub fn chain(&mut self) -> Option<Chain> {
+        let text = self.text("chain")?;
+        match text.parse() {
+            Ok(chain) => Some(chain),
+            Err(_) => {
+                self.refuse("chain", "unknown-chain", unknown_chain(&text));
+                None
+            }
+        }
+    }
+
+    /// Page size: [`DEFAULT_LIMIT`] unless given, 1 to [`MAX_LIMIT`].
+    pub fn limit(&mut self) -> u32 {
+        let Some(text) = self.text("limit") else { return DEFAULT_LIMIT };
+        match text.parse() {
+            Ok(limit @ 1..=MAX_LIMIT) => limit,
+            _ => {
+                let detail = format!("{} is no whole number from 1 to {MAX_LIMIT}", shown(&text));
+                self.refuse("limit", "out-of-range", detail);
+                DEFAULT_LIMIT
+            }
+        }
+    }
+
+    /// A switch: `true` or `false`, false when absent.
+    pub fn flag(&mut self, name: &'static str) -> bool {
+        self.one_of(name, &[("true", true), ("false", false)]).unwrap_or(false)
+    }
+
+    /// Notes that `name` is not valid.
+    pub fn refuse(&mut self, name: &str, code: &'static str, detail: impl Into<String>) {
+        self.errors.push(|| format!("?{name}"), code, || detail);
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// [`problems::BAD_QUERY`] with every invalid and every unknown parameter.
+    pub fn finish(mut self) -> Result<(), ApiError> {
+        let known = if self.known.is_empty() {
+            "this route takes none".to_owned()
+        } else {
+            format!("known here: {}", self.known.join(", "))
+        };
+        for (name, _) in std::mem::take(&mut self.pairs) {
+            let name: String = name.chars().take(64).collect();
+            self.refuse(&name, "unknown-field", format!("unknown parameter; {known}"));
+        }
+        self.errors.into_query_result()
+    }
+}
+
+/// The message for a text that names no chain.
+pub fn unknown_chain(text: &str) -> String {
+    let names: Vec<_> = Chain::ALL.iter().map(|chain| chain.as_str()).collect();
+    format!("unknown chain {}; known are {}", shown(text), names.join(", "))
+}
+
+/// The single segment of a path such as `/…/{id}`.
+pub async fn path_segment(parts: &mut Parts) -> Result<String, ApiError> {
+    let Path(segment) = parts.extract::<Path<String>>().await.map_err(|_| {
+        ApiError::new(problems::NOT_FOUND, "The path is not valid percent-encoded UTF-8.")
+    })?;
+    Ok(segment)
+}
+
+/// The header Idempotency-Key, if sent.
+///
+/// # Errors
+/// [`problems::BAD_IDEMPOTENCY_KEY`] unless it is 1 to 255 visible ASCII characters, once.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    const MAX_KEY: usize = 255;
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    let refuse = |detail: &'static str| Err(ApiError::new(problems::BAD_IDEMPOTENCY_KEY, detail));
+    if values.next().is_some() {
+        return refuse("The header Idempotency-Key is given twice.");
+    }
+    match value.to_str() {
+        Ok("") => refuse("The Idempotency-Key is empty."),
+        Ok(key) if key.len() > MAX_KEY => {
+            refuse("The Idempotency-Key is longer than 255 characters.")
+        }
+        Ok(key) if key.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(Some(key.to_owned())),
+        _ => refuse("The Idempotency-Key has characters other than visible ASCII."),
+    }
+}
+
+/// Refuses a request whose `Accept` header excludes `media_type` (`type/subtype`).
+///
+/// # Errors
+/// [`problems::NOT_ACCEPTABLE`].
+pub fn check_accept(headers: &HeaderMap, media_type: &'static str) -> Result<(), ApiError> {
+    let (main, _) = media_type.split_once('/').unwrap_or((media_type, ""));
+    let any_of_main = format!("{main}/*");
+    // The most specific range that covers the type decides (RFC 9110, 12.5.1).
+    let mut best: Option<(u8, bool)> = None;
+    let mut ranges = 0usize;
+    for value in headers.get_all(header::ACCEPT) {
+        let Ok(value) = value.to_str() else { continue };
+        for range in value.split(',').map(str::trim).filter(|range| !range.is_empty()) {
+            ranges += 1;
+            let mut parts = range.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let specificity = match name.as_str() {
+                name if name == media_type => 3,
+                name if name == any_of_main => 2,
+                "*/*" => 1,
+                _ => continue,
+            };
+            let refused = parts.any(|parameter| {
+                parameter
+                    .split_once('=')
+                    .filter(|(key, _)| key.trim().eq_ignore_ascii_case("q"))
+                    .is_some_and(|(_, q)| q.trim().trim_matches(['0', '.']).is_empty())
+            });
+            if best.is_none_or(|(known, _)| specificity > known) {
+                best = Some((specificity, !refused));
+            }
+        }
+    }
+    match best {
+        Some((_, true)) => Ok(()),
+        None if ranges == 0 => Ok(()),
+        _ => Err(ApiError::new(
+            problems::NOT_ACCEPTABLE,
+            format!("This route answers with {media_type} only."),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn params(query: &str) -> Params {
+        let uri = format!("http://x/?{query}").parse().unwrap();
+        let Query(pairs) = Query::try_from_uri(&uri).unwrap();
+        Params { pairs, known: Vec::new(), errors: FieldErrors::default() }
+    }
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| {
+                (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn query_parameters_are_read_once_each_and_the_rest_is_unknown() {
+        let mut query = params("limit=7&chain=bsc&partial=true");
+        assert_eq!(query.limit(), 7);
+        assert_eq!(query.chain(), Some(Chain::BinanceSmartChain));
+        assert!(query.flag("partial"));
+        query.finish().unwrap();
+
+        let mut query = params("limit=0&chain=doge&partial=yes&chian=sol&limit=3");
+        query.limit();
+        query.chain();
+        query.flag("partial");
+        let error = query.finish().unwrap_err();
+        let found: Vec<_> = error.errors().iter().map(|e| (e.pointer.as_str(), e.code)).collect();
+        assert_eq!(
+            found,
+            [
+                ("?limit", "duplicate-key"),
+                ("?limit", "out-of-range"),
+                ("?chain", "unknown-chain"),
+                ("?partial", "bad-value"),
+                ("?chian", "unknown-field"),
+            ]
+        );
+    }
+
+    #[test]
+    fn limits_outside_the_range_are_refused() {
+        for bad in ["0", "1001", "-1", "ten", "", "1e2", "99999999999999999999"] {
+            let mut query = params(&format!("limit={bad}"));
+            query.limit();
+            assert!(query.finish().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_idempotency_key_is_visible_ascii() {
+        let read = |value: &str| idempotency_key(&headers(&[("idempotency-key", value)]));
+        assert_eq!(read("a-key!~").unwrap().as_deref(), Some("a-key!~"));
+        assert_eq!(read(&"k".repeat(255)).unwrap().unwrap().len(), 255);
+        for bad in ["", "two words", "caf\u{e9}", &"k".repeat(256)] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        assert_eq!(idempotency_key(&HeaderMap::new()).unwrap(), None);
+        let twice = headers(&[("idempotency-key", "a"), ("idempotency-key", "b")]);
+        assert!(idempotency_key(&twice).is_err());
+    }
+
+    #[test]
+    fn the_most_specific_range_of_accept_decides() {
+        let json = |accept: &str| check_accept(&headers(&[("accept", accept)]), "application/json");
+        for good in [
+            "application/json",
+            "*/*",
+            "application/*",
+            "text/html, */*;q=0.8",
+            "APPLICATION/JSON;q=0.1",
+            "",
+            "*/*;q=0, application/json",
+        ] {
+            assert!(json(good).is_ok(), "{good}");
+        }
+        for bad in ["text/csv", "image/*, text/*", "*/*, application/json;q=0", "*/*;q=0.000"] {
+            assert!(json(bad).is_err(), "{bad}");
+        }
+        assert!(check_accept(&HeaderMap::new(), "text/csv").is_ok());
+    }
+
+    #[test]
+    fn a_body_is_json_by_its_content_type() {
+        let check = |value: &str| check_content_type(&headers(&[("content-type", value)]));
+        for good in
+            ["application/json", "Application/JSON; charset=utf-8", "application/vnd.x+json"]
+        {
+            assert!(check(good).is_ok(), "{good}");
+        }
+        for bad in ["text/plain", "application/x-www-form-urlencoded", "", "json"] {
+            assert!(check(bad).is_err(), "{bad}");
+        }
+        assert!(check_content_type(&HeaderMap::new()).is_err());
+        let zipped = headers(&[("content-type", "application/json"), ("content-encoding", "gzip")]);
+        assert!(check_content_type(&zipped).is_err());
+    }
+}

@@ -1,0 +1,99 @@
+//! Accepting connections, and letting go of them in order.
+//!
+//! The loop bounds what clients can hold: connections at a time, and the time in which a request
+//! head must arrive (which also ends idle connections). When told to stop it accepts nothing more,
+//! lets the requests at hand finish for a while, and then closes what is left.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::metrics::HttpMetrics;
+
+/// Connections that one listener keeps open; further ones wait in the kernel's queue.
+const MAX_CONNECTIONS: usize = 4096;
+
+/// Time in which a request head must arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Pause after a failed accept (out of file descriptors, mostly).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Binds `host`:`port`; port 0 takes a free one.
+///
+/// # Errors
+/// As the operating system gives it, naming the address.
+pub async fn bind(host: &str, port: u16) -> io::Result<(TcpListener, SocketAddr)> {
+    let name = |error: io::Error| {
+        io::Error::new(error.kind(), format!("cannot listen on {host}:{port}: {error}"))
+    };
+    let listener = TcpListener::bind((host, port)).await.map_err(name)?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// Serves `router` until `stop`, then for at most `grace` what has begun.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    metrics: Option<HttpMetrics>,
+    stop: CancellationToken,
+    grace: Duration,
+) {
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let graceful = GracefulShutdown::new();
+    let tasks = tokio_util::task::TaskTracker::new();
+    let closing = CancellationToken::new();
+    loop {
+        let slot = tokio::select! {
+            () = stop.cancelled() => break,
+            slot = Arc::clone(&slots).acquire_owned() => slot.expect("never closed"),
+        };
+        let stream = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            },
+        };
+        let open = metrics.as_ref().map(HttpMetrics::connection);
+        let watcher = graceful.watcher();
+        let service = TowerToHyperService::new(router.clone());
+        let closing = closing.clone();
+        tasks.spawn(async move {
+            // HTTP/1.1: what clients, proxies and scrapers of such a service speak.
+            let connection = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .serve_connection(TokioIo::new(stream), service);
+            let connection = watcher.watch(connection);
+            tokio::select! {
+                // A client that goes away in the middle is its own business, not an error of ours.
+                _ = connection => {}
+                () = closing.cancelled() => {}
+            }
+            drop((slot, open));
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
+        tracing::warn!("closing connections that did not end in time");
+    }
+    closing.cancel();
+    tasks.close();
+    tasks.wait().await;
+}

@@ -1,0 +1,202 @@
+//! The outermost layer: request and trace ids, the access log line, metrics, error bodies.
+
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tracing::Instrument;
+use uuid::Uuid;
+
+use crate::error::{self, ApiError};
+use crate::metrics::{HttpMetrics, UNMATCHED};
+use crate::problems;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+/// Longest path and query that is looked at.
+const MAX_URI_BYTES: usize = 8192;
+
+/// Ids of the request at hand; handlers take it as an extension.
+#[derive(Debug, Clone)]
+pub struct RequestContext {
+    /// The caller's `x-request-id`, or ours.
+    pub request_id: String,
+    /// 32 hex digits: from `traceparent`, or new. Batches keep it.
+    pub trace_id: String,
+}
+
+/// The route that answered, put into the response so that this layer can name it.
+#[derive(Clone)]
+struct Route(MatchedPath);
+
+/// Remembers the matched route; to be added as a route layer.
+pub async fn note_route(request: Request, next: Next) -> Response {
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    if let Some(matched) = matched {
+        response.extensions_mut().insert(Route(matched));
+    }
+    response
+}
+
+/// The layer itself.
+pub async fn around(
+    State(metrics): State<HttpMetrics>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let started = Instant::now();
+    let in_flight = metrics.begin();
+    let context = RequestContext {
+        request_id: request_id(request.headers()),
+        trace_id: trace_id(request.headers()),
+    };
+    let span_id = Uuid::new_v4().as_u64_pair().0 | 1;
+    let method = method_label(request.method());
+    let instance = request.uri().path().to_owned();
+    let span = tracing::info_span!(
+        "request",
+        trace_id = %context.trace_id,
+        request_id = %context.request_id,
+        method,
+    );
+    request.extensions_mut().insert(context.clone());
+    let response = if uri_length(request.uri()) > MAX_URI_BYTES {
+        let detail = format!("The request address is longer than {MAX_URI_BYTES} bytes.");
+        ApiError::new(problems::URI_TOO_LONG, detail).into_response()
+    } else {
+        next.run(request).instrument(span.clone()).await
+    };
+    let shown = instance.get(..256).unwrap_or(&instance);
+    let mut response = error::write_body(response, shown, &context.trace_id);
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&context.request_id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    if let Ok(value) = format!("00-{}-{span_id:016x}-01", context.trace_id).parse() {
+        headers.insert(TRACEPARENT, value);
+    }
+    drop(in_flight);
+    let route = response.extensions().get::<Route>().map_or(UNMATCHED, |Route(path)| path.as_str());
+    let elapsed = started.elapsed();
+    metrics.end(method, route, response.status().as_u16(), elapsed);
+    log(&span, route, response.status().as_u16(), elapsed);
+    response
+}
+
+/// One line per request; none for liveness probes, which would drown the rest.
+fn log(span: &tracing::Span, route: &str, status: u16, elapsed: Duration) {
+    if matches!(route, "/health" | "/metrics") && status < 400 {
+        return;
+    }
+    let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+    span.in_scope(|| tracing::info!(route, status, duration_ms, "request answered"));
+}
+
+fn uri_length(uri: &Uri) -> usize {
+    uri.path().len() + uri.query().map_or(0, |query| query.len() + 1)
+}
+
+/// The label of a method: clients may invent methods, labels must stay few.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "OTHER",
+    }
+}
+
+/// The caller's id when it is short and harmless to log, else a new one.
+fn request_id(headers: &HeaderMap) -> String {
+    headers
+        .get(REQUEST_ID)
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic()))
+        .map_or_else(|| Uuid::new_v4().to_string(), ToOwned::to_owned)
+}
+
+/// The trace id of a valid W3C `traceparent`, else a new one.
+fn trace_id(headers: &HeaderMap) -> String {
+    headers
+        .get(TRACEPARENT)
+        .and_then(|value| value.to_str().ok())
+        .and_then(parse_traceparent)
+        .unwrap_or_else(|| Uuid::new_v4().simple().to_string())
+}
+
+/// Reads `version-traceid-parentid-flags` (W3C Trace Context, 3.2). Later versions may append
+/// fields; version 00 may not, and ff is invalid. Ids of zeros only are invalid.
+fn parse_traceparent(text: &str) -> Option<String> {
+    let lower_hex = |part: &str, length: usize| {
+        part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    let mut parts = text.split('-');
+    let (version, trace, parent, flags) =
+        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let well_formed = lower_hex(version, 2)
+        && lower_hex(trace, 32)
+        && lower_hex(parent, 16)
+        && lower_hex(flags, 2);
+    let zeros = |part: &str| part.bytes().all(|b| b == b'0');
+    if !well_formed || version == "ff" || zeros(trace) || zeros(parent) {
+        return None;
+    }
+    if version == "00" && parts.next().is_some() {
+        return None;
+    }
+    Some(trace.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+
+    #[test]
+    fn a_valid_traceparent_is_continued() {
+        let good = format!("00-{TRACE}-b7ad6b7169203331-01");
+        assert_eq!(parse_traceparent(&good).as_deref(), Some(TRACE));
+        let later = format!("01-{TRACE}-b7ad6b7169203331-01-more");
+        assert_eq!(parse_traceparent(&later).as_deref(), Some(TRACE));
+    }
+
+    #[test]
+    fn an_invalid_traceparent_starts_a_new_trace() {
+        let zero = "0".repeat(32);
+        for bad in [
+            String::new(),
+            TRACE.to_owned(),
+            format!("00-{TRACE}-b7ad6b7169203331"),
+            format!("00-{TRACE}-b7ad6b7169203331-01-more"),
+            format!("ff-{TRACE}-b7ad6b7169203331-01"),
+            format!("00-{zero}-b7ad6b7169203331-01"),
+            format!("00-{TRACE}-0000000000000000-01"),
+            format!("00-{}-b7ad6b7169203331-01", TRACE.to_uppercase()),
+        ] {
+            assert_eq!(parse_traceparent(&bad), None, "{bad}");
+        }
+        assert_eq!(trace_id(&HeaderMap::new()).len(), 32);
+    }
+
+    #[test]
+    fn a_harmless_request_id_is_kept_and_another_replaced() {
+        let read = |value: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_static(value));
+            request_id(&headers)
+        };
+        assert_eq!(read("abc-123"), "abc-123");
+        for bad in ["", "two words", "tab\tbed"] {
+            assert!(Uuid::parse_str(&read(bad)).is_ok(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The time limit of a request.
+
+use std::time::Duration;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::error::ApiError;
+use crate::extract::BodyPhase;
+use crate::problems;
+
+/// Ends a request that has no answer within `limit`.
+///
+/// Whose fault it is decides the status: a body that is still arriving is the client's (408),
+/// everything else ours (503). The time of sending a streamed answer does not count.
+pub async fn limit(State(limit): State<Duration>, mut request: Request, next: Next) -> Response {
+    let phase = BodyPhase::default();
+    request.extensions_mut().insert(phase.clone());
+    match tokio::time::timeout(limit, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) if phase.is_reading() => {
+            let detail = format!("The body had not arrived after {} s.", limit.as_secs());
+            ApiError::new(problems::REQUEST_TIMEOUT, detail).into_response()
+        }
+        Err(_) => {
+            tracing::warn!(limit_seconds = limit.as_secs(), "request exceeded the time limit");
+            let detail = format!("No answer was ready after {} s.", limit.as_secs());
+            ApiError::new(problems::DEADLINE_EXCEEDED, detail).into_response()
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The catalogue of problems: every `code` an error body can carry, with its status and meaning.
+//!
+//! Codes are part of the contract: clients match on them. They are added, never renamed. The same
+//! table answers `GET /problems/{code}`, to which the `type` member of every error points.
+
+use axum::http::StatusCode;
+
+/// A kind of error a client can meet.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Stable name: the `code` member and the last segment of `type`.
+    pub code: &'static str,
+    /// HTTP status.
+    pub status: StatusCode,
+    /// One line, the same for every occurrence.
+    pub title: &'static str,
+    /// What it means and what to do about it.
+    pub description: &'static str,
+}
+
+macro_rules! problems {
+    ($($(#[$meta:meta])* $name:ident = $code:literal, $status:ident, $title:literal, $description:literal;)+) => {
+        $(
+            $(#[$meta])*
+            pub const $name: &Problem = &Problem {
+                code: $code,
+                status: StatusCode::$status,
+                title: $title,
+                description: $description,
+            };
+        )+
+
+        /// Every problem, in the order of the documentation.
+        pub const ALL: &[&Problem] = &[$($name),+];
+    };
+}
+
+problems! {
+    /// The body is no JSON.
+    MALFORMED_JSON = "malformed-json", BAD_REQUEST, "The body is not valid JSON",
+        "The request body could not be read as JSON. The detail names line and column of the first \
+         offending byte. Send one JSON object in UTF-8.";
+    /// Nested too deeply.
+    JSON_TOO_DEEP = "json-too-deep", BAD_REQUEST, "The JSON body is nested too deeply",
+        "No request of this interface needs more than a few levels of nesting; deeper bodies are \
+         refused before they are looked at.";
+    /// Query string.
+    BAD_QUERY = "bad-query", BAD_REQUEST, "The query string is not valid",
+        "A query parameter is unknown, given twice, or has a value outside its range. `errors` lists \
+         each one; its pointer is `?name`.";
+    /// Cursor.
+    BAD_CURSOR = "bad-cursor", BAD_REQUEST, "The cursor is not valid here",
+        "A cursor is opaque: send back the `next_cursor` of the same list with the same filters, \
+         unchanged, or leave it out to begin at the start.";
+    /// Idempotency-Key.
+    BAD_IDEMPOTENCY_KEY = "bad-idempotency-key", BAD_REQUEST, "The Idempotency-Key is not valid",
+        "The header Idempotency-Key takes 1 to 255 visible ASCII characters and may be sent once. A \
+         random UUID for each new job is a good choice.";
+    /// Broken HTTP body.
+    UNREADABLE_BODY = "unreadable-body", BAD_REQUEST, "The body could not be read",
+        "The connection broke or the transfer encoding was wrong before the whole body had arrived.";
+    /// Unknown route.
+    NOT_FOUND = "not-found", NOT_FOUND, "There is nothing at this path",
+        "The path names no route of this service. docs/api.md lists all routes.";
+    /// Unknown job.
+    UNKNOWN_JOB = "unknown-job", NOT_FOUND, "There is no such job",
+        "The job id is not known here: it was mistyped, or the job was never accepted. \
+         GET /api/pnl/batch lists the jobs.";
+    /// Unknown wallet.
+    UNKNOWN_WALLET = "unknown-wallet", NOT_FOUND, "The wallet has not been analyzed",
+        "No full-history analysis of this wallet is stored. Submit it with \
+         POST /api/pnl/batch/run and ask again when the job has completed.";
+    /// Method.
+    METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED,
+        "The method is not offered at this path",
+        "The path exists, but not for this HTTP method. The header Allow lists the methods it takes.";
+    /// Accept.
+    NOT_ACCEPTABLE = "not-acceptable", NOT_ACCEPTABLE,
+        "The answer has no form that the Accept header takes",
+        "The route answers with one media type, named in the detail, and the header Accept of the \
+         request excludes it.";
+    /// Slow request.
+    REQUEST_TIMEOUT = "request-timeout", REQUEST_TIMEOUT, "The request took too long to arrive",
+        "The request body had not arrived completely within the time limit (`api.request_timeout_seconds`).";
+    /// Job still running.
+    JOB_RUNNING = "job-running", CONFLICT, "The job has not ended yet",
+        "The operation needs a job that has ended. Wait for a terminal status, or, for the CSV export, \
+         ask for what is there with `?partial=true`.";
+    /// Nothing to retry.
+    NOTHING_TO_RETRY = "nothing-to-retry", CONFLICT, "The job has no wallet to retry",
+        "Only wallets that failed or timed out are retried, and this job has none.";
+    /// The first request with this key is running.
+    IDEMPOTENCY_KEY_IN_FLIGHT = "idempotency-key-in-flight", CONFLICT,
+        "A request with this Idempotency-Key is being processed",
+        "The original request with the same Idempotency-Key has not been answered yet. Repeat the \
+         request after a moment to receive its answer.";
+    /// Body size.
+    BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large",
+        "The request body exceeds `api.max_body_bytes`. Split the wallets over several jobs.";
+    /// List size.
+    TOO_MANY_WALLETS = "too-many-wallets", PAYLOAD_TOO_LARGE, "Too many wallets in one job",
+        "`wallet_addresses` is longer than `api.max_wallets` (counted before duplicates are removed). \
+         Split the wallets over several jobs.";
+    /// Address length.
+    URI_TOO_LONG = "uri-too-long", URI_TOO_LONG, "The request address is too long",
+        "Path and query string together exceed 8,192 bytes; no request of this interface needs that.";
+    /// Content type.
+    UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE,
+        "The content type is not supported",
+        "Send the body as `Content-Type: application/json`, without a content encoding.";
+    /// Field errors.
+    VALIDATION_FAILED = "validation-failed", UNPROCESSABLE_ENTITY,
+        "The request has invalid fields",
+        "`errors` lists each invalid field with a JSON pointer into the request body, a code and an \
+         explanation (the first 100; the detail says how many there are). Nothing was stored.";
+    /// No provider.
+    CHAIN_UNAVAILABLE = "chain-unavailable", UNPROCESSABLE_ENTITY,
+        "The chain is not configured on this server",
+        "The chain is known, but this server has no data provider for it: its operator adds one at \
+         `[[chains.<chain>.providers]]`.";
+    /// Key with another body.
+    IDEMPOTENCY_KEY_REUSED = "idempotency-key-reused", UNPROCESSABLE_ENTITY,
+        "The Idempotency-Key was used for a different request",
+        "The key belongs to an earlier request with different content. Use a new key for a new job, \
+         or repeat the original request unchanged to receive its answer.";
+    /// Panic or broken data.
+    INTERNAL = "internal", INTERNAL_SERVER_ERROR, "The server failed to answer",
+        "A defect in the service. The log has the details under the `trace_id` of the answer; \
+         please report it with them.";
+    /// Batch limit.
+    CAPACITY_EXHAUSTED = "capacity-exhausted", SERVICE_UNAVAILABLE,
+        "The maximum number of concurrent batch jobs is running",
+        "The server runs a fixed number of batch jobs at a time (`batch.max_concurrent`). Try again \
+         after the time in Retry-After. Nothing was stored, and an Idempotency-Key can be sent again.";
+    /// No database.
+    DATABASE_UNAVAILABLE = "database-unavailable", SERVICE_UNAVAILABLE,
+        "The database cannot be reached",
+        "The service keeps everything in its database and cannot answer without it. Try again after \
+         the time in Retry-After; accepted jobs continue when the database is back.";
+    /// Too slow.
+    DEADLINE_EXCEEDED = "deadline-exceeded", SERVICE_UNAVAILABLE,
+        "The answer was not ready in time",
+        "The service could not answer within `api.request_timeout_seconds`. A submission may or may \
+         not have been stored: repeat it with the same Idempotency-Key to be sure.";
+}
+
+/// What the `code` of an entry of `errors` can be, with its meaning.
+pub const FIELD_CODES: &[(&str, &str)] = &[
+    ("missing-field", "A required member is absent."),
+    ("unknown-field", "The member is not known here; perhaps it is misspelled."),
+    ("duplicate-key", "The member stands more than once in its object."),
+    ("wrong-type", "The value has another JSON type than the field takes."),
+    ("empty-list", "The list must have at least one entry."),
+    ("bad-address", "The text is no address of the chain; the detail says why."),
+    ("unknown-chain", "The chain is none of solana, ethereum, base, binance-smart-chain."),
+    ("chain-unavailable", "The chain has no provider on this server."),
+    ("unknown-method", "The cost basis method is not offered."),
+    ("bad-option", "The option is not offered with this value."),
+    ("bad-time-range", "The time range is no known preset or no valid pair of times."),
+    ("out-of-range", "The number lies outside the range that the detail names."),
+    ("bad-value", "The value is none of those that the detail lists."),
+];
+
+/// The problem called `code`.
+pub fn find(code: &str) -> Option<&'static Problem> {
+    ALL.iter().copied().find(|problem| problem.code == code)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_kebab_case_and_belong_to_errors() {
+        let mut seen = BTreeSet::new();
+        for problem in ALL {
+            assert!(seen.insert(problem.code), "{} twice", problem.code);
+            assert!(problem.code.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
+            assert!(problem.status.is_client_error() || problem.status.is_server_error());
+            assert_eq!(find(problem.code), Some(*problem));
+        }
+        assert_eq!(find("no-such-problem"), None);
+    }
+
+    #[test]
+    fn the_documentation_lists_every_code() {
+        let page = include_str!("../../docs/api.md");
+        for problem in ALL {
+            let row = format!("| `{}` | {} |", problem.code, problem.status.as_u16());
+            assert!(page.contains(&row), "docs/api.md lacks the row {row}");
+        }
+        for (code, _) in FIELD_CODES {
+            assert!(page.contains(&format!("| `{code}` |")), "docs/api.md lacks {code}");
+        }
+    }
+}
