@@ -2,20 +2,40 @@
 //!
 //! What lives where:
 //! - [`source`]: what the service asks of a chain, as a trait;
+//! - [`provider_pool`]: the providers of a chain as such a source: failover, health;
+//! - [`solana_rpc`]: how a Solana node is asked and how its answers are read;
+//! - [`retry`], [`limiter`]: how often and how fast a provider is asked;
 //! - [`prices`]: what it asks of a price source;
 //! - [`error`]: why there is no answer, sorted by what to do about it;
-//! - [`calls`]: counting calls on a wallet's behalf.
+//! - [`calls`], [`metrics`]: counting, on a wallet's behalf and for the whole process;
+//! - [`redact`]: URLs that do not give away their keys.
 //!
 //! What does not: SQL, jobs, parsing. A transaction stays the opaque bytes the node sent.
 
 pub mod calls;
 pub mod error;
+pub mod limiter;
+pub mod metrics;
 pub mod prices;
+pub mod provider_pool;
+pub mod redact;
+pub mod retry;
+pub mod solana_rpc;
 pub mod source;
+
+mod endpoint;
+mod failure;
+mod health;
+mod json_rpc;
 
 pub use calls::CallCounter;
 pub use error::{SetupError, SourceError};
-pub use prices::{PriceAsk, PriceKey, PriceSource, PriceSources, RawQuote, SourcedQuote};
+pub use metrics::ClientMetrics;
+pub use prices::{
+    CsvPrices, LlamaPrices, PriceAsk, PriceKey, PriceSource, PriceSources, RawQuote, SourcedQuote,
+};
+pub use provider_pool::{ProviderConfig, ProviderKind, ProviderPool};
+pub use retry::CallPolicy;
 pub use source::{
     ProviderState, ProviderStatus, SignatureInfo, Snapshot, TokenAccount, TransactionSource,
 };

@@ -4,6 +4,10 @@
 //! made it. A source that has none says so (`None`): unknown is never zero. A source that cannot
 //! be asked is an error, not an unknown price.
 
+mod csv;
+mod decimal;
+mod llama;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -11,6 +15,9 @@ use async_trait::async_trait;
 use pnl_core::{AssetId, Chain, UsdPrice};
 
 use crate::error::SourceError;
+
+pub use self::csv::CsvPrices;
+pub use self::llama::LlamaPrices;
 
 /// A price is unknown when the nearest one lies further away than this, in seconds (6 h).
 pub const MAX_PRICE_DISTANCE_SECONDS: u64 = 6 * 3600;

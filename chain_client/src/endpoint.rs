@@ -1,0 +1,218 @@
+//! One provider: its HTTP connection pool, its budget and its health, and one try of a call.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
+use reqwest::{StatusCode, Url};
+
+use crate::calls::CallCounter;
+use crate::error::SetupError;
+use crate::failure::{self, Failure};
+use crate::health::Health;
+use crate::limiter::{Budget, Slot};
+use crate::metrics::ClientMetrics;
+use crate::redact::SecretUrl;
+
+/// The largest answer that is read, after decompression. The largest honest ones, token accounts of
+/// an owner and pages of 1000 signatures, have a few megabytes.
+const LARGEST_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+/// How long a connection may take to come up.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What is sent.
+#[derive(Debug, Clone)]
+pub(crate) enum Outgoing {
+    /// A JSON body to the endpoint's own URL.
+    Post(Vec<u8>),
+    /// A GET below the endpoint's URL.
+    Get { segments: Vec<String> },
+}
+
+/// A provider that can be called.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub name: String,
+    pub url: SecretUrl,
+    pub budget: Budget,
+    pub health: Health,
+    http: reqwest::Client,
+    metrics: ClientMetrics,
+}
+
+impl Endpoint {
+    pub(crate) fn new(
+        name: &str,
+        url: &str,
+        requests_per_second: f64,
+        metrics: &ClientMetrics,
+    ) -> Result<Self, SetupError> {
+        let url = SecretUrl::parse(url)
+            .map_err(|problem| SetupError::Url { name: name.to_owned(), problem })?;
+        let budget = Budget::new(requests_per_second)
+            .ok_or_else(|| SetupError::Rate { name: name.to_owned(), rate: requests_per_second })?;
+        let http = http_client(&url)
+            .map_err(|detail| SetupError::Client { name: name.to_owned(), detail })?;
+        metrics.up(name, true);
+        let metrics = metrics.clone();
+        Ok(Self { name: name.to_owned(), url, budget, health: Health::new(), http, metrics })
+    }
+
+    /// One try: sends `request`, reads the whole answer within `timeout` and hands it to `read`.
+    /// Everybody who watches is told: counters, health, metrics, and the budget of a 429.
+    pub(crate) async fn attempt<T>(
+        &self,
+        method: &'static str,
+        request: &Outgoing,
+        slot: Slot<'_>,
+        timeout: Duration,
+        trial_every: Duration,
+        read: impl Fn(&[u8]) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        CallCounter::count(method);
+        self.health.sent();
+        self.health.begin_trial(trial_every);
+        let mut observed = Observed::start(self, method);
+        let answer = match tokio::time::timeout(timeout, self.exchange(request, slot)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::Transient(format!("no answer within {timeout:?}"))),
+        };
+        let result = answer.and_then(|body| read(&body));
+        match &result {
+            Ok(_) => {
+                observed.outcome = "ok";
+                self.health.answered();
+            }
+            Err(failure) => {
+                observed.outcome = failure.outcome();
+                if let Failure::Throttled { retry_after } = failure {
+                    self.metrics.throttled(&self.name);
+                    self.budget.pause_for(*retry_after);
+                }
+                match failure {
+                    Failure::Missing | Failure::Refused { scope: failure::Scope::Request, .. } => {
+                        self.health.answered();
+                    }
+                    _ => self.health.failed(failure, trial_every),
+                }
+                tracing::debug!(
+                    provider = self.name,
+                    method,
+                    outcome = failure.outcome(),
+                    detail = failure.detail(),
+                    "provider call failed"
+                );
+            }
+        }
+        self.metrics.up(&self.name, self.health.reading().up);
+        result
+    }
+
+    async fn exchange(&self, request: &Outgoing, slot: Slot<'_>) -> Result<Vec<u8>, Failure> {
+        let request = match request {
+            Outgoing::Post(body) => self
+                .http
+                .post(self.url.expose().clone())
+                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                .body(body.clone()),
+            Outgoing::Get { segments } => self.http.get(below(self.url.expose(), segments)),
+        };
+        let quote = |text: &str| self.url.quote(text);
+        let sent = request.send().await;
+        // Answered or failed for good: either way nothing of this call is still on its way.
+        slot.answered();
+        let mut response = sent.map_err(|error| failure::of_transport(&error, quote))?;
+        let mut body = Vec::new();
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| failure::of_transport(&error, quote))?
+        {
+            if body.len() + chunk.len() > LARGEST_ANSWER_BYTES {
+                return Err(Failure::Refused {
+                    code: "provider-answer-too-large",
+                    detail: format!("more than {LARGEST_ANSWER_BYTES} bytes"),
+                    scope: failure::Scope::Provider,
+                });
+            }
+            body.extend_from_slice(&chunk);
+        }
+        if response.status() == StatusCode::OK {
+            return Ok(body);
+        }
+        let said = self.url.quote(&String::from_utf8_lossy(&body));
+        Err(failure::of_status(response.status(), response.headers(), &said))
+    }
+}
+
+/// Records a call when it ends, also one whose caller gave up.
+struct Observed<'a> {
+    endpoint: &'a Endpoint,
+    method: &'static str,
+    started: Instant,
+    outcome: &'static str,
+}
+
+impl<'a> Observed<'a> {
+    fn start(endpoint: &'a Endpoint, method: &'static str) -> Self {
+        Self { endpoint, method, started: Instant::now(), outcome: "cancelled" }
+    }
+}
+
+impl Drop for Observed<'_> {
+    fn drop(&mut self) {
+        let Self { endpoint, method, started, outcome } = self;
+        endpoint.metrics.call(&endpoint.name, method, outcome, started.elapsed());
+    }
+}
+
+/// `base` with further path segments.
+fn below(base: &Url, segments: &[String]) -> Url {
+    let mut url = base.clone();
+    url.path_segments_mut().expect("an http URL has a path").pop_if_empty().extend(segments);
+    url
+}
+
+/// A client for one endpoint. It neither retries nor follows redirects: every call that leaves is
+/// one that the budget knows.
+fn http_client(url: &SecretUrl) -> Result<reqwest::Client, String> {
+    let builder = reqwest::Client::builder()
+        .user_agent(concat!("pnl-tracker/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never());
+    let builder = if url.is_loopback() { builder.no_proxy() } else { builder };
+    let builder = if url.is_https() {
+        // The binary installs a provider at its start; a library user may not have.
+        if rustls::crypto::CryptoProvider::get_default().is_none() {
+            // An error means that somebody else was faster, which is as good.
+            let _ = rustls::crypto::ring::default_provider().install_default();
+        }
+        builder
+    } else {
+        // Without TLS no root certificates are needed, so the machine need not have any.
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let unused = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        builder.tls_backend_preconfigured(unused)
+    };
+    builder.build().map_err(|error| match failure::of_transport(&error, |text| url.quote(text)) {
+        Failure::Transient(detail) | Failure::Endpoint(detail) | Failure::Dropped(detail) => detail,
+        other => other.detail(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_appended_whether_or_not_the_base_ends_in_a_slash() {
+        for base in ["http://h/llama", "http://h/llama/"] {
+            let segments = ["prices".to_owned(), "coingecko:solana,base:0x0".to_owned()];
+            let url = below(&Url::parse(base).unwrap(), &segments);
+            assert_eq!(url.as_str(), "http://h/llama/prices/coingecko:solana,base:0x0");
+        }
+    }
+}

@@ -1,0 +1,274 @@
+//! The call budget of one provider.
+//!
+//! A provider counts calls when they reach it, and we only know that this happens somewhere between
+//! sending and hearing back. A budget slot is therefore held until one second *after the answer
+//! began*: whatever the network does in between, the provider never sees more calls in any sliding
+//! second than there are slots.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Added to every window: clocks of two machines do not tick alike.
+const GUARD: Duration = Duration::from_millis(2);
+/// A call that was not answered after this time has reached the provider or never will; its slot
+/// stops waiting for the answer. Keeps hanging calls from blocking the budget.
+const LATEST_ARRIVAL: Duration = Duration::from_secs(5);
+/// A call given up on may still be on its way for so long.
+const STRAY_ARRIVAL: Duration = Duration::from_secs(2);
+/// The longest pause that is remembered; then the provider is asked again, whatever it said.
+const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+
+/// At most so many calls in any sliding second, first come first served.
+#[derive(Debug)]
+pub struct Budget {
+    slots: usize,
+    window: Duration,
+    /// Held by the waiter whose turn it is; the mutex hands over in order of arrival.
+    turn: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Taken slots: when each is free again at the latest, and a number to tell them apart.
+    taken: BTreeSet<(Instant, u64)>,
+    next: u64,
+    paused_until: Option<Instant>,
+}
+
+/// The provider asked for a pause that is longer than the caller is willing to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paused {
+    /// What is left of it.
+    pub remaining: Duration,
+}
+
+/// Permission for one call.
+#[derive(Debug)]
+pub struct Slot<'a> {
+    budget: &'a Budget,
+    sent: Instant,
+    key: (Instant, u64),
+    answered: bool,
+}
+
+impl Budget {
+    /// A budget of `requests_per_second` calls; `None` unless it is a positive number.
+    ///
+    /// The limit holds for every sliding second, so a fraction above 1 is rounded down (2.5 allows
+    /// 2 calls a second); 0.5 allows one call in any two seconds.
+    pub fn new(requests_per_second: f64) -> Option<Self> {
+        if !requests_per_second.is_finite() || requests_per_second <= 0.0 {
+            return None;
+        }
+        let (slots, window) = if requests_per_second < 1.0 {
+            (1, Duration::try_from_secs_f64(requests_per_second.recip()).ok()?)
+        } else {
+            // `as` saturates, and a fraction is cut.
+            (requests_per_second as usize, Duration::from_secs(1))
+        };
+        Some(Self {
+            slots,
+            window: window + GUARD,
+            turn: tokio::sync::Mutex::new(()),
+            state: Mutex::default(),
+            changed: Notify::new(),
+        })
+    }
+
+    /// Waits for a free slot and for the end of a pause.
+    ///
+    /// Cancel safe: a dropped wait takes nothing.
+    ///
+    /// # Errors
+    /// [`Paused`] at once when a pause of more than `longest_pause` is ahead.
+    pub async fn acquire(&self, longest_pause: Duration) -> Result<Slot<'_>, Paused> {
+        let _turn = self.turn.lock().await;
+        loop {
+            let until = match self.try_take(longest_pause)? {
+                Ok(slot) => return Ok(slot),
+                Err(until) => until,
+            };
+            tokio::select! {
+                () = tokio::time::sleep_until(until) => {}
+                () = self.changed.notified() => {}
+            }
+        }
+    }
+
+    /// A slot, or the time to look again.
+    fn try_take(&self, longest_pause: Duration) -> Result<Result<Slot<'_>, Instant>, Paused> {
+        let mut state = self.lock();
+        let now = Instant::now();
+        if let Some(until) = state.paused_until {
+            let remaining = until.saturating_duration_since(now);
+            if remaining > longest_pause {
+                return Err(Paused { remaining });
+            }
+            if !remaining.is_zero() {
+                return Ok(Err(until));
+            }
+            state.paused_until = None;
+        }
+        while let Some(&(free_at, number)) = state.taken.first()
+            && free_at <= now
+        {
+            state.taken.remove(&(free_at, number));
+        }
+        if state.taken.len() >= self.slots {
+            let (free_at, _) = *state.taken.first().expect("a budget has at least one slot");
+            return Ok(Err(free_at));
+        }
+        let key = (now + LATEST_ARRIVAL + self.window, state.next);
+        state.next += 1;
+        state.taken.insert(key);
+        Ok(Ok(Slot { budget: self, sent: now, key, answered: false }))
+    }
+
+    /// Lets no call start during the next `wait` (at most ten minutes). A longer pause that already
+    /// runs stays.
+    pub fn pause_for(&self, wait: Duration) {
+        let until = Instant::now() + wait.min(LONGEST_PAUSE);
+        let mut state = self.lock();
+        state.paused_until = state.paused_until.max(Some(until));
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// What is left of the current pause; zero when there is none.
+    pub fn pause_remaining(&self) -> Duration {
+        let until = self.lock().paused_until;
+        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        // A panic elsewhere cannot leave this state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Slot<'_> {
+    /// The provider has answered, so the call has reached it: the slot is free one window from now.
+    pub fn answered(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let arrived = if self.answered { now } else { now.max(self.sent + STRAY_ARRIVAL) };
+        let free_at = (arrived + self.budget.window).min(self.key.0);
+        let mut state = self.budget.lock();
+        // Absent when the latest arrival has passed already.
+        if state.taken.remove(&self.key) {
+            state.taken.insert((free_at, self.key.1));
+        }
+        drop(state);
+        self.budget.changed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENT: Duration = Duration::from_secs(60);
+
+    /// The most instants inside any sliding second.
+    fn most_per_second(instants: &[Instant]) -> usize {
+        let second = Duration::from_secs(1);
+        let inside =
+            |first: Instant| instants.iter().filter(move |&&t| t >= first && t < first + second);
+        instants.iter().map(|&first| inside(first).count()).max().unwrap_or(0)
+    }
+
+    #[tokio::test]
+    async fn no_sliding_second_sees_more_calls_than_the_budget_however_late_they_arrive() {
+        let budget = Budget::new(8.0).unwrap();
+        let arrivals = Mutex::new(Vec::new());
+        let call = async |delay: u64| {
+            let slot = budget.acquire(PATIENT).await.unwrap();
+            // The network delays each call differently before the provider sees it.
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+            arrivals.lock().unwrap().push(Instant::now());
+            slot.answered();
+        };
+        futures::future::join_all((0..24).map(|n| call(n * 37 % 120))).await;
+        let arrivals = arrivals.into_inner().unwrap();
+        assert_eq!(arrivals.len(), 24);
+        assert!(most_per_second(&arrivals) <= 8, "{}", most_per_second(&arrivals));
+    }
+
+    #[tokio::test]
+    async fn a_rate_below_one_spaces_single_calls() {
+        let budget = Budget::new(2.5).unwrap();
+        assert_eq!((budget.slots, budget.window), (2, Duration::from_secs(1) + GUARD));
+        let slow = Budget::new(4.0_f64.recip()).unwrap();
+        assert_eq!((slow.slots, slow.window), (1, Duration::from_secs(4) + GUARD));
+        let half = Budget::new(0.9).unwrap();
+        let start = Instant::now();
+        half.acquire(PATIENT).await.unwrap().answered();
+        half.acquire(PATIENT).await.unwrap().answered();
+        assert!(start.elapsed() >= Duration::from_millis(1111));
+    }
+
+    #[test]
+    fn only_positive_numbers_are_rates() {
+        for bad in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            assert!(Budget::new(bad).is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn waiters_are_served_in_order_of_arrival() {
+        let budget = Budget::new(1.0).unwrap();
+        let order = Mutex::new(Vec::new());
+        let call = async |n: usize| {
+            budget.acquire(PATIENT).await.unwrap().answered();
+            order.lock().unwrap().push(n);
+        };
+        futures::join!(call(0), call(1), call(2));
+        assert_eq!(*order.lock().unwrap(), [0, 1, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_pause_holds_waiting_calls_back_and_refuses_impatient_ones() {
+        let budget = Budget::new(100.0).unwrap();
+        let start = Instant::now();
+        budget.pause_for(Duration::from_millis(300));
+        budget.pause_for(Duration::from_millis(10));
+        let refused = budget.acquire(Duration::from_millis(100)).await.unwrap_err();
+        assert!(refused.remaining > Duration::from_millis(100));
+        budget.acquire(PATIENT).await.unwrap().answered();
+        assert!(start.elapsed() >= Duration::from_millis(300));
+        assert_eq!(budget.pause_remaining(), Duration::ZERO);
+    }
+
+    #[tokio::test]
+    async fn a_pause_asked_for_while_somebody_waits_reaches_him() {
+        let budget = Budget::new(1.0).unwrap();
+        let _held = budget.acquire(PATIENT).await.unwrap();
+        let (waiter, ()) = futures::join!(budget.acquire(Duration::from_secs(2)), async {
+            tokio::task::yield_now().await;
+            budget.pause_for(PATIENT);
+        });
+        assert!(waiter.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_dropped_wait_takes_no_slot_and_no_turn() {
+        let budget = Budget::new(1.0).unwrap();
+        budget.acquire(PATIENT).await.unwrap().answered();
+        let given_up =
+            tokio::time::timeout(Duration::from_millis(5), budget.acquire(PATIENT)).await;
+        assert!(given_up.is_err());
+        budget.acquire(PATIENT).await.unwrap().answered();
+        assert_eq!(budget.lock().taken.len(), 1);
+    }
+}

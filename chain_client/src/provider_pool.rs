@@ -1,0 +1,209 @@
+//! The ordered providers of one chain, as one source.
+
+use async_trait::async_trait;
+use pnl_core::{Address, Chain, Pin, RawTransaction, TxId};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::endpoint::{Endpoint, Outgoing};
+use crate::error::{SetupError, SourceError};
+use crate::failure::Failure;
+use crate::json_rpc::{Reply, RpcCall};
+use crate::metrics::ClientMetrics;
+use crate::retry::{CallPolicy, Endpoints};
+use crate::solana_rpc::{self as rpc, TOKEN_2022_PROGRAM, TOKEN_PROGRAM};
+use crate::source::{ProviderState, ProviderStatus, SignatureInfo, Snapshot, TransactionSource};
+
+/// How many slots before the newest one are looked at for a block time. Leaders miss single slots
+/// and short rows of them; a longer row without any time is a node without times.
+const PIN_WALK_SLOTS: u64 = 32;
+
+/// The protocol a provider speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProviderKind {
+    /// Solana JSON-RPC.
+    SolanaRpc,
+    /// Ethereum JSON-RPC.
+    EvmRpc,
+    /// The API of Etherscan and its kin.
+    Etherscan,
+}
+
+impl ProviderKind {
+    /// The name used in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SolanaRpc => "solana-rpc",
+            Self::EvmRpc => "evm-rpc",
+            Self::Etherscan => "etherscan",
+        }
+    }
+}
+
+/// A provider as configured.
+#[derive(Debug, Clone)]
+pub struct ProviderConfig {
+    /// Name in logs, metrics and errors.
+    pub name: String,
+    /// The protocol.
+    pub kind: ProviderKind,
+    /// The endpoint; may hold a key, so it is shown as `scheme://host` only.
+    pub url: String,
+    /// Calls in any sliding second.
+    pub requests_per_second: f64,
+}
+
+/// The ordered providers of one chain: the first that is well is asked, the others step in.
+///
+/// Budgets, health and connections belong to the pool, so a process has one per chain.
+#[derive(Debug)]
+pub struct ProviderPool {
+    endpoints: Endpoints,
+}
+
+impl ProviderPool {
+    /// A pool over `providers`, the preferred one first.
+    ///
+    /// # Errors
+    /// [`SetupError`] when there is no provider, or one that cannot be called or cannot serve
+    /// `chain`. Only Solana has a client so far.
+    pub fn new(
+        chain: Chain,
+        providers: &[ProviderConfig],
+        policy: CallPolicy,
+        metrics: &ClientMetrics,
+    ) -> Result<Self, SetupError> {
+        let endpoints = providers
+            .iter()
+            .map(|provider| {
+                let ProviderConfig { name, kind, url, requests_per_second } = provider;
+                if (chain, *kind) != (Chain::Solana, ProviderKind::SolanaRpc) {
+                    let (name, kind) = (name.clone(), kind.as_str());
+                    return Err(SetupError::Kind { name, kind, chain });
+                }
+                Endpoint::new(name, url, *requests_per_second, metrics)
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        if endpoints.is_empty() {
+            return Err(SetupError::NoProvider);
+        }
+        Ok(Self { endpoints: Endpoints::new(endpoints, policy) })
+    }
+
+    /// Calls and reads a result that the method always has.
+    async fn ask<T>(
+        &self,
+        call: &RpcCall,
+        read: impl Fn(&RawValue) -> Result<T, Failure>,
+    ) -> Result<T, SourceError> {
+        self.ask_nullable(call, |result| read(rpc::some(result)?)).await
+    }
+
+    async fn ask_nullable<T>(
+        &self,
+        call: &RpcCall,
+        read: impl Fn(Option<&RawValue>) -> Result<T, Failure>,
+    ) -> Result<T, SourceError> {
+        let request = Outgoing::Post(call.body.clone());
+        self.endpoints.call(call.method, &request, |body| read(call.result(body)?)).await
+    }
+
+    /// The time of a block; `None` when the slot was skipped or its time is not known.
+    async fn block_time(&self, slot: u64) -> Result<Option<i64>, SourceError> {
+        let call = rpc::get_block_time(slot);
+        let request = Outgoing::Post(call.body.clone());
+        let read = |body: &[u8]| match call.answer(body)? {
+            Reply::Result(time) if time.get() == "null" => Ok(None),
+            Reply::Result(time) => rpc::read_i64(time).map(Some),
+            // The slot was skipped, or is missing in the archive.
+            Reply::Error { code: -32007 | -32009, .. } => Ok(None),
+            Reply::Error { .. } => call.result(body).map(|_| None),
+        };
+        self.endpoints.call(call.method, &request, read).await
+    }
+}
+
+#[async_trait]
+impl TransactionSource for ProviderPool {
+    async fn pin(&self) -> Result<Pin, SourceError> {
+        let newest = self.ask(&rpc::get_slot(), rpc::read_u64).await?;
+        // The newest slot is asked twice: a node that is a little behind may not know its time yet.
+        let slots = (newest.saturating_sub(PIN_WALK_SLOTS)..=newest).rev();
+        for block in std::iter::once(newest).chain(slots) {
+            if let Some(block_time) = self.block_time(block).await? {
+                return Ok(Pin { block, block_time });
+            }
+        }
+        Err(SourceError::Transient {
+            detail: format!("no block time in the {PIN_WALK_SLOTS} slots before {newest}"),
+        })
+    }
+
+    async fn snapshot(&self, wallet: &Address) -> Result<Snapshot, SourceError> {
+        let tokens = async |program: &'static str| {
+            let read = |result: &RawValue| rpc::read_token_accounts(wallet, program, result);
+            self.ask(&rpc::get_token_accounts(wallet, program), read).await
+        };
+        let balance = rpc::get_balance(wallet);
+        let (native, mut first, second) = futures::try_join!(
+            self.ask(&balance, rpc::read_balance),
+            tokens(TOKEN_PROGRAM),
+            tokens(TOKEN_2022_PROGRAM),
+        )?;
+        let (native_own_lamports, slot) = native;
+        first.0.extend(second.0);
+        first.0.sort_by(|a, b| a.address.cmp(&b.address));
+        let slot = slot.min(first.1).min(second.1);
+        Ok(Snapshot { slot, native_own_lamports, token_accounts: first.0 })
+    }
+
+    async fn signatures(
+        &self,
+        address: &Address,
+        before: Option<&TxId>,
+        until: Option<&TxId>,
+    ) -> Result<Vec<SignatureInfo>, SourceError> {
+        self.ask(&rpc::get_signatures(address, before, until), rpc::read_signatures).await
+    }
+
+    async fn transaction(&self, id: &TxId) -> Result<RawTransaction, SourceError> {
+        let read = |result: Option<&RawValue>| rpc::read_transaction(id, result);
+        self.ask_nullable(&rpc::get_transaction(id), read).await.map_err(|error| match error {
+            SourceError::NotFound { detail } => {
+                SourceError::NotFound { detail: format!("transaction {id}: {detail}") }
+            }
+            other => other,
+        })
+    }
+
+    async fn probe(&self) -> Result<(), SourceError> {
+        let call = rpc::get_slot();
+        let request = Outgoing::Post(call.body.clone());
+        let read = |body: &[u8]| rpc::read_u64(rpc::some(call.result(body)?)?);
+        self.endpoints.probe(call.method, &request, read).await.map(drop)
+    }
+
+    fn status(&self) -> Vec<ProviderStatus> {
+        self.endpoints.iter().map(|endpoint| status_of(endpoint, ProviderKind::SolanaRpc)).collect()
+    }
+}
+
+fn status_of(endpoint: &Endpoint, kind: ProviderKind) -> ProviderStatus {
+    let health = endpoint.health.reading();
+    let paused = !endpoint.budget.pause_remaining().is_zero();
+    let (state, since) = match health.throttled_since {
+        _ if !health.up => (ProviderState::Down, health.since),
+        Some(since) if paused => (ProviderState::Throttled, since),
+        _ => (ProviderState::Ok, health.since),
+    };
+    ProviderStatus {
+        name: endpoint.name.clone(),
+        kind: kind.as_str(),
+        state,
+        since,
+        detail: health.detail.filter(|_| state != ProviderState::Ok),
+        calls: health.calls,
+        errors: health.errors,
+    }
+}

@@ -1,0 +1,315 @@
+//! A call that is tried until it is answered: at one provider after the other, with pauses between,
+//! and with a verdict when it never is.
+
+use std::time::Duration;
+
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+use crate::endpoint::{Endpoint, Outgoing};
+use crate::error::SourceError;
+use crate::failure::{Failure, Scope};
+use crate::health::SILENT_FAILURES;
+
+/// How often and how patiently a call is tried.
+#[derive(Debug, Clone)]
+pub struct CallPolicy {
+    /// The longest one try may take, from sending to the last byte (`worker.call_timeout_seconds`).
+    pub call_timeout: Duration,
+    /// How often a call is tried before it has failed (`worker.call_tries`), at least once at every
+    /// provider. A try that is answered with 429 does not count.
+    pub call_tries: u32,
+    /// Pause before the second try; it doubles from try to try, with jitter.
+    pub backoff_start: Duration,
+    /// The longest pause between tries.
+    pub backoff_cap: Duration,
+    /// A provider that asks for a longer wait than this is not waited for.
+    pub longest_wait: Duration,
+    /// When all waits that were asked for during one call exceed this, the call is given back.
+    pub longest_throttle: Duration,
+    /// A provider that is down is passed over, but for one call in so much time.
+    pub trial_every: Duration,
+}
+
+impl Default for CallPolicy {
+    fn default() -> Self {
+        Self {
+            call_timeout: Duration::from_secs(60),
+            call_tries: 5,
+            backoff_start: Duration::from_millis(200),
+            backoff_cap: Duration::from_secs(5),
+            longest_wait: Duration::from_secs(10),
+            longest_throttle: Duration::from_secs(30),
+            trial_every: Duration::from_secs(10),
+        }
+    }
+}
+
+impl CallPolicy {
+    /// The pauses between tries: exponential, each lengthened at random by up to its own length,
+    /// so that callers that failed together do not come back together.
+    fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
+        let cap = self.backoff_cap;
+        ExponentialBuilder::new()
+            .with_min_delay(self.backoff_start)
+            .with_max_delay(cap)
+            .with_factor(2.0)
+            .with_jitter()
+            .without_max_times()
+            .build()
+            .map(move |pause| pause.min(cap))
+    }
+}
+
+/// The ordered providers of one thing.
+#[derive(Debug)]
+pub(crate) struct Endpoints {
+    list: Vec<Endpoint>,
+    policy: CallPolicy,
+}
+
+/// What one call has seen of one endpoint.
+#[derive(Debug, Default, Clone)]
+struct Record {
+    tries: u32,
+    last: Option<Failure>,
+    /// The provider asks for a longer pause than this call sits out.
+    paused: Option<Duration>,
+    /// Every try so far ended without a single byte of an answer.
+    silent: bool,
+    /// Every try so far was answered with "do not have it".
+    missing: bool,
+}
+
+impl Endpoints {
+    /// `list` is not empty.
+    pub(crate) const fn new(list: Vec<Endpoint>, policy: CallPolicy) -> Self {
+        Self { list, policy }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Endpoint> {
+        self.list.iter()
+    }
+
+    /// Calls until an answer is read, or until it is clear that there will be none.
+    pub(crate) async fn call<T>(
+        &self,
+        method: &'static str,
+        request: &Outgoing,
+        read: impl Fn(&[u8]) -> Result<T, Failure>,
+    ) -> Result<T, SourceError> {
+        let policy = &self.policy;
+        let tries = usize::try_from(policy.call_tries).unwrap_or(usize::MAX).max(self.list.len());
+        let mut records = vec![Record::default(); self.list.len()];
+        let mut pauses = policy.pauses();
+        let mut throttles = policy.pauses();
+        let mut throttled = Duration::ZERO;
+        let mut tried = 0;
+        loop {
+            let Some(chosen) = self.choose(&records) else {
+                return Err(self.verdict(&records));
+            };
+            let endpoint = &self.list[chosen];
+            let slot = match endpoint.budget.acquire(policy.longest_wait).await {
+                Ok(slot) => slot,
+                Err(paused) => {
+                    records[chosen].paused = Some(paused.remaining);
+                    continue;
+                }
+            };
+            let answer = endpoint
+                .attempt(method, request, slot, policy.call_timeout, policy.trial_every, &read)
+                .await;
+            let failure = match answer {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            match &failure {
+                Failure::Throttled { retry_after } => {
+                    // The same call put off again and again waits longer than it is told to.
+                    let wait = throttles.next().map_or(*retry_after, |own| own.max(*retry_after));
+                    endpoint.budget.pause_for(wait);
+                    throttled += wait;
+                    if throttled > policy.longest_throttle {
+                        return Err(SourceError::RateLimited { retry_after: wait });
+                    }
+                    continue;
+                }
+                Failure::Refused { code, scope: Scope::Request, .. } => {
+                    return Err(SourceError::Permanent {
+                        code,
+                        detail: format!("{}: {}", endpoint.name, failure.detail()),
+                    });
+                }
+                _ => {}
+            }
+            records[chosen].note(failure);
+            tried += 1;
+            if tried >= tries {
+                return Err(self.verdict(&records));
+            }
+            let another_is_fresh = records.iter().zip(&self.list).any(|(record, other)| {
+                record.is_candidate()
+                    && record.tries < records[chosen].tries
+                    && self.standing(other) == Standing::Fine
+            });
+            if !another_is_fresh {
+                // An endless iterator; the cap only satisfies the types.
+                tokio::time::sleep(pauses.next().unwrap_or(policy.backoff_cap)).await;
+            }
+        }
+    }
+
+    /// One try at each provider in turn, until one answers: a probe, without retries.
+    pub(crate) async fn probe<T>(
+        &self,
+        method: &'static str,
+        request: &Outgoing,
+        read: impl Fn(&[u8]) -> Result<T, Failure>,
+    ) -> Result<T, SourceError> {
+        let policy = &self.policy;
+        let timeout = policy.call_timeout.min(policy.longest_wait);
+        let mut records = vec![Record::default(); self.list.len()];
+        for (endpoint, record) in self.list.iter().zip(&mut records) {
+            let slot = match endpoint.budget.acquire(policy.longest_wait).await {
+                Ok(slot) => slot,
+                Err(paused) => {
+                    record.paused = Some(paused.remaining);
+                    continue;
+                }
+            };
+            let trial = policy.trial_every;
+            match endpoint.attempt(method, request, slot, timeout, trial, &read).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => record.note(failure),
+            }
+        }
+        if let Some(retry_after) = records.iter().filter_map(Record::asked_wait).min() {
+            return Err(SourceError::RateLimited { retry_after });
+        }
+        Err(self.verdict(&records))
+    }
+
+    /// The provider for the next try: the one in the best standing, of those the one tried least,
+    /// of those the first configured. `None` when all refuse or ask for too long a pause.
+    fn choose(&self, records: &[Record]) -> Option<usize> {
+        (0..records.len())
+            .filter(|&i| records[i].is_candidate())
+            .min_by_key(|&i| (self.standing(&self.list[i]), records[i].tries, i))
+    }
+
+    fn standing(&self, endpoint: &Endpoint) -> Standing {
+        let pause = endpoint.budget.pause_remaining();
+        if pause > self.policy.longest_wait {
+            Standing::LongPause
+        } else if !endpoint.health.is_worth_a_call() {
+            Standing::Down
+        } else if !pause.is_zero() {
+            Standing::ShortPause
+        } else {
+            Standing::Fine
+        }
+    }
+
+    /// What a call that was never answered means.
+    fn verdict(&self, records: &[Record]) -> SourceError {
+        let detail = self
+            .list
+            .iter()
+            .zip(records)
+            .filter_map(|(e, r)| r.last.as_ref().map(|f| format!("{}: {}", e.name, f.detail())))
+            .collect::<Vec<_>>()
+            .join("; ");
+        let refusal = records.iter().find_map(Record::refusal);
+        let usable: Vec<(&Endpoint, &Record)> =
+            self.list.iter().zip(records).filter(|(_, r)| r.refusal().is_none()).collect();
+        match refusal {
+            Some(code) if usable.is_empty() => return SourceError::Permanent { code, detail },
+            _ => {}
+        }
+        let wait = |(endpoint, record): &(&Endpoint, &Record)| match record.last {
+            None if self.standing(endpoint) == Standing::LongPause => {
+                Some(endpoint.budget.pause_remaining())
+            }
+            _ => record.paused,
+        };
+        if let Some(retry_after) = usable.iter().filter_map(wait).min() {
+            return SourceError::RateLimited { retry_after };
+        }
+        if usable.iter().all(|(_, record)| record.tries > 0 && record.missing) {
+            return SourceError::NotFound { detail };
+        }
+        if usable.iter().all(|(endpoint, record)| record.is_outage(endpoint)) {
+            return SourceError::Outage { detail };
+        }
+        SourceError::Transient { detail }
+    }
+}
+
+/// How well a provider is placed for the next call, the best first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Standing {
+    Fine,
+    ShortPause,
+    Down,
+    LongPause,
+}
+
+impl Record {
+    fn is_candidate(&self) -> bool {
+        self.refusal().is_none() && self.paused.is_none()
+    }
+
+    fn note(&mut self, failure: Failure) {
+        let first = self.tries == 0;
+        self.tries += 1;
+        let silent = matches!(failure, Failure::Dropped(_) | Failure::Endpoint(_));
+        self.silent = (first || self.silent) && silent;
+        self.missing = (first || self.missing) && failure == Failure::Missing;
+        self.last = Some(failure);
+    }
+
+    /// The code under which this provider refused the call for good.
+    const fn refusal(&self) -> Option<&'static str> {
+        match &self.last {
+            Some(Failure::Refused { code, .. }) => Some(code),
+            _ => None,
+        }
+    }
+
+    /// Whether this provider failed at its endpoint: its last try did, or it has closed every
+    /// connection without a word for a while. For one that was passed over its health speaks.
+    fn is_outage(&self, endpoint: &Endpoint) -> bool {
+        match &self.last {
+            Some(Failure::Endpoint(_)) => true,
+            Some(Failure::Dropped(_)) => {
+                self.silent && endpoint.health.silent_failures() >= SILENT_FAILURES
+            }
+            Some(_) => false,
+            None => !endpoint.health.reading().up,
+        }
+    }
+
+    const fn asked_wait(&self) -> Option<Duration> {
+        match &self.last {
+            Some(Failure::Throttled { retry_after }) => Some(*retry_after),
+            _ => self.paused,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_with_jitter_up_to_the_cap() {
+        let policy = CallPolicy::default();
+        for _ in 0..50 {
+            let pauses: Vec<Duration> = policy.pauses().take(8).collect();
+            assert!(pauses[0] >= policy.backoff_start && pauses[0] <= 2 * policy.backoff_start);
+            assert!(pauses[1] >= 2 * policy.backoff_start);
+            assert!(pauses.iter().all(|&pause| pause <= policy.backoff_cap));
+            assert_eq!(pauses[7], policy.backoff_cap);
+        }
+    }
+}
