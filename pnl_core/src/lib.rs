@@ -14,11 +14,13 @@
 //! - [`hash`]: fingerprints of the inputs;
 //! - [`event`]: accounting events, the input of the engine;
 //! - [`engine`], [`method`]: lots, disposals, gains and totals;
-//! - [`metrics`], [`ratio`]: trading metrics, exact until their one rounding.
+//! - [`metrics`], [`ratio`]: trading metrics, exact until their one rounding;
+//! - [`document`]: a history as JSON, and its answer.
 
 pub mod amount;
 pub mod asset;
 pub mod chain;
+pub mod document;
 pub mod engine;
 pub mod event;
 pub mod hash;
