@@ -15,7 +15,8 @@
 //! - [`event`]: accounting events, the input of the engine;
 //! - [`engine`], [`method`]: lots, disposals, gains and totals;
 //! - [`metrics`], [`ratio`]: trading metrics, exact until their one rounding;
-//! - [`document`]: a history as JSON, and its answer.
+//! - [`document`]: a history as JSON, and its answer;
+//! - [`report`]: the result of a wallet as clients read it; [`time`]: times as text.
 
 pub mod amount;
 pub mod asset;
@@ -32,6 +33,8 @@ pub mod movement;
 pub mod price;
 pub mod ratio;
 pub mod raw;
+pub mod report;
+pub mod time;
 pub mod value;
 
 pub use amount::{AmountError, RawAmount, RawDelta, Usd, UsdPrice};

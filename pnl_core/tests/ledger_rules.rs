@@ -3,6 +3,7 @@
 mod ledger_support;
 
 use ledger_support::*;
+use pnl_core::engine::Window;
 use pnl_core::ledger::LedgerError;
 use pnl_core::movement::{TxKind, TxStatus};
 use pnl_core::{Address, AssetId, Chain, RawAmount};
@@ -375,9 +376,10 @@ fn time_never_runs_backwards_and_prices_are_asked_at_that_time() {
     assert_eq!(booked, expected);
     assert_eq!(ledger.facts().missing_block_time, 2);
     // Half-open: four are at or after NOON + 10, one of them at NOON + 11.
-    assert_eq!(ledger.transactions_in(None, None), 5);
-    assert_eq!(ledger.transactions_in(Some(NOON + 10), Some(NOON + 11)), 3);
-    assert_eq!(ledger.transactions_in(Some(NOON + 11), None), 1);
+    let count = |from, to| ledger.transactions_in(&Window { from, to });
+    assert_eq!(count(None, None), 5);
+    assert_eq!(count(Some(NOON + 10), Some(NOON + 11)), 3);
+    assert_eq!(count(Some(NOON + 11), None), 1);
 }
 
 #[test]

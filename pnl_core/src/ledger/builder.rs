@@ -12,6 +12,7 @@ use super::shape::{Shape, incoming, outgoing, shape};
 use crate::amount::{AmountError, RawDelta, UsdPrice};
 use crate::asset::AssetId;
 use crate::chain::{Address, Pin};
+use crate::engine::Window;
 use crate::hash::{InputHasher, PriceSetHasher};
 use crate::movement::{NetChange, WalletTransaction};
 use crate::price::PriceBook;
@@ -103,11 +104,9 @@ impl LedgerBuilder {
         &self.facts
     }
 
-    /// How many of the transactions so far lie in `from <= ts < to`; a missing bound is open.
-    pub fn transactions_in(&self, from: Option<i64>, to: Option<i64>) -> u64 {
-        let inside =
-            |ts: &&i64| from.is_none_or(|from| from <= **ts) && to.is_none_or(|to| **ts < to);
-        self.times.iter().filter(inside).count() as u64
+    /// How many of the transactions so far lie in the window, failed ones included.
+    pub fn transactions_in(&self, window: &Window) -> u64 {
+        self.times.iter().filter(|ts| window.contains(**ts)).count() as u64
     }
 
     /// The prices at the pin that value what the wallet holds after the last transaction.

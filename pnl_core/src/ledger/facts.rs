@@ -43,7 +43,7 @@ pub struct HistoryFacts {
 pub struct AssetFacts {
     /// Decimals, as the first movement of the asset names them; `None` = unknown.
     pub decimals: Option<u8>,
-    /// Sum of all movements of the wallet, rent and fees included. Base units.
+    /// Sum of all movements of the wallet, rent and fees included, excluded ones not. Base units.
     pub raw: RawDelta,
     /// What the lots of the wallet hold: movements out beyond the known history take nothing.
     pub held: RawAmount,
@@ -77,15 +77,15 @@ impl HistoryFacts {
 
     /// Takes up the movements of an event.
     pub(super) fn add_event(&mut self, event: &LedgerEvent) -> Result<(), AmountError> {
+        if event.excluded {
+            return Ok(());
+        }
         if let Some(raw) = event.pool_raw {
             self.rent_pool = moved(self.rent_pool, raw)?;
         }
         for leg in &event.legs {
             let facts = self.assets.entry(leg.asset.clone()).or_default();
             facts.raw = facts.raw.checked_add(leg.raw)?;
-            if event.excluded {
-                continue;
-            }
             facts.held = moved(facts.held, leg.raw)?;
             if leg.side == LegSide::In {
                 facts.unsolicited |= event.unsolicited;
