@@ -1,6 +1,7 @@
 //! What the ledger tests share: lines written by hand and a book of fixed prices.
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
+pub mod accounts;
 pub mod random;
 
 use std::collections::BTreeMap;
@@ -143,6 +144,26 @@ impl FixedBook {
 impl PriceBook for FixedBook {
     fn quote(&self, asset: &AssetId, _at: i64) -> Option<PriceQuote> {
         self.0.get(asset).cloned()
+    }
+}
+
+/// SOL at 100 to 136 USD and X at 0.37 to 0.73, by the hour; every eleventh hour of SOL and every
+/// third of X is unknown.
+pub struct MovingBook;
+
+impl PriceBook for MovingBook {
+    fn quote(&self, asset: &AssetId, at: i64) -> Option<PriceQuote> {
+        let hour = at.div_euclid(3_600);
+        let step = hour.rem_euclid(37);
+        let (price, rank, gap) = match asset.as_str() {
+            "native" => (format!("{}.123456789", 100 + step), PriceRank::NativeHour, 11),
+            "X" => (format!("0.{}", 37 + step), PriceRank::Provider, 3),
+            _ => return None,
+        };
+        let price = price.parse().expect("a price in a test is a number");
+        let quote =
+            PriceQuote { price, rank, source: "table".to_owned(), price_time: hour * 3_600 };
+        (hour % gap != 0).then_some(quote)
     }
 }
 
