@@ -1,1 +1,46 @@
-//! The only crate with SQL: PostgreSQL and Redis.
+//! The only crate with SQL: PostgreSQL, where the truth is, and Redis, which holds nothing that
+//! cannot be rebuilt.
+//!
+//! [`Store`] is a cheap clone over one connection pool. Each function of a module runs one
+//! transaction and speaks domain types:
+//! - [`schema`]: the embedded migrations;
+//! - [`batches`]: submit under admission, status, cancel, retry;
+//! - [`wallet_tasks`]: the job queue - claim, heartbeat, end, sweep;
+//! - [`chain_data`]: signature lists, raw transactions, balance snapshots;
+//! - [`prices`], [`ledgers`], [`results`]: what is computed from them;
+//! - [`redis`]: the connection to Redis;
+//! - [`metrics`]: what the pool and the transactions report.
+//!
+//! # Through a connection pooler
+//! Every statement runs in an explicit transaction and nothing outlives it: limits are `SET LOCAL`,
+//! locks are row locks or transaction-level advisory locks. So the pool may point at PgBouncer in
+//! transaction mode (1.21 or newer with `max_prepared_statements` above 0). Notifications do not
+//! pass such a pooler; the workers' poll covers for them.
+
+#[cfg(feature = "queries")]
+pub mod batches;
+#[cfg(feature = "queries")]
+pub mod chain_data;
+#[cfg(feature = "queries")]
+mod convert;
+pub mod error;
+#[cfg(feature = "queries")]
+pub mod ledgers;
+pub mod metrics;
+#[cfg(feature = "queries")]
+pub mod prices;
+pub mod redis;
+#[cfg(feature = "queries")]
+pub mod results;
+pub mod schema;
+pub mod settings;
+pub mod store;
+#[doc(hidden)]
+pub mod test_util;
+pub mod wakeups;
+#[cfg(feature = "queries")]
+pub mod wallet_tasks;
+
+pub use error::StoreError;
+pub use settings::{Judgement, ServerBudget, StoreSettings};
+pub use store::{PoolMetrics, Store};

@@ -1,0 +1,26 @@
+-- batches/get: $1 id. Tasks are counted while the batch is active; later its row has the counts.
+select b.id, b.chain, b.request, b.trace_id, b.total, b.state, b.cancel_requested,
+    b.pin_block, b.pin_block_time, b.created_at, b.started_at, b.updated_at, b.finished_at,
+    coalesce(c.queued, 0) as "queued!",
+    coalesce(c.running, 0) as "running!",
+    coalesce(b.done, c.done, 0) as "done!",
+    coalesce(b.failed, c.failed, 0) as "failed!",
+    coalesce(b.timed_out, c.timed_out, 0) as "timed_out!",
+    coalesce(b.cancelled, c.cancelled, 0) as "cancelled!",
+    coalesce(c.continued, 0) as "continued!",
+    coalesce(c.provider_throttled, 0) as "provider_throttled!"
+from batches b
+left join lateral (
+    select
+        count(*) filter (where t.state in ('queued', 'delayed')) as queued,
+        count(*) filter (where t.state = 'running') as running,
+        count(*) filter (where t.state = 'done') as done,
+        count(*) filter (where t.state = 'failed') as failed,
+        count(*) filter (where t.state = 'timed_out') as timed_out,
+        count(*) filter (where t.state = 'cancelled') as cancelled,
+        count(*) filter (where t.wait_reason = 'continued') as continued,
+        count(*) filter (where t.wait_reason = 'provider_throttled') as provider_throttled
+    from wallet_tasks t
+    where t.batch_id = b.id and b.state = 'active'
+) c on true
+where b.id = $1

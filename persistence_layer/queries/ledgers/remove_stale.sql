@@ -1,0 +1,11 @@
+-- ledgers/remove_stale: $1 how long a superseded ledger stays, $2 limit
+delete from ledgers
+where (chain, ledger_id) in (
+    select l.chain, l.ledger_id
+    from ledgers l
+    where (l.state = 'superseded' and l.superseded_at < now() - $1::interval)
+       or (l.state = 'building' and not exists (
+           select from wallet_tasks t
+           where t.id = l.task and t.fence = l.fence and t.state = 'running'))
+    limit $2
+    for update of l skip locked)

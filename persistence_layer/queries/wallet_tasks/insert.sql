@@ -1,0 +1,13 @@
+-- wallet_tasks/insert: $1 batch, $2 chain, $3 wallets in order
+-- The virtual time begins at the head of the ready queue, so the new batch takes turns with those
+-- that are waiting. With nothing ready it begins where the last claims were, ahead of nobody.
+insert into wallet_tasks (batch_id, chain, wallet, ordinal, vtime)
+select $1, $2, given.wallet, given.place - 1, base.vtime + given.place - 1
+from unnest($3::text[]) with ordinality as given (wallet, place)
+cross join (
+    select coalesce(
+        (select vtime from wallet_tasks where state = 'queued' order by prio, vtime, id limit 1),
+        (select max(vtime) from wallet_tasks where state = 'running'),
+        (select min(vtime) from wallet_tasks where state = 'delayed'),
+        0) as vtime
+) as base

@@ -1,0 +1,9 @@
+-- wallet_tasks/promote: $1 limit. Delayed tasks whose time has come become ready.
+update wallet_tasks
+set state = 'queued', run_at = null
+where id in (
+    select id from wallet_tasks
+    where state = 'delayed' and run_at <= now()
+    order by run_at
+    limit $1
+    for update skip locked)

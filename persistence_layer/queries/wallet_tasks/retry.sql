@@ -1,0 +1,17 @@
+-- wallet_tasks/retry: $1 batch. The fence stays: it only ever grows.
+update wallet_tasks t
+set state = 'queued', attempts = 0, continuations = 0, takeovers = 0, error = null, calls = null,
+    started_at = null, finished_at = null, vtime = base.vtime + again.place - 1
+from (
+    select id, row_number() over (order by ordinal) as place
+    from wallet_tasks
+    where batch_id = $1 and state in ('failed', 'timed_out')
+) as again
+cross join (
+    select coalesce(
+        (select vtime from wallet_tasks where state = 'queued' order by prio, vtime, id limit 1),
+        (select max(vtime) from wallet_tasks where state = 'running'),
+        (select min(vtime) from wallet_tasks where state = 'delayed'),
+        0) as vtime
+) as base
+where t.id = again.id

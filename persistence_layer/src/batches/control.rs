@@ -1,0 +1,78 @@
+//! Cancel, retry and the pin.
+
+use pnl_core::Pin;
+
+use super::submit::admit;
+use super::{Batch, BatchId, BatchState, Retried, read};
+use crate::convert::{self, to_bigint};
+use crate::error::StoreError;
+use crate::store::{Store, run};
+use crate::wallet_tasks::{lock_batch, notify, settle_batch};
+
+/// Cancels a batch: waiting wallets at once, running ones are told at their next heartbeat. The
+/// batch is terminal when none runs. Cancelling again, or a terminal batch, changes nothing.
+///
+/// Gives the batch as it stands afterwards; `None` when there is no such batch.
+pub async fn cancel(store: &Store, id: BatchId) -> Result<Option<Batch>, StoreError> {
+    run!(store, "batches/cancel", async |tx| {
+        match lock_batch(tx, id).await? {
+            Some(batch) if batch.state == BatchState::Active => {
+                sqlx::query_file!("queries/batches/request_cancel.sql", id.0)
+                    .execute(&mut *tx)
+                    .await?;
+                sqlx::query_file!("queries/wallet_tasks/cancel_waiting.sql", id.0)
+                    .execute(&mut *tx)
+                    .await?;
+                settle_batch(tx, id).await?;
+                notify(tx).await
+            }
+            _ => Ok(()),
+        }
+    })?;
+    read::get(store, id).await
+}
+
+/// Queues the failed and timed-out wallets of a terminal batch again, with nothing counted against
+/// them, and makes the batch active again if `max_concurrent` allows one more. The pin stays.
+pub async fn retry(store: &Store, id: BatchId, max_concurrent: u32) -> Result<Retried, StoreError> {
+    run!(store, "batches/retry", async |tx| {
+        // Admission before batch: the order in which every transaction locks them.
+        let admitted = admit(tx, max_concurrent).await?;
+        let Some(batch) = lock_batch(tx, id).await? else {
+            return Ok(Retried::Unknown);
+        };
+        if batch.state == BatchState::Active {
+            return Ok(Retried::NotTerminal);
+        }
+        let again = sqlx::query_file_scalar!("queries/wallet_tasks/count_retryable.sql", id.0)
+            .fetch_one(&mut *tx)
+            .await?;
+        if again == 0 {
+            return Ok(Retried::NothingToRetry);
+        }
+        if !admitted {
+            return Ok(Retried::AtCapacity { limit: max_concurrent });
+        }
+        sqlx::query_file!("queries/batches/reopen.sql", id.0).execute(&mut *tx).await?;
+        sqlx::query_file!("queries/wallet_tasks/retry.sql", id.0).execute(&mut *tx).await?;
+        notify(tx).await?;
+        Ok(Retried::Requeued(convert::from_count(again, "retryable wallets")?))
+    })
+}
+
+/// Sets the block that the batch looks at. The first one wins; gives the one that holds.
+///
+/// # Errors
+/// [`StoreError::Conflict`] when there is no such batch.
+pub async fn set_pin(store: &Store, id: BatchId, pin: Pin) -> Result<Pin, StoreError> {
+    let block = to_bigint(pin.block, "pin block")?;
+    let row = run!(store, "batches/set_pin", async |tx| {
+        Ok(sqlx::query_file!("queries/batches/set_pin.sql", id.0, block, pin.block_time)
+            .fetch_optional(tx)
+            .await?)
+    })?;
+    row.map(|row| convert::pin(row.pin_block, row.pin_block_time))
+        .transpose()?
+        .flatten()
+        .ok_or(StoreError::Conflict("the batch to pin does not exist"))
+}

@@ -1,0 +1,276 @@
+//! Batches: what a client submits, and its state.
+//!
+//! A batch is `active` until none of its wallet tasks is open; its end state follows from how they
+//! ended. Opening one (submit, retry) goes through the row of table `admission`, which makes the
+//! limit on active batches exact under any concurrency.
+
+mod control;
+mod read;
+mod submit;
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use pnl_core::{Address, Chain, Pin};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::error::StoreError;
+
+pub use control::{cancel, retry, set_pin};
+pub use read::{get, list};
+pub use submit::submit;
+
+/// Id of a batch: a UUID v7, so that ids sort by submission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BatchId(pub Uuid);
+
+impl BatchId {
+    /// A new id, from the clock of this process.
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+}
+
+impl fmt::Display for BatchId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::str::FromStr for BatchId {
+    type Err = uuid::Error;
+
+    fn from_str(text: &str) -> Result<Self, uuid::Error> {
+        text.parse().map(Self)
+    }
+}
+
+/// State of a batch as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BatchState {
+    /// At least one wallet is open.
+    Active,
+    /// Every wallet is done.
+    Completed,
+    /// Some wallets are done, others not.
+    CompletedWithErrors,
+    /// No wallet is done.
+    Failed,
+    /// Cancelled by request before all wallets ended by themselves.
+    Cancelled,
+}
+
+impl BatchState {
+    /// All states.
+    pub const ALL: [Self; 5] =
+        [Self::Active, Self::Completed, Self::CompletedWithErrors, Self::Failed, Self::Cancelled];
+
+    /// The name in the database.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Completed => "completed",
+            Self::CompletedWithErrors => "completed_with_errors",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Whether nothing will change any more (unless the batch is retried).
+    pub const fn is_terminal(self) -> bool {
+        !matches!(self, Self::Active)
+    }
+
+    pub(crate) fn read(text: &str) -> Result<Self, StoreError> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.as_str() == text)
+            .ok_or_else(|| StoreError::Corrupt(format!("batch state is {text:?}")))
+    }
+}
+
+/// Status of a batch as clients see it: `active` is split at the first claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BatchStatus {
+    /// No wallet was claimed yet.
+    Queued,
+    /// At least one wallet was claimed.
+    Running,
+    /// See [`BatchState::Completed`].
+    Completed,
+    /// See [`BatchState::CompletedWithErrors`].
+    CompletedWithErrors,
+    /// See [`BatchState::Failed`].
+    Failed,
+    /// See [`BatchState::Cancelled`].
+    Cancelled,
+}
+
+impl BatchStatus {
+    /// All statuses.
+    pub const ALL: [Self; 6] = [
+        Self::Queued,
+        Self::Running,
+        Self::Completed,
+        Self::CompletedWithErrors,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// The name in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Completed => "completed",
+            Self::CompletedWithErrors => "completed_with_errors",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// A batch to be submitted.
+#[derive(Debug, Clone)]
+pub struct NewBatch {
+    /// Its id.
+    pub id: BatchId,
+    /// Chain of all its wallets.
+    pub chain: Chain,
+    /// The wallets in the order of submission, without duplicates; at least one.
+    pub wallets: Vec<Address>,
+    /// What the workers need: method, options, window (as given and resolved), max_transactions.
+    pub request: serde_json::Value,
+    /// W3C trace id, 32 hex digits.
+    pub trace_id: String,
+    /// The client's `Idempotency-Key`, when it sent one.
+    pub idempotency: Option<IdempotencyClaim>,
+    /// The body of the 202 answer, to be replayed for the same key.
+    pub response: serde_json::Value,
+}
+
+/// The wish to be answered once per key.
+#[derive(Debug, Clone)]
+pub struct IdempotencyClaim {
+    /// The key, 1 to 255 characters.
+    pub key: String,
+    /// Hash of the request: the same key with another one is refused.
+    pub fingerprint: String,
+    /// How long an answer is kept; an older one counts as absent.
+    pub keep: Duration,
+}
+
+/// What became of a submission.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Submitted {
+    /// Stored, with all tasks.
+    Accepted,
+    /// So many batches are active already. Nothing was stored.
+    AtCapacity {
+        /// The limit that was asked for.
+        limit: u32,
+    },
+    /// The same request under the same key was accepted before.
+    Replayed {
+        /// Its answer.
+        body: serde_json::Value,
+    },
+    /// The key belongs to another request. Nothing was stored.
+    KeyReused,
+    /// A submission with this key is being stored right now. Nothing was stored.
+    KeyInFlight,
+}
+
+/// A batch and where it stands.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Its id.
+    pub id: BatchId,
+    /// Chain of all its wallets.
+    pub chain: Chain,
+    /// As submitted.
+    pub request: serde_json::Value,
+    /// Trace id of the submission.
+    pub trace_id: String,
+    /// Number of wallets.
+    pub total: u32,
+    /// State as stored; clients see [`Batch::status`].
+    pub state: BatchState,
+    /// Whether a cancel was asked for.
+    pub cancel_requested: bool,
+    /// Submission.
+    pub created_at: DateTime<Utc>,
+    /// First claim of a wallet.
+    pub started_at: Option<DateTime<Utc>>,
+    /// Last change of one of its wallets' states.
+    pub updated_at: DateTime<Utc>,
+    /// When it became terminal.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// The block it looks at.
+    pub pin: Option<Pin>,
+    /// Wallets by state; they sum to `total`.
+    pub counts: Counts,
+    /// Why queued wallets wait, as far as it is told.
+    pub waiting: Waiting,
+}
+
+impl Batch {
+    /// The status clients see.
+    pub const fn status(&self) -> BatchStatus {
+        match self.state {
+            BatchState::Active if self.started_at.is_none() => BatchStatus::Queued,
+            BatchState::Active => BatchStatus::Running,
+            BatchState::Completed => BatchStatus::Completed,
+            BatchState::CompletedWithErrors => BatchStatus::CompletedWithErrors,
+            BatchState::Failed => BatchStatus::Failed,
+            BatchState::Cancelled => BatchStatus::Cancelled,
+        }
+    }
+}
+
+/// Wallets of a batch by state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Waiting, ready or delayed.
+    pub queued: u32,
+    /// Held by a worker.
+    pub running: u32,
+    /// With a result.
+    pub done: u32,
+    /// Ended with an error.
+    pub failed: u32,
+    /// Ended at the time limit.
+    pub timed_out: u32,
+    /// Cancelled.
+    pub cancelled: u32,
+}
+
+/// Of the queued wallets, those that wait for a reason worth telling.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Ran out of time after storing something and will go on.
+    pub continued: u32,
+    /// A provider asked us to wait.
+    pub provider_throttled: u32,
+}
+
+/// What became of a retry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retried {
+    /// No such batch.
+    Unknown,
+    /// It is still active.
+    NotTerminal,
+    /// So many batches are active already.
+    AtCapacity {
+        /// The limit that was asked for.
+        limit: u32,
+    },
+    /// No wallet failed or timed out.
+    NothingToRetry,
+    /// So many wallets are queued again.
+    Requeued(u32),
+}

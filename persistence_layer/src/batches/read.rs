@@ -1,0 +1,107 @@
+//! Reading batches.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{Batch, BatchId, BatchState, BatchStatus, Counts, Waiting};
+use crate::convert::{self, from_count, from_integer};
+use crate::error::StoreError;
+use crate::store::{Store, run};
+
+/// The batch, with counts of one moment.
+pub async fn get(store: &Store, id: BatchId) -> Result<Option<Batch>, StoreError> {
+    let row = run!(store, "batches/get", async |tx| {
+        Ok(sqlx::query_file_as!(Row, "queries/batches/get.sql", id.0).fetch_optional(tx).await?)
+    })?;
+    row.map(Batch::try_from).transpose()
+}
+
+/// Batches, newest first, of one status or all, behind `after` when given.
+pub async fn list(
+    store: &Store,
+    status: Option<BatchStatus>,
+    after: Option<BatchId>,
+    limit: u32,
+) -> Result<Vec<Batch>, StoreError> {
+    // The two halves of `active` are told apart by whether something was claimed.
+    let (state, started) = match status {
+        None => (None, None),
+        Some(BatchStatus::Queued) => (Some(BatchState::Active), Some(false)),
+        Some(BatchStatus::Running) => (Some(BatchState::Active), Some(true)),
+        Some(BatchStatus::Completed) => (Some(BatchState::Completed), None),
+        Some(BatchStatus::CompletedWithErrors) => (Some(BatchState::CompletedWithErrors), None),
+        Some(BatchStatus::Failed) => (Some(BatchState::Failed), None),
+        Some(BatchStatus::Cancelled) => (Some(BatchState::Cancelled), None),
+    };
+    let rows = run!(store, "batches/list", async |tx| {
+        Ok(sqlx::query_file_as!(
+            Row,
+            "queries/batches/list.sql",
+            state.map(BatchState::as_str),
+            started,
+            after.map(|id| id.0),
+            i64::from(limit)
+        )
+        .fetch_all(tx)
+        .await?)
+    })?;
+    rows.into_iter().map(Batch::try_from).collect()
+}
+
+/// One row of `batches/get` and `batches/list`.
+struct Row {
+    id: Uuid,
+    chain: String,
+    request: serde_json::Value,
+    trace_id: String,
+    total: i32,
+    state: String,
+    cancel_requested: bool,
+    pin_block: Option<i64>,
+    pin_block_time: Option<i64>,
+    created_at: DateTime<Utc>,
+    started_at: Option<DateTime<Utc>>,
+    updated_at: DateTime<Utc>,
+    finished_at: Option<DateTime<Utc>>,
+    queued: i64,
+    running: i64,
+    done: i64,
+    failed: i64,
+    timed_out: i64,
+    cancelled: i64,
+    continued: i64,
+    provider_throttled: i64,
+}
+
+impl TryFrom<Row> for Batch {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: BatchId(row.id),
+            chain: convert::chain(&row.chain)?,
+            request: row.request,
+            trace_id: row.trace_id,
+            total: from_integer(row.total, "batch total")?,
+            state: BatchState::read(&row.state)?,
+            cancel_requested: row.cancel_requested,
+            created_at: row.created_at,
+            started_at: row.started_at,
+            updated_at: row.updated_at,
+            finished_at: row.finished_at,
+            pin: convert::pin(row.pin_block, row.pin_block_time)?,
+            counts: Counts {
+                queued: from_count(row.queued, "queued")?,
+                running: from_count(row.running, "running")?,
+                done: from_count(row.done, "done")?,
+                failed: from_count(row.failed, "failed")?,
+                timed_out: from_count(row.timed_out, "timed_out")?,
+                cancelled: from_count(row.cancelled, "cancelled")?,
+            },
+            waiting: Waiting {
+                continued: from_count(row.continued, "continued")?,
+                provider_throttled: from_count(row.provider_throttled, "provider_throttled")?,
+            },
+        })
+    }
+}

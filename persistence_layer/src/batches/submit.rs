@@ -1,0 +1,112 @@
+//! Accepting a batch: idempotency, admission, batch row and all tasks in one transaction.
+
+use sqlx::PgConnection;
+
+use super::{BatchId, IdempotencyClaim, NewBatch, Submitted};
+use crate::convert::{interval, to_integer};
+use crate::error::StoreError;
+use crate::store::{Store, run};
+use crate::wallet_tasks::notify;
+
+/// Stores a batch with all its tasks, unless `max_concurrent` batches are active. One transaction.
+///
+/// A known `Idempotency-Key` is answered before admission is asked, so a replay never depends on
+/// free capacity. Of two submissions at once with one key the second is [`Submitted::KeyInFlight`].
+pub async fn submit(
+    store: &Store,
+    new: &NewBatch,
+    max_concurrent: u32,
+) -> Result<Submitted, StoreError> {
+    let total = u32::try_from(new.wallets.len())
+        .map_err(|_| StoreError::OutOfRange("number of wallets"))
+        .and_then(|total| to_integer(total, "number of wallets"))?;
+    let wallets: Vec<&str> = new.wallets.iter().map(|wallet| wallet.as_str()).collect();
+    run!(store, "batches/submit", async |tx| {
+        if let Some(claim) = &new.idempotency
+            && let Some(answer) = known_answer(tx, claim).await?
+        {
+            return Ok(answer);
+        }
+        if !admit(tx, max_concurrent).await? {
+            return Ok(Submitted::AtCapacity { limit: max_concurrent });
+        }
+        sqlx::query_file!(
+            "queries/batches/insert.sql",
+            new.id.0,
+            new.chain.as_str(),
+            new.request,
+            new.trace_id,
+            total
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::query_file!(
+            "queries/wallet_tasks/insert.sql",
+            new.id.0,
+            new.chain.as_str(),
+            &wallets as &[&str]
+        )
+        .execute(&mut *tx)
+        .await?;
+        if let Some(claim) = &new.idempotency {
+            remember(tx, claim, new.id, &new.response).await?;
+        }
+        notify(tx).await?;
+        Ok(Submitted::Accepted)
+    })
+}
+
+/// Takes the place of one more active batch, if there is one. The lock on the admission row is
+/// held to the end of the transaction, so nobody counts in between.
+pub(super) async fn admit(tx: &mut PgConnection, max_concurrent: u32) -> Result<bool, StoreError> {
+    sqlx::query_file!("queries/admission/lock.sql").fetch_one(&mut *tx).await?;
+    let active = sqlx::query_file_scalar!("queries/batches/count_active.sql").fetch_one(tx).await?;
+    Ok(active < i64::from(max_concurrent))
+}
+
+async fn known_answer(
+    tx: &mut PgConnection,
+    claim: &IdempotencyClaim,
+) -> Result<Option<Submitted>, StoreError> {
+    let alone = sqlx::query_file_scalar!("queries/idempotency_keys/try_lock.sql", claim.key)
+        .fetch_one(&mut *tx)
+        .await?;
+    if !alone {
+        return Ok(Some(Submitted::KeyInFlight));
+    }
+    let known = sqlx::query_file!(
+        "queries/idempotency_keys/get.sql",
+        claim.key,
+        interval(claim.keep)? as _
+    )
+    .fetch_optional(tx)
+    .await?;
+    Ok(known.map(|row| {
+        if row.fingerprint == claim.fingerprint {
+            Submitted::Replayed { body: row.response }
+        } else {
+            Submitted::KeyReused
+        }
+    }))
+}
+
+async fn remember(
+    tx: &mut PgConnection,
+    claim: &IdempotencyClaim,
+    batch: BatchId,
+    response: &serde_json::Value,
+) -> Result<(), StoreError> {
+    sqlx::query_file!(
+        "queries/idempotency_keys/upsert.sql",
+        claim.key,
+        claim.fingerprint,
+        batch.0,
+        response
+    )
+    .execute(&mut *tx)
+    .await?;
+    sqlx::query_file!("queries/idempotency_keys/delete_expired.sql", interval(claim.keep)? as _)
+        .execute(tx)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! What was read from a chain: signature lists, raw transactions, balance snapshots.
+//!
+//! Every write is made under a lease and checks it in its own transaction. Writing the same twice
+//! changes nothing; new rows count as progress of the task.
+
+mod signatures;
+mod snapshots;
+mod transactions;
+
+pub use signatures::{
+    AddressScan, ScanPass, ScanProgress, SignatureRow, put_signature_page, scan, signatures,
+};
+pub use snapshots::{StoredSnapshot, put_snapshot, snapshot};
+pub use transactions::{missing_transactions, put_transactions, transactions};

@@ -1,0 +1,207 @@
+//! Signature lists of addresses, listed newest first and stored page by page.
+//!
+//! A list is read in *passes*: from the newest signature (the head) down to where the coverage
+//! before it ended. A pass that was interrupted goes on behind its last stored page, whoever does
+//! it. Two readers of one address keep to one pass: a page of another pass is refused, so that the
+//! order of signatures inside a slot, which only the node's lists tell, can be rebuilt.
+
+use pnl_core::{Address, Chain, TxId};
+
+use crate::convert::{from_bigint, to_bigint};
+use crate::error::StoreError;
+use crate::store::{Store, run};
+use crate::wallet_tasks::{Lease, add_progress, hold};
+
+/// One signature in the list of an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignatureRow {
+    /// The transaction.
+    pub tx_id: TxId,
+    /// Its slot.
+    pub slot: u64,
+    /// Unix seconds, when the node knows them.
+    pub block_time: Option<i64>,
+    /// Whether the transaction failed.
+    pub failed: bool,
+}
+
+/// How far the list of an address is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressScan {
+    /// Newest signature of the finished coverage; `None` when none was seen yet.
+    pub covered_until: Option<TxId>,
+    /// Everything up to this slot is stored.
+    pub covered_slot: u64,
+    /// The pass under way.
+    pub pass: Option<ScanPass>,
+}
+
+/// An unfinished pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScanPass {
+    /// The newest signature it began with.
+    pub head: TxId,
+    /// Its oldest stored signature: the next page begins behind it.
+    pub before: TxId,
+}
+
+/// Where a pass stands after a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScanProgress {
+    /// More pages follow behind `before`.
+    More {
+        /// The newest signature of the pass.
+        head: TxId,
+        /// The oldest one of this page.
+        before: TxId,
+    },
+    /// The pass has met the coverage before it, or the beginning.
+    Finished {
+        /// The newest signature now covered: the head of the pass, or what was covered before when
+        /// the pass was empty.
+        covered_until: Option<TxId>,
+        /// The slot up to which the list was asked for: the pin.
+        covered_slot: u64,
+    },
+}
+
+/// How far the list of an address is known; `None` when it was never asked for.
+pub async fn scan(
+    store: &Store,
+    chain: Chain,
+    address: &Address,
+) -> Result<Option<AddressScan>, StoreError> {
+    let row = run!(store, "address_scans/get", async |tx| {
+        Ok(sqlx::query_file!("queries/address_scans/get.sql", chain.as_str(), address.as_str())
+            .fetch_optional(tx)
+            .await?)
+    })?;
+    row.map(|row| {
+        Ok(AddressScan {
+            covered_until: row.covered_until.as_deref().map(TxId::new),
+            covered_slot: from_bigint(row.covered_slot, "covered slot")?,
+            pass: match (row.head, row.before) {
+                (Some(head), Some(before)) => {
+                    Some(ScanPass { head: TxId::new(&head), before: TxId::new(&before) })
+                }
+                _ => None,
+            },
+        })
+    })
+    .transpose()
+}
+
+/// Stores one page of a list, newest first, together with where the pass then stands. Gives what
+/// counts as progress: new signatures, and one when the list is now known further than before.
+///
+/// # Errors
+/// [`StoreError::LeaseLost`] when the fence is gone; [`StoreError::Conflict`] when another pass
+/// over this address is under way: read [`scan`] again and go on with that one.
+pub async fn put_signature_page(
+    store: &Store,
+    lease: &Lease,
+    address: &Address,
+    page: &[SignatureRow],
+    next: &ScanProgress,
+) -> Result<u64, StoreError> {
+    let chain = lease.wallet.chain.as_str();
+    let ids: Vec<&str> = page.iter().map(|row| row.tx_id.as_str()).collect();
+    let slots = page
+        .iter()
+        .map(|row| to_bigint(row.slot, "slot"))
+        .collect::<Result<Vec<i64>, StoreError>>()?;
+    let times: Vec<Option<i64>> = page.iter().map(|row| row.block_time).collect();
+    let failed: Vec<bool> = page.iter().map(|row| row.failed).collect();
+    let (head, before, covered_until, covered_slot) = match next {
+        ScanProgress::More { head, before } => (Some(head), Some(before), None, None),
+        ScanProgress::Finished { covered_until, covered_slot } => {
+            (None, None, covered_until.as_ref(), Some(to_bigint(*covered_slot, "covered slot")?))
+        }
+    };
+    let (head, before) = (head.map(TxId::as_str), before.map(TxId::as_str));
+    let covered_until = covered_until.map(TxId::as_str);
+    run!(store, "address_signatures/put_page", async |tx| {
+        hold(tx, lease).await?;
+        sqlx::query_file!("queries/address_scans/begin.sql", chain, address.as_str())
+            .execute(&mut *tx)
+            .await?;
+        let known = sqlx::query_file!("queries/address_scans/lock.sql", chain, address.as_str())
+            .fetch_one(&mut *tx)
+            .await?;
+        let this_pass = head.or(covered_until);
+        let pass = match known.head.as_deref() {
+            Some(under_way) if Some(under_way) == this_pass => known.pass,
+            Some(_) => {
+                return Err(StoreError::Conflict(
+                    "another pass over this address's signatures is under way",
+                ));
+            }
+            None => known.pass.saturating_add(1),
+        };
+        let first_pos = if pass == known.pass { known.next_pos } else { 0 };
+        let new = sqlx::query_file!(
+            "queries/address_signatures/insert.sql",
+            chain,
+            address.as_str(),
+            &ids as &[&str],
+            &slots,
+            &times as &[Option<i64>],
+            &failed,
+            pass,
+            first_pos
+        )
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        let next_pos = first_pos.saturating_add(i64::try_from(ids.len()).unwrap_or(i64::MAX));
+        sqlx::query_file!(
+            "queries/address_scans/advance.sql",
+            chain,
+            address.as_str(),
+            pass,
+            next_pos,
+            head,
+            before,
+            covered_until,
+            covered_slot
+        )
+        .execute(&mut *tx)
+        .await?;
+        let further = covered_slot.is_some_and(|slot| slot > known.covered_slot);
+        let progress = new + u64::from(further);
+        add_progress(tx, lease, progress).await?;
+        Ok(progress)
+    })
+}
+
+/// The stored list of an address up to and including `max_slot`, newest first, inside a slot in the
+/// node's order.
+pub async fn signatures(
+    store: &Store,
+    chain: Chain,
+    address: &Address,
+    max_slot: u64,
+) -> Result<Vec<SignatureRow>, StoreError> {
+    // A slot beyond bigint is beyond every stored one.
+    let max_slot = i64::try_from(max_slot).unwrap_or(i64::MAX);
+    let rows = run!(store, "address_signatures/list", async |tx| {
+        Ok(sqlx::query_file!(
+            "queries/address_signatures/list.sql",
+            chain.as_str(),
+            address.as_str(),
+            max_slot
+        )
+        .fetch_all(tx)
+        .await?)
+    })?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(SignatureRow {
+                tx_id: TxId::new(&row.tx_id),
+                slot: from_bigint(row.slot, "slot")?,
+                block_time: row.block_time,
+                failed: row.failed,
+            })
+        })
+        .collect()
+}

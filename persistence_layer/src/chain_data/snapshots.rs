@@ -1,0 +1,73 @@
+//! What the chain said a wallet holds, per pin.
+
+use pnl_core::WalletRef;
+
+use crate::convert::{from_bigint, to_bigint};
+use crate::error::StoreError;
+use crate::store::{Store, run};
+use crate::wallet_tasks::{Lease, hold};
+
+/// Balances of a wallet, asked at or soon after a pin.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredSnapshot {
+    /// The pin they belong to.
+    pub pin_slot: u64,
+    /// The slot at which the node answered.
+    pub node_slot: u64,
+    /// The balances, in the form of whoever asked.
+    pub balances: serde_json::Value,
+}
+
+/// The snapshot of a wallet for a pin, when one was taken.
+pub async fn snapshot(
+    store: &Store,
+    wallet: &WalletRef,
+    pin_slot: u64,
+) -> Result<Option<StoredSnapshot>, StoreError> {
+    let pin = to_bigint(pin_slot, "pin slot")?;
+    let row = run!(store, "balance_snapshots/get", async |tx| {
+        Ok(sqlx::query_file!(
+            "queries/balance_snapshots/get.sql",
+            wallet.chain.as_str(),
+            wallet.address.as_str(),
+            pin
+        )
+        .fetch_optional(tx)
+        .await?)
+    })?;
+    row.map(|row| {
+        Ok(StoredSnapshot {
+            pin_slot,
+            node_slot: from_bigint(row.node_block, "node slot")?,
+            balances: row.balances,
+        })
+    })
+    .transpose()
+}
+
+/// Stores the snapshot of the leased wallet. The first one for a pin stays.
+///
+/// # Errors
+/// [`StoreError::LeaseLost`] when the fence is gone.
+pub async fn put_snapshot(
+    store: &Store,
+    lease: &Lease,
+    snapshot: &StoredSnapshot,
+) -> Result<(), StoreError> {
+    let pin = to_bigint(snapshot.pin_slot, "pin slot")?;
+    let node = to_bigint(snapshot.node_slot, "node slot")?;
+    run!(store, "balance_snapshots/put", async |tx| {
+        hold(tx, lease).await?;
+        sqlx::query_file!(
+            "queries/balance_snapshots/put.sql",
+            lease.wallet.chain.as_str(),
+            lease.wallet.address.as_str(),
+            pin,
+            node,
+            snapshot.balances
+        )
+        .execute(tx)
+        .await?;
+        Ok(())
+    })
+}

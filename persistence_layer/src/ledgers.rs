@@ -1,0 +1,245 @@
+//! Priced ledgers: append-only chunks and one current head per wallet.
+//!
+//! Chunks are written under a lease while a ledger is built. [`crate::wallet_tasks::finish`] makes
+//! it the current one; the one before stays readable for some minutes, for readers under way. What
+//! an attempt leaves unfinished is removed when it ends, or by the sweep when its worker died.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use pnl_core::{Chain, Pin, WalletRef};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::convert::{from_bigint, from_integer, interval, to_bigint, to_integer};
+use crate::error::StoreError;
+use crate::store::{Store, run};
+use crate::wallet_tasks::{Lease, hold};
+
+/// Level of zstd for everything stored: beyond it the time grows faster than the gain.
+pub(crate) const COMPRESSION_LEVEL: i32 = 3;
+
+/// How long a replaced ledger can still be read.
+const SUPERSEDED_FOR: Duration = Duration::from_secs(600);
+
+/// Ledgers removed in one sweep, so that it stays short.
+const REMOVED_AT_ONCE: i64 = 20;
+
+/// What a ledger is and was made from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LedgerHead {
+    /// Its id, new for each build.
+    pub ledger_id: Uuid,
+    /// The block it was made at.
+    pub pin: Pin,
+    /// Hash of what it was made from.
+    pub input_hash: String,
+    /// Hash of the prices it used.
+    pub price_set_hash: String,
+    /// Which sources and ranges it covers, and what was missing.
+    pub coverage: serde_json::Value,
+    /// Whether the history was cut: such a ledger never becomes current. Always false in a ledger
+    /// that was read.
+    pub cut: bool,
+    /// Number of chunks, numbered from 0.
+    pub chunks: u32,
+    /// Events in all chunks.
+    pub events: u64,
+    /// What a report needs besides the events: unexplained amounts, counts.
+    pub context: serde_json::Value,
+}
+
+/// The ledger of a wallet that is read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CurrentLedger {
+    /// Its head.
+    pub head: LedgerHead,
+    /// When it was begun.
+    pub created_at: DateTime<Utc>,
+}
+
+/// Stores chunk `no` of a ledger that is being built. Storing it again changes nothing.
+///
+/// `payload` is JSON lines, one event each; it is compressed here. Chunks are no progress of the
+/// task: they are made again from stored transactions.
+///
+/// # Errors
+/// [`StoreError::LeaseLost`] when the fence is gone.
+pub async fn append_chunk(
+    store: &Store,
+    lease: &Lease,
+    ledger_id: Uuid,
+    no: u32,
+    events: u32,
+    payload: &[u8],
+) -> Result<(), StoreError> {
+    let no = to_integer(no, "chunk number")?;
+    let events = to_integer(events, "events of a chunk")?;
+    let payload = compress(payload)?;
+    run!(store, "ledgers/append_chunk", async |tx| {
+        hold(tx, lease).await?;
+        begin_building(tx, lease, ledger_id).await?;
+        sqlx::query_file!(
+            "queries/ledger_chunks/insert.sql",
+            lease.wallet.chain.as_str(),
+            ledger_id,
+            no,
+            events,
+            payload
+        )
+        .execute(tx)
+        .await?;
+        Ok(())
+    })
+}
+
+/// The head of the wallet's current ledger.
+pub async fn current(
+    store: &Store,
+    wallet: &WalletRef,
+) -> Result<Option<CurrentLedger>, StoreError> {
+    let row = run!(store, "ledgers/current", async |tx| {
+        Ok(sqlx::query_file!(
+            "queries/ledgers/current.sql",
+            wallet.chain.as_str(),
+            wallet.address.as_str()
+        )
+        .fetch_optional(tx)
+        .await?)
+    })?;
+    row.map(|row| {
+        Ok(CurrentLedger {
+            head: LedgerHead {
+                ledger_id: row.ledger_id,
+                pin: Pin {
+                    block: from_bigint(row.pin_block, "pin block")?,
+                    block_time: row.pin_block_time,
+                },
+                input_hash: row.input_hash,
+                price_set_hash: row.price_set_hash,
+                coverage: row.coverage,
+                cut: false,
+                chunks: from_integer(row.chunks, "chunks")?,
+                events: from_bigint(row.events, "events")?,
+                context: row.context,
+            },
+            created_at: row.created_at,
+        })
+    })
+    .transpose()
+}
+
+/// One chunk's JSON lines. `None` when the ledger has no such chunk, or was replaced more than ten
+/// minutes ago.
+pub async fn chunk(
+    store: &Store,
+    chain: Chain,
+    ledger_id: Uuid,
+    no: u32,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let no = to_integer(no, "chunk number")?;
+    let payload = run!(store, "ledgers/chunk", async |tx| {
+        Ok(sqlx::query_file_scalar!("queries/ledger_chunks/get.sql", chain.as_str(), ledger_id, no)
+            .fetch_optional(tx)
+            .await?)
+    })?;
+    payload.map(|payload| decompress(&payload, "a ledger chunk")).transpose()
+}
+
+/// Makes the ledger that was built under `lease` the current one, unless it is cut or the present
+/// one has a newer pin. Part of the finishing transaction.
+pub(crate) async fn complete(
+    tx: &mut PgConnection,
+    lease: &Lease,
+    head: &LedgerHead,
+) -> Result<(), StoreError> {
+    if head.cut {
+        return Ok(());
+    }
+    let chain = lease.wallet.chain.as_str();
+    let wallet = lease.wallet.address.as_str();
+    let pin_block = to_bigint(head.pin.block, "pin block")?;
+    // A wallet without events has no chunk that would have begun it.
+    begin_building(tx, lease, head.ledger_id).await?;
+    let newer = sqlx::query_file_scalar!("queries/ledgers/newer.sql", chain, wallet, pin_block)
+        .fetch_one(&mut *tx)
+        .await?;
+    if newer {
+        return Ok(());
+    }
+    sqlx::query_file!("queries/ledgers/supersede.sql", chain, wallet).execute(&mut *tx).await?;
+    let completed = sqlx::query_file!(
+        "queries/ledgers/complete.sql",
+        chain,
+        head.ledger_id,
+        pin_block,
+        head.pin.block_time,
+        head.input_hash,
+        head.price_set_hash,
+        head.coverage,
+        head.context,
+        to_integer(head.chunks, "chunks")?,
+        to_bigint(head.events, "events")?
+    )
+    .execute(tx)
+    .await?;
+    if completed.rows_affected() == 0 {
+        return Err(StoreError::Conflict("the ledger's chunks are not those its head names"));
+    }
+    Ok(())
+}
+
+/// Removes what was built under `lease` and did not become current.
+pub(crate) async fn discard_unfinished(
+    tx: &mut PgConnection,
+    lease: &Lease,
+) -> Result<(), StoreError> {
+    sqlx::query_file!("queries/ledgers/discard.sql", lease.wallet.chain.as_str(), lease.task_id)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Removes ledgers replaced long enough ago and those whose builder is gone; some at a time.
+pub(crate) async fn remove_stale(store: &Store) -> Result<(), StoreError> {
+    run!(store, "ledgers/remove_stale", async |tx| {
+        sqlx::query_file!(
+            "queries/ledgers/remove_stale.sql",
+            interval(SUPERSEDED_FOR)? as _,
+            REMOVED_AT_ONCE
+        )
+        .execute(tx)
+        .await?;
+        Ok(())
+    })
+}
+
+async fn begin_building(
+    tx: &mut PgConnection,
+    lease: &Lease,
+    ledger_id: Uuid,
+) -> Result<(), StoreError> {
+    sqlx::query_file!(
+        "queries/ledgers/begin.sql",
+        lease.wallet.chain.as_str(),
+        ledger_id,
+        lease.wallet.address.as_str(),
+        lease.task_id,
+        lease.fence
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Compresses what is stored.
+pub(crate) fn compress(plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+    zstd::bulk::compress(plain, COMPRESSION_LEVEL)
+        .map_err(|_| StoreError::OutOfRange("payload to compress"))
+}
+
+/// Reads what was compressed.
+pub(crate) fn decompress(packed: &[u8], what: &str) -> Result<Vec<u8>, StoreError> {
+    zstd::stream::decode_all(packed)
+        .map_err(|error| StoreError::Corrupt(format!("{what} does not unpack: {error}")))
+}

@@ -1,0 +1,69 @@
+//! What the pool and the transactions report. No metric name of this crate appears elsewhere.
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{IntCounterVec, IntGauge, Opts, Registry};
+use sqlx::PgPool;
+
+/// The metrics of a [`crate::Store`]. Gauges of the pool are read when scraped.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    pool: PgPool,
+    size: IntGauge,
+    idle: IntGauge,
+    max: IntGauge,
+    retries: IntCounterVec,
+}
+
+impl Metrics {
+    pub(crate) fn new(pool: PgPool, max_connections: u32) -> Self {
+        let max = gauge("db_pool_max", "Most connections this process may open.");
+        max.set(i64::from(max_connections));
+        Self {
+            pool,
+            size: gauge("db_pool_size", "Open connections of this process."),
+            idle: gauge("db_pool_idle", "Open connections that nobody uses."),
+            max,
+            retries: IntCounterVec::new(
+                Opts::new(
+                    "db_transaction_retries_total",
+                    "Transactions repeated because they met another one.",
+                ),
+                &["transaction"],
+            )
+            .expect("the name and the label are valid"),
+        }
+    }
+
+    /// Adds the metrics to a registry.
+    ///
+    /// # Errors
+    /// When they are registered there already.
+    pub fn register(&self, registry: &Registry) -> Result<(), prometheus::Error> {
+        registry.register(Box::new(self.clone()))
+    }
+
+    pub(crate) fn retried(&self, transaction: &'static str) {
+        self.retries.with_label_values(&[transaction]).inc();
+    }
+}
+
+impl Collector for Metrics {
+    fn desc(&self) -> Vec<&Desc> {
+        [self.size.desc(), self.idle.desc(), self.max.desc(), self.retries.desc()].concat()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        self.size.set(i64::from(self.pool.size()));
+        self.idle.set(i64::try_from(self.pool.num_idle()).unwrap_or(i64::MAX));
+        let mut families = self.size.collect();
+        families.extend(self.idle.collect());
+        families.extend(self.max.collect());
+        families.extend(self.retries.collect());
+        families
+    }
+}
+
+fn gauge(name: &str, help: &str) -> IntGauge {
+    IntGauge::new(name, help).expect("the name is valid")
+}

@@ -1,0 +1,49 @@
+//! The connection to Redis. What is kept there can be rebuilt: without Redis the service works,
+//! with local caches and limits.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+
+use crate::error::StoreError;
+
+/// Longest wait for a connection or an answer: Redis is there to be fast.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A connection that heals itself; a cheap clone.
+#[derive(Clone)]
+pub struct Redis {
+    manager: ConnectionManager,
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Redis")
+    }
+}
+
+impl Redis {
+    /// Connects to `redis://[:password@]host:port[/db]`.
+    ///
+    /// # Errors
+    /// [`StoreError::Redis`] when the URL is unusable or nobody answers within two seconds.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        let config = ConnectionManagerConfig::new()
+            .set_connection_timeout(Some(TIMEOUT))
+            .set_response_timeout(Some(TIMEOUT))
+            .set_number_of_retries(2);
+        let manager = redis::Client::open(url)?.get_connection_manager_with_config(config).await?;
+        Ok(Self { manager })
+    }
+
+    /// Asks Redis for an answer; gives the time it took.
+    ///
+    /// # Errors
+    /// [`StoreError::Redis`] when none comes.
+    pub async fn ping(&self) -> Result<Duration, StoreError> {
+        let started = Instant::now();
+        redis::cmd("PING").query_async::<String>(&mut self.manager.clone()).await?;
+        Ok(started.elapsed())
+    }
+}

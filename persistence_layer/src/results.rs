@@ -1,0 +1,152 @@
+//! Results of batches, and the newest figures of each wallet.
+
+mod latest;
+
+use chrono::{DateTime, Utc};
+use pnl_core::{Address, Pin, Usd};
+use sqlx::PgConnection;
+
+use crate::batches::BatchId;
+use crate::convert::{from_integer, to_bigint};
+use crate::error::StoreError;
+use crate::store::{Store, run};
+use crate::wallet_tasks::{FinishedWallet, Lease, TaskError, TaskState};
+
+pub use latest::{LatestCursor, LatestRow, LatestSort, Summary, latest, summary};
+
+/// Figures of a result that lists and summaries need without reading the report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SummaryRow {
+    /// The pin of the result.
+    pub pin: Pin,
+    /// Realized, income, expenses and unrealized together.
+    pub total_pnl_usd: Usd,
+    /// Realized gain.
+    pub realized_gain_usd: Usd,
+    /// Unrealized gain at the pin.
+    pub unrealized_gain_usd: Usd,
+    /// Fees paid.
+    pub fees_usd: Usd,
+    /// Number of trades.
+    pub trades: u64,
+    /// Number of transactions.
+    pub transactions: u64,
+    /// Share of tokens with a gain, decimal text; `None` when undefined.
+    pub token_win_rate: Option<String>,
+    /// Whether the whole history was seen.
+    pub complete: bool,
+    /// Whether this is a full-history result by the default method: only such a one becomes the
+    /// wallet's latest.
+    pub full_history_default_method: bool,
+}
+
+/// One wallet of a batch, finished or not.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ResultRow {
+    /// Place in the submission, from 0.
+    pub ordinal: u32,
+    /// The wallet.
+    pub wallet: Address,
+    /// State of its task.
+    pub state: TaskState,
+    /// The `result` object, byte for byte as it was stored, when the task is done.
+    pub report_json: Option<String>,
+    /// Why it ended without a result, when it did.
+    pub error: Option<TaskError>,
+    /// Attempts begun so far, of every kind.
+    pub attempts: u32,
+    /// First claim since the wallet was submitted or retried.
+    pub started_at: Option<DateTime<Utc>>,
+    /// Its end.
+    pub finished_at: Option<DateTime<Utc>>,
+    /// Calls to providers by method.
+    pub calls: Option<serde_json::Value>,
+}
+
+/// Wallets of a batch in submission order, behind `after_ordinal` when given. Every wallet has a
+/// row, whatever its state; an unknown batch has none.
+pub async fn page(
+    store: &Store,
+    batch: BatchId,
+    after_ordinal: Option<u32>,
+    limit: u32,
+) -> Result<Vec<ResultRow>, StoreError> {
+    let after = match after_ordinal {
+        Some(ordinal) => crate::convert::to_integer(ordinal, "ordinal")?,
+        None => -1,
+    };
+    let rows = run!(store, "results/page", async |tx| {
+        Ok(sqlx::query_file!("queries/pnl_results/page.sql", batch.0, after, i64::from(limit))
+            .fetch_all(tx)
+            .await?)
+    })?;
+    rows.into_iter()
+        .map(|row| {
+            let state = TaskState::read(&row.state)?;
+            let ended_without =
+                matches!(state, TaskState::Failed | TaskState::TimedOut | TaskState::Cancelled);
+            let error = match row.error {
+                Some(error) if ended_without => serde_json::from_value(error)
+                    .map(Some)
+                    .map_err(|error| StoreError::Corrupt(format!("task error: {error}")))?,
+                _ => None,
+            };
+            Ok(ResultRow {
+                ordinal: from_integer(row.ordinal, "ordinal")?,
+                wallet: Address::from_chain_data(&row.wallet),
+                state,
+                report_json: row.report,
+                error,
+                attempts: u32::try_from(row.fence)
+                    .map_err(|_| StoreError::Corrupt(format!("fence is {}", row.fence)))?,
+                started_at: row.started_at,
+                finished_at: row.finished_at,
+                calls: row.calls,
+            })
+        })
+        .collect()
+}
+
+/// Stores a result and the wallet's latest figures. Part of the finishing transaction, which has
+/// checked the fence.
+pub(crate) async fn insert(
+    tx: &mut PgConnection,
+    lease: &Lease,
+    finished: &FinishedWallet,
+) -> Result<(), StoreError> {
+    let chain = lease.wallet.chain.as_str();
+    let wallet = lease.wallet.address.as_str();
+    sqlx::query_file!(
+        "queries/pnl_results/insert.sql",
+        chain,
+        lease.batch.0,
+        wallet,
+        lease.task_id,
+        lease.fence,
+        finished.report_json
+    )
+    .execute(&mut *tx)
+    .await?;
+    let summary = &finished.summary;
+    if !summary.full_history_default_method {
+        return Ok(());
+    }
+    sqlx::query_file!(
+        "queries/wallet_latest/upsert.sql",
+        chain,
+        wallet,
+        lease.batch.0,
+        to_bigint(summary.pin.block, "pin block")?,
+        summary.total_pnl_usd.to_string(),
+        summary.realized_gain_usd.to_string(),
+        summary.unrealized_gain_usd.to_string(),
+        summary.fees_usd.to_string(),
+        to_bigint(summary.trades, "trades")?,
+        to_bigint(summary.transactions, "transactions")?,
+        summary.token_win_rate,
+        summary.complete
+    )
+    .execute(tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,210 @@
+//! The newest full-history result of each wallet, by the default method.
+
+use chrono::{DateTime, Utc};
+use pnl_core::{Address, Chain, Usd, WalletRef};
+use sqlx::{Postgres, QueryBuilder, Row};
+use uuid::Uuid;
+
+use crate::batches::BatchId;
+use crate::convert::{self, from_bigint};
+use crate::error::StoreError;
+use crate::store::{Store, run};
+
+/// What the list is sorted by; largest or newest first unless told otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LatestSort {
+    /// Time of the analysis.
+    AnalyzedAt,
+    /// Total profit or loss.
+    TotalPnl,
+    /// Realized gain.
+    RealizedGain,
+    /// Unrealized gain.
+    UnrealizedGain,
+    /// Fees paid.
+    Fees,
+    /// Number of trades.
+    Trades,
+    /// Number of transactions.
+    Transactions,
+}
+
+impl LatestSort {
+    /// All sorts.
+    pub const ALL: [Self; 7] = [
+        Self::AnalyzedAt,
+        Self::TotalPnl,
+        Self::RealizedGain,
+        Self::UnrealizedGain,
+        Self::Fees,
+        Self::Trades,
+        Self::Transactions,
+    ];
+
+    /// The member of the API's row it sorts by.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AnalyzedAt => "analyzed_at",
+            Self::TotalPnl => "total_pnl_usd",
+            Self::RealizedGain => "realized_gain_usd",
+            Self::UnrealizedGain => "unrealized_gain_usd",
+            Self::Fees => "fees_usd",
+            Self::Trades => "trades",
+            Self::Transactions => "transactions",
+        }
+    }
+
+    const fn column_type(self) -> &'static str {
+        match self {
+            Self::AnalyzedAt => "timestamptz",
+            Self::Trades | Self::Transactions => "bigint",
+            Self::TotalPnl | Self::RealizedGain | Self::UnrealizedGain | Self::Fees => "numeric",
+        }
+    }
+}
+
+/// Where a page ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LatestCursor {
+    /// The sorted column of the last row, as text.
+    pub key: String,
+    /// The last row's wallet.
+    pub wallet: WalletRef,
+}
+
+/// The newest figures of one wallet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LatestRow {
+    /// The wallet.
+    pub wallet: WalletRef,
+    /// The batch they come from.
+    pub batch: BatchId,
+    /// Total profit or loss.
+    pub total_pnl_usd: Usd,
+    /// Realized gain.
+    pub realized_gain_usd: Usd,
+    /// Unrealized gain.
+    pub unrealized_gain_usd: Usd,
+    /// Fees paid.
+    pub fees_usd: Usd,
+    /// Number of trades.
+    pub trades: u64,
+    /// Number of transactions.
+    pub transactions: u64,
+    /// Share of tokens with a gain, decimal text.
+    pub token_win_rate: Option<String>,
+    /// Whether the whole history was seen.
+    pub complete: bool,
+    /// When the result was stored.
+    pub analyzed_at: DateTime<Utc>,
+    /// The cursor of the page that begins behind this row.
+    pub cursor: LatestCursor,
+}
+
+/// Figures over all wallets with a latest result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Summary {
+    /// Number of wallets.
+    pub total_wallets: u64,
+    /// Those with a total above zero.
+    pub profitable_wallets: u64,
+    /// Sum of the totals: exact decimal text in US dollars, trailing zeros cut.
+    pub total_pnl_usd: String,
+    /// Mean of the totals, 18 places half-even; "0" without wallets.
+    pub average_pnl_usd: String,
+    /// Sum of the trades.
+    pub total_trades: u64,
+    /// Profitable wallets of a hundred, 18 places half-even; "0" without wallets.
+    pub profitability_rate: String,
+    /// When the newest result was stored.
+    pub last_updated: Option<DateTime<Utc>>,
+}
+
+/// A page of latest results. Ties are broken by chain and address, so the order is total.
+///
+/// # Errors
+/// [`StoreError::Database`] for a cursor whose key is no value of the sorted column.
+pub async fn latest(
+    store: &Store,
+    chain: Option<Chain>,
+    sort: LatestSort,
+    ascending: bool,
+    after: Option<&LatestCursor>,
+    limit: u32,
+) -> Result<Vec<LatestRow>, StoreError> {
+    let column = sort.as_str();
+    let rows = run!(store, "wallet_latest/list", async |tx| {
+        let mut query = QueryBuilder::<Postgres>::new(
+            "-- wallet_latest/list\nselect chain, wallet, batch_id, ",
+        );
+        for money in ["total_pnl_usd", "realized_gain_usd", "unrealized_gain_usd", "fees_usd"] {
+            query.push(format_args!("trim_scale({money})::text as {money}, "));
+        }
+        query
+            .push("trades, transactions, trim_scale(token_win_rate)::text as token_win_rate, ")
+            .push(format_args!("complete, analyzed_at, {column}::text as key "))
+            .push("from wallet_latest where true");
+        if let Some(chain) = chain {
+            query.push(" and chain = ").push_bind(chain.as_str());
+        }
+        if let Some(after) = after {
+            let (beyond, of_type) = (if ascending { ">" } else { "<" }, sort.column_type());
+            query.push(format_args!(" and ({column} {beyond} "));
+            query.push_bind(&after.key).push(format_args!("::text::{of_type}"));
+            query.push(format_args!(" or {column} = "));
+            query.push_bind(&after.key).push(format_args!("::text::{of_type}"));
+            query.push(" and (chain, wallet) > (");
+            query.push_bind(after.wallet.chain.as_str()).push(", ");
+            query.push_bind(after.wallet.address.as_str()).push("))");
+        }
+        let direction = if ascending { "asc" } else { "desc" };
+        query.push(format_args!(" order by {column} {direction}, chain, wallet limit "));
+        query.push_bind(i64::from(limit));
+        Ok(query.build().fetch_all(tx).await?)
+    })?;
+    rows.iter().map(read_row).collect()
+}
+
+fn read_row(row: &sqlx::postgres::PgRow) -> Result<LatestRow, StoreError> {
+    let usd = |column: &str| -> Result<Usd, StoreError> {
+        let text: &str = row.try_get(column)?;
+        text.parse().map_err(|_| StoreError::Corrupt(format!("{column} is {text:?}")))
+    };
+    let count = |column: &str| from_bigint(row.try_get(column)?, column);
+    let wallet = WalletRef {
+        chain: convert::chain(row.try_get("chain")?)?,
+        address: Address::from_chain_data(row.try_get("wallet")?),
+    };
+    Ok(LatestRow {
+        batch: BatchId(row.try_get::<Uuid, _>("batch_id")?),
+        total_pnl_usd: usd("total_pnl_usd")?,
+        realized_gain_usd: usd("realized_gain_usd")?,
+        unrealized_gain_usd: usd("unrealized_gain_usd")?,
+        fees_usd: usd("fees_usd")?,
+        trades: count("trades")?,
+        transactions: count("transactions")?,
+        token_win_rate: row.try_get("token_win_rate")?,
+        complete: row.try_get("complete")?,
+        analyzed_at: row.try_get("analyzed_at")?,
+        cursor: LatestCursor { key: row.try_get("key")?, wallet: wallet.clone() },
+        wallet,
+    })
+}
+
+/// Figures over all wallets, or those of one chain.
+pub async fn summary(store: &Store, chain: Option<Chain>) -> Result<Summary, StoreError> {
+    let row = run!(store, "wallet_latest/summary", async |tx| {
+        Ok(sqlx::query_file!("queries/wallet_latest/summary.sql", chain.map(Chain::as_str))
+            .fetch_one(tx)
+            .await?)
+    })?;
+    Ok(Summary {
+        total_wallets: from_bigint(row.total_wallets, "total_wallets")?,
+        profitable_wallets: from_bigint(row.profitable_wallets, "profitable_wallets")?,
+        total_pnl_usd: row.total_pnl_usd,
+        average_pnl_usd: row.average_pnl_usd,
+        total_trades: from_bigint(row.total_trades, "total_trades")?,
+        profitability_rate: row.profitability_rate,
+        last_updated: row.last_updated,
+    })
+}

@@ -1,0 +1,224 @@
+//! The connection pool and how a transaction is run on it.
+
+use std::time::{Duration, Instant};
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
+
+use crate::error::StoreError;
+use crate::metrics::Metrics;
+use crate::schema;
+use crate::settings::{ServerBudget, StoreSettings};
+
+/// The name under which our connections appear in `pg_stat_activity`.
+pub const APPLICATION_NAME: &str = "pnl-tracker";
+
+/// How often a transaction that met another one is repeated before the caller hears of it.
+const COLLISION_TRIES: u32 = 5;
+
+/// Wait before the first repetition; each further one waits that much longer.
+const COLLISION_WAIT: Duration = Duration::from_millis(5);
+
+/// The database: a cheap clone over one pool.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+    options: PgConnectOptions,
+    /// The statement that opens each transaction, limits included.
+    begin: String,
+    max_connections: u32,
+    metrics: Metrics,
+}
+
+/// State of the pool at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolMetrics {
+    /// Open connections.
+    pub size: u32,
+    /// Those nobody uses.
+    pub idle: u32,
+    /// The configured most.
+    pub max: u32,
+}
+
+/// The connection options for `url`, the same for pool, listener and migrations.
+///
+/// No startup parameter beyond those every pooler passes on: `extra_float_digits` is left out (we
+/// read no float), and limits are not given as `options`, which PgBouncer refuses.
+pub(crate) fn connect_options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let options: PgConnectOptions = url.parse().map_err(StoreError::Settings)?;
+    Ok(options.application_name(APPLICATION_NAME).extra_float_digits(None))
+}
+
+impl Store {
+    /// Opens the pool and waits until one connection stands.
+    ///
+    /// # Errors
+    /// [`StoreError::Settings`] for an unusable URL, [`StoreError::Unavailable`] when the server
+    /// does not answer within the acquire timeout.
+    pub async fn connect(settings: &StoreSettings) -> Result<Self, StoreError> {
+        let options = connect_options(&settings.url)?;
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.max_connections)
+            .min_connections(settings.min_connections)
+            .acquire_timeout(settings.acquire_timeout)
+            .idle_timeout(settings.idle_timeout)
+            .max_lifetime(settings.max_lifetime)
+            .connect_with(options.clone())
+            .await?;
+        // The text is searched for by operators.
+        tracing::info!(
+            "PostgreSQL pool initialized: max_connections={}, min_connections={}, acquire_timeout={}s",
+            settings.max_connections,
+            settings.min_connections,
+            settings.acquire_timeout.as_secs(),
+        );
+        Ok(Self {
+            metrics: Metrics::new(pool.clone(), settings.max_connections),
+            begin: begin_statement(settings.statement_timeout),
+            max_connections: settings.max_connections,
+            pool,
+            options,
+        })
+    }
+
+    /// Brings the schema to the newest version this program knows. Any number of processes may do
+    /// so at once: one migrates, the others wait for it.
+    ///
+    /// # Errors
+    /// [`StoreError::Migration`] when a migration failed or an applied one is not ours.
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        schema::migrate(&self.options).await
+    }
+
+    /// The schema version of the database (0: none) and the newest this program knows.
+    pub async fn schema_version(&self) -> Result<(i64, i64), StoreError> {
+        let mut tx = self.begin().await?;
+        let applied = schema::applied_version(&mut tx).await?;
+        tx.commit().await?;
+        Ok((applied, schema::newest_version()))
+    }
+
+    /// What the server can give; see [`ServerBudget::judge`].
+    pub async fn server_budget(&self) -> Result<ServerBudget, StoreError> {
+        // `reserved_connections` exists since PostgreSQL 16.
+        let sql = "-- server/budget
+            select name, setting::bigint from pg_settings
+            where name in ('max_connections', 'superuser_reserved_connections', 'reserved_connections')";
+        let rows: Vec<(String, i64)> = run!(self, "server/budget", async |tx| {
+            Ok(sqlx::query_as(sql).fetch_all(tx).await?)
+        })?;
+        let mut budget = ServerBudget { max_connections: 0, reserved: 0 };
+        for (name, setting) in rows {
+            let setting = u32::try_from(setting)
+                .map_err(|_| StoreError::Corrupt(format!("server setting {name} = {setting}")))?;
+            match name.as_str() {
+                "max_connections" => budget.max_connections = setting,
+                _ => budget.reserved += setting,
+            }
+        }
+        Ok(budget)
+    }
+
+    /// Asks the database for an answer; gives the time it took.
+    pub async fn ping(&self) -> Result<Duration, StoreError> {
+        let started = Instant::now();
+        run!(self, "server/ping", async |tx| {
+            sqlx::query_scalar::<_, i32>("-- server/ping\nselect 1").fetch_one(tx).await?;
+            Ok(())
+        })?;
+        Ok(started.elapsed())
+    }
+
+    /// State of the pool now.
+    pub fn pool(&self) -> PoolMetrics {
+        PoolMetrics {
+            size: self.pool.size(),
+            idle: u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX),
+            max: self.max_connections,
+        }
+    }
+
+    /// The metrics of this store, to be registered once.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Closes all connections, waiting for those in use.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    pub(crate) fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
+    /// Opens a transaction: read committed, UTC and the statement timeout set for its duration
+    /// only, all in one round trip.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        // The text is made from numbers of the configuration alone.
+        Ok(self.pool.begin_with(AssertSqlSafe(self.begin.clone())).await?)
+    }
+
+    /// Whether a transaction that ended with `error` is to be repeated; waits a little when so.
+    pub(crate) async fn repeats(
+        &self,
+        transaction: &'static str,
+        error: &StoreError,
+        tries: &mut u32,
+    ) -> bool {
+        if !error.is_collision() || *tries >= COLLISION_TRIES {
+            return false;
+        }
+        tracing::debug!(transaction, tries, "transactions met; repeating");
+        self.metrics.retried(transaction);
+        tokio::time::sleep(COLLISION_WAIT * *tries).await;
+        *tries += 1;
+        true
+    }
+}
+
+/// Runs a body in a transaction of its own and commits it. When it met another transaction
+/// (deadlock, serialization) it is rolled back and repeated, so the body has no effects outside of
+/// the database. `return` inside the body ends the body.
+///
+/// A macro and not a function over async closures: the future of such a function is not seen as
+/// `Send` by the compiler where the closure borrows, and callers spawn.
+macro_rules! run {
+    ($store:expr, $name:literal, async |$tx:ident| $body:block) => {{
+        let store: &$crate::store::Store = $store;
+        let mut tries: u32 = 1;
+        loop {
+            let outcome = $crate::store::outcome(async {
+                let mut transaction = store.begin().await?;
+                let value = {
+                    let $tx: &mut sqlx::PgConnection = &mut transaction;
+                    $crate::store::outcome(async { $body }).await?
+                };
+                transaction.commit().await?;
+                Ok(value)
+            })
+            .await;
+            match outcome {
+                Err(error) if store.repeats($name, &error, &mut tries).await => {}
+                outcome => break outcome,
+            }
+        }
+    }};
+}
+pub(crate) use run;
+
+/// Names the error type of an async block, which has no place to say it.
+pub(crate) fn outcome<T, F: Future<Output = Result<T, StoreError>>>(body: F) -> F {
+    body
+}
+
+/// `SET LOCAL` ends with the transaction, so it is right with and without a pooler between: a
+/// session-wide `SET` would reach other clients of the pooler, a startup parameter is refused by it.
+fn begin_statement(statement_timeout: Duration) -> String {
+    format!(
+        "begin isolation level read committed; set local statement_timeout = {}; \
+         set local timezone = 'UTC'",
+        statement_timeout.as_millis()
+    )
+}

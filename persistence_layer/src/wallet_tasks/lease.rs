@@ -1,0 +1,88 @@
+//! Keeping a lease, and writing under it.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use sqlx::PgConnection;
+
+use super::{Heartbeat, Lease, QueueCounts, WorkerId};
+use crate::convert::{from_bigint, interval};
+use crate::error::StoreError;
+use crate::store::{Store, run};
+
+/// Extends the leases of this worker to `lease` from now on the database's clock.
+///
+/// A lease that ran out but was not taken away yet is extended too: nobody else holds it.
+pub async fn heartbeat(
+    store: &Store,
+    worker: &WorkerId,
+    held: &[(i64, i64)],
+    lease: Duration,
+) -> Result<Heartbeat, StoreError> {
+    if held.is_empty() {
+        return Ok(Heartbeat::default());
+    }
+    let (tasks, fences): (Vec<i64>, Vec<i64>) = held.iter().copied().unzip();
+    let lease = interval(lease)?;
+    let kept = run!(store, "wallet_tasks/heartbeat", async |tx| {
+        Ok(sqlx::query_file!(
+            "queries/wallet_tasks/heartbeat.sql",
+            worker.as_str(),
+            &tasks,
+            &fences,
+            &lease as _
+        )
+        .fetch_all(tx)
+        .await?)
+    })?;
+    let kept_ids: HashSet<i64> = kept.iter().map(|row| row.id).collect();
+    Ok(Heartbeat {
+        lost: tasks.into_iter().filter(|task| !kept_ids.contains(task)).collect(),
+        cancelled: kept.iter().filter(|row| row.cancel_requested).map(|row| row.id).collect(),
+    })
+}
+
+/// Open tasks by state, over all batches.
+pub async fn queue_counts(store: &Store) -> Result<QueueCounts, StoreError> {
+    let row = run!(store, "wallet_tasks/queue_counts", async |tx| {
+        Ok(sqlx::query_file!("queries/wallet_tasks/queue_counts.sql").fetch_one(tx).await?)
+    })?;
+    Ok(QueueCounts {
+        queued: from_bigint(row.queued, "queued")?,
+        delayed: from_bigint(row.delayed, "delayed")?,
+        running: from_bigint(row.running, "running")?,
+    })
+}
+
+/// Age of the oldest submission that still has a ready task; `None` when nothing is ready.
+pub async fn oldest_queued_age(store: &Store) -> Result<Option<Duration>, StoreError> {
+    let milliseconds = run!(store, "wallet_tasks/oldest_queued", async |tx| {
+        Ok(sqlx::query_file_scalar!("queries/wallet_tasks/oldest_queued.sql").fetch_one(tx).await?)
+    })?;
+    Ok(milliseconds.map(|age| Duration::from_millis(u64::try_from(age).unwrap_or(0))))
+}
+
+/// Makes sure the lease still holds and keeps its task's row locked to the end of the transaction.
+/// First statement of every write of a worker: rows are locked task first, then data.
+pub(crate) async fn hold(tx: &mut PgConnection, lease: &Lease) -> Result<(), StoreError> {
+    sqlx::query_file!("queries/wallet_tasks/hold.sql", lease.task_id, lease.fence)
+        .fetch_optional(tx)
+        .await?
+        .map(|_| ())
+        .ok_or(StoreError::LeaseLost { task: lease.task_id })
+}
+
+/// Counts newly stored rows as progress of a held task.
+pub(crate) async fn add_progress(
+    tx: &mut PgConnection,
+    lease: &Lease,
+    rows: u64,
+) -> Result<(), StoreError> {
+    if rows > 0 {
+        let rows = crate::convert::to_bigint(rows, "stored rows")?;
+        sqlx::query_file!("queries/wallet_tasks/add_progress.sql", lease.task_id, rows)
+            .execute(tx)
+            .await?;
+    }
+    Ok(())
+}
