@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod postgres;
 pub mod shutdown;
 pub mod telemetry;
 pub mod trace;
