@@ -1,1 +1,25 @@
-//! A loopback chain endpoint that serves recorded transactions, for demo, tests and load runs.
+//! A loopback Solana endpoint that serves recorded transactions, for the demo, for tests of other
+//! crates and for load runs.
+//!
+//! It answers like a real node does, and it can be told to fail like one: see [`Faults`]. It counts
+//! what it is asked: see [`Stats`].
+//!
+//! What lives where: [`chain`] puts recorded ([`recorded`]) and made-up ([`synthetic`]) wallets
+//! behind one face, `rpc` speaks JSON-RPC, [`prices`] the dialect of DefiLlama, [`faults`] decides
+//! what goes wrong, [`node`] serves it all.
+
+pub mod chain;
+pub mod faults;
+pub mod node;
+pub mod prices;
+pub mod recorded;
+pub mod stats;
+pub mod synthetic;
+
+mod rpc;
+
+pub use chain::RecordedChain;
+pub use faults::{FaultKind, Faults};
+pub use node::RecordedNode;
+pub use stats::Stats;
+pub use synthetic::SyntheticPlan;

@@ -1,0 +1,116 @@
+//! What the node knows: recorded transactions, made-up wallets, prices.
+
+use std::path::Path;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::prices::PriceTables;
+use crate::recorded::{Recorded, Row};
+use crate::synthetic::{Synthetic, SyntheticPlan};
+
+/// Slots between the newest transaction and the head of the chain.
+const HEAD_DISTANCE: u64 = 32;
+
+/// A chain that can be served.
+#[derive(Debug, Default)]
+pub struct RecordedChain {
+    pub(crate) recorded: Recorded,
+    synthetic: Option<Synthetic>,
+    pub(crate) prices: Option<PriceTables>,
+}
+
+impl RecordedChain {
+    /// Reads a folder `transactions/*.json` with an optional `index.json`.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or holds something that is no recorded transaction.
+    pub fn from_folder(folder: impl AsRef<Path>) -> anyhow::Result<Self> {
+        Ok(Self { recorded: Recorded::read(folder.as_ref())?, ..Self::default() })
+    }
+
+    /// A chain of made-up wallets only.
+    pub fn synthetic(plan: SyntheticPlan) -> Self {
+        Self::default().with_synthetic(plan)
+    }
+
+    /// Adds made-up wallets.
+    #[must_use]
+    pub fn with_synthetic(mut self, plan: SyntheticPlan) -> Self {
+        self.synthetic = Some(Synthetic::new(plan));
+        self
+    }
+
+    /// Adds the price tables `<sol|eth|bnb>_usd.csv` of a folder.
+    ///
+    /// # Errors
+    /// When a table cannot be read.
+    pub fn with_prices(mut self, folder: impl AsRef<Path>) -> anyhow::Result<Self> {
+        self.prices = Some(PriceTables::read(folder.as_ref())?);
+        Ok(self)
+    }
+
+    /// The addresses of the made-up wallets.
+    pub fn synthetic_wallets(&self) -> Vec<String> {
+        self.synthetic.as_ref().map(Synthetic::wallets).unwrap_or_default()
+    }
+
+    /// Whether any transaction names the address.
+    pub fn knows_address(&self, address: &str) -> bool {
+        self.recorded.knows_address(address)
+            || self.synthetic.as_ref().is_some_and(|s| s.knows_address(address))
+    }
+
+    pub(crate) fn rows(
+        &self,
+        address: &str,
+        before: Option<&str>,
+        until: Option<&str>,
+        limit: usize,
+    ) -> Vec<Row> {
+        match &self.synthetic {
+            Some(made) if made.knows_address(address) => made.rows(address, before, until, limit),
+            _ => self.recorded.rows(address, before, until, limit),
+        }
+    }
+
+    /// The JSON of a transaction, and whether it needs `maxSupportedTransactionVersion`.
+    pub(crate) fn transaction(
+        &self,
+        signature: &str,
+        json_parsed: bool,
+    ) -> Option<(Box<RawValue>, bool)> {
+        if let Some((json, versioned)) = self.recorded.transaction(signature, json_parsed) {
+            return Some((json.to_owned(), versioned));
+        }
+        let made: Value = self.synthetic.as_ref()?.transaction(signature)?;
+        let json = RawValue::from_string(made.to_string()).ok()?;
+        Some((json, false))
+    }
+
+    pub(crate) fn lamports(&self, address: &str) -> u64 {
+        let made = self.synthetic.as_ref().and_then(|made| made.lamports(address));
+        made.or_else(|| self.recorded.lamports.get(address).copied()).unwrap_or_default()
+    }
+
+    /// The newest finalized slot: a little after the newest transaction.
+    pub(crate) fn head(&self) -> u64 {
+        self.newest().map_or(0, |(slot, _)| slot) + HEAD_DISTANCE
+    }
+
+    pub(crate) fn time_of(&self, slot: u64) -> Option<i64> {
+        if slot == self.head() {
+            // 0.4 s a slot after the newest transaction.
+            let (newest, time) = self.newest()?;
+            let seconds = i64::try_from((slot - newest) * 2 / 5).ok()?;
+            return time.map(|time| time + seconds);
+        }
+        let made = self.synthetic.as_ref().and_then(|made| made.time_of(slot));
+        made.or_else(|| self.recorded.time_of(slot))
+    }
+
+    fn newest(&self) -> Option<(u64, Option<i64>)> {
+        let made = self.synthetic.as_ref().and_then(Synthetic::newest);
+        self.recorded.newest().max(made)
+    }
+}
