@@ -1,0 +1,142 @@
+//! The answer: one line per wallet and transaction.
+
+use std::collections::BTreeSet;
+
+use pnl_core::movement::{Completeness, FeePaid, NetChange, Note, Order, ServiceFee};
+use pnl_core::{Address, AssetId, Chain, RawDelta, TxKind, TxStatus, WalletTransaction};
+
+use super::encoding::Recording;
+use super::labels::{self, Labels};
+use super::pubkey::Pubkey;
+use super::split::{Movements, Split};
+
+/// The wallet's line.
+pub(crate) fn line(
+    recording: &Recording,
+    movements: &Movements,
+    labels: &Labels,
+    wallet: &Pubkey,
+) -> WalletTransaction {
+    let split = movements.split(recording, wallet);
+    let kind: TxKind = labels::kind(recording, movements, labels, wallet, &split);
+    WalletTransaction {
+        chain: Chain::Solana,
+        tx_id: recording.tx_id.clone(),
+        wallet: wallet.to_address(),
+        block: recording.slot,
+        block_time: recording.block_time,
+        order: Order { block: recording.slot, index: recording.index },
+        status: if recording.failed { TxStatus::Failed } else { TxStatus::Ok },
+        kind,
+        venue: labels.venue.map(str::to_owned),
+        net: net(&split),
+        fee: split.fee.map(|raw| FeePaid { asset: AssetId::native(), raw: RawDelta::from(raw) }),
+        tips: RawDelta::from(split.tips),
+        rent: RawDelta::from(split.rent),
+        service_fees: service_fees(&split),
+        // The net is what remains of the recorded balances, so nothing is left over.
+        unexplained: Vec::new(),
+        complete: Completeness { native: true, fee: true },
+        notes: notes(recording, movements, &split),
+        signed: recording.keys.signers().any(|key| key == *wallet),
+        exchange: labels.exchange,
+    }
+}
+
+fn net(split: &Split) -> Vec<NetChange> {
+    let native = NetChange {
+        asset: AssetId::native(),
+        raw: RawDelta::from(split.net_native()),
+        decimals: Some(Chain::Solana.native_decimals()),
+    };
+    let tokens = split.tokens.iter().map(|(mint, change)| NetChange {
+        asset: asset(mint),
+        raw: RawDelta::from(change.raw),
+        decimals: change.decimals,
+    });
+    let mut net: Vec<_> =
+        std::iter::once(native).chain(tokens).filter(|change| !change.raw.is_zero()).collect();
+    net.sort_by(|a, b| a.asset.cmp(&b.asset));
+    net
+}
+
+fn service_fees(split: &Split) -> Vec<ServiceFee> {
+    let mut fees: Vec<_> = split
+        .service_fees
+        .iter()
+        .map(|((mint, service), raw)| ServiceFee {
+            asset: mint.as_ref().map_or_else(AssetId::native, asset),
+            raw: RawDelta::from(*raw),
+            to: (*service).to_owned(),
+        })
+        .collect();
+    fees.sort_by(|a, b| a.asset.cmp(&b.asset).then_with(|| a.to.cmp(&b.to)));
+    fees
+}
+
+fn asset(mint: &Pubkey) -> AssetId {
+    AssetId::new(&mint.to_string())
+}
+
+fn notes(recording: &Recording, movements: &Movements, split: &Split) -> Vec<Note> {
+    let keys = &recording.keys;
+    let mut notes = Vec::new();
+    let mut add = |code: &str, detail: String| notes.push(Note { code: code.to_owned(), detail });
+    let names = |list: &[super::actions::KeyIndex]| {
+        list.iter().map(|index| keys.at(*index).to_string()).collect::<Vec<_>>().join(", ")
+    };
+    if !movements.accounts.unknown.is_empty() {
+        let accounts = names(&movements.accounts.unknown);
+        add("owner_unknown", format!("the recording does not say who owns {accounts}"));
+    }
+    if let Some(index) = split.derived_account {
+        let account = keys.at(index);
+        add("account_derived", format!("{account} is the wallet's associated wrapped account"));
+    }
+    if !recording.failed && !recording.has_inner {
+        let detail =
+            "the recording has no inner instructions; tips and rent paid in them are in net";
+        add("inner_instructions_missing", detail.to_owned());
+    }
+    if !recording.has_token_rows {
+        let detail = "the recording has no token balances; tokens that moved are not in net";
+        add("token_balances_missing", detail.to_owned());
+    }
+    if !movements.deposits.unsized_accounts.is_empty() {
+        let accounts = names(&movements.deposits.unsized_accounts);
+        let detail = format!("the deposit in {accounts} is not known; only its minimum is rent");
+        add("deposit_unsized", detail);
+    }
+    if !movements.deposits.ambiguous.is_empty() {
+        let accounts = names(&movements.deposits.ambiguous);
+        add("deposit_ambiguous", format!("the deposit of {accounts} went to one of several"));
+    }
+    for detail in &recording.malformed {
+        add("instruction_malformed", detail.clone());
+    }
+    notes
+}
+
+/// The wallets of a transaction when none is asked for: signers in their order, then every other
+/// owner of a token account whose holdings changed, by address.
+pub(crate) fn default_wallets(recording: &Recording, movements: &Movements) -> Vec<Pubkey> {
+    let mut wallets: Vec<Pubkey> = Vec::new();
+    for signer in recording.keys.signers() {
+        if !wallets.contains(&signer) {
+            wallets.push(signer);
+        }
+    }
+    let owners: BTreeSet<Pubkey> = movements.accounts.owners().collect();
+    let mut others: Vec<(Address, Pubkey)> = owners
+        .into_iter()
+        .filter(|owner| !wallets.contains(owner))
+        .filter(|owner| {
+            let split = movements.split(recording, owner);
+            split.change != 0 || split.tokens.values().any(|change| change.raw != 0)
+        })
+        .map(|owner| (owner.to_address(), owner))
+        .collect();
+    others.sort();
+    wallets.extend(others.into_iter().map(|(_, owner)| owner));
+    wallets
+}
