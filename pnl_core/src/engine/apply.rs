@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
+use super::error::Fault;
 use super::records::Activity;
 use super::{
-    Disposal, DisposalLeg, Engine, EngineError, FeePolicy, FeeRecord, Income, LotMatch, Oversold,
-    SwapFeeSide, TransferInBasis, TransferOutAs, Transit, Unpriced,
+    Disposal, DisposalLeg, Engine, FeePolicy, FeeRecord, Income, LotMatch, Oversold, SwapFeeSide,
+    TransferOutAs, Unpriced,
 };
 use crate::amount::{AmountError, RawAmount, Usd};
-use crate::asset::AssetId;
 use crate::event::{Event, EventFee, EventKind, EventLeg, SwapSide};
 use crate::lot::{Lot, Shares};
 
 /// A leg of an event with its asset looked up and the options applied to its value.
 #[derive(Debug, Clone, Copy)]
-struct Leg {
-    asset: usize,
-    quantity: RawAmount,
-    value: Option<Usd>,
+pub(super) struct Leg {
+    pub(super) asset: usize,
+    pub(super) quantity: RawAmount,
+    pub(super) value: Option<Usd>,
 }
 
 /// A fee of an event; without a leg when it is known in US dollars only.
@@ -29,12 +29,12 @@ pub(super) struct Fee {
 
 /// The event that is being applied.
 #[derive(Debug, Clone, Copy)]
-struct Now<'a> {
-    id: &'a Arc<str>,
-    ts: i64,
-    wallet: &'a Arc<str>,
+pub(super) struct Now<'a> {
+    pub(super) id: &'a Arc<str>,
+    pub(super) ts: i64,
+    pub(super) wallet: &'a Arc<str>,
     /// Place in the history.
-    order: u64,
+    pub(super) order: u64,
 }
 
 impl Engine {
@@ -183,7 +183,7 @@ impl Engine {
         self.activity.push(Activity { ts: now.ts, value, first: leg.asset, second });
     }
 
-    fn earn(&mut self, now: Now<'_>, leg: Leg) {
+    pub(super) fn earn(&mut self, now: Now<'_>, leg: Leg) {
         if let Some(value) = leg.value {
             self.incomes.push(Income {
                 event: Arc::clone(now.id),
@@ -196,7 +196,12 @@ impl Engine {
     }
 
     /// Opens a lot. `cost` is `None` where the basis is unknown.
-    fn acquire(&mut self, now: Now<'_>, leg: Leg, cost: Option<Usd>) -> Result<(), Fault> {
+    pub(super) fn acquire(
+        &mut self,
+        now: Now<'_>,
+        leg: Leg,
+        cost: Option<Usd>,
+    ) -> Result<(), Fault> {
         if leg.quantity.is_zero() || self.books.entry(leg.asset).is_cash {
             return Ok(());
         }
@@ -293,7 +298,7 @@ impl Engine {
         Ok(())
     }
 
-    fn refuse_oversold(&self, asset: usize, quantity: RawAmount) -> Result<(), Fault> {
+    pub(super) fn refuse_oversold(&self, asset: usize, quantity: RawAmount) -> Result<(), Fault> {
         match self.options.oversold {
             Oversold::Error => {
                 Err(Fault::Oversold { asset: self.books.entry(asset).id.clone(), quantity })
@@ -302,80 +307,7 @@ impl Engine {
         }
     }
 
-    /// A transfer in from elsewhere.
-    fn receive(&mut self, now: Now<'_>, leg: Leg) -> Result<(), Fault> {
-        let cost = match self.options.transfer_in {
-            TransferInBasis::Market => leg.value,
-            TransferInBasis::Unknown => None,
-            TransferInBasis::Zero => Some(Usd::ZERO),
-            TransferInBasis::Income => {
-                self.earn(now, leg);
-                leg.value
-            }
-        };
-        self.acquire(now, leg, cost)
-    }
-
-    /// A transfer out: the lots leave at their basis, and wait under the link if there is one.
-    fn depart(&mut self, now: Now<'_>, leg: Leg, link: Option<&Arc<str>>) -> Result<(), Fault> {
-        if let Some(link) = link
-            && self.transit.contains_key(link)
-        {
-            return Err(Fault::LinkReused { link: Arc::clone(link) });
-        }
-        let mut pieces = Vec::new();
-        if !self.books.entry(leg.asset).is_cash {
-            let wallet = self.books.wallet(now.wallet);
-            let (taken, left) = self.books.take(wallet, leg.asset, leg.quantity)?;
-            if !left.is_zero() {
-                self.refuse_oversold(leg.asset, left)?;
-            }
-            pieces = taken;
-        }
-        if let Some(link) = link {
-            let transit = Transit { asset: leg.asset, quantity: leg.quantity, pieces };
-            self.transit.insert(Arc::clone(link), transit);
-        } else {
-            for piece in pieces {
-                let basis = piece.basis.unwrap_or(Usd::ZERO);
-                self.transferred = self.transferred.checked_add(basis)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The other end of a move between own wallets: lots keep id, time and basis.
-    fn arrive(&mut self, now: Now<'_>, leg: Leg, link: &Arc<str>) -> Result<(), Fault> {
-        let Some(transit) = self.transit.remove(link) else {
-            return Err(Fault::LinkUnknown { link: Arc::clone(link) });
-        };
-        if (transit.asset, transit.quantity) != (leg.asset, leg.quantity) {
-            return Err(Fault::LinkMismatch { link: Arc::clone(link) });
-        }
-        if self.books.entry(leg.asset).is_cash {
-            return Ok(());
-        }
-        self.books.count_in(leg.asset, leg.quantity, None)?;
-        let wallet = self.books.wallet(now.wallet);
-        let book = self.books.book(wallet, leg.asset);
-        let mut missing = leg.quantity;
-        for piece in transit.pieces {
-            missing = missing.checked_sub(piece.quantity)?;
-            book.add(piece);
-        }
-        if !missing.is_zero() {
-            // No lot covered it where it left, so its basis is unknown here.
-            book.add(Lot {
-                id: Arc::clone(now.id),
-                acquired_ts: now.ts,
-                order: now.order,
-                quantity: missing,
-                basis: None,
-            });
-        }
-        Ok(())
-    }
-
+    /// Pays one fee. `standalone`: no trade carries it.
     fn pay(&mut self, now: Now<'_>, fee: Fee, standalone: bool) -> Result<(), Fault> {
         let policy = self.options.fee_policy;
         if let Some(leg) = fee.leg {
@@ -383,7 +315,8 @@ impl Engine {
                 FeePolicy::Attach | FeePolicy::Separate => {
                     self.dispose(now, DisposalLeg::Fee, leg, leg.value)?;
                 }
-                FeePolicy::Ignore if self.books.entry(leg.asset).is_cash => {}
+                FeePolicy::Ignore
+                    if leg.quantity.is_zero() || self.books.entry(leg.asset).is_cash => {}
                 FeePolicy::Ignore => {
                     let wallet = self.books.wallet(now.wallet);
                     let (pieces, _) = self.books.take(wallet, leg.asset, leg.quantity)?;
@@ -416,40 +349,4 @@ fn plus(value: Option<Usd>, fee: Usd) -> Result<Option<Usd>, AmountError> {
 
 fn minus(value: Option<Usd>, fee: Usd) -> Result<Option<Usd>, AmountError> {
     value.map(|value| value.checked_sub(fee)).transpose()
-}
-
-/// An [`EngineError`] that does not know its event yet.
-#[derive(Debug)]
-pub(super) enum Fault {
-    Amount(AmountError),
-    OutOfOrder { before: i64 },
-    DecimalsDiffer { asset: AssetId, known: u8, here: u8 },
-    Oversold { asset: AssetId, quantity: RawAmount },
-    LinkUnknown { link: Arc<str> },
-    LinkReused { link: Arc<str> },
-    LinkMismatch { link: Arc<str> },
-}
-
-impl From<AmountError> for Fault {
-    fn from(error: AmountError) -> Self {
-        Self::Amount(error)
-    }
-}
-
-impl Fault {
-    pub(super) fn of(self, event: &Event) -> EngineError {
-        let ts = event.ts;
-        let event = Arc::clone(&event.id);
-        match self {
-            Self::Amount(source) => EngineError::Event { event, source },
-            Self::OutOfOrder { before } => EngineError::OutOfOrder { event, ts, before },
-            Self::DecimalsDiffer { asset, known, here } => {
-                EngineError::DecimalsDiffer { event, asset, known, here }
-            }
-            Self::Oversold { asset, quantity } => EngineError::Oversold { event, asset, quantity },
-            Self::LinkUnknown { link } => EngineError::LinkUnknown { event, link },
-            Self::LinkReused { link } => EngineError::LinkReused { event, link },
-            Self::LinkMismatch { link } => EngineError::LinkMismatch { event, link },
-        }
-    }
 }

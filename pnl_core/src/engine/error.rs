@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::amount::{AmountError, RawAmount};
 use crate::asset::AssetId;
+use crate::event::Event;
 use crate::method::Method;
 
 /// Why a history has no result. The engine refuses rather than guesses.
@@ -98,6 +99,43 @@ impl EngineError {
             Self::LinkMismatch { .. } => "link-mismatch",
             Self::Event { .. } | Self::Totals(_) => "amount-out-of-range",
             Self::Unbalanced(_) => "books-unbalanced",
+        }
+    }
+}
+
+/// An [`EngineError`] that does not know its event yet.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Amount(AmountError),
+    OutOfOrder { before: i64 },
+    DecimalsDiffer { asset: AssetId, known: u8, here: u8 },
+    Oversold { asset: AssetId, quantity: RawAmount },
+    LinkUnknown { link: Arc<str> },
+    LinkReused { link: Arc<str> },
+    LinkMismatch { link: Arc<str> },
+}
+
+impl From<AmountError> for Fault {
+    fn from(error: AmountError) -> Self {
+        Self::Amount(error)
+    }
+}
+
+impl Fault {
+    /// The error of `event`.
+    pub(super) fn of(self, event: &Event) -> EngineError {
+        let ts = event.ts;
+        let event = Arc::clone(&event.id);
+        match self {
+            Self::Amount(source) => EngineError::Event { event, source },
+            Self::OutOfOrder { before } => EngineError::OutOfOrder { event, ts, before },
+            Self::DecimalsDiffer { asset, known, here } => {
+                EngineError::DecimalsDiffer { event, asset, known, here }
+            }
+            Self::Oversold { asset, quantity } => EngineError::Oversold { event, asset, quantity },
+            Self::LinkUnknown { link } => EngineError::LinkUnknown { event, link },
+            Self::LinkReused { link } => EngineError::LinkReused { event, link },
+            Self::LinkMismatch { link } => EngineError::LinkMismatch { event, link },
         }
     }
 }

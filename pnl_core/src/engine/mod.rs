@@ -10,11 +10,13 @@
 //! every rule with its source.
 
 mod apply;
+mod balance;
 mod books;
 mod error;
 mod options;
 mod outcome;
 mod records;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
@@ -130,7 +132,7 @@ impl Engine {
             in_transit = in_transit.checked_add(piece.basis.unwrap_or(Usd::ZERO))?;
         }
         let (assets, lots) = self.books.close();
-        outcome::Records {
+        balance::Records {
             method: self.method,
             options: self.options,
             assets,
