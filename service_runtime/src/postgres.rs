@@ -33,7 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub use error::PostgresError;
 
 use crate::config::{DatabaseSettings, SecretUrl};
-use cluster::Cluster;
+use cluster::{Cluster, NewServer};
 
 /// What [`Database::stop`] and [`Supervisor::stop`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +126,7 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Finds the cluster below `data_dir` running, or starts it, making it first when there is
-    /// none. Returns once it answers.
+    /// none. Returns once it answers. Given up before that, it stops what it started.
     ///
     /// # Errors
     ///
@@ -141,12 +141,13 @@ impl Supervisor {
         let running = cluster.ensure_running(None).await?;
         let url = cluster.prepare(&running).await?;
         drop(start_lock);
-        if running.started {
+        let started = running.new_server.map(NewServer::keep).is_some();
+        if started {
             tracing::info!(port = running.port, data_dir = %cluster.layout().home().display(), "PostgreSQL started");
         } else {
             tracing::info!(port = running.port, data_dir = %cluster.layout().home().display(), "PostgreSQL was running already");
         }
-        let started_here = Arc::new(AtomicBool::new(running.started));
+        let started_here = Arc::new(AtomicBool::new(started));
         let stop_watching = CancellationToken::new();
         let watcher = tokio::spawn(monitor::watch(
             Arc::clone(&cluster),

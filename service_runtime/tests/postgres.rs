@@ -392,3 +392,26 @@ async fn a_folder_that_the_servers_user_may_not_enter_gets_its_cluster_elsewhere
     let error = data_dir.try_start().await.unwrap_err();
     assert_eq!(error.code(), "postgres-unreachable");
 }
+
+#[tokio::test]
+async fn a_start_that_is_given_up_leaves_no_server_running() {
+    if programs_are_missing() {
+        return;
+    }
+    let data_dir = DataDir::new();
+    {
+        let mut start = Box::pin(data_dir.try_start());
+        // Given up between the birth of the server and its first answer.
+        loop {
+            let pause = tokio::time::sleep(Duration::from_millis(5));
+            tokio::select! {
+                started = &mut start => panic!("too late to give up: {started:?}"),
+                () = pause => {}
+            }
+            if data_dir.server_pid().is_some() {
+                break;
+            }
+        }
+    }
+    wait_for("the server to stop", || data_dir.server_pid().is_none()).await;
+}

@@ -57,19 +57,45 @@ pub(super) struct Cluster {
 }
 
 /// A server that takes connections.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Running {
     /// Its TCP port on loopback.
     pub port: u16,
     /// The folder of its socket.
     pub socket_folder: PathBuf,
-    /// Whether this call started it.
-    pub started: bool,
+    /// Present when this call started it.
+    pub new_server: Option<NewServer>,
+}
+
+/// A server that was just started and that nobody watches yet. Dropped before
+/// [`NewServer::keep`] it is stopped: a start that was given up leaves nothing running.
+#[derive(Debug)]
+pub(super) struct NewServer {
+    pid: Option<u32>,
+}
+
+impl NewServer {
+    /// Somebody looks after the server now.
+    pub(super) fn keep(mut self) {
+        self.pid = None;
+    }
+}
+
+impl Drop for NewServer {
+    fn drop(&mut self) {
+        if let Some(pid) = self.pid {
+            // SIGINT is the fast stop. A server that is gone already needs none.
+            let _ = std::process::Command::new("kill")
+                .args(["-s", "INT", &pid.to_string()])
+                .stderr(Stdio::null())
+                .status();
+        }
+    }
 }
 
 impl From<Postmaster> for Running {
     fn from(found: Postmaster) -> Self {
-        Self { port: found.port, socket_folder: found.socket_folder, started: false }
+        Self { port: found.port, socket_folder: found.socket_folder, new_server: None }
     }
 }
 
@@ -239,7 +265,9 @@ impl Cluster {
         let mut text = fs::read_to_string(&conf).map_err(PostgresError::file("read", &conf))?;
         text.push_str(&format!(
             "\n# Set when the cluster was made; port, address and socket are set at each start.\n\
-             max_connections = {MAX_CONNECTIONS}\n"
+             max_connections = {MAX_CONNECTIONS}\n\
+             # Short statements gain nothing from it, and hardened systems forbid it.\n\
+             jit = off\n"
         ));
         // Overwritten in place: the file keeps its owner and mode.
         fs::write(&conf, text).map_err(PostgresError::file("write", &conf))?;
@@ -282,12 +310,17 @@ impl Cluster {
             program: program.display().to_string(),
             detail: error.to_string(),
         })?;
-        let pid = child.id().unwrap_or_default();
-        if self.came_up(&mut child, pid).await {
+        let pid = child.id();
+        let new_server = NewServer { pid };
+        if self.came_up(&mut child, pid.unwrap_or_default()).await {
             write_atomically(&self.layout.port(), &port.to_string(), 0o644)?;
             // Somebody must wait for it when it ends, or its process id stays taken.
             tokio::spawn(async move { child.wait().await });
-            return Ok(Running { port, socket_folder, started: true });
+            return Ok(Running { port, socket_folder, new_server: Some(new_server) });
+        }
+        // Reaped, so its process id may be somebody else's by now; a hanging one is stopped.
+        if matches!(child.try_wait(), Ok(Some(_))) {
+            new_server.keep();
         }
         Err(PostgresError::NotStarted { detail: tail(&log_path, log_start), log: log_path })
     }

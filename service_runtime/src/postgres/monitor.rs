@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, NewServer};
 use super::error::PostgresError;
 use super::lock;
 use crate::telemetry::Chain;
@@ -72,5 +72,5 @@ async fn restart(cluster: &Cluster, port: u16) -> Result<bool, PostgresError> {
             "PostgreSQL came back on another port; restart this process"
         );
     }
-    Ok(running.started)
+    Ok(running.new_server.map(NewServer::keep).is_some())
 }
