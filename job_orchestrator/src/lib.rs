@@ -1,1 +1,41 @@
-//! Batches and wallet tasks: submit, claim, work, finish.
+//! Batches and their wallets: accepted, claimed, worked on, finished.
+//!
+//! The database is the engine: a batch is rows, a wallet is a task with a lease and a fence, and any
+//! process may die at any moment. What lives where:
+//! - [`batch`], [`request`]: accepting, cancelling and retrying batches; what they ask for;
+//! - [`driver`]: the claim loop of a process - slots, leases, drain (here a wallet is claimed);
+//! - `worker`, `stages`: one wallet from its pin to its stored result;
+//! - [`outcome`]: what the end of an attempt costs, in one table;
+//! - `heartbeat`, `rescuer`: keeping leases, and taking over those of the dead;
+//! - [`outage`]: chains whose providers are all down;
+//! - [`wallets`]: results of any method from stored ledgers;
+//! - [`sources`]: endpoints, prices and rules as configured;
+//! - [`tools`]: what the subcommands of the program need;
+//! - [`metrics`], [`status`]: what this crate reports.
+//!
+//! What does not live here: HTTP, SQL, and any rule of accounting or parsing.
+
+mod attempt;
+pub mod batch;
+pub mod driver;
+pub mod error;
+mod heartbeat;
+pub mod metrics;
+pub mod outage;
+pub mod outcome;
+pub mod request;
+mod rescuer;
+mod running;
+pub mod sources;
+mod stages;
+pub mod status;
+pub mod tools;
+pub mod wallets;
+mod watch_state;
+mod worker;
+
+pub use batch::{Accepted, BatchError, BatchRules, Batches, IdempotencyKey, NewBatchRequest};
+pub use driver::{Worker, WorkerDeps};
+pub use metrics::Metrics;
+pub use request::{Analysis, Preset, TimeRange};
+pub use sources::Sources;

@@ -1,0 +1,66 @@
+//! What the stages of one attempt at a wallet share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chain_client::{PriceSources, TransactionSource};
+use persistence_layer::Store;
+use persistence_layer::wallet_tasks::Lease;
+use pnl_core::ledger::LedgerRules;
+use pnl_core::{Address, Chain};
+use service_runtime::config::WorkerSettings;
+use tokio::sync::Mutex;
+
+use crate::metrics::Metrics;
+use crate::request::Analysis;
+
+/// One attempt: the lease and everything its stages need.
+pub(crate) struct Attempt {
+    pub store: Store,
+    pub lease: Lease,
+    pub analysis: Analysis,
+    pub source: Arc<dyn TransactionSource>,
+    pub prices: PriceSources,
+    pub rules: LedgerRules,
+    pub settings: Arc<WorkerSettings>,
+    pub metrics: Metrics,
+    /// Held while a pin is read, so that the wallets of a new batch ask for one and not for five.
+    pub pin_room: Arc<Mutex<()>>,
+    /// Whether anything new was stored since the claim.
+    pub progressed: Arc<AtomicBool>,
+}
+
+impl Attempt {
+    /// The wallet's chain.
+    pub fn chain(&self) -> Chain {
+        self.lease.wallet.chain
+    }
+
+    /// The wallet's address.
+    pub fn wallet(&self) -> &Address {
+        &self.lease.wallet.address
+    }
+
+    /// Notes that a write brought so many new rows.
+    pub fn note_progress(&self, new_rows: u64) {
+        if new_rows > 0 {
+            self.progressed.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Runs work that only computes on a thread of its own, so that heartbeats and requests are not
+/// held up by it. A panic in it goes on in the caller.
+pub(crate) async fn compute<T: Send + 'static, E: Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    let span = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
+        Ok(outcome) => outcome,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Never aborted, so the runtime is shutting down and drops the caller next.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

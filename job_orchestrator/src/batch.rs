@@ -1,0 +1,222 @@
+//! Accepting, cancelling and retrying batches.
+//!
+//! The requests come here validated; this decides, and the store does each thing in one
+//! transaction. The limit on active batches is counted in the database, so it holds over all
+//! processes and until a batch has ended.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use chrono::{SecondsFormat, Utc};
+use persistence_layer::batches::{
+    self, Batch, BatchId, IdempotencyClaim, NewBatch, Retried, Submitted,
+};
+use persistence_layer::{Store, StoreError};
+use pnl_core::{Address, Chain};
+use serde_json::{Value, json};
+
+use crate::request::Analysis;
+
+/// What batches are accepted under.
+#[derive(Debug, Clone)]
+pub struct BatchRules {
+    /// Batches that may be active at a time.
+    pub max_concurrent: u32,
+    /// Chains with a provider; others are refused.
+    pub chains: BTreeSet<Chain>,
+    /// How long an answer is replayed for its `Idempotency-Key`.
+    pub idempotency: Duration,
+}
+
+/// A validated request for a batch.
+#[derive(Debug, Clone)]
+pub struct NewBatchRequest {
+    /// Chain of all wallets.
+    pub chain: Chain,
+    /// The wallets in the order of submission, each once; at least one.
+    pub wallets: Vec<Address>,
+    /// How many repetitions were left out of `wallets`.
+    pub duplicates_removed: usize,
+    /// How they are analyzed.
+    pub analysis: Analysis,
+    /// The client's `Idempotency-Key` and the hash of its request.
+    pub idempotency: Option<IdempotencyKey>,
+    /// Trace id of the request, 32 hex digits.
+    pub trace_id: String,
+}
+
+/// The wish to be answered once per key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The key, 1 to 255 characters.
+    pub key: String,
+    /// Hash of the request: the same key with another one is refused.
+    pub fingerprint: String,
+}
+
+/// An accepted batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accepted {
+    /// The body of the 202 answer.
+    pub body: Value,
+    /// Whether it is the answer to an earlier request with the same key.
+    pub replayed: bool,
+}
+
+/// Why a batch was not accepted or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum BatchError {
+    /// So many batches are active already. The text is what existing clients match on.
+    #[error(
+        "System is currently processing maximum concurrent batch jobs ({limit}). Please try again in a few minutes."
+    )]
+    AtCapacity {
+        /// The limit.
+        limit: u32,
+    },
+    /// The key belongs to another request.
+    #[error("the Idempotency-Key was used with another request")]
+    KeyReused,
+    /// A request with the key is being stored right now.
+    #[error("a request with this Idempotency-Key is being processed")]
+    KeyInFlight,
+    /// No provider of the chain is configured.
+    #[error("no provider is configured for {chain}")]
+    ChainUnavailable {
+        /// The chain.
+        chain: Chain,
+    },
+    /// There is no such batch.
+    #[error("there is no such job")]
+    Unknown,
+    /// The batch is not over yet.
+    #[error("the job is not over yet")]
+    NotTerminal,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl BatchError {
+    /// Stable code, for problem bodies, metrics and logs.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::AtCapacity { .. } => "capacity-exhausted",
+            Self::KeyReused => "idempotency-key-reused",
+            Self::KeyInFlight => "idempotency-key-in-flight",
+            Self::ChainUnavailable { .. } => "chain-unavailable",
+            Self::Unknown => "job-not-found",
+            Self::NotTerminal => "job-not-terminal",
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+/// Submits, cancels and retries batches. A cheap clone.
+#[derive(Debug, Clone)]
+pub struct Batches {
+    store: Store,
+    rules: BatchRules,
+}
+
+impl Batches {
+    /// Batches in `store` under `rules`.
+    pub fn new(store: Store, rules: BatchRules) -> Self {
+        Self { store, rules }
+    }
+
+    /// Stores the batch with all its wallets, or tells why not. Of a refused batch nothing is
+    /// stored.
+    ///
+    /// # Errors
+    /// [`BatchError`]: at capacity, a used key, a chain without provider, the database.
+    pub async fn submit(&self, request: NewBatchRequest) -> Result<Accepted, BatchError> {
+        let chain = request.chain;
+        if !self.rules.chains.contains(&chain) {
+            return Err(BatchError::ChainUnavailable { chain });
+        }
+        let id = BatchId::generate();
+        let body = accepted_body(id, &request);
+        let batch = NewBatch {
+            id,
+            chain,
+            request: request.analysis.to_batch(),
+            trace_id: request.trace_id,
+            idempotency: request.idempotency.map(|key| IdempotencyClaim {
+                key: key.key,
+                fingerprint: key.fingerprint,
+                keep: self.rules.idempotency,
+            }),
+            wallets: request.wallets,
+            response: body.clone(),
+        };
+        match batches::submit(&self.store, &batch, self.rules.max_concurrent).await? {
+            Submitted::Accepted => {
+                tracing::info!(
+                    trace_id = batch.trace_id,
+                    batch_id = %id,
+                    %chain,
+                    wallets = batch.wallets.len(),
+                    "batch accepted"
+                );
+                Ok(Accepted { body, replayed: false })
+            }
+            Submitted::Replayed { body } => Ok(Accepted { body, replayed: true }),
+            Submitted::AtCapacity { limit } => Err(BatchError::AtCapacity { limit }),
+            Submitted::KeyReused => Err(BatchError::KeyReused),
+            Submitted::KeyInFlight => Err(BatchError::KeyInFlight),
+        }
+    }
+
+    /// The batch as it stands.
+    ///
+    /// # Errors
+    /// [`BatchError::Unknown`], or the database.
+    pub async fn status(&self, id: BatchId) -> Result<Batch, BatchError> {
+        batches::get(&self.store, id).await?.ok_or(BatchError::Unknown)
+    }
+
+    /// Cancels the batch: waiting wallets at once, running ones at their next heartbeat. A batch
+    /// that is over stays as it is.
+    ///
+    /// # Errors
+    /// [`BatchError::Unknown`], or the database.
+    pub async fn cancel(&self, id: BatchId) -> Result<Batch, BatchError> {
+        let batch = batches::cancel(&self.store, id).await?.ok_or(BatchError::Unknown)?;
+        tracing::info!(trace_id = batch.trace_id, batch_id = %id, "batch cancelled by request");
+        Ok(batch)
+    }
+
+    /// Queues the failed and timed-out wallets of a batch again, with the same pin; gives their
+    /// number.
+    ///
+    /// # Errors
+    /// [`BatchError::Unknown`], [`BatchError::NotTerminal`], [`BatchError::AtCapacity`] (a retried
+    /// batch takes a place like a new one), or the database.
+    pub async fn retry(&self, id: BatchId) -> Result<u32, BatchError> {
+        match batches::retry(&self.store, id, self.rules.max_concurrent).await? {
+            Retried::Requeued(wallets) => {
+                tracing::info!(batch_id = %id, wallets, "batch retried");
+                Ok(wallets)
+            }
+            Retried::NothingToRetry => Ok(0),
+            Retried::Unknown => Err(BatchError::Unknown),
+            Retried::NotTerminal => Err(BatchError::NotTerminal),
+            Retried::AtCapacity { limit } => Err(BatchError::AtCapacity { limit }),
+        }
+    }
+}
+
+fn accepted_body(id: BatchId, request: &NewBatchRequest) -> Value {
+    json!({
+        "job_id": id,
+        "status": "queued",
+        "chain": request.chain,
+        "total_wallets": request.wallets.len(),
+        "duplicates_removed": request.duplicates_removed,
+        "created_at": Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+        "status_url": format!("/api/pnl/batch/status/{id}"),
+        "results_url": format!("/api/pnl/batch/results/{id}"),
+        "cancel_url": format!("/api/pnl/batch/{id}/cancel"),
+    })
+}

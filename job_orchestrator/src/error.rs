@@ -1,0 +1,167 @@
+//! Why a stage of a wallet's work gave up.
+
+use std::time::Duration;
+
+use chain_client::SourceError;
+use persistence_layer::StoreError;
+use persistence_layer::wallet_tasks::TaskError;
+use pnl_core::TxId;
+
+/// The error of a stage, sorted by what the task can do about it (see [`crate::outcome`]).
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StageError {
+    /// A call failed as often as it may be tried.
+    #[error("{detail}")]
+    Transient {
+        /// The last failure, without secrets.
+        detail: String,
+    },
+    /// The provider asked to wait.
+    #[error("the provider asked to wait {}s", retry_after.as_secs())]
+    RateLimited {
+        /// For how long.
+        retry_after: Duration,
+    },
+    /// Every provider of the chain fails at the endpoint.
+    #[error("every provider of the chain is down: {detail}")]
+    Outage {
+        /// The last failure, without secrets.
+        detail: String,
+    },
+    /// The price source fails at its endpoint.
+    #[error("the price source is down: {detail}")]
+    PricesAway {
+        /// The last failure, without secrets.
+        detail: String,
+    },
+    /// A listed transaction is unknown to every provider.
+    #[error("no provider has the transaction: {detail}")]
+    TransactionNotFound {
+        /// Which one.
+        detail: String,
+    },
+    /// A transaction that the parser cannot read; it is not stored.
+    #[error("the transaction cannot be read: {detail}")]
+    Unreadable {
+        /// Which one, and where it stops making sense.
+        detail: String,
+    },
+    /// Trying again cannot help.
+    #[error("{detail}")]
+    Permanent {
+        /// Stable code.
+        code: &'static str,
+        /// In words, without secrets.
+        detail: String,
+    },
+    /// The lease belongs to somebody else by now; nothing was written.
+    #[error("the lease of the task was lost")]
+    LeaseLost,
+    /// The database is away.
+    #[error("the database is not available: {detail}")]
+    DatabaseAway {
+        /// What it said.
+        detail: String,
+    },
+    /// The database refused or returned something that makes no sense.
+    #[error("the database refused: {detail}")]
+    Storage {
+        /// What it said.
+        detail: String,
+    },
+}
+
+impl StageError {
+    /// Stable code, for the task's error, log lines and metric labels.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Transient { .. } => "provider-error",
+            Self::RateLimited { .. } => "provider-throttled",
+            Self::Outage { .. } => "provider-outage",
+            Self::PricesAway { .. } => "price-source-outage",
+            Self::TransactionNotFound { .. } => "transaction-not-found",
+            Self::Unreadable { .. } => "transaction-unreadable",
+            Self::Permanent { code, .. } => code,
+            Self::LeaseLost => "lease-lost",
+            Self::DatabaseAway { .. } => "database-unavailable",
+            Self::Storage { .. } => "internal",
+        }
+    }
+
+    /// The error as a client reads it: no internals of the database.
+    pub fn to_task_error(&self) -> TaskError {
+        let (title, detail, retryable) = match self {
+            Self::Transient { detail } => ("A chain endpoint kept failing", detail.clone(), true),
+            Self::RateLimited { .. } => {
+                ("The chain endpoint asked to wait", self.to_string(), true)
+            }
+            Self::Outage { detail } => {
+                ("Every provider of the chain is down", detail.clone(), true)
+            }
+            Self::PricesAway { detail } => ("The price source is down", detail.clone(), true),
+            Self::TransactionNotFound { detail } => {
+                ("A listed transaction is missing at the chain endpoint", detail.clone(), true)
+            }
+            Self::Unreadable { detail } => ("A transaction cannot be read", detail.clone(), true),
+            Self::Permanent { detail, .. } => {
+                ("The chain endpoint refused the request", detail.clone(), false)
+            }
+            Self::LeaseLost | Self::DatabaseAway { .. } | Self::Storage { .. } => {
+                ("Internal error", "the service could not store its work".to_owned(), true)
+            }
+        };
+        TaskError { code: self.code().to_owned(), title: title.to_owned(), detail, retryable }
+    }
+}
+
+impl From<StoreError> for StageError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::LeaseLost { .. } => Self::LeaseLost,
+            error if error.is_transient() => Self::DatabaseAway { detail: error.to_string() },
+            error => Self::Storage { detail: error.to_string() },
+        }
+    }
+}
+
+impl StageError {
+    /// Trying again cannot help.
+    pub(crate) fn permanent(code: &'static str, error: &dyn std::fmt::Display) -> Self {
+        Self::Permanent { code, detail: error.to_string() }
+    }
+
+    /// A transaction that the parser refused.
+    pub(crate) fn unreadable(tx_id: &TxId, error: &dyn std::fmt::Display) -> Self {
+        Self::Unreadable { detail: format!("{tx_id}: {error}") }
+    }
+
+    /// A question to the chain that is not for one transaction.
+    pub(crate) fn asking(error: SourceError) -> Self {
+        match error {
+            SourceError::RateLimited { retry_after } => Self::RateLimited { retry_after },
+            SourceError::Outage { detail } => Self::Outage { detail },
+            SourceError::Transient { detail } | SourceError::NotFound { detail } => {
+                Self::Transient { detail }
+            }
+            SourceError::Permanent { code, detail } => Self::Permanent { code, detail },
+        }
+    }
+
+    /// A question to the chain for one transaction that it has listed.
+    pub(crate) fn asking_for_transaction(tx_id: &TxId, error: SourceError) -> Self {
+        match error {
+            SourceError::NotFound { detail } => {
+                Self::TransactionNotFound { detail: format!("{tx_id}: {detail}") }
+            }
+            error => Self::asking(error),
+        }
+    }
+
+    /// A question to a price source. Its outage is not the chain's.
+    pub(crate) fn asking_for_prices(error: SourceError) -> Self {
+        match error {
+            SourceError::Outage { detail } => Self::PricesAway { detail },
+            error => Self::asking(error),
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The metrics of this crate, typed. No metric name stands anywhere else.
+
+use prometheus::{
+    HistogramOpts, HistogramTimer, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry,
+};
+
+use pnl_core::Chain;
+
+/// What is timed in [`Metrics::stage`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Reading or choosing the pin of the batch.
+    Pin,
+    /// Balances, signature lists and transactions.
+    Fetch,
+    /// Placing the transactions.
+    Order,
+    /// Parsing, pricing and storing ledger events.
+    Ledger,
+    /// Reconciling, and building and storing the result.
+    Finish,
+}
+
+impl Stage {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pin => "pin",
+            Self::Fetch => "fetch",
+            Self::Order => "order",
+            Self::Ledger => "ledger",
+            Self::Finish => "finish",
+        }
+    }
+}
+
+/// How an attempt ended, as a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// The result is stored.
+    Done,
+    /// Given up.
+    Failed,
+    /// Given up at the time limit.
+    TimedOut,
+    /// Cancelled.
+    Cancelled,
+    /// Goes on later, free of charge.
+    Requeued,
+    /// Goes on later and paid an attempt.
+    Retried,
+    /// The lease was lost.
+    LeaseLost,
+}
+
+impl AttemptOutcome {
+    /// The label.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Cancelled => "cancelled",
+            Self::Requeued => "requeued",
+            Self::Retried => "retried",
+            Self::LeaseLost => "lease_lost",
+        }
+    }
+}
+
+/// Counters, gauges and histograms of the workers of a process. A clone counts into the same ones.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    pub(crate) wallet_slots_in_use: IntGauge,
+    wallet_attempts_total: IntCounterVec,
+    wallet_stage_duration_seconds: HistogramVec,
+    pub(crate) lease_takeovers_total: IntCounter,
+    pub(crate) wallets_parked_total: IntCounter,
+    chain_paused: IntGaugeVec,
+}
+
+impl Metrics {
+    /// Registers all metrics.
+    ///
+    /// # Errors
+    /// When `registry` already has one of the names.
+    pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            wallet_slots_in_use: IntGauge::new(
+                "wallet_slots_in_use",
+                "Wallets this process is working on; never above worker.wallet_permits.",
+            )?,
+            wallet_attempts_total: IntCounterVec::new(
+                Opts::new("wallet_attempts_total", "Ended attempts at wallets by outcome."),
+                &["chain", "outcome"],
+            )?,
+            wallet_stage_duration_seconds: HistogramVec::new(
+                HistogramOpts::new(
+                    "wallet_stage_duration_seconds",
+                    "Time that one stage of one wallet took, ended early ones included.",
+                )
+                .buckets(vec![
+                    0.005, 0.02, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 180.0,
+                ]),
+                &["stage"],
+            )?,
+            lease_takeovers_total: IntCounter::new(
+                "lease_takeovers_total",
+                "Expired leases that this process returned to the queue.",
+            )?,
+            wallets_parked_total: IntCounter::new(
+                "wallets_parked_total",
+                "Wallets failed as worker-crashed after worker.max_takeovers.",
+            )?,
+            chain_paused: IntGaugeVec::new(
+                Opts::new("chain_paused", "1 while every provider of the chain is down."),
+                &["chain"],
+            )?,
+        };
+        registry.register(Box::new(metrics.wallet_slots_in_use.clone()))?;
+        registry.register(Box::new(metrics.wallet_attempts_total.clone()))?;
+        registry.register(Box::new(metrics.wallet_stage_duration_seconds.clone()))?;
+        registry.register(Box::new(metrics.lease_takeovers_total.clone()))?;
+        registry.register(Box::new(metrics.wallets_parked_total.clone()))?;
+        registry.register(Box::new(metrics.chain_paused.clone()))?;
+        Ok(metrics)
+    }
+
+    /// Times one stage of one wallet until the timer is dropped.
+    pub(crate) fn stage(&self, stage: Stage) -> HistogramTimer {
+        self.wallet_stage_duration_seconds.with_label_values(&[stage.as_str()]).start_timer()
+    }
+
+    /// Counts an ended attempt.
+    pub(crate) fn attempt(&self, chain: Chain, outcome: AttemptOutcome) {
+        self.wallet_attempts_total.with_label_values(&[chain.as_str(), outcome.as_str()]).inc();
+    }
+
+    /// Notes whether the gate of the chain is closed.
+    pub(crate) fn chain_paused(&self, chain: Chain, paused: bool) {
+        self.chain_paused.with_label_values(&[chain.as_str()]).set(i64::from(paused));
+    }
+}

@@ -1,0 +1,225 @@
+//! What a batch asks for: method, options, window and bound, as given and as resolved.
+//!
+//! The batch row stores it as JSON, so that any instance computes the same thing later. A preset
+//! window is resolved against the pin of the batch, never against the clock.
+
+use std::str::FromStr;
+
+use pnl_core::engine::{OptionError, Options};
+use pnl_core::{Method, Pin, Window};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
+
+/// Which disposals, incomes and fees a result counts. Lots are always computed from the first
+/// transaction on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TimeRange {
+    /// A named length that ends at the pin.
+    Preset(Preset),
+    /// Half-open: from `from` on, before `to`. Unix seconds.
+    Between {
+        /// First second inside.
+        from: i64,
+        /// First second outside.
+        to: i64,
+    },
+}
+
+impl Default for TimeRange {
+    fn default() -> Self {
+        Self::Preset(Preset::All)
+    }
+}
+
+impl TimeRange {
+    /// The window it means for a batch with this pin.
+    pub fn resolve(self, pin: Pin) -> Window {
+        match self {
+            Self::Preset(preset) => preset.seconds().map_or(Window::ALL, |seconds| Window {
+                from: Some(pin.block_time.saturating_sub(seconds)),
+                to: Some(pin.block_time),
+            }),
+            Self::Between { from, to } => Window { from: Some(from), to: Some(to) },
+        }
+    }
+}
+
+/// The named windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Preset {
+    /// The whole history.
+    #[serde(rename = "all")]
+    All,
+    /// One hour.
+    #[serde(rename = "1h")]
+    Hour,
+    /// 24 hours.
+    #[serde(rename = "1d")]
+    Day,
+    /// 7 days.
+    #[serde(rename = "7d")]
+    Week,
+    /// 30 days.
+    #[serde(rename = "30d")]
+    Month,
+    /// 90 days.
+    #[serde(rename = "90d")]
+    Quarter,
+    /// 365 days.
+    #[serde(rename = "1y")]
+    Year,
+}
+
+/// The text names no window.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown time range {0:?}; known are all, 1h, 1d, 7d, 30d, 90d, 1y")]
+pub struct UnknownPreset(pub String);
+
+impl Preset {
+    /// All windows, the shortest last but for `all`.
+    pub const ALL: [Self; 7] =
+        [Self::All, Self::Hour, Self::Day, Self::Week, Self::Month, Self::Quarter, Self::Year];
+
+    /// The name in requests.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Hour => "1h",
+            Self::Day => "1d",
+            Self::Week => "7d",
+            Self::Month => "30d",
+            Self::Quarter => "90d",
+            Self::Year => "1y",
+        }
+    }
+
+    const fn seconds(self) -> Option<i64> {
+        match self {
+            Self::All => None,
+            Self::Hour => Some(HOUR),
+            Self::Day => Some(DAY),
+            Self::Week => Some(7 * DAY),
+            Self::Month => Some(30 * DAY),
+            Self::Quarter => Some(90 * DAY),
+            Self::Year => Some(365 * DAY),
+        }
+    }
+}
+
+impl FromStr for Preset {
+    type Err = UnknownPreset;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPreset> {
+        let known = Self::ALL.into_iter().find(|preset| preset.as_str() == text);
+        known.ok_or_else(|| UnknownPreset(text.to_owned()))
+    }
+}
+
+/// How the wallets of a batch are analyzed. Stored with the batch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Analysis {
+    /// Cost-basis method.
+    #[serde(default)]
+    pub method: Method,
+    /// Accounting options that differ from the defaults, by name.
+    #[serde(default)]
+    pub options: Map<String, Value>,
+    /// What the result counts.
+    #[serde(default)]
+    pub time_range: TimeRange,
+    /// Only the newest so many transactions, failed ones included. A bound on the view: it cuts
+    /// also what is already stored.
+    #[serde(default)]
+    pub max_transactions: Option<u32>,
+}
+
+impl Default for Analysis {
+    fn default() -> Self {
+        Self {
+            method: Method::default(),
+            options: Map::new(),
+            time_range: TimeRange::default(),
+            max_transactions: None,
+        }
+    }
+}
+
+impl Analysis {
+    /// The options as the engine takes them, over the service's defaults.
+    ///
+    /// # Errors
+    /// [`OptionError`] names the option that is unknown or has a wrong value.
+    pub fn engine_options(&self, mut defaults: Options) -> Result<Options, OptionError> {
+        for (name, value) in &self.options {
+            defaults.set(name, value)?;
+        }
+        Ok(defaults)
+    }
+
+    /// The form in which the batch row holds it.
+    pub fn to_batch(&self) -> Value {
+        serde_json::to_value(self).expect("names, numbers and checked JSON always serialize")
+    }
+
+    /// Reads the form of the batch row.
+    ///
+    /// # Errors
+    /// When the row was not written by [`Self::to_batch`] of this or an earlier version.
+    pub fn of_batch(request: &Value) -> Result<Self, serde_json::Error> {
+        Self::deserialize(request)
+    }
+
+    /// Whether the result may stand for the wallet in lists: full history, default method, default
+    /// options.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIN: Pin = Pin { block: 300, block_time: 1_700_000_000 };
+
+    fn read(text: &str) -> TimeRange {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn presets_end_at_the_pin_and_all_has_no_window() {
+        let window = |from, to| Window { from: Some(from), to: Some(to) };
+        assert_eq!(read("\"all\"").resolve(PIN), Window::ALL);
+        assert_eq!(read("\"1h\"").resolve(PIN), window(1_699_996_400, 1_700_000_000));
+        assert_eq!(read("\"1y\"").resolve(PIN), window(1_668_464_000, 1_700_000_000));
+    }
+
+    #[test]
+    fn a_range_is_taken_as_it_is() {
+        let window = Window { from: Some(5), to: Some(9) };
+        assert_eq!(read(r#"{"from":5,"to":9}"#).resolve(PIN), window);
+    }
+
+    #[test]
+    fn every_preset_is_stored_under_the_name_it_is_asked_by() {
+        for preset in Preset::ALL {
+            assert_eq!(preset.as_str().parse(), Ok(preset));
+            assert_eq!(serde_json::to_value(preset).unwrap(), preset.as_str());
+        }
+        assert!("2d".parse::<Preset>().is_err());
+    }
+
+    #[test]
+    fn an_empty_request_is_the_default_analysis() {
+        let empty: Analysis = serde_json::from_str("{}").unwrap();
+        assert!(empty.is_default());
+        let bounded: Analysis = serde_json::from_str(r#"{"max_transactions":5}"#).unwrap();
+        assert!(!bounded.is_default());
+        let text = serde_json::to_string(&bounded).unwrap();
+        assert_eq!(serde_json::from_str::<Analysis>(&text).unwrap(), bounded);
+    }
+}

@@ -1,0 +1,193 @@
+//! The wallets this process is working on: their slots, their leases and how they are stopped.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use prometheus::IntGauge;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::Instant;
+
+/// Why a wallet's work is stopped from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// The lease could not be renewed in time or belongs to somebody else.
+    LeaseLost,
+    /// Its batch was cancelled.
+    Cancelled,
+    /// The process stops.
+    Released,
+}
+
+/// Waits for the order to stop.
+#[derive(Debug)]
+pub(crate) struct StopSignal(watch::Receiver<Option<Stop>>);
+
+impl StopSignal {
+    /// Ends with the reason when the work is to be stopped, else never.
+    pub async fn wait(&mut self) -> Stop {
+        match self.0.wait_for(Option::is_some).await.map(|reason| *reason) {
+            Ok(Some(reason)) => reason,
+            // The registry entry is gone while the wallet runs: nobody can stop it any more.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// A working slot: one permit, counted in the gauge while it is held.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    gauge: IntGauge,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Slot {
+    /// Takes the permit into use.
+    pub fn new(permit: OwnedSemaphorePermit, gauge: IntGauge) -> Self {
+        gauge.inc();
+        Self { gauge, _permit: permit }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.gauge.dec();
+    }
+}
+
+/// The leases of this process.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Running(Arc<Mutex<HashMap<i64, Entry>>>);
+
+#[derive(Debug)]
+struct Entry {
+    fence: i64,
+    renewed: Instant,
+    stop: watch::Sender<Option<Stop>>,
+}
+
+/// Takes the lease off the list when the work on it is over, however it ended.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    running: Running,
+    task: i64,
+    fence: i64,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let mut entries = self.running.lock();
+        // A later lease of the same task may stand in its place by now.
+        if entries.get(&self.task).is_some_and(|entry| entry.fence == self.fence) {
+            entries.remove(&self.task);
+        }
+    }
+}
+
+impl Running {
+    /// Puts a lease claimed at `claimed` on the list.
+    pub fn register(&self, task: i64, fence: i64, claimed: Instant) -> (Registration, StopSignal) {
+        let (stop, signal) = watch::channel(None);
+        self.lock().insert(task, Entry { fence, renewed: claimed, stop });
+        (Registration { running: self.clone(), task, fence }, StopSignal(signal))
+    }
+
+    /// Task and fence of each lease.
+    pub fn leases(&self) -> Vec<(i64, i64)> {
+        self.lock().iter().map(|(task, entry)| (*task, entry.fence)).collect()
+    }
+
+    /// How many wallets are worked on.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// The leases `renewed` were extended by a heartbeat that began at `at`.
+    pub fn renewed(&self, renewed: &[(i64, i64)], at: Instant) {
+        let mut entries = self.lock();
+        for (task, fence) in renewed {
+            if let Some(entry) = entries.get_mut(task)
+                && entry.fence == *fence
+            {
+                entry.renewed = entry.renewed.max(at);
+            }
+        }
+    }
+
+    /// Orders one wallet to stop. The first reason stands.
+    pub fn stop(&self, task: i64, reason: Stop) {
+        if let Some(entry) = self.lock().get(&task) {
+            entry.order(reason);
+        }
+    }
+
+    /// Orders every wallet to stop.
+    pub fn stop_all(&self, reason: Stop) {
+        self.lock().values().for_each(|entry| {
+            entry.order(reason);
+        });
+    }
+
+    /// Orders those to stop whose lease has lapsed by our own clock; gives their tasks.
+    pub fn stop_lapsed(&self, lease: Duration) -> Vec<i64> {
+        let entries = self.lock();
+        let lapsed = entries.iter().filter(|(_, entry)| entry.renewed.elapsed() >= lease);
+        lapsed.filter(|(_, entry)| entry.order(Stop::LeaseLost)).map(|(task, _)| *task).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, Entry>> {
+        // Nothing panics while holding the lock; a poisoned map is still a consistent map.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    /// Returns whether this was the first order.
+    fn order(&self, reason: Stop) -> bool {
+        self.stop.send_if_modified(|order| {
+            let first = order.is_none();
+            order.get_or_insert(reason);
+            first
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEASE: Duration = Duration::from_secs(30);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_was_not_renewed_for_its_length_is_stopped_once() {
+        let running = Running::default();
+        let (_kept, _signal) = running.register(1, 7, Instant::now());
+        let (_lapsing, mut signal) = running.register(2, 9, Instant::now());
+        tokio::time::sleep(LEASE / 2).await;
+        running.renewed(&[(1, 7), (2, 8)], Instant::now());
+        tokio::time::sleep(LEASE / 2).await;
+        assert_eq!(running.stop_lapsed(LEASE), [2], "its fence was not the renewed one");
+        assert_eq!(signal.wait().await, Stop::LeaseLost);
+        assert!(running.stop_lapsed(LEASE).is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_first_order_to_stop_stands() {
+        let running = Running::default();
+        let (_registration, mut signal) = running.register(1, 1, Instant::now());
+        running.stop(1, Stop::Cancelled);
+        running.stop_all(Stop::Released);
+        assert_eq!(signal.wait().await, Stop::Cancelled);
+    }
+
+    #[tokio::test]
+    async fn an_ended_work_does_not_take_a_later_lease_off_the_list() {
+        let running = Running::default();
+        let (old, _signal) = running.register(1, 1, Instant::now());
+        let (new, _signal) = running.register(1, 2, Instant::now());
+        drop(old);
+        assert_eq!(running.leases(), [(1, 2)]);
+        drop(new);
+        assert_eq!(running.count(), 0);
+    }
+}

@@ -1,0 +1,399 @@
+//! Balances, signature lists and transactions of one wallet, to a fixpoint.
+//!
+//! A wallet's history is not only what names the wallet: a token that arrives names the token
+//! account alone. So the lists of every token account the wallet ever owned are read too: those it
+//! owns now, those that its transactions name, and the associated account of every mint they move.
+//! New accounts bring new transactions, which may name new accounts, until nothing new comes.
+//!
+//! Every page and every commit of transactions is stored with the lease before the next step, so an
+//! attempt that ends early loses at most what is in flight. One statement at a time: a wallet never
+//! holds more than one connection of the pool here.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::time::Duration;
+
+use chain_client::{SignatureInfo, Snapshot, SourceError};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use persistence_layer::StoreError;
+use persistence_layer::chain_data::{self, SignatureRow, StoredSnapshot};
+use pnl_core::{Address, Pin, RawTransaction, TxId};
+use tokio::time::Instant;
+use tx_parser::solana::{self, TokenProgram};
+
+use super::catalogue::{AddressBook, Catalogue};
+use super::listing::{Listing, ListingGoal};
+use super::order::Entry;
+use crate::attempt::{Attempt, compute};
+use crate::error::StageError;
+
+/// Most transactions in one commit.
+const COMMIT_TRANSACTIONS: usize = 100;
+/// Longest time that a fetched transaction waits for its commit.
+const COMMIT_AFTER: Duration = Duration::from_secs(2);
+/// Stored transactions read at a time.
+const READ_CHUNK: usize = 200;
+
+/// Times that a page is asked for anew because somebody else lists the same address.
+const LISTING_TRIES: u32 = 5;
+/// Looks at the balances until the node has reached the pin, and the pause between them.
+const SNAPSHOT_TRIES: u32 = 5;
+const SNAPSHOT_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why a history is not whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// More transactions than asked for, or than the service reads for one wallet.
+    Transactions,
+    /// More token accounts than the service follows for one wallet.
+    TokenAccounts,
+}
+
+impl Cut {
+    /// The reason as a result names it.
+    pub(crate) const fn reason(self) -> &'static str {
+        match self {
+            Self::Transactions => "max_transactions",
+            Self::TokenAccounts => "max_token_accounts",
+        }
+    }
+}
+
+/// What is known of a wallet when everything is stored.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    /// What it holds.
+    pub snapshot: Snapshot,
+    /// The transactions of its view, and those of the oldest block of the view that the bound will
+    /// leave out.
+    pub entries: Vec<Entry>,
+    /// At most so many of them, the newest, are its view.
+    pub bound: usize,
+    /// Whose lists were read.
+    pub addresses: Vec<Address>,
+    /// Whether the lists have transactions after the pin.
+    pub newer_activity: bool,
+    /// Why something is missing, if so.
+    pub cut: Option<Cut>,
+}
+
+/// Reads what is missing and tells what there is.
+pub(crate) async fn run(attempt: &Attempt, pin: Pin) -> Result<Fetched, StageError> {
+    let snapshot = snapshot(attempt, pin).await?;
+    let service_bound = attempt.settings.max_transactions as usize;
+    let requested = attempt.analysis.max_transactions.map(|count| count as usize);
+    let bound = requested.map_or(service_bound, |count| count.min(service_bound));
+    let goal = ListingGoal { pin_slot: pin.block, node_slot: snapshot.slot, bound };
+
+    let mut book = AddressBook::new(attempt.settings.max_token_accounts as usize);
+    let mut known = Known {
+        catalogue: Catalogue::new(bound),
+        associated: BTreeMap::new(),
+        wallet: attempt.wallet().clone(),
+    };
+    let mut newer_activity = false;
+    let open = snapshot.token_accounts.iter().map(|account| account.address.clone());
+    let mut round = book.first_round(attempt.wallet(), open);
+    while !round.is_empty() {
+        list(attempt, goal, &round).await?;
+        for address in &round {
+            // Newer ones too: they tell that the balances have moved on since the pin.
+            let rows =
+                chain_data::signatures(&attempt.store, attempt.chain(), address, u64::MAX).await?;
+            for row in rows {
+                if row.slot > pin.block {
+                    newer_activity = true;
+                } else {
+                    known.catalogue.add(row.tx_id, row.slot);
+                }
+            }
+        }
+        read(attempt, &mut known, &mut book).await?;
+        round = book.next_round();
+    }
+
+    let addresses = book.addresses().cloned().collect();
+    let (entries, view_is_cut) = known.catalogue.into_entries();
+    let cut = if view_is_cut {
+        Some(Cut::Transactions)
+    } else {
+        book.is_cut().then_some(Cut::TokenAccounts)
+    };
+    Ok(Fetched { snapshot, entries, bound, addresses, newer_activity, cut })
+}
+
+/// The wallet's balances, asked for once per wallet and pin.
+async fn snapshot(attempt: &Attempt, pin: Pin) -> Result<Snapshot, StageError> {
+    let (store, wallet) = (&attempt.store, &attempt.lease.wallet);
+    if let Some(stored) = chain_data::snapshot(store, wallet, pin.block).await? {
+        return serde_json::from_value(stored.balances)
+            .map_err(|error| StageError::Storage { detail: format!("stored balances: {error}") });
+    }
+    let mut tries = 1;
+    let snapshot = loop {
+        let snapshot =
+            attempt.source.snapshot(&wallet.address).await.map_err(StageError::asking)?;
+        if snapshot.slot >= pin.block {
+            break snapshot;
+        }
+        if tries == SNAPSHOT_TRIES {
+            let detail = format!(
+                "the node answers for slot {}, which is before the pin {}",
+                snapshot.slot, pin.block
+            );
+            return Err(StageError::Transient { detail });
+        }
+        tries += 1;
+        tokio::time::sleep(SNAPSHOT_PAUSE).await;
+    };
+    let balances = serde_json::to_value(&snapshot)
+        .map_err(|error| StageError::Storage { detail: error.to_string() })?;
+    let stored = StoredSnapshot { pin_slot: pin.block, node_slot: snapshot.slot, balances };
+    chain_data::put_snapshot(store, &attempt.lease, &stored).await?;
+    Ok(snapshot)
+}
+
+/// Lists the addresses as far as the goal needs it, several at a time, one page each.
+async fn list(
+    attempt: &Attempt,
+    goal: ListingGoal,
+    addresses: &[Address],
+) -> Result<(), StageError> {
+    let mut waiting: VecDeque<&Address> = addresses.iter().collect();
+    let mut asking = FuturesUnordered::new();
+    let mut conflicts = 0;
+    loop {
+        while asking.len() < attempt.settings.fetch_concurrency as usize {
+            let Some(address) = waiting.pop_front() else { break };
+            let listing = begin_listing(attempt, goal, address).await?;
+            asking.extend(ask_for_page(attempt, address, listing));
+        }
+        let Some((address, mut listing, answer)) = asking.next().await else {
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            continue;
+        };
+        let page: Vec<SignatureInfo> = answer.map_err(StageError::asking)?;
+        let progress = listing.take(&page);
+        let rows: Vec<SignatureRow> = page.into_iter().map(signature_row).collect();
+        let (store, lease) = (&attempt.store, &attempt.lease);
+        match chain_data::put_signature_page(store, lease, address, &rows, &progress).await {
+            Ok(stored) => attempt.note_progress(stored),
+            // Another wallet lists the same address from another newest end: go on with its pass.
+            Err(StoreError::Conflict(_)) if conflicts < LISTING_TRIES => {
+                conflicts += 1;
+                listing = begin_listing(attempt, goal, address).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        asking.extend(ask_for_page(attempt, address, listing));
+    }
+}
+
+/// A page of an address's list, with the listing that asked for it.
+type Answer<'a> = (&'a Address, Listing, Result<Vec<SignatureInfo>, SourceError>);
+
+/// The request for the next page of a listing as a future, or nothing when the listing is done.
+fn ask_for_page<'a>(
+    attempt: &'a Attempt,
+    address: &'a Address,
+    mut listing: Listing,
+) -> Option<impl Future<Output = Answer<'a>> + 'a> {
+    let request = listing.next_request()?;
+    Some(async move {
+        let (before, until) = (request.before.as_ref(), request.until.as_ref());
+        let answer = attempt.source.signatures(address, before, until).await;
+        (address, listing, answer)
+    })
+}
+
+async fn begin_listing(
+    attempt: &Attempt,
+    goal: ListingGoal,
+    address: &Address,
+) -> Result<Listing, StageError> {
+    let (store, chain) = (&attempt.store, attempt.chain());
+    let scan = chain_data::scan(store, chain, address).await?;
+    let walked = match scan.as_ref().and_then(|scan| scan.pass.as_ref()) {
+        // From the newest row down to the place of the pass.
+        Some(pass) => {
+            let rows = chain_data::signatures(store, chain, address, goal.pin_slot).await?;
+            rows.iter().position(|row| row.tx_id == pass.before).map_or(0, |place| place + 1)
+        }
+        None => 0,
+    };
+    Ok(Listing::new(goal, scan, walked))
+}
+
+fn signature_row(info: SignatureInfo) -> SignatureRow {
+    let SignatureInfo { tx_id, slot, block_time, failed } = info;
+    SignatureRow { tx_id, slot, block_time, failed }
+}
+
+/// What the rounds have brought so far.
+struct Known {
+    wallet: Address,
+    catalogue: Catalogue,
+    /// The associated account of each mint seen. Deriving one takes a search on the curve.
+    associated: BTreeMap<(Address, TokenProgram), Option<Address>>,
+}
+
+/// What a look into a transaction tells.
+struct Seen {
+    tx_id: TxId,
+    block: u64,
+    index: Option<u32>,
+    accounts: Vec<Address>,
+    mints: Vec<(Address, TokenProgram)>,
+}
+
+impl Known {
+    fn note(&mut self, seen: Seen, book: &mut AddressBook) {
+        self.catalogue.mark_read(&seen.tx_id, seen.index);
+        for account in seen.accounts {
+            book.name_account(account, seen.block);
+        }
+        for mint in seen.mints {
+            let wallet = &self.wallet;
+            let account = self.associated.entry(mint).or_insert_with_key(|(mint, program)| {
+                solana::associated_token_account(wallet, mint, *program)
+            });
+            if let Some(account) = account {
+                book.name_candidate(account.clone(), seen.block);
+            }
+        }
+    }
+}
+
+/// Reads every transaction of the view that was not read yet, from the store where it is there,
+/// else from the chain, and notes what it names.
+async fn read(
+    attempt: &Attempt,
+    known: &mut Known,
+    book: &mut AddressBook,
+) -> Result<(), StageError> {
+    let (store, chain) = (&attempt.store, attempt.chain());
+    let mut missing: Vec<TxId> = Vec::new();
+    for ids in known.catalogue.unread().chunks(READ_CHUNK) {
+        let absent = chain_data::missing_transactions(store, chain, ids).await?;
+        let present: Vec<TxId> = {
+            let absent: HashSet<&TxId> = absent.iter().collect();
+            ids.iter().filter(|id| !absent.contains(id)).cloned().collect()
+        };
+        missing.extend(absent);
+        if !present.is_empty() {
+            let stored = chain_data::transactions(store, chain, &present).await?;
+            let looked = look_into(&known.wallet, stored).await?;
+            for (_, seen) in looked.readable {
+                known.note(seen, book);
+            }
+            if let Some(error) = looked.unreadable {
+                return Err(error);
+            }
+        }
+    }
+    fetch(attempt, missing, known, book).await
+}
+
+/// Fetches transactions, several at a time, and stores them in small commits.
+async fn fetch(
+    attempt: &Attempt,
+    missing: Vec<TxId>,
+    known: &mut Known,
+    book: &mut AddressBook,
+) -> Result<(), StageError> {
+    let concurrency = attempt.settings.fetch_concurrency as usize;
+    let asks = missing.into_iter().map(|id| async move {
+        let answer = attempt.source.transaction(&id).await;
+        (id, answer)
+    });
+    let mut answers = std::pin::pin!(futures::stream::iter(asks).buffer_unordered(concurrency));
+    let mut buffer: Vec<RawTransaction> = Vec::new();
+    let mut commit_at: Option<Instant> = None;
+    loop {
+        let next = match commit_at {
+            Some(at) => tokio::time::timeout_at(at, answers.next()).await.ok(),
+            None => Some(answers.next().await),
+        };
+        let failure = match next {
+            Some(Some((_, Ok(transaction)))) => {
+                buffer.push(transaction);
+                commit_at.get_or_insert_with(|| Instant::now() + COMMIT_AFTER);
+                if buffer.len() < COMMIT_TRANSACTIONS {
+                    continue;
+                }
+                None
+            }
+            Some(Some((id, Err(error)))) => Some(StageError::asking_for_transaction(&id, error)),
+            Some(None) if buffer.is_empty() => return Ok(()),
+            // The end of the answers, or the time of a commit.
+            Some(None) | None => None,
+        };
+        commit_at = None;
+        // What was answered before a failure is kept.
+        commit(attempt, std::mem::take(&mut buffer), known, book).await?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+    }
+}
+
+/// Stores fetched transactions after a look into each: what cannot be read is an answer to ask
+/// again for, not a transaction to keep.
+async fn commit(
+    attempt: &Attempt,
+    transactions: Vec<RawTransaction>,
+    known: &mut Known,
+    book: &mut AddressBook,
+) -> Result<(), StageError> {
+    if transactions.is_empty() {
+        return Ok(());
+    }
+    let looked = look_into(&known.wallet, transactions).await?;
+    let (raw, seen): (Vec<RawTransaction>, Vec<Seen>) = looked.readable.into_iter().unzip();
+    let stored = chain_data::put_transactions(&attempt.store, &attempt.lease, &raw).await?;
+    attempt.note_progress(stored);
+    for seen in seen {
+        known.note(seen, book);
+    }
+    looked.unreadable.map_or(Ok(()), Err)
+}
+
+/// Transactions after a look into them.
+struct Looked {
+    readable: Vec<(RawTransaction, Seen)>,
+    /// The first one that could not be read.
+    unreadable: Option<StageError>,
+}
+
+async fn look_into(
+    wallet: &Address,
+    transactions: Vec<RawTransaction>,
+) -> Result<Looked, StageError> {
+    let wallet = wallet.clone();
+    compute(move || {
+        let mut looked = Looked { readable: Vec::new(), unreadable: None };
+        for raw in transactions {
+            match see(&raw, &wallet) {
+                Ok(seen) => looked.readable.push((raw, seen)),
+                Err(error) => looked.unreadable = looked.unreadable.or(Some(error)),
+            }
+        }
+        Ok(looked)
+    })
+    .await
+}
+
+fn see(raw: &RawTransaction, wallet: &Address) -> Result<Seen, StageError> {
+    let unreadable = |error| StageError::unreadable(&raw.tx_id, &error);
+    let transaction = solana::Transaction::decode(&raw.json).map_err(unreadable)?;
+    let named = transaction.discover(wallet).map_err(unreadable)?;
+    Ok(Seen {
+        tx_id: raw.tx_id.clone(),
+        block: raw.block,
+        index: transaction.index(),
+        accounts: named.token_accounts.into_iter().collect(),
+        mints: named.mints.into_iter().collect(),
+    })
+}

@@ -1,0 +1,122 @@
+//! From booked events to the stored result: balances, coverage, report.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chain_client::Snapshot;
+use persistence_layer::ledgers::LedgerHead;
+use persistence_layer::results::SummaryRow;
+use persistence_layer::wallet_tasks::FinishedWallet;
+use pnl_core::report::{self, Coverage, History, ReportInput, Truncation};
+use pnl_core::{AmountError, AssetId, Pin, RawAmount};
+
+use super::history::Ordered;
+use super::ledger::Books;
+use super::prices;
+use crate::attempt::{Attempt, compute};
+use crate::error::StageError;
+
+/// The mints of wrapped SOL, of both token programs: the same as the parser counts as native.
+const WRAPPED_NATIVE: [&str; 2] =
+    ["So11111111111111111111111111111111111111112", "9pan9bMn5HatX4EJdBwg9VgCa7Uz5HL8N1m5D3NdXej9"];
+
+/// Values what is left, compares with the balances and writes the report.
+pub(crate) async fn run(
+    attempt: &Attempt,
+    pin: Pin,
+    ordered: Ordered,
+    books: Books,
+    calls: serde_json::Value,
+) -> Result<FinishedWallet, StageError> {
+    let Books { mut builder, engine, stored, .. } = books;
+    let table = prices::load(attempt, builder.pin_requests(&pin)).await?;
+    let pin_prices = builder.pin_prices(&pin, &table);
+    // The chain tells what is held now; newer movements hide what was held at the pin.
+    let balances = (!ordered.newer_activity)
+        .then(|| balances(&ordered.snapshot))
+        .transpose()
+        .map_err(|error| StageError::permanent("amount-out-of-range", &error))?;
+    let history = History {
+        wallet: attempt.wallet().clone(),
+        chain: attempt.chain(),
+        pin,
+        facts: builder.facts().clone(),
+        prices: pin_prices,
+        balances,
+        coverage: coverage(attempt, &ordered),
+        parser_version: tx_parser::PARSER_VERSION.to_owned(),
+        price_set_hash: builder.price_set_hash(),
+        input_hash: builder.input_hash(tx_parser::PARSER_VERSION, &pin),
+    };
+    let window = attempt.analysis.time_range.resolve(pin);
+    let transactions = builder.transactions_in(&window);
+    let analysis_is_default = attempt.analysis.is_default();
+    compute(move || {
+        let outcome = engine.finish(Some(&history.prices)).map_err(StageError::engine)?;
+        let input = ReportInput { history: &history, outcome: &outcome, window, transactions };
+        let report =
+            report::build(input).map_err(|error| StageError::permanent(error.code(), &error))?;
+        let json = |error: serde_json::Error| StageError::Storage { detail: error.to_string() };
+        let report_json = serde_json::to_string(&report).map_err(json)?;
+        let ledger = match stored {
+            Some(stored) => Some(LedgerHead {
+                ledger_id: stored.id,
+                pin,
+                input_hash: history.input_hash.clone(),
+                price_set_hash: history.price_set_hash.clone(),
+                coverage: serde_json::to_value(&report.coverage).map_err(json)?,
+                cut: false,
+                chunks: stored.chunks,
+                events: stored.events,
+                context: serde_json::to_value(&history).map_err(json)?,
+            }),
+            None => None,
+        };
+        let summary = SummaryRow {
+            pin,
+            total_pnl_usd: report.total_pnl_usd,
+            realized_gain_usd: report.realized_gain_usd,
+            unrealized_gain_usd: report.unrealized_gain_usd,
+            fees_usd: report.fees_usd,
+            trades: report.trades,
+            transactions: report.transactions,
+            token_win_rate: report.metrics.token_win_rate.as_ref().map(ToString::to_string),
+            complete: report.coverage.complete,
+            full_history_default_method: analysis_is_default && ledger.is_some(),
+        };
+        Ok(FinishedWallet { ledger, report_json, summary, calls })
+    })
+    .await
+}
+
+/// What the wallet holds per asset: lamports of its own account and of every token account it owns,
+/// and the tokens. Wrapped SOL is SOL: its lamports are in its account.
+fn balances(snapshot: &Snapshot) -> Result<BTreeMap<AssetId, RawAmount>, AmountError> {
+    let mut balances = BTreeMap::new();
+    let mut native = RawAmount::from(snapshot.native_own_lamports);
+    for account in &snapshot.token_accounts {
+        native = native.checked_add(account.lamports.into())?;
+        if !WRAPPED_NATIVE.contains(&account.mint.as_str()) {
+            let held: &mut RawAmount =
+                balances.entry(AssetId::new(account.mint.as_str())).or_default();
+            *held = held.checked_add(account.raw)?;
+        }
+    }
+    balances.insert(AssetId::native(), native);
+    Ok(balances)
+}
+
+/// What was read. Everything that the source has, or the stage would have failed; cut or not.
+fn coverage(attempt: &Attempt, ordered: &Ordered) -> Coverage {
+    // Kinds, not names: which provider answered is no property of the history.
+    let kinds: BTreeSet<&str> =
+        attempt.source.status().iter().map(|provider| provider.kind).collect();
+    Coverage {
+        complete: ordered.cut.is_none(),
+        sources: kinds.into_iter().map(str::to_owned).collect(),
+        missing: Vec::new(),
+        truncated: ordered.cut.map(|cut| Truncation {
+            reason: cut.reason().to_owned(),
+            oldest_block: ordered.oldest_block(),
+        }),
+    }
+}

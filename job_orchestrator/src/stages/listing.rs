@@ -1,0 +1,311 @@
+//! Listing one address: which page to ask for next, and when the list is complete.
+//!
+//! A list comes newest first in pages. A *pass* walks from the newest transaction (its *head*) down
+//! to what an earlier pass covered. Every page is stored together with the place of the pass, so
+//! that a later attempt, or another wallet that shares the address, goes on behind it:
+//!
+//! - an open pass is walked down first; then what is newer than its head is listed from the top;
+//! - an address that is covered up to the snapshot is not asked at all;
+//! - with a bound, a walk ends as soon as more transactions than that are known.
+//!
+//! Pure: asking and storing is done by [`super::fetch`].
+
+use chain_client::SignatureInfo;
+use chain_client::source::SIGNATURE_PAGE_LIMIT;
+use persistence_layer::chain_data::{AddressScan, ScanPass, ScanProgress};
+use pnl_core::TxId;
+
+/// One page to ask for; both ends are exclusive.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageRequest {
+    /// Only older than this.
+    pub before: Option<TxId>,
+    /// Only newer than this.
+    pub until: Option<TxId>,
+}
+
+/// What the list is needed for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListingGoal {
+    /// Slot of the pin: newer transactions do not count against the bound.
+    pub pin_slot: u64,
+    /// Slot up to which the list must be complete: that of the wallet's snapshot.
+    pub node_slot: u64,
+    /// A walk ends once more than so many transactions up to the pin are known.
+    pub bound: usize,
+}
+
+/// Where the listing of one address stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    goal: ListingGoal,
+    covered_until: Option<TxId>,
+    covered_slot: u64,
+    pass: Option<ScanPass>,
+    /// Transactions up to the pin that the open pass has walked over.
+    walked: usize,
+    top: Top,
+    /// What the request in flight is for.
+    asking: Asking,
+}
+
+/// The newest end of the list, above everything known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Top {
+    /// Not looked at since the snapshot. `before` is the place of a walk that needs several pages,
+    /// `seen` what it has walked over.
+    Open { before: Option<TxId>, seen: usize },
+    /// Known to the snapshot.
+    Known,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asking {
+    Down,
+    Top,
+}
+
+impl Listing {
+    /// Begins from what is stored. `walked` counts the stored transactions up to the pin that an
+    /// open pass has walked over (0 without an open pass).
+    pub fn new(goal: ListingGoal, scan: Option<AddressScan>, walked: usize) -> Self {
+        let (covered_until, covered_slot, pass) = match scan {
+            Some(scan) => (scan.covered_until, scan.covered_slot, scan.pass),
+            None => (None, 0, None),
+        };
+        // Slot 0 is the genesis block: covering "up to 0" and covering nothing are the same.
+        let known = pass.is_none() && covered_slot > 0 && covered_slot >= goal.node_slot;
+        let top = if known { Top::Known } else { Top::Open { before: None, seen: 0 } };
+        Self { goal, covered_until, covered_slot, pass, walked, top, asking: Asking::Top }
+    }
+
+    /// The next page to ask for; `None` when the list is as complete as it is needed.
+    pub fn next_request(&mut self) -> Option<PageRequest> {
+        if let Some(pass) = &self.pass
+            && self.walked <= self.goal.bound
+        {
+            self.asking = Asking::Down;
+            let before = Some(pass.before.clone());
+            return Some(PageRequest { before, until: self.covered_until.clone() });
+        }
+        let Top::Open { before, .. } = &self.top else { return None };
+        self.asking = Asking::Top;
+        let newest = self.pass.as_ref().map(|pass| &pass.head).or(self.covered_until.as_ref());
+        Some(PageRequest { before: before.clone(), until: newest.cloned() })
+    }
+
+    /// Takes the answer to the last request. Returns what is to be stored with the page.
+    pub fn take(&mut self, page: &[SignatureInfo]) -> ScanProgress {
+        // Where the walk goes on, when the page was not the last one.
+        let further = page.last().filter(|_| page.len() >= SIGNATURE_PAGE_LIMIT);
+        let further = further.map(|row| row.tx_id.clone());
+        let counted = page.iter().filter(|row| row.slot <= self.goal.pin_slot).count();
+        match (self.asking, self.pass.take()) {
+            (Asking::Down, Some(open)) => {
+                self.walked += counted;
+                match further {
+                    Some(before) => self.pass = Some(ScanPass { head: open.head, before }),
+                    None => self.finish(Some(open.head)),
+                }
+            }
+            (Asking::Top, Some(open)) => {
+                self.take_top(further, counted);
+                self.pass = Some(open);
+            }
+            (_, None) => {
+                // A new pass. It began after the snapshot, so its end covers the snapshot.
+                self.top = Top::Known;
+                self.walked = counted;
+                let head = page.first().map(|row| row.tx_id.clone());
+                match (further, head) {
+                    (Some(before), Some(head)) => self.pass = Some(ScanPass { head, before }),
+                    (_, head) => self.finish(head),
+                }
+            }
+        }
+        self.progress()
+    }
+
+    /// A page above an open pass. The pass keeps its head and its place: the store lists one pass
+    /// at a time. A walk from the top that is interrupted begins again; its rows stay.
+    fn take_top(&mut self, further: Option<TxId>, counted: usize) {
+        let Top::Open { seen, .. } = &self.top else { return };
+        let seen = seen + counted;
+        self.top = match further {
+            Some(before) if seen <= self.goal.bound => Top::Open { before: Some(before), seen },
+            _ => Top::Known,
+        };
+    }
+
+    fn finish(&mut self, head: Option<TxId>) {
+        self.covered_until = head.or(self.covered_until.take());
+        if self.top == Top::Known {
+            self.covered_slot = self.covered_slot.max(self.goal.node_slot);
+        }
+    }
+
+    fn progress(&self) -> ScanProgress {
+        match &self.pass {
+            Some(pass) => {
+                ScanProgress::More { head: pass.head.clone(), before: pass.before.clone() }
+            }
+            None => ScanProgress::Finished {
+                covered_until: self.covered_until.clone(),
+                covered_slot: self.covered_slot,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An address whose transactions have the slots 1..=n; the id of a transaction is its slot.
+    struct Node(u64);
+
+    fn id(slot: u64) -> TxId {
+        TxId::new(&slot.to_string())
+    }
+
+    impl Node {
+        fn page(&self, request: &PageRequest) -> Vec<SignatureInfo> {
+            let slot = |id: &TxId| id.as_str().parse::<u64>().unwrap();
+            let top = request.before.as_ref().map_or(self.0, |before| slot(before) - 1);
+            let bottom = request.until.as_ref().map_or(1, |until| slot(until) + 1);
+            (bottom..=top)
+                .rev()
+                .take(SIGNATURE_PAGE_LIMIT)
+                .map(|slot| SignatureInfo {
+                    tx_id: id(slot),
+                    slot,
+                    block_time: None,
+                    failed: false,
+                })
+                .collect()
+        }
+    }
+
+    const ALL: usize = usize::MAX;
+
+    fn goal(node_slot: u64, bound: usize) -> ListingGoal {
+        ListingGoal { pin_slot: node_slot, node_slot, bound }
+    }
+
+    /// Runs a listing for at most `calls` calls; gives the pages' sizes and what is stored last.
+    fn run(listing: &mut Listing, node: &Node, calls: usize) -> (Vec<usize>, Option<ScanProgress>) {
+        let (mut sizes, mut stored) = (Vec::new(), None);
+        while sizes.len() < calls {
+            let Some(request) = listing.next_request() else { break };
+            let page = node.page(&request);
+            sizes.push(page.len());
+            stored = Some(listing.take(&page));
+        }
+        (sizes, stored)
+    }
+
+    fn stored(progress: Option<ScanProgress>, before: Option<&AddressScan>) -> AddressScan {
+        match progress.expect("something was stored") {
+            ScanProgress::Finished { covered_until, covered_slot } => {
+                AddressScan { covered_until, covered_slot, pass: None }
+            }
+            ScanProgress::More { head, before: place } => AddressScan {
+                covered_until: before.and_then(|scan| scan.covered_until.clone()),
+                covered_slot: before.map_or(0, |scan| scan.covered_slot),
+                pass: Some(ScanPass { head, before: place }),
+            },
+        }
+    }
+
+    fn finished(newest: u64, slot: u64) -> Option<ScanProgress> {
+        let covered_until = (newest > 0).then(|| id(newest));
+        Some(ScanProgress::Finished { covered_until, covered_slot: slot })
+    }
+
+    #[test]
+    fn a_fresh_address_takes_one_call_per_full_page_and_one_more() {
+        for (count, expected) in
+            [(0, vec![0]), (999, vec![999]), (1000, vec![1000, 0]), (2500, vec![1000, 1000, 500])]
+        {
+            let mut listing = Listing::new(goal(9000, ALL), None, 0);
+            let (sizes, progress) = run(&mut listing, &Node(count), 99);
+            assert_eq!(sizes, expected, "{count} transactions");
+            assert_eq!(progress, finished(count, 9000));
+        }
+    }
+
+    #[test]
+    fn a_covered_address_is_not_asked_and_an_older_cover_is_topped_up() {
+        let scan = AddressScan { covered_until: Some(id(700)), covered_slot: 800, pass: None };
+        let mut covered = Listing::new(goal(800, ALL), Some(scan.clone()), 0);
+        assert_eq!(covered.next_request(), None);
+
+        let mut older = Listing::new(goal(950, ALL), Some(scan), 0);
+        let request = older.next_request().unwrap();
+        assert_eq!(request, PageRequest { before: None, until: Some(id(700)) });
+        let page = Node(940).page(&request);
+        assert_eq!(page.len(), 240);
+        assert_eq!(Some(older.take(&page)), finished(940, 950));
+        assert_eq!(older.next_request(), None);
+    }
+
+    #[test]
+    fn an_empty_address_is_covered_too() {
+        let mut listing = Listing::new(goal(800, ALL), None, 0);
+        let (_, progress) = run(&mut listing, &Node(0), 99);
+        let scan = stored(progress, None);
+        assert_eq!(Listing::new(goal(800, ALL), Some(scan), 0).next_request(), None);
+    }
+
+    #[test]
+    fn an_interrupted_pass_goes_on_where_it_stopped_and_then_looks_for_newer_ones() {
+        let mut first = Listing::new(goal(3000, ALL), None, 0);
+        let (sizes, progress) = run(&mut first, &Node(2500), 2);
+        assert_eq!(sizes, [1000, 1000]);
+        let scan = stored(progress, None);
+        // Three transactions later another attempt goes on.
+        let mut second = Listing::new(goal(3000, ALL), Some(scan), 2000);
+        let (sizes, progress) = run(&mut second, &Node(2503), 99);
+        assert_eq!(sizes, [500, 3]);
+        assert_eq!(progress, finished(2503, 3000));
+    }
+
+    #[test]
+    fn a_bound_ends_the_walk_one_page_after_it_is_passed() {
+        for (bound, expected) in [(100, vec![1000]), (999, vec![1000]), (1000, vec![1000, 1000])] {
+            let mut listing = Listing::new(goal(9000, bound), None, 0);
+            let (sizes, progress) = run(&mut listing, &Node(5000), 99);
+            assert_eq!(sizes, expected, "bound {bound}");
+            assert!(matches!(progress, Some(ScanProgress::More { .. })));
+        }
+    }
+
+    #[test]
+    fn transactions_after_the_pin_do_not_count_against_the_bound() {
+        let goal = ListingGoal { pin_slot: 4000, node_slot: 5000, bound: 100 };
+        let (sizes, _) = run(&mut Listing::new(goal, None, 0), &Node(5000), 99);
+        assert_eq!(sizes, [1000, 1000]);
+    }
+
+    #[test]
+    fn a_bounded_address_is_topped_up_without_walking_again() {
+        let (_, progress) = run(&mut Listing::new(goal(5000, 1500), None, 0), &Node(5000), 99);
+        for (now, expected) in [(5040, vec![40]), (6200, vec![1000, 200]), (9000, vec![1000, 1000])]
+        {
+            let scan = stored(progress.clone(), None);
+            let mut later = Listing::new(goal(9000, 1500), Some(scan), 2000);
+            let (sizes, again) = run(&mut later, &Node(now), 99);
+            assert_eq!(sizes, expected, "{now} transactions by now");
+            assert_eq!(again, progress, "the pass keeps its place");
+        }
+    }
+
+    #[test]
+    fn the_bound_of_one_request_does_not_cut_the_next() {
+        let (_, progress) = run(&mut Listing::new(goal(5000, 100), None, 0), &Node(2500), 99);
+        let mut whole = Listing::new(goal(5000, ALL), Some(stored(progress, None)), 1000);
+        let (sizes, progress) = run(&mut whole, &Node(2500), 99);
+        assert_eq!(sizes, [1000, 500, 0], "the last call looks for newer ones");
+        assert_eq!(progress, finished(2500, 5000));
+    }
+}

@@ -1,0 +1,25 @@
+//! The pin: the one finalized block that all wallets of a batch look at.
+
+use persistence_layer::batches;
+use pnl_core::Pin;
+
+use crate::attempt::Attempt;
+use crate::error::StageError;
+
+/// The pin of the batch. The first wallet that gets here asks the chain for it; of several
+/// processes the first one to store it wins.
+pub(crate) async fn run(attempt: &Attempt) -> Result<Pin, StageError> {
+    if let Some(pin) = attempt.lease.pin {
+        return Ok(pin);
+    }
+    let _alone = attempt.pin_room.lock().await;
+    // Another wallet of the batch may have set it while this one waited.
+    let batch = batches::get(&attempt.store, attempt.lease.batch).await?;
+    if let Some(pin) = batch.and_then(|batch| batch.pin) {
+        return Ok(pin);
+    }
+    let pin = attempt.source.pin().await.map_err(StageError::asking)?;
+    let pin = batches::set_pin(&attempt.store, attempt.lease.batch, pin).await?;
+    tracing::info!(block = pin.block, block_time = pin.block_time, "the batch is pinned");
+    Ok(pin)
+}

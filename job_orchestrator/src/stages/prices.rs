@@ -1,0 +1,139 @@
+//! The prices that a part of a ledger needs.
+//!
+//! Sources are asked in their order; the first that knows a price gives it. The answers of remote
+//! sources are remembered in the database, "unknown" included, so that no run asks twice. A source
+//! that cannot be asked ends the attempt: a price that is unknown because somebody was unreachable
+//! would make the result depend on luck.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chain_client::{PriceAsk, PriceKey, PriceSource, RawQuote};
+use chrono::{DateTime, TimeDelta, Utc};
+use persistence_layer::prices::{self, HourAsk, PriceAnswer, StoredPrice, StoredQuote};
+use pnl_core::ledger::{PriceRequest, PriceTable};
+
+use crate::attempt::Attempt;
+use crate::error::StageError;
+
+/// Looks up all `requests`. What no source knows is not in the table.
+pub(crate) async fn load(
+    attempt: &Attempt,
+    requests: impl IntoIterator<Item = PriceRequest>,
+) -> Result<PriceTable, StageError> {
+    let mut open: Vec<PriceRequest> = requests.into_iter().collect();
+    let mut table = PriceTable::new();
+    for source in attempt.prices.iter() {
+        if open.is_empty() {
+            break;
+        }
+        let asks: Vec<PriceAsk> = open
+            .iter()
+            .map(|request| PriceAsk {
+                chain: attempt.chain(),
+                asset: request.asset.clone(),
+                at: request.at,
+            })
+            .collect();
+        let answers = if source.is_remote() {
+            remembered(attempt, source.as_ref(), &asks).await?
+        } else {
+            source.quotes(&asks).await.map_err(StageError::asking_for_prices)?
+        };
+        let mut unknown = Vec::new();
+        for (request, answer) in open.into_iter().zip(answers) {
+            match answer {
+                Some(quote) => table.insert(request, quote.price, source.name(), quote.price_time),
+                None => unknown.push(request),
+            }
+        }
+        open = unknown;
+    }
+    Ok(table)
+}
+
+/// The answers of one source, from the database where they are there.
+async fn remembered(
+    attempt: &Attempt,
+    source: &dyn PriceSource,
+    asks: &[PriceAsk],
+) -> Result<Vec<Option<RawQuote>>, StageError> {
+    let keys_of_asks: Vec<Option<PriceKey>> = asks.iter().map(|ask| source.key(ask)).collect();
+    let keys: BTreeSet<PriceKey> = keys_of_asks.iter().flatten().cloned().collect();
+    let keys: Vec<PriceKey> = keys.into_iter().collect();
+    let hours: Vec<HourAsk> = keys.iter().map(hour_ask).collect();
+    let stored = prices::get(&attempt.store, source.name(), &hours).await?;
+    let now = Utc::now();
+    let mut known: BTreeMap<PriceKey, Option<RawQuote>> = BTreeMap::new();
+    let mut missing: Vec<PriceKey> = Vec::new();
+    for (key, stored) in keys.into_iter().zip(stored) {
+        match stored {
+            Some(stored) if is_settled(&stored, key.at, now) => {
+                let quote = stored
+                    .quote
+                    .map(|quote| RawQuote { price: quote.price, price_time: quote.price_time });
+                known.insert(key, quote);
+            }
+            _ => missing.push(key),
+        }
+    }
+    for chunk in missing.chunks(ASKED_AT_ONCE) {
+        let answers = source.fetch(chunk).await.map_err(StageError::asking_for_prices)?;
+        let rows: Vec<PriceAnswer> = chunk
+            .iter()
+            .zip(&answers)
+            .map(|(key, answer)| PriceAnswer {
+                ask: hour_ask(key),
+                quote: answer
+                    .as_ref()
+                    .map(|quote| StoredQuote { price: quote.price, price_time: quote.price_time }),
+            })
+            .collect();
+        prices::put(&attempt.store, source.name(), &rows).await?;
+        attempt.note_progress(rows.len() as u64);
+        known.extend(chunk.iter().cloned().zip(answers));
+    }
+    let covering = asks.iter().zip(keys_of_asks).map(|(ask, key)| {
+        let quote = known.get(&key?)?.clone()?;
+        quote.covers(ask.at).then_some(quote)
+    });
+    Ok(covering.collect())
+}
+
+fn hour_ask(key: &PriceKey) -> HourAsk {
+    HourAsk { coin: key.coin.clone(), at_hour: key.at }
+}
+
+/// Whether a stored answer stands. An "unknown" that was given while the hour was young may have
+/// been too early, and is asked for again after a while.
+fn is_settled(stored: &StoredPrice, at_hour: i64, now: DateTime<Utc>) -> bool {
+    stored.quote.is_some()
+        || stored.asked_at.timestamp().saturating_sub(at_hour) > YOUNG_HOUR_SECONDS
+        || now - stored.asked_at < ASK_AGAIN_AFTER
+}
+
+/// Keys asked for before the answers are stored: a time limit loses at most so many.
+const ASKED_AT_ONCE: usize = 50;
+/// Sources have their prices of an hour a day later at the latest.
+const YOUNG_HOUR_SECONDS: i64 = 24 * 3600;
+/// How long an early "unknown" stands.
+const ASK_AGAIN_AFTER: TimeDelta = TimeDelta::hours(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_price_is_asked_for_again_only_when_it_was_asked_too_early() {
+        let hour = 1_700_000_000 / 3600 * 3600;
+        let settled = |asked_after: i64, looked_after: i64, known: bool| {
+            let at = |seconds| DateTime::from_timestamp(hour + seconds, 0).unwrap();
+            let quote =
+                known.then(|| StoredQuote { price: "1".parse().unwrap(), price_time: hour });
+            is_settled(&StoredPrice { quote, asked_at: at(asked_after) }, hour, at(looked_after))
+        };
+        assert!(settled(60, 90, false), "just asked");
+        assert!(!settled(60, 60 + 3600, false), "asked in its own hour, an hour ago");
+        assert!(settled(2 * 86_400, 90 * 86_400, false), "asked two days later");
+        assert!(settled(60, 90 * 86_400, true), "a known price stands");
+    }
+}

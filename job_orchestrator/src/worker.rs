@@ -1,0 +1,181 @@
+//! One wallet from its claim to the end of the attempt.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use chain_client::CallCounter;
+use futures::FutureExt;
+use persistence_layer::wallet_tasks::{self, Transition};
+use tokio_util::sync::CancellationToken;
+
+use crate::attempt::Attempt;
+use crate::error::StageError;
+use crate::metrics::{AttemptOutcome, Stage};
+use crate::outage::OutageGates;
+use crate::outcome::{self, AttemptEnd, Decision, RetryRules, Spent};
+use crate::running::{Stop, StopSignal};
+use crate::stages;
+
+/// Pause before the end of an attempt is written again when the database is away.
+const SETTLE_PAUSE: Duration = Duration::from_millis(500);
+
+/// Works on the wallet until it is done, fails, runs out of time or is told to stop, and writes
+/// what became of it.
+pub(crate) async fn run(
+    attempt: Attempt,
+    mut stop: StopSignal,
+    gates: Arc<OutageGates>,
+    shutdown: CancellationToken,
+) {
+    tracing::info!(attempts = attempt.lease.attempts, "acquired processing slot");
+    let begun = Instant::now();
+    let calls = CallCounter::new();
+    let end = tokio::select! {
+        // A wallet that is done is done, also when the order to stop came at the same moment.
+        biased;
+        end = calls.scope(Box::pin(work(&attempt, &calls))) => end,
+        reason = stop.wait() => Err(match reason {
+            Stop::LeaseLost => AttemptEnd::LeaseLost,
+            Stop::Cancelled => AttemptEnd::Cancelled,
+            Stop::Released => AttemptEnd::Released,
+        }),
+    };
+    let seconds = begun.elapsed().as_secs_f64();
+    match end {
+        Ok(()) => {
+            gates.worked(attempt.chain());
+            attempt.metrics.attempt(attempt.chain(), AttemptOutcome::Done);
+            tracing::info!(seconds, "wallet done");
+        }
+        Err(end) => {
+            match &end {
+                AttemptEnd::Failed(StageError::Outage { detail }) => {
+                    let source = Arc::clone(&attempt.source);
+                    gates.close(attempt.chain(), detail, source, shutdown);
+                }
+                AttemptEnd::Failed(StageError::PricesAway { .. }) => gates.prices_away(),
+                _ => {}
+            }
+            settle(&attempt, &end, &gates, seconds).await;
+        }
+    }
+}
+
+/// Ends a wallet whose batch asks for something that this version cannot read.
+pub(crate) async fn refuse(attempt: Attempt, gates: &OutageGates, error: &str) {
+    let error = StageError::permanent("unreadable-request", &error);
+    settle(&attempt, &AttemptEnd::Failed(error), gates, 0.0).await;
+}
+
+/// The stages under the time limit. A panic in them ends this wallet only.
+async fn work(attempt: &Attempt, calls: &CallCounter) -> Result<(), AttemptEnd> {
+    let limit = attempt.settings.wallet_timeout();
+    let stages = AssertUnwindSafe(stages(attempt, calls)).catch_unwind();
+    match tokio::time::timeout(limit, stages).await {
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(error))) => Err(AttemptEnd::Failed(error)),
+        Ok(Err(_panic)) => Err(AttemptEnd::Panicked),
+        Err(_) => {
+            let progressed = attempt.progressed.load(Ordering::Relaxed);
+            Err(AttemptEnd::TimedOut { limit, progressed })
+        }
+    }
+}
+
+async fn stages(attempt: &Attempt, calls: &CallCounter) -> Result<(), StageError> {
+    let timer = |stage| attempt.metrics.stage(stage);
+    let pin = {
+        let _timer = timer(Stage::Pin);
+        stages::pin::run(attempt).await?
+    };
+    let fetched = {
+        let _timer = timer(Stage::Fetch);
+        stages::fetch::run(attempt, pin).await?
+    };
+    let ordered = {
+        let _timer = timer(Stage::Order);
+        stages::history::run(attempt, fetched).await?
+    };
+    let books = {
+        let _timer = timer(Stage::Ledger);
+        stages::ledger::run(attempt, &ordered).await?
+    };
+    let _timer = timer(Stage::Finish);
+    let calls = serde_json::to_value(calls.by_method())
+        .map_err(|error| StageError::Storage { detail: error.to_string() })?;
+    let finished = stages::finish::run(attempt, pin, ordered, books, calls).await?;
+    Ok(wallet_tasks::finish(&attempt.store, &attempt.lease, &finished).await?)
+}
+
+/// Writes the end of an attempt that has no result.
+async fn settle(attempt: &Attempt, end: &AttemptEnd, gates: &OutageGates, seconds: f64) {
+    let chain = attempt.chain();
+    let outage_limit_passed = match end {
+        AttemptEnd::Failed(StageError::PricesAway { .. }) => gates.prices_limit_passed(),
+        _ => gates.limit_passed(chain),
+    };
+    let rules = RetryRules {
+        max_attempts: attempt.settings.max_attempts,
+        max_continuations: attempt.settings.max_continuations,
+        backoff: Duration::from_secs(attempt.settings.backoff_seconds),
+        outage_limit_passed,
+    };
+    let spent =
+        Spent { attempts: attempt.lease.attempts, continuations: attempt.lease.continuations };
+    let jitter = rand::random_range(0..=1000);
+    let decision = outcome::decide(end, spent, &rules, jitter);
+    log_end(end, &decision, seconds);
+    attempt.metrics.attempt(chain, outcome_label(&decision));
+    let Decision::Apply(transition) = decision else { return };
+
+    // With the database away the lease is worth a few tries; afterwards the sweeper has it.
+    let give_up = Instant::now() + attempt.settings.lease();
+    loop {
+        match wallet_tasks::transition(&attempt.store, &attempt.lease, &transition).await {
+            Ok(()) => return,
+            Err(error) if error.is_transient() && Instant::now() < give_up => {
+                tokio::time::sleep(SETTLE_PAUSE).await;
+            }
+            Err(error) => {
+                tracing::warn!(code = error.code(), %error, "the end of the attempt was not stored");
+                return;
+            }
+        }
+    }
+}
+
+fn log_end(end: &AttemptEnd, decision: &Decision, seconds: f64) {
+    let next = match decision {
+        Decision::Leave => "left to its new holder",
+        Decision::Apply(Transition::End { state, .. }) => state.as_str(),
+        Decision::Apply(Transition::Requeue { reason, .. }) => reason.as_str(),
+    };
+    match end {
+        AttemptEnd::TimedOut { limit, progressed } => {
+            tracing::warn!(next, progressed, "{}", outcome::limit_text(*limit));
+        }
+        AttemptEnd::Failed(error) => {
+            tracing::warn!(next, seconds, code = error.code(), %error, "the attempt failed");
+        }
+        AttemptEnd::Panicked => tracing::error!(next, seconds, "the wallet's work panicked"),
+        AttemptEnd::Cancelled => tracing::info!(next, seconds, "the wallet was cancelled"),
+        AttemptEnd::Released => tracing::info!(next, seconds, "the wallet was released"),
+        AttemptEnd::LeaseLost => tracing::warn!(next, seconds, "the lease was lost"),
+    }
+}
+
+fn outcome_label(decision: &Decision) -> AttemptOutcome {
+    use persistence_layer::wallet_tasks::EndState;
+    match decision {
+        Decision::Leave => AttemptOutcome::LeaseLost,
+        Decision::Apply(Transition::Requeue { costs_attempt: true, .. }) => AttemptOutcome::Retried,
+        Decision::Apply(Transition::Requeue { .. }) => AttemptOutcome::Requeued,
+        Decision::Apply(Transition::End { state, .. }) => match state {
+            EndState::Failed => AttemptOutcome::Failed,
+            EndState::TimedOut => AttemptOutcome::TimedOut,
+            EndState::Cancelled => AttemptOutcome::Cancelled,
+        },
+    }
+}
