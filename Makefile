@@ -1,0 +1,40 @@
+# One word for each thing that is done often. `make demo` and `make test` need nothing but a Rust
+# toolchain, git and make on a Debian or Ubuntu: they install what else is missing.
+
+.PHONY: help demo test ci fmt lint build release run docs sqlx-prepare
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
+
+demo: ## build, run the service on a small recorded chain, print a table of P&L (KEEP=1 keeps it running)
+	scripts/demo.sh
+
+test: ## all tests, on a PostgreSQL and a Redis that are started for them
+	scripts/setup.sh --tests
+	scripts/with-services.sh scripts/run-tests.sh
+
+ci: ## everything that must hold before a change is taken
+	.ci/run
+
+fmt: ## format the code
+	cargo fmt --all
+
+lint: ## format check, clippy with warnings as errors, checks of the tree
+	cargo fmt --all --check
+	SQLX_OFFLINE=true cargo clippy --workspace --all-targets --locked -- -D warnings
+	scripts/check-tree.sh
+
+build: ## debug build
+	SQLX_OFFLINE=true cargo build --workspace --locked
+
+release: ## release build: target/release/pnl-tracker
+	SQLX_OFFLINE=true cargo build --release --locked -p api_server
+
+run: ## run the service with config.toml
+	SQLX_OFFLINE=true cargo run --release --locked -p api_server --bin pnl-tracker -- serve
+
+docs: ## documentation of the code: target/doc
+	SQLX_OFFLINE=true cargo doc --workspace --no-deps --document-private-items --locked
+
+sqlx-prepare: ## renew .sqlx after a change of queries or migrations
+	scripts/with-services.sh bash -c 'DATABASE_URL=$$TEST_DATABASE_URL scripts/prepare-queries.sh'
