@@ -55,6 +55,13 @@ impl Deposits {
     }
 }
 
+impl Deposits {
+    /// How much larger the deposit in one account became.
+    pub(crate) fn change(&self, index: KeyIndex) -> i128 {
+        u64_difference(self.after[index.get()], self.before[index.get()])
+    }
+}
+
 fn u64_difference(large: u64, small: u64) -> i128 {
     i128::from(large) - i128::from(small)
 }

@@ -25,6 +25,8 @@ pub(crate) struct Labels {
     all: Vec<Category>,
     /// Whether an instruction of an exchange added or removed liquidity.
     liquidity: bool,
+    /// Whether a program without a name ran.
+    unnamed_program: bool,
 }
 
 impl Labels {
@@ -33,7 +35,10 @@ impl Labels {
         let mut oracle = None;
         for step in &recording.steps {
             labels.liquidity |= liquidity::is_liquidity(&step.program, &step.tag);
-            let Some(program) = programs::by_id(&step.program) else { continue };
+            let Some(program) = programs::by_id(&step.program) else {
+                labels.unnamed_program = true;
+                continue;
+            };
             if !labels.all.contains(&program.category) {
                 labels.all.push(program.category);
             }
@@ -157,11 +162,12 @@ impl Facts {
             Some(Action::Approve { owner, .. } | Action::Revoke { owner, .. }) => {
                 self.approved |= keys.at(*owner) == *wallet;
             }
-            Some(Action::TokenTransfer { from, to, .. }) => {
-                self.own_transfer |= owns(*from) && owns(*to);
+            Some(Action::TokenTransfer { from, to, amount, .. }) => {
+                self.own_transfer |= *amount > 0 && owns(*from) && owns(*to);
             }
-            Some(Action::Lamports { from, to, .. }) => {
-                self.own_transfer |= keys.at(*from) == *wallet && keys.at(*to) == *wallet;
+            Some(Action::Lamports { from, to, lamports, .. }) => {
+                let is_own = keys.at(*from) == *wallet && keys.at(*to) == *wallet;
+                self.own_transfer |= *lamports > 0 && is_own;
             }
             _ => {}
         }
@@ -196,7 +202,8 @@ impl Facts {
         for category in &labels.outer {
             match category {
                 Category::Lend => return TxKind::Lend,
-                Category::Bridge => return TxKind::Bridge,
+                // A swap on the way to another chain: what is bridged left the wallet in it.
+                Category::Bridge if self.signed => return TxKind::Bridge,
                 Category::LiquidStake => return TxKind::Swap,
                 _ => {}
             }
@@ -217,7 +224,10 @@ impl Facts {
             return TxKind::Mint;
         }
         let is_dust = self.ins == 1 && (1..=SPAM_LAMPORTS).contains(&self.native_in);
-        if is_dust && !self.signed { TxKind::Spam } else { TxKind::TransferIn }
+        // What a program pays out is no advertisement, however little it is.
+        let is_plain = labels.all.iter().all(|category| *category == Category::Base)
+            && !labels.unnamed_program;
+        if is_dust && is_plain && !self.signed { TxKind::Spam } else { TxKind::TransferIn }
     }
 
     fn gave(&self, labels: &Labels) -> TxKind {
@@ -232,15 +242,27 @@ impl Facts {
         if self.single_token {
             return Some(TxKind::Nft);
         }
-        if let Some(kind) = named_kind(&labels.outer, labels) {
-            let needs_signature = kind == TxKind::Claim;
-            return (self.signed || !needs_signature).then_some(kind);
+        let traded = labels.ran(Category::Exchange) || labels.ran(Category::Router);
+        match named_kind(&labels.outer, labels) {
+            // Who fills somebody else's order by a trade keeps the difference.
+            Some(TxKind::Order) if traded && self.signed => return Some(TxKind::Swap),
+            Some(TxKind::Claim) if !self.signed => {}
+            Some(kind) => return Some(kind),
+            None => {}
         }
-        if labels.exchange && self.signed && self.ins + self.outs == 1 {
-            // A round trip that ends in the asset it began with.
-            return Some(TxKind::Swap);
+        if traded && self.signed {
+            // A round trip ends in the asset it began with; two assets go the same way when they
+            // enter or leave a pool.
+            let is_trip = self.ins + self.outs == 1 || labels.ran(Category::Router);
+            return Some(if is_trip { TxKind::Swap } else { TxKind::Liquidity });
         }
-        named_kind(&labels.all, labels).filter(|kind| *kind != TxKind::Claim)
+        match named_kind(&labels.all, labels) {
+            Some(TxKind::Claim) => None,
+            // Inside a trade, others only receive or lose their share of it, but for the owner of
+            // an order that is filled.
+            Some(kind) if traded => (kind == TxKind::Order).then_some(kind),
+            kind => kind,
+        }
     }
 }
 

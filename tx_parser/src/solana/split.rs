@@ -82,21 +82,24 @@ impl Movements {
             let (pre, post) = (i128::from(recording.pre[at]), i128::from(recording.post[at]));
             if key == *wallet {
                 split.change += post - pre;
+                // Only an account that a program owns has a deposit of its own; its address may
+                // sign or own tokens all the same.
+                split.rent += self.deposits.change(index);
             }
             let owned = |held: &&Holding| held.owner == Some(*wallet);
             if let Some(held) = self.accounts.before[at].as_ref().filter(owned) {
-                // A wallet that is itself a token account's address is counted once.
+                // An account that owns itself is counted once.
                 if key != *wallet {
                     split.change -= pre;
+                    split.rent -= i128::from(self.deposits.before[at]);
                 }
-                split.rent -= i128::from(self.deposits.before[at]);
                 split.add_token(&held.mint, held.decimals, -i128::from(held.amount));
             }
             if let Some(held) = self.accounts.after[at].as_ref().filter(owned) {
                 if key != *wallet {
                     split.change += post;
+                    split.rent += i128::from(self.deposits.after[at]);
                 }
-                split.rent += i128::from(self.deposits.after[at]);
                 split.add_token(&held.mint, held.decimals, i128::from(held.amount));
             }
         }

@@ -7,6 +7,7 @@ use pnl_core::{Address, AssetId, Chain, RawDelta, TxKind, TxStatus, WalletTransa
 
 use super::encoding::Recording;
 use super::labels::{self, Labels};
+use super::programs::ids::TokenProgram;
 use super::pubkey::Pubkey;
 use super::split::{Movements, Split};
 
@@ -98,7 +99,8 @@ fn notes(recording: &Recording, movements: &Movements, split: &Split) -> Vec<Not
             "the recording has no inner instructions; tips and rent paid in them are in net";
         add("inner_instructions_missing", detail.to_owned());
     }
-    if !recording.has_token_rows {
+    let names_tokens = TokenProgram::ALL.iter().any(|program| keys.contains(&program.id()));
+    if !recording.failed && !recording.has_token_rows && names_tokens {
         let detail = "the recording has no token balances; tokens that moved are not in net";
         add("token_balances_missing", detail.to_owned());
     }

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use sha2::{Digest, Sha256};
 
-use super::super::pubkey::Pubkey;
+use crate::solana::pubkey::Pubkey;
 
 /// How a program tags the instructions that change liquidity.
 enum Tags {

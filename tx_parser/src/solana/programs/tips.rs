@@ -2,7 +2,7 @@
 //!
 //! Source: Jito's documentation lists eight accounts; a transfer to any of them is a tip.
 
-use super::super::pubkey::Pubkey;
+use crate::solana::pubkey::Pubkey;
 
 const TIP_ACCOUNTS: [Pubkey; 8] = [
     Pubkey::literal("96gYZGLnJYVFmbjzopPSU6QiEV5fGqZNyN9nmNhvrZU5"),
