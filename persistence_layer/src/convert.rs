@@ -47,6 +47,12 @@ pub(crate) fn pin(block: Option<i64>, time: Option<i64>) -> Result<Option<Pin>, 
     }
 }
 
+/// JSON for a column of type `json`, which keeps it byte for byte. The driver would send a value as
+/// `jsonb`, which reorders members and refuses `\u0000`.
+pub(crate) fn json_text(value: &serde_json::Value) -> String {
+    value.to_string()
+}
+
 /// A span of time as an interval, in whole microseconds.
 pub(crate) fn interval(span: Duration) -> Result<PgInterval, StoreError> {
     let microseconds =

@@ -11,7 +11,7 @@ use pnl_core::{Chain, Pin, WalletRef};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::convert::{from_bigint, from_integer, interval, to_bigint, to_integer};
+use crate::convert::{from_bigint, from_integer, interval, json_text, to_bigint, to_integer};
 use crate::error::StoreError;
 use crate::store::{Store, run};
 use crate::wallet_tasks::{Lease, hold};
@@ -176,8 +176,8 @@ pub(crate) async fn complete(
         head.pin.block_time,
         head.input_hash,
         head.price_set_hash,
-        head.coverage,
-        head.context,
+        json_text(&head.coverage),
+        json_text(&head.context),
         to_integer(head.chunks, "chunks")?,
         to_bigint(head.events, "events")?
     )

@@ -1,3 +1,3 @@
--- batches/insert: $1 id, $2 chain, $3 request, $4 trace id, $5 number of wallets
+-- batches/insert: $1 id, $2 chain, $3 request as text, $4 trace id, $5 number of wallets
 insert into batches (id, chain, request, trace_id, total)
-values ($1, $2, $3, $4, $5)
+values ($1, $2, $3::text::json, $4, $5)

@@ -1,4 +1,4 @@
--- wallet_tasks/requeue: $1 task, $2 fence, $3 delay, $4 reason, $5 costs an attempt, $6 error
+-- wallet_tasks/requeue: $1 task, $2 fence, $3 delay, $4 reason, $5 costs an attempt, $6 error as text
 -- No row: the lease was lost. A ready task goes behind the head of the queue, so that a wallet of
 -- many attempts takes turns with the others; a delayed one has waited and keeps its place.
 update wallet_tasks
@@ -9,9 +9,10 @@ set state = case when $3::interval > interval '0' then 'delayed' else 'queued' e
     worker = null,
     attempts = attempts + case when $5 then 1 else 0 end,
     continuations = continuations + case when $4 = 'continued' then 1 else 0 end,
-    error = coalesce($6, error),
-    vtime = greatest(vtime, coalesce(
-        (select q.vtime + 1 from wallet_tasks q
-         where q.state = 'queued' order by q.prio, q.vtime, q.id limit 1),
-        vtime))
+    error = coalesce($6::text::json, error),
+    vtime = case when $3::interval > interval '0' then vtime
+        else greatest(vtime, (
+            select q.vtime + 1 from wallet_tasks q
+            where q.state = 'queued' order by q.prio, q.vtime, q.id limit 1))
+        end
 where id = $1 and fence = $2 and state = 'running'

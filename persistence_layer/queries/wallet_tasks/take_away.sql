@@ -1,5 +1,5 @@
 -- wallet_tasks/take_away: $1 task, $2 fence, $3 most takeovers, $4 cancel requested, $5 error when
--- parked. No row: the lease holds again, or somebody else took it away.
+-- parked, as text. No row: the lease holds again, or somebody else took it away.
 with expired as (
     select id,
         case when progress > progress_at_claim then 0 else takeovers + 1 end as takeovers
@@ -21,7 +21,7 @@ set state = j.state,
     takeovers = j.takeovers,
     lease_until = null,
     worker = null,
-    error = case when j.state = 'failed' then $5 else t.error end,
+    error = case when j.state = 'failed' then $5::text::json else t.error end,
     finished_at = case when j.state <> 'queued' then clock_timestamp() end
 from judged j
 where t.id = j.id

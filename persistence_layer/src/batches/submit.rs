@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::{BatchId, IdempotencyClaim, NewBatch, Submitted};
-use crate::convert::{interval, to_integer};
+use crate::convert::{interval, json_text, to_integer};
 use crate::error::StoreError;
 use crate::store::{Store, run};
 use crate::wallet_tasks::notify;
@@ -34,7 +34,7 @@ pub async fn submit(
             "queries/batches/insert.sql",
             new.id.0,
             new.chain.as_str(),
-            new.request,
+            json_text(&new.request),
             new.trace_id,
             total
         )
@@ -101,7 +101,7 @@ async fn remember(
         claim.key,
         claim.fingerprint,
         batch.0,
-        response
+        json_text(response)
     )
     .execute(&mut *tx)
     .await?;

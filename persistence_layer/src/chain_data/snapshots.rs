@@ -2,7 +2,7 @@
 
 use pnl_core::WalletRef;
 
-use crate::convert::{from_bigint, to_bigint};
+use crate::convert::{from_bigint, json_text, to_bigint};
 use crate::error::StoreError;
 use crate::store::{Store, run};
 use crate::wallet_tasks::{Lease, hold};
@@ -64,7 +64,7 @@ pub async fn put_snapshot(
             lease.wallet.address.as_str(),
             pin,
             node,
-            snapshot.balances
+            json_text(&snapshot.balances)
         )
         .execute(tx)
         .await?;

@@ -138,27 +138,27 @@ pub async fn latest(
             "-- wallet_latest/list\nselect chain, wallet, batch_id, ",
         );
         for money in ["total_pnl_usd", "realized_gain_usd", "unrealized_gain_usd", "fees_usd"] {
-            query.push(format_args!("trim_scale({money})::text as {money}, "));
+            query.push(format_args!("trim_scale(l.{money})::text as {money}, "));
         }
         query
             .push("trades, transactions, trim_scale(token_win_rate)::text as token_win_rate, ")
-            .push(format_args!("complete, analyzed_at, {column}::text as key "))
-            .push("from wallet_latest where true");
+            .push(format_args!("complete, analyzed_at, l.{column}::text as key "))
+            .push("from wallet_latest l where true");
         if let Some(chain) = chain {
             query.push(" and chain = ").push_bind(chain.as_str());
         }
         if let Some(after) = after {
             let (beyond, of_type) = (if ascending { ">" } else { "<" }, sort.column_type());
-            query.push(format_args!(" and ({column} {beyond} "));
+            query.push(format_args!(" and (l.{column} {beyond} "));
             query.push_bind(&after.key).push(format_args!("::text::{of_type}"));
-            query.push(format_args!(" or {column} = "));
+            query.push(format_args!(" or l.{column} = "));
             query.push_bind(&after.key).push(format_args!("::text::{of_type}"));
             query.push(" and (chain, wallet) > (");
             query.push_bind(after.wallet.chain.as_str()).push(", ");
             query.push_bind(after.wallet.address.as_str()).push("))");
         }
         let direction = if ascending { "asc" } else { "desc" };
-        query.push(format_args!(" order by {column} {direction}, chain, wallet limit "));
+        query.push(format_args!(" order by l.{column} {direction}, chain, wallet limit "));
         query.push_bind(i64::from(limit));
         Ok(query.build().fetch_all(tx).await?)
     })?;

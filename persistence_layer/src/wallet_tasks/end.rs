@@ -8,7 +8,7 @@ use super::{
     EndState, FinishedWallet, Lease, LockedBatch, TaskError, Transition, WaitReason, lock_batch,
     notify, settle_batch,
 };
-use crate::convert::interval;
+use crate::convert::{interval, json_text};
 use crate::error::StoreError;
 use crate::store::{Store, run};
 use crate::{ledgers, results};
@@ -59,7 +59,7 @@ pub async fn finish(
             "queries/wallet_tasks/finish.sql",
             lease.task_id,
             lease.fence,
-            finished.calls
+            json_text(&finished.calls)
         )
         .execute(&mut *tx)
         .await?;
@@ -144,9 +144,9 @@ pub(crate) async fn close_attempt(
     Ok(())
 }
 
-fn to_json(error: Option<&TaskError>) -> Result<Option<serde_json::Value>, StoreError> {
+pub(super) fn to_json(error: Option<&TaskError>) -> Result<Option<String>, StoreError> {
     error
-        .map(serde_json::to_value)
+        .map(serde_json::to_string)
         .transpose()
         .map_err(|_| StoreError::OutOfRange("task error as JSON"))
 }

@@ -1,5 +1,6 @@
 //! Taking tasks away from workers that died.
 
+use super::end::to_json;
 use super::{Swept, TaskError, close_attempt, lock_batch, notify, settle_batch};
 use crate::batches::BatchId;
 use crate::convert::to_integer;
@@ -49,7 +50,7 @@ async fn take_away(
     batch: BatchId,
     max_takeovers: i32,
 ) -> Result<Option<Taken>, StoreError> {
-    let crashed = serde_json::to_value(TaskError {
+    let crashed = to_json(Some(&TaskError {
         code: "worker-crashed".to_owned(),
         title: "The worker died repeatedly".to_owned(),
         detail: format!(
@@ -57,8 +58,7 @@ async fn take_away(
              nothing new"
         ),
         retryable: true,
-    })
-    .map_err(|_| StoreError::OutOfRange("task error as JSON"))?;
+    }))?;
     run!(store, "wallet_tasks/take_away", async |tx| {
         let Some(locked) = lock_batch(tx, batch).await? else { return Ok(None) };
         let row = sqlx::query_file!(

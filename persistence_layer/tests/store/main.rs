@@ -3,4 +3,16 @@
 
 mod support;
 
+mod admission;
+mod chain_data;
+mod control;
+mod ends;
+mod fairness;
+mod leases;
+mod ledgers;
+mod prices;
 mod queue;
+mod redis;
+mod results;
+mod schema;
+mod server;

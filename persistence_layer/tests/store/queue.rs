@@ -1,9 +1,19 @@
-//! Claims.
+//! Claims: order, exclusions, one fetch per wallet at a time.
 
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures::future::join_all;
+use persistence_layer::batches::{self, NewBatch};
 use persistence_layer::test_util::TestDatabase;
-use persistence_layer::wallet_tasks::WorkerId;
+use persistence_layer::wallet_tasks::{
+    self, QueueCounts, Transition, WaitReason, WorkerId, oldest_queued_age, queue_counts,
+};
+use pnl_core::Chain;
 
-use crate::support::{claim, submit};
+use crate::support::{
+    LONG, batch, claim, claim_one, failed, finish, new_batch, requeue, submit, transition,
+};
 
 #[tokio::test]
 async fn tasks_are_claimed_in_order_and_each_once() {
@@ -16,7 +26,9 @@ async fn tasks_are_claimed_in_order_and_each_once() {
     let ordinals: Vec<u32> = first.iter().chain(&second).map(|lease| lease.ordinal).collect();
     assert_eq!(ordinals, [0, 1, 2, 3, 4]);
     assert!(first.iter().all(|lease| lease.batch == batch && lease.fence == 1));
+    assert!(first.iter().all(|lease| lease.worker == worker));
     assert!(claim(store, &worker, 3).await.is_empty());
+    assert!(claim(store, &worker, 0).await.is_empty());
 }
 
 #[tokio::test]
@@ -26,4 +38,177 @@ async fn the_store_can_be_used_from_spawned_tasks() {
     submit(&store, 0..2).await;
     let claimed = tokio::spawn(async move { claim(&store, &WorkerId::generate(), 2).await.len() });
     assert_eq!(claimed.await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn many_workers_at_once_claim_every_task_once() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..200).await;
+    let workers: Vec<WorkerId> = (0..8).map(|_| WorkerId::generate()).collect();
+    let claimed = join_all(workers.iter().map(async |worker| {
+        let mut tasks = Vec::new();
+        loop {
+            let some = claim(store, worker, 5).await;
+            if some.is_empty() {
+                return tasks;
+            }
+            tasks.extend(some.into_iter().map(|lease| lease.task_id));
+        }
+    }))
+    .await;
+    let all: Vec<i64> = claimed.into_iter().flatten().collect();
+    assert_eq!(all.len(), 200);
+    assert_eq!(all.iter().collect::<HashSet<_>>().len(), 200);
+}
+
+#[tokio::test]
+async fn a_wallet_of_several_batches_runs_one_at_a_time() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    // Wallet 0 three times, and others behind it.
+    for others in [1..3, 3..5, 5..7] {
+        submit(store, std::iter::once(0).chain(others)).await;
+    }
+    let worker = WorkerId::generate();
+    let held = claim(store, &worker, 9).await;
+    let of_wallet_0 = |leases: &[wallet_tasks::Lease]| {
+        leases.iter().filter(|lease| lease.wallet.address.as_str() == "wallet0").count()
+    };
+    assert_eq!(held.len(), 7, "the two that wait do not block the others");
+    assert_eq!(of_wallet_0(&held), 1);
+    assert!(claim(store, &worker, 9).await.is_empty());
+    // Each end lets the next one in.
+    let first = held.iter().find(|lease| lease.wallet.address.as_str() == "wallet0").unwrap();
+    finish(store, first).await;
+    let second = claim(store, &worker, 9).await;
+    assert_eq!((second.len(), of_wallet_0(&second)), (1, 1));
+    transition(store, &second[0], &failed()).await;
+    let third = claim(store, &worker, 9).await;
+    assert_eq!((third.len(), of_wallet_0(&third)), (1, 1));
+}
+
+#[tokio::test]
+async fn workers_that_race_for_the_same_wallets_never_run_one_twice() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    for _ in 0..4 {
+        submit(store, 0..20).await;
+    }
+    let running: std::sync::Mutex<HashSet<String>> = std::sync::Mutex::default();
+    let workers: Vec<WorkerId> = (0..6).map(|_| WorkerId::generate()).collect();
+    let done = join_all(workers.iter().map(async |worker| {
+        let (mut done, mut idle) = (0, 0);
+        while idle < 20 {
+            let held = claim(store, worker, 4).await;
+            if held.is_empty() {
+                idle += 1;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            }
+            idle = 0;
+            for lease in &held {
+                let new = running.lock().unwrap().insert(lease.wallet.to_string());
+                assert!(new, "{} runs twice", lease.wallet);
+            }
+            for lease in &held {
+                // The next holder may have it as soon as the end is committed.
+                running.lock().unwrap().remove(&lease.wallet.to_string());
+                // A delayed end meets the promotion of others in their claims.
+                if lease.fence == 1 && lease.ordinal % 3 == 0 {
+                    let soon = Transition::Requeue {
+                        delay: Duration::from_millis(5),
+                        reason: WaitReason::Backoff,
+                        costs_attempt: true,
+                        error: None,
+                    };
+                    transition(store, lease, &soon).await;
+                } else {
+                    finish(store, lease).await;
+                    done += 1;
+                }
+            }
+        }
+        done
+    }))
+    .await;
+    assert_eq!(done.iter().sum::<usize>(), 80);
+}
+
+#[tokio::test]
+async fn a_delayed_task_waits_for_its_time() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..2).await;
+    let later = Transition::Requeue {
+        delay: Duration::from_millis(300),
+        reason: WaitReason::Backoff,
+        costs_attempt: true,
+        error: None,
+    };
+    transition(store, &claim_one(store).await, &later).await;
+    let counts = queue_counts(store).await.unwrap();
+    assert_eq!(counts, QueueCounts { queued: 1, delayed: 1, running: 0 });
+    assert_eq!(claim_one(store).await.ordinal, 1);
+    let worker = WorkerId::generate();
+    assert!(claim(store, &worker, 1).await.is_empty());
+    tokio::time::sleep(Duration::from_millis(350)).await;
+    let due = claim(store, &worker, 1).await;
+    assert_eq!((due[0].ordinal, due[0].attempts, due[0].fence), (0, 1, 2));
+}
+
+#[tokio::test]
+async fn tasks_of_paused_chains_are_passed_over() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..3).await;
+    let base = NewBatch { chain: Chain::Base, ..new_batch(0..1) };
+    batches::submit(store, &base, 10).await.unwrap();
+    let worker = WorkerId::generate();
+    let held = wallet_tasks::claim(store, &worker, 9, LONG, &[Chain::Solana]).await.unwrap();
+    assert_eq!(held.len(), 1);
+    assert_eq!(held[0].wallet.chain, Chain::Base);
+    assert_eq!(claim(store, &worker, 9).await.len(), 3);
+}
+
+#[tokio::test]
+async fn the_age_of_the_queue_is_that_of_its_oldest_batch() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    assert_eq!(oldest_queued_age(store).await.unwrap(), None);
+    let id = submit(store, 0..1).await;
+    tokio::time::sleep(Duration::from_millis(30)).await;
+    let age = oldest_queued_age(store).await.unwrap().unwrap();
+    assert!(age >= Duration::from_millis(30), "{age:?}");
+    let lease = claim_one(store).await;
+    assert_eq!(oldest_queued_age(store).await.unwrap(), None);
+    transition(store, &lease, &requeue(WaitReason::Released)).await;
+    assert!(oldest_queued_age(store).await.unwrap().is_some());
+    assert!(batch(store, id).await.started_at.is_some());
+}
+
+#[tokio::test]
+async fn submits_and_ends_wake_the_workers() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let mut wakeups = store.wakeups().await.unwrap();
+    let heard = async |wakeups: &mut persistence_layer::wakeups::Wakeups| {
+        tokio::time::timeout(Duration::from_secs(20), wakeups.next()).await.is_ok()
+    };
+    submit(store, 0..2).await;
+    assert!(heard(&mut wakeups).await, "a submit");
+    finish(store, &claim_one(store).await).await;
+    assert!(heard(&mut wakeups).await, "a finish");
+    // The listener's connection dies; it comes back and says so.
+    let mut connection = database.connection().await;
+    sqlx::query(
+        "select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and query ilike 'listen%'",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    assert!(heard(&mut wakeups).await, "a lost connection");
+    submit(store, 5..6).await;
+    assert!(heard(&mut wakeups).await, "a submit after it");
 }

@@ -3,13 +3,24 @@
 use std::time::Duration;
 
 use persistence_layer::Store;
-use persistence_layer::batches::{self, BatchId, NewBatch, Submitted};
-use persistence_layer::wallet_tasks::{self, Lease, WorkerId};
-use pnl_core::{Address, Chain};
+use persistence_layer::batches::{self, Batch, BatchId, NewBatch, Submitted};
+use persistence_layer::ledgers::LedgerHead;
+use persistence_layer::results::SummaryRow;
+use persistence_layer::wallet_tasks::{
+    self, EndState, FinishedWallet, Lease, TaskError, Transition, WaitReason, WorkerId,
+};
+use pnl_core::{Address, Chain, Pin, Usd};
 use serde_json::json;
+use uuid::Uuid;
 
 /// A lease that outlives every test.
 pub const LONG: Duration = Duration::from_secs(600);
+
+/// A lease that has run out when the next statement looks.
+pub const OVER: Duration = Duration::ZERO;
+
+/// Where results are looked at.
+pub const PIN: Pin = Pin { block: 1000, block_time: 1_700_000_000 };
 
 /// Wallet number `n`, the same in every batch. It need not be a real address.
 pub fn wallet(n: usize) -> Address {
@@ -36,7 +47,97 @@ pub async fn submit(store: &Store, numbers: impl IntoIterator<Item = usize>) -> 
     new.id
 }
 
+/// The batch, which exists.
+pub async fn batch(store: &Store, id: BatchId) -> Batch {
+    batches::get(store, id).await.unwrap().unwrap()
+}
+
 /// Claims up to `free` tasks for a long time.
 pub async fn claim(store: &Store, worker: &WorkerId, free: u32) -> Vec<Lease> {
     wallet_tasks::claim(store, worker, free, LONG, &[]).await.unwrap()
+}
+
+/// Claims one task; there is one.
+pub async fn claim_one(store: &Store) -> Lease {
+    claim(store, &WorkerId::generate(), 1).await.pop().expect("a task is ready")
+}
+
+/// Claims one task whose holder counts as dead at once.
+pub async fn claim_and_die(store: &Store) -> Lease {
+    wallet_tasks::claim(store, &WorkerId::generate(), 1, OVER, &[])
+        .await
+        .unwrap()
+        .pop()
+        .expect("a task is ready")
+}
+
+/// A result with nothing special about it.
+pub fn finished() -> FinishedWallet {
+    FinishedWallet {
+        ledger: None,
+        report_json: r#"{"method":"fifo","total_pnl_usd":"1.5"}"#.to_owned(),
+        summary: SummaryRow {
+            pin: PIN,
+            total_pnl_usd: usd("1.5"),
+            realized_gain_usd: usd("1"),
+            unrealized_gain_usd: usd("0.5"),
+            fees_usd: usd("0"),
+            trades: 3,
+            transactions: 7,
+            token_win_rate: None,
+            complete: true,
+            full_history_default_method: true,
+        },
+        calls: json!({"getTransaction": 7}),
+    }
+}
+
+/// Head of a ledger at `block` with so many chunks of `events_per_chunk` events.
+pub fn ledger_head(ledger_id: Uuid, block: u64, chunks: u32, events: u64) -> LedgerHead {
+    LedgerHead {
+        ledger_id,
+        pin: Pin { block, block_time: 1_700_000_000 },
+        input_hash: "input".to_owned(),
+        price_set_hash: "prices".to_owned(),
+        coverage: json!({"complete": true}),
+        cut: false,
+        chunks,
+        events,
+        context: json!({"unexplained": []}),
+    }
+}
+
+/// Dollars.
+pub fn usd(text: &str) -> Usd {
+    text.parse().unwrap()
+}
+
+/// An error with `code`.
+pub fn task_error(code: &str) -> TaskError {
+    TaskError {
+        code: code.to_owned(),
+        title: "Title".to_owned(),
+        detail: "What went wrong".to_owned(),
+        retryable: true,
+    }
+}
+
+/// Back to the queue at once, free.
+pub fn requeue(reason: WaitReason) -> Transition {
+    Transition::Requeue { delay: Duration::ZERO, reason, costs_attempt: false, error: None }
+}
+
+/// The end as failed.
+pub fn failed() -> Transition {
+    Transition::End { state: EndState::Failed, error: Some(task_error("bad-data")) }
+}
+
+/// Stores a result under a lease.
+pub async fn finish(store: &Store, lease: &Lease) {
+    wallet_tasks::finish(store, lease, &finished()).await.unwrap();
+}
+
+/// Ends an attempt otherwise.
+pub async fn transition(store: &Store, lease: &Lease, transition: &Transition) {
+    wallet_tasks::transition(store, lease, transition).await.unwrap();
 }

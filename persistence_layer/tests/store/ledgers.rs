@@ -1,0 +1,189 @@
+//! Ledgers: built in chunks, swapped at the finish.
+
+use persistence_layer::Store;
+use persistence_layer::StoreError;
+use persistence_layer::ledgers::{self, LedgerHead, append_chunk, chunk};
+use persistence_layer::test_util::TestDatabase;
+use persistence_layer::wallet_tasks::{self, FinishedWallet, Lease, WaitReason, WorkerId, sweep};
+use pnl_core::{Chain, WalletRef};
+use uuid::Uuid;
+
+use crate::support::{
+    claim_and_die, claim_one, failed, finished, ledger_head, requeue, submit, transition, wallet,
+};
+
+fn wallet_ref() -> WalletRef {
+    WalletRef { chain: Chain::Solana, address: wallet(0) }
+}
+
+/// Builds a ledger of two chunks with three events at `block`.
+async fn build(store: &Store, lease: &Lease, block: u64) -> LedgerHead {
+    let id = Uuid::now_v7();
+    append_chunk(store, lease, id, 0, 2, b"{\"n\":1}\n{\"n\":2}\n").await.unwrap();
+    append_chunk(store, lease, id, 1, 1, b"{\"n\":3}\n").await.unwrap();
+    ledger_head(id, block, 2, 3)
+}
+
+async fn finish_with(store: &Store, lease: &Lease, head: LedgerHead) -> Result<(), StoreError> {
+    let result = FinishedWallet { ledger: Some(head), ..finished() };
+    wallet_tasks::finish(store, lease, &result).await
+}
+
+async fn current(store: &Store) -> Option<LedgerHead> {
+    ledgers::current(store, &wallet_ref()).await.unwrap().map(|current| current.head)
+}
+
+async fn count(database: &TestDatabase, table: &str) -> i64 {
+    let mut connection = database.connection().await;
+    let sql = format!("select count(*) from {table}");
+    sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut connection).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_finished_ledger_becomes_the_current_one() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..1).await;
+    let lease = claim_one(store).await;
+    let head = build(store, &lease, 100).await;
+    assert_eq!(current(store).await, None, "a ledger is not read before it is whole");
+    // The same chunk again changes nothing.
+    append_chunk(store, &lease, head.ledger_id, 1, 1, b"other").await.unwrap();
+    finish_with(store, &lease, head.clone()).await.unwrap();
+    assert_eq!(current(store).await, Some(head.clone()));
+    let read = async |no| chunk(store, Chain::Solana, head.ledger_id, no).await.unwrap();
+    assert_eq!(read(0).await.unwrap(), b"{\"n\":1}\n{\"n\":2}\n");
+    assert_eq!(read(1).await.unwrap(), b"{\"n\":3}\n");
+    assert_eq!(read(2).await, None);
+}
+
+#[tokio::test]
+async fn a_wallet_without_events_has_an_empty_ledger() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..1).await;
+    let head = ledger_head(Uuid::now_v7(), 100, 0, 0);
+    finish_with(store, &claim_one(store).await, head.clone()).await.unwrap();
+    assert_eq!(current(store).await, Some(head));
+}
+
+#[tokio::test]
+async fn a_newer_ledger_replaces_the_current_one_and_the_old_one_can_be_read_to_its_end() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..1).await;
+    let lease = claim_one(store).await;
+    let old = build(store, &lease, 100).await;
+    finish_with(store, &lease, old.clone()).await.unwrap();
+    submit(store, 0..1).await;
+    let lease = claim_one(store).await;
+    // The same pin counts as newer: it was made later.
+    let new = build(store, &lease, 100).await;
+    finish_with(store, &lease, new.clone()).await.unwrap();
+    assert_eq!(current(store).await, Some(new));
+    assert!(chunk(store, Chain::Solana, old.ledger_id, 1).await.unwrap().is_some());
+    sweep(store, 20).await.unwrap();
+    assert_eq!(count(&database, "ledger_chunks").await, 4, "kept for readers under way");
+    let mut connection = database.connection().await;
+    sqlx::query(
+        "update ledgers set superseded_at = superseded_at - interval '11 minutes'
+         where state = 'superseded'",
+    )
+    .execute(&mut connection)
+    .await
+    .unwrap();
+    sweep(store, 20).await.unwrap();
+    assert_eq!(count(&database, "ledgers").await, 1);
+    assert_eq!(count(&database, "ledger_chunks").await, 2);
+}
+
+#[tokio::test]
+async fn a_cut_ledger_never_becomes_current() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..1).await;
+    let lease = claim_one(store).await;
+    let head = LedgerHead { cut: true, ..build(store, &lease, 100).await };
+    finish_with(store, &lease, head).await.unwrap();
+    assert_eq!(current(store).await, None);
+    assert_eq!(count(&database, "ledgers").await, 0);
+    assert_eq!(count(&database, "pnl_results").await, 1);
+}
+
+#[tokio::test]
+async fn a_ledger_of_an_older_pin_does_not_replace_a_newer_one() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..1).await;
+    let lease = claim_one(store).await;
+    let newer = build(store, &lease, 100).await;
+    finish_with(store, &lease, newer.clone()).await.unwrap();
+    submit(store, 0..1).await;
+    let lease = claim_one(store).await;
+    let older = build(store, &lease, 99).await;
+    finish_with(store, &lease, older).await.unwrap();
+    assert_eq!(current(store).await, Some(newer));
+    assert_eq!(count(&database, "ledgers").await, 1);
+}
+
+#[tokio::test]
+async fn a_head_that_does_not_fit_its_chunks_is_refused_with_everything() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..1).await;
+    let lease = claim_one(store).await;
+    let head = build(store, &lease, 100).await;
+    for wrong in [
+        LedgerHead { chunks: 3, ..head.clone() },
+        LedgerHead { events: 4, ..head.clone() },
+        LedgerHead { chunks: 1, ..head.clone() },
+    ] {
+        let outcome = finish_with(store, &lease, wrong).await;
+        assert!(matches!(outcome, Err(StoreError::Conflict(_))), "{outcome:?}");
+    }
+    assert_eq!(count(&database, "pnl_results").await, 0);
+    finish_with(store, &lease, head).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_an_attempt_did_not_finish_is_removed_when_it_ends() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..1).await;
+    let lease = claim_one(store).await;
+    build(store, &lease, 100).await;
+    transition(store, &lease, &requeue(WaitReason::Continued)).await;
+    assert_eq!(count(&database, "ledger_chunks").await, 0);
+    let lease = claim_one(store).await;
+    build(store, &lease, 100).await;
+    transition(store, &lease, &failed()).await;
+    assert_eq!(count(&database, "ledgers").await, 0);
+}
+
+#[tokio::test]
+async fn what_a_dead_worker_left_is_removed_by_the_sweep() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..2).await;
+    let dead = claim_and_die(store).await;
+    build(store, &dead, 100).await;
+    let alive = claim_one(store).await;
+    let kept = build(store, &alive, 100).await;
+    assert_eq!(sweep(store, 20).await.unwrap().requeued, 1);
+    assert_eq!(count(&database, "ledgers").await, 1);
+    finish_with(store, &alive, kept).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_wallets_built_at_once_do_not_mix() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..2).await;
+    let leases = crate::support::claim(store, &WorkerId::generate(), 2).await;
+    let heads = futures::future::join(build(store, &leases[0], 1), build(store, &leases[1], 1));
+    let heads = heads.await;
+    finish_with(store, &leases[1], heads.1).await.unwrap();
+    assert_eq!(current(store).await, None);
+    finish_with(store, &leases[0], heads.0.clone()).await.unwrap();
+    assert_eq!(current(store).await, Some(heads.0));
+}
