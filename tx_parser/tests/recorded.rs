@@ -72,21 +72,26 @@ fn recorded_lamports(raw: &Value, wallet: &str) -> i128 {
             keys.extend(loaded.into_iter().flatten().map(text));
         }
     }
-    let mut change = 0;
-    for (sign, lamports, rows) in
-        [(-1, "preBalances", "preTokenBalances"), (1, "postBalances", "postTokenBalances")]
-    {
-        let lamports = raw["meta"][lamports].as_array().unwrap();
-        let mut own: BTreeSet<usize> =
-            keys.iter().position(|key| key == wallet).into_iter().collect();
-        for row in raw["meta"][rows].as_array().into_iter().flatten() {
-            if row["owner"].as_str() == Some(wallet) {
-                own.insert(usize::try_from(number(&row["accountIndex"])).unwrap());
-            }
-        }
-        change += own.iter().map(|index| sign * number(&lamports[*index])).sum::<i128>();
-    }
-    change
+    let lamports = |list: &str, index: usize| number(&raw["meta"][list][index]);
+    let owners = |list: &str| -> BTreeMap<usize, &str> {
+        let rows = raw["meta"][list].as_array().into_iter().flatten();
+        rows.filter_map(|row| {
+            let index = usize::try_from(number(&row["accountIndex"])).unwrap();
+            Some((index, row["owner"].as_str()?))
+        })
+        .collect()
+    };
+    let (before, after) = (owners("preTokenBalances"), owners("postTokenBalances"));
+    let own = keys.iter().enumerate().filter(|(index, key)| {
+        // A row that is missing on one side says nothing; one that names another owner does.
+        let named: Vec<_> = [before.get(index), after.get(index)].into_iter().flatten().collect();
+        assert!(
+            named.windows(2).all(|pair| pair[0] == pair[1]),
+            "no recorded account changes hands"
+        );
+        *key == wallet || named.contains(&&wallet)
+    });
+    own.map(|(index, _)| lamports("postBalances", index) - lamports("preBalances", index)).sum()
 }
 
 fn token_net(line: &WalletTransaction) -> BTreeMap<String, i128> {
