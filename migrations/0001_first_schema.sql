@@ -113,7 +113,12 @@ create table wallet_tasks (
         (state in ('done', 'failed', 'timed_out', 'cancelled')) = (finished_at is not null)),
     constraint wallet_tasks_waits_for_a_reason
         check (wait_reason is null or state in ('queued', 'delayed'))
-) with (fillfactor = 70);
+) with (
+    -- A queue: rows change often, and dead ones at its head are in the way of every claim.
+    fillfactor = 70,
+    autovacuum_vacuum_scale_factor = 0.02,
+    autovacuum_analyze_scale_factor = 0.05
+);
 comment on table wallet_tasks is 'One wallet of one batch: the queue. Claimed with FOR UPDATE SKIP LOCKED.';
 comment on column wallet_tasks.ordinal is 'Place in the submission, from 0, after removal of duplicates.';
 comment on column wallet_tasks.prio is 'Lower runs first.';
@@ -130,15 +135,26 @@ comment on column wallet_tasks.worker is 'The process that holds the lease; new 
 comment on column wallet_tasks.error is '{code, title, detail, retryable} of the last attempt that had one.';
 comment on column wallet_tasks.calls is 'Calls to providers by method, of the finishing attempt.';
 
--- The queue proper. Delayed rows stay out, or they would sit at its head.
-create index wallet_tasks_ready on wallet_tasks (prio, vtime, id) where state = 'queued';
+-- The queue proper, and the only index that knows the order of ready rows: a second one could be
+-- chosen where it must read them all. Delayed rows stay out, or they would sit at its head.
+create index wallet_tasks_ready on wallet_tasks (chain, prio, vtime, id) where state = 'queued';
 create index wallet_tasks_due on wallet_tasks (run_at) where state = 'delayed';
 create index wallet_tasks_leases on wallet_tasks (lease_until) where state = 'running';
 create index wallet_tasks_open on wallet_tasks (batch_id) where state in ('queued', 'delayed', 'running');
 -- One fetch per wallet at a time, over all batches and processes.
 create unique index wallet_tasks_one_running on wallet_tasks (chain, wallet) where state = 'running';
-create index wallet_tasks_ready_wallet on wallet_tasks (chain, wallet, prio, vtime, id)
-    where state = 'queued';
+
+-- The foremost ready task of each chain, by which new and returning tasks find their place.
+create view ready_heads as
+select head.prio, head.vtime, head.id
+from unnest(array['solana', 'ethereum', 'base', 'binance-smart-chain']) as known (chain)
+cross join lateral (
+    select t.prio, t.vtime, t.id
+    from wallet_tasks t
+    where t.state = 'queued' and t.chain = known.chain
+    order by t.prio, t.vtime, t.id
+    limit 1
+) as head;
 
 create table wallet_attempts (
     task bigint not null references wallet_tasks (id) on delete cascade,

@@ -1,21 +1,35 @@
--- wallet_tasks/claim: $1 worker, $2 free slots, $3 lease, $4 chains not to be claimed
-with picked as materialized (
-    select t.id
-    from wallet_tasks t
-    where t.state = 'queued'
-      and t.chain <> all ($4::text[])
-      -- One fetch per wallet at a time ...
-      and not exists (
-          select from wallet_tasks r
-          where r.state = 'running' and r.chain = t.chain and r.wallet = t.wallet)
-      -- ... also within this statement: only the foremost waiting task of a wallet.
-      and not exists (
-          select from wallet_tasks q
-          where q.state = 'queued' and q.chain = t.chain and q.wallet = t.wallet
-            and (q.prio, q.vtime, q.id) < (t.prio, t.vtime, t.id))
-    order by t.prio, t.vtime, t.id
+-- wallet_tasks/claim: $1 worker, $2 free slots, $3 lease, $4 chains that may be claimed
+-- Made so that no plan can be slow, also with stale statistics: each chain is read from its own end
+-- of the ready index (a paused one costs nothing), a row is checked by a subquery that cannot
+-- become a join, and what was picked comes as an array.
+with foremost as materialized (
+    select ready.*
+    from unnest($4::text[]) as allowed (chain)
+    cross join lateral (
+        select t.id, t.chain, t.wallet, t.prio, t.vtime
+        from wallet_tasks t
+        where t.state = 'queued'
+          and t.chain = allowed.chain
+          -- One fetch per wallet at a time: pass over those that run elsewhere ...
+          and (
+              select r.id from wallet_tasks r
+              where r.state = 'running' and r.chain = t.chain and r.wallet = t.wallet
+              limit 1) is null
+        order by t.prio, t.vtime, t.id
+        limit $2
+        for update of t skip locked
+    ) as ready
+),
+picked as materialized (
+    select id
+    from (
+        -- ... and take one of two that both wait here.
+        select distinct on (chain, wallet) id, prio, vtime
+        from foremost
+        order by chain, wallet, prio, vtime, id
+    ) as one_per_wallet
+    order by prio, vtime, id
     limit $2
-    for update of t skip locked
 ),
 claimed as (
     update wallet_tasks t
@@ -26,8 +40,7 @@ claimed as (
         progress_at_claim = t.progress,
         wait_reason = null,
         started_at = coalesce(t.started_at, clock_timestamp())
-    from picked
-    where t.id = picked.id
+    where t.id = any (array(select id from picked))
     returning t.*
 ),
 opened as (

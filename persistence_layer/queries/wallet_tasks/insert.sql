@@ -6,7 +6,7 @@ select $1, $2, given.wallet, given.place - 1, base.vtime + given.place - 1
 from unnest($3::text[]) with ordinality as given (wallet, place)
 cross join (
     select coalesce(
-        (select vtime from wallet_tasks where state = 'queued' order by prio, vtime, id limit 1),
+        (select vtime from ready_heads order by prio, vtime, id limit 1),
         (select max(vtime) from wallet_tasks where state = 'running'),
         (select min(vtime) from wallet_tasks where state = 'delayed'),
         0) as vtime

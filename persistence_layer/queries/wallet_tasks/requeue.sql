@@ -12,7 +12,7 @@ set state = case when $3::interval > interval '0' then 'delayed' else 'queued' e
     error = coalesce($6::text::json, error),
     vtime = case when $3::interval > interval '0' then vtime
         else greatest(vtime, (
-            select q.vtime + 1 from wallet_tasks q
-            where q.state = 'queued' order by q.prio, q.vtime, q.id limit 1))
+            select head.vtime + 1 from ready_heads head
+            order by head.prio, head.vtime, head.id limit 1))
         end
 where id = $1 and fence = $2 and state = 'running'

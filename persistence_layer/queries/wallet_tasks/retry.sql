@@ -9,7 +9,7 @@ from (
 ) as again
 cross join (
     select coalesce(
-        (select vtime from wallet_tasks where state = 'queued' order by prio, vtime, id limit 1),
+        (select vtime from ready_heads order by prio, vtime, id limit 1),
         (select max(vtime) from wallet_tasks where state = 'running'),
         (select min(vtime) from wallet_tasks where state = 'delayed'),
         0) as vtime

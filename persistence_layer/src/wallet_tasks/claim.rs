@@ -16,17 +16,19 @@ use crate::store::{Store, run};
 /// next claims take them.
 const PROMOTED_PER_CLAIM: i64 = 200;
 
-/// Claims that may meet a claim of the same wallet before the slots are left empty until the next
-/// poll.
-const TRIES: u32 = 4;
+/// Statements that one claim may take: the foremost tasks may be several of one wallet, of which a
+/// statement takes one, and two claims may meet at a wallet.
+const ROUNDS: u32 = 16;
 
 /// Claims up to `free` ready tasks, in the order of priority and virtual time.
 ///
-/// A wallet that runs elsewhere, or that waits further ahead in the queue, is passed over: one
-/// fetch per wallet at a time, over all batches and processes. So fewer than `free` may come back
-/// although more are ready; the end of the running one wakes the workers.
+/// A task whose wallet runs elsewhere is passed over: one fetch per wallet at a time, over all
+/// batches and processes. The end of the running one wakes the workers.
 ///
 /// Opens the attempt's row in `wallet_attempts` and notes the start of the batch.
+///
+/// # Errors
+/// Only when nothing was claimed: what was claimed before an error is given back to the caller.
 pub async fn claim(
     store: &Store,
     worker: &WorkerId,
@@ -34,24 +36,40 @@ pub async fn claim(
     lease: Duration,
     excluded_chains: &[Chain],
 ) -> Result<Vec<Lease>, StoreError> {
-    if free == 0 {
-        return Ok(Vec::new());
-    }
     let lease = interval(lease)?;
-    let excluded: Vec<&str> = excluded_chains.iter().map(|chain| chain.as_str()).collect();
-    let mut wanted = i64::from(free);
-    for _ in 0..TRIES {
-        let claimed = run!(store, "wallet_tasks/claim", async |tx| {
-            claim_once(tx, worker, wanted, &lease, &excluded).await
+    let allowed: Vec<&str> = Chain::ALL
+        .iter()
+        .filter(|chain| !excluded_chains.contains(chain))
+        .map(|chain| chain.as_str())
+        .collect();
+    let mut claimed = Vec::new();
+    let mut most_at_once = usize::MAX;
+    for _ in 0..ROUNDS {
+        let open = usize::try_from(free).unwrap_or(usize::MAX).saturating_sub(claimed.len());
+        let wanted = i64::try_from(open.min(most_at_once)).unwrap_or(i64::MAX);
+        if wanted == 0 {
+            break;
+        }
+        let round = run!(store, "wallet_tasks/claim", async |tx| {
+            claim_once(tx, worker, wanted, &lease, &allowed).await
         });
-        match claimed {
-            // Two claims took two tasks of one wallet at the same moment: the index stopped this
-            // one. What the other took is now visible; one by one the rest cannot be lost with it.
-            Err(error) if error.constraint() == Some("wallet_tasks_one_running") => wanted = 1,
-            claimed => return claimed,
+        match round {
+            Ok(more) if more.is_empty() => break,
+            Ok(more) => claimed.extend(more),
+            // Another claim took a task of one of these wallets at the same moment and the index
+            // stopped this one. What the other took is visible now; one by one, the rest cannot be
+            // lost with it again.
+            Err(error) if error.constraint() == Some("wallet_tasks_one_running") => {
+                most_at_once = 1;
+            }
+            Err(error) if claimed.is_empty() => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, "a claim ended early");
+                break;
+            }
         }
     }
-    Ok(Vec::new())
+    Ok(claimed)
 }
 
 async fn claim_once(
@@ -59,7 +77,7 @@ async fn claim_once(
     worker: &WorkerId,
     free: i64,
     lease: &PgInterval,
-    excluded: &[&str],
+    allowed: &[&str],
 ) -> Result<Vec<Lease>, StoreError> {
     let promoted = sqlx::query_file!("queries/wallet_tasks/promote.sql", PROMOTED_PER_CLAIM)
         .execute(&mut *tx)
@@ -70,7 +88,7 @@ async fn claim_once(
         worker.as_str(),
         free,
         lease as _,
-        excluded as &[&str]
+        allowed as &[&str]
     )
     .fetch_all(&mut *tx)
     .await?;

@@ -89,6 +89,70 @@ async fn a_wallet_of_several_batches_runs_one_at_a_time() {
 }
 
 #[tokio::test]
+async fn batches_of_the_same_wallets_do_not_leave_slots_empty() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    for _ in 0..3 {
+        submit(store, 0..10).await;
+    }
+    let held = claim(store, &WorkerId::generate(), 5).await;
+    let wallets: HashSet<String> = held.iter().map(|lease| lease.wallet.to_string()).collect();
+    assert_eq!((held.len(), wallets.len()), (5, 5));
+}
+
+#[tokio::test]
+async fn a_claim_is_quick_on_a_long_queue_without_statistics() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    // Paused chains, other batches of the same wallets: what a careless plan reads whole.
+    for _ in 0..3 {
+        submit(store, 0..10_000).await;
+    }
+    let worker = WorkerId::generate();
+    claim(store, &worker, 100).await;
+    let mut connection = database.connection().await;
+    store.close().await;
+    let before = rows_read(&mut connection).await;
+    let second = database.second_store().await;
+    for _ in 0..20 {
+        assert_eq!(claim(&second, &worker, 5).await.len(), 5);
+        let paused = [Chain::Solana];
+        let none = wallet_tasks::claim(&second, &worker, 5, LONG, &paused).await.unwrap();
+        assert!(none.is_empty());
+    }
+    second.close().await;
+    let rows = rows_read(&mut connection).await - before;
+    // Up to three statements a claim, each passing over some 400 waiting tasks of running wallets
+    // at the head and asking for each whether its wallet runs. Reading the queue whole even once a
+    // claim would be 1,200,000.
+    assert!((100..150_000).contains(&rows), "{rows} rows were read");
+}
+
+/// Rows of the queue read so far, once the sessions of all stores have ended: they report then.
+async fn rows_read(connection: &mut sqlx::PgConnection) -> i64 {
+    loop {
+        let sessions: i64 = sqlx::query_scalar(
+            "select count(*) from pg_stat_activity
+             where datname = current_database() and application_name = 'pnl-tracker'",
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+        if sessions == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    sqlx::query_scalar(
+        "select coalesce(idx_tup_fetch, 0) + seq_tup_read from pg_stat_user_tables
+         where relname = 'wallet_tasks'",
+    )
+    .fetch_one(connection)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
 async fn workers_that_race_for_the_same_wallets_never_run_one_twice() {
     let database = TestDatabase::create().await;
     let store = database.store();
