@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 use reqwest::StatusCode;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
+use crate::limiter::LONGEST_PAUSE;
+
 /// How long to wait when a provider says "too many" without saying for how long.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -122,8 +124,13 @@ pub(crate) fn of_rpc_error(code: i64, message: &str) -> Failure {
     }
 }
 
-/// Reads `Retry-After`: seconds or an HTTP date; 1 s when absent or unreadable.
+/// Reads `Retry-After`: seconds or an HTTP date; 1 s when absent or unreadable, never more than
+/// [`LONGEST_PAUSE`].
 pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Duration {
+    asked_wait(headers, now).min(LONGEST_PAUSE)
+}
+
+fn asked_wait(headers: &HeaderMap, now: SystemTime) -> Duration {
     let Some(text) = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()) else {
         return DEFAULT_RETRY_AFTER;
     };
@@ -184,6 +191,8 @@ mod tests {
             ("1.5", 2),
             ("Wed, 21 Oct 2015 07:28:30 GMT", 30),
             ("Wed, 21 Oct 2015 07:27:00 GMT", 0),
+            ("Thu, 22 Oct 2015 07:28:00 GMT", 600),
+            ("4000000000", 600),
             ("soon", 1),
             ("-3", 1),
         ] {

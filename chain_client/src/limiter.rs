@@ -19,8 +19,8 @@ const GUARD: Duration = Duration::from_millis(2);
 const LATEST_ARRIVAL: Duration = Duration::from_secs(5);
 /// A call given up on may still be on its way for so long.
 const STRAY_ARRIVAL: Duration = Duration::from_secs(2);
-/// The longest pause that is remembered; then the provider is asked again, whatever it said.
-const LONGEST_PAUSE: Duration = Duration::from_secs(600);
+/// The longest pause that is obeyed; then the provider is asked again, whatever it said.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 /// At most so many calls in any sliding second, first come first served.
 #[derive(Debug)]
@@ -130,7 +130,7 @@ impl Budget {
         Ok(Ok(Slot { budget: self, sent: now, key, answered: false }))
     }
 
-    /// Lets no call start during the next `wait` (at most ten minutes). A longer pause that already
+    /// Lets no call start during the next `wait`, at most [`LONGEST_PAUSE`]. A longer pause that already
     /// runs stays.
     pub fn pause_for(&self, wait: Duration) {
         let until = Instant::now() + wait.min(LONGEST_PAUSE);

@@ -105,7 +105,7 @@ impl Endpoints {
         let mut throttled = Duration::ZERO;
         let mut tried = 0;
         loop {
-            let Some(chosen) = self.choose(&records) else {
+            let Some(chosen) = self.choose(&records, tries - tried) else {
                 return Err(self.verdict(&records));
             };
             let endpoint = &self.list[chosen];
@@ -124,13 +124,21 @@ impl Endpoints {
                 Err(failure) => failure,
             };
             match &failure {
+                Failure::Throttled { retry_after } if *retry_after > policy.longest_wait => {
+                    records[chosen].paused = Some(*retry_after);
+                    continue;
+                }
                 Failure::Throttled { retry_after } => {
-                    // The same call put off again and again waits longer than it is told to.
-                    let wait = throttles.next().map_or(*retry_after, |own| own.max(*retry_after));
-                    endpoint.budget.pause_for(wait);
-                    throttled += wait;
+                    // Everybody obeys the wait that was asked for; the same call put off again and
+                    // again lets the others go first.
+                    let own = throttles.next().unwrap_or_default();
+                    throttled += own.max(*retry_after);
                     if throttled > policy.longest_throttle {
-                        return Err(SourceError::RateLimited { retry_after: wait });
+                        let retry_after = own.max(*retry_after);
+                        return Err(SourceError::RateLimited { retry_after });
+                    }
+                    if !self.another_is_fresh(&records, chosen) {
+                        tokio::time::sleep(own.saturating_sub(*retry_after)).await;
                     }
                     continue;
                 }
@@ -144,15 +152,10 @@ impl Endpoints {
             }
             records[chosen].note(failure);
             tried += 1;
-            if tried >= tries {
+            if tried >= tries || !records.iter().any(Record::is_candidate) {
                 return Err(self.verdict(&records));
             }
-            let another_is_fresh = records.iter().zip(&self.list).any(|(record, other)| {
-                record.is_candidate()
-                    && record.tries < records[chosen].tries
-                    && self.standing(other) == Standing::Fine
-            });
-            if !another_is_fresh {
+            if !self.another_is_fresh(&records, chosen) {
                 // An endless iterator; the cap only satisfies the types.
                 tokio::time::sleep(pauses.next().unwrap_or(policy.backoff_cap)).await;
             }
@@ -191,10 +194,26 @@ impl Endpoints {
 
     /// The provider for the next try: the one in the best standing, of those the one tried least,
     /// of those the first configured. `None` when all refuse or ask for too long a pause.
-    fn choose(&self, records: &[Record]) -> Option<usize> {
-        (0..records.len())
-            .filter(|&i| records[i].is_candidate())
+    ///
+    /// The last of the `remaining` tries are kept for those not tried yet, in whatever standing: no
+    /// call fails before everybody was asked.
+    fn choose(&self, records: &[Record], remaining: usize) -> Option<usize> {
+        let candidates = || (0..records.len()).filter(|&i| records[i].is_candidate());
+        let untried = candidates().filter(|&i| records[i].tries == 0).count();
+        let only_untried = untried > 0 && untried >= remaining;
+        candidates()
+            .filter(|&i| !only_untried || records[i].tries == 0)
             .min_by_key(|&i| (self.standing(&self.list[i]), records[i].tries, i))
+    }
+
+    /// Whether a provider other than `this` is well and was tried less often.
+    fn another_is_fresh(&self, records: &[Record], this: usize) -> bool {
+        records.iter().zip(&self.list).any(|(record, other)| {
+            record.is_candidate()
+                && record.tries < records[this].tries.max(1)
+                && !std::ptr::eq(other, &self.list[this])
+                && self.standing(other) == Standing::Fine
+        })
     }
 
     fn standing(&self, endpoint: &Endpoint) -> Standing {
@@ -226,13 +245,8 @@ impl Endpoints {
             Some(code) if usable.is_empty() => return SourceError::Permanent { code, detail },
             _ => {}
         }
-        let wait = |(endpoint, record): &(&Endpoint, &Record)| match record.last {
-            None if self.standing(endpoint) == Standing::LongPause => {
-                Some(endpoint.budget.pause_remaining())
-            }
-            _ => record.paused,
-        };
-        if let Some(retry_after) = usable.iter().filter_map(wait).min() {
+        // Everybody else was tried, so nobody but those who ask for a wait can still answer.
+        if let Some(retry_after) = usable.iter().filter_map(|(_, record)| record.paused).min() {
             return SourceError::RateLimited { retry_after };
         }
         if usable.iter().all(|(_, record)| record.tries > 0 && record.missing) {
@@ -277,15 +291,14 @@ impl Record {
     }
 
     /// Whether this provider failed at its endpoint: its last try did, or it has closed every
-    /// connection without a word for a while. For one that was passed over its health speaks.
+    /// connection without a word for a while.
     fn is_outage(&self, endpoint: &Endpoint) -> bool {
         match &self.last {
             Some(Failure::Endpoint(_)) => true,
             Some(Failure::Dropped(_)) => {
                 self.silent && endpoint.health.silent_failures() >= SILENT_FAILURES
             }
-            Some(_) => false,
-            None => !endpoint.health.reading().up,
+            _ => false,
         }
     }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// Every answer waits a random time between these, in milliseconds.
+    /// Every request arrives a random time later, between these milliseconds.
     pub latency_ms: Option<(u64, u64)>,
     /// Beyond so many requests in a second an endpoint answers 429 with `Retry-After`.
     pub rate_limit_rps: Option<u32>,

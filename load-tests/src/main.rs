@@ -11,7 +11,7 @@ use load_tests::{Faults, RecordedChain, RecordedNode, SyntheticPlan};
 
 /// Answers like a Solana endpoint, out of recorded transactions.
 ///
-/// POST /solana is JSON-RPC; GET /llama/prices/historical/<unix>/<coins> gives prices; GET /_stats
+/// POST /solana is JSON-RPC; GET /llama/prices/historical/TIME/COINS gives prices; GET /_stats
 /// says what was asked; POST /_reset sets the counts to zero; POST /_faults sets faults (JSON, {}
 /// ends them).
 #[derive(Debug, Parser)]
@@ -20,7 +20,7 @@ struct Options {
     /// Folder with transactions/*.json and, optionally, index.json
     #[arg(long)]
     folder: Option<PathBuf>,
-    /// Folder with <sol|eth|bnb>_usd.csv
+    /// Folder with sol_usd.csv, eth_usd.csv, bnb_usd.csv (any of them)
     #[arg(long)]
     prices: Option<PathBuf>,
     /// Address to listen on

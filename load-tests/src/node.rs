@@ -197,14 +197,13 @@ async fn misbehave(State(shared): State<Arc<Shared>>, request: Request, next: Ne
     let path = parts.uri.path().to_owned();
     let (endpoint, calls) =
         if path.starts_with(LLAMA) { (LLAMA, 1) } else { (SOLANA, rpc::count_calls(&body)) };
-    shared.stats().arrived(endpoint, calls);
     let verdict = shared.fate().judge(&path, &body);
+    // The latency is that of the way here: a call arrives behind it.
+    tokio::time::sleep(verdict.latency).await;
+    shared.stats().arrived(endpoint, calls);
     if verdict.down {
         shared.stats().struck("down");
         return severed();
-    }
-    if !verdict.latency.is_zero() {
-        tokio::time::sleep(verdict.latency).await;
     }
     let Some(kind) = verdict.kind else {
         return next.run(Request::from_parts(parts, Body::from(body))).await;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use anyhow::Context;
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 /// A price is given for up to six hours after its candle opened.
@@ -65,13 +66,17 @@ impl PriceTables {
     /// The answer for `coins` (comma-separated ids) at `at`, or at the end of each table. Coins
     /// without a price are absent.
     pub(crate) fn answer(&self, coins: &str, at: Option<i64>) -> String {
+        #[derive(Serialize)]
+        struct Answer<'a> {
+            coins: BTreeMap<&'a str, Box<RawValue>>,
+        }
         let mut found = BTreeMap::new();
         for coin in coins.split(',') {
             if let Some(price) = self.at(coin, at) {
                 found.insert(coin, price);
             }
         }
-        serde_json::json!({ "coins": found }).to_string()
+        serde_json::to_string(&Answer { coins: found }).expect("texts and JSON are valid JSON")
     }
 
     fn at(&self, coin: &str, at: Option<i64>) -> Option<Box<RawValue>> {

@@ -1,0 +1,13 @@
+//! The client against a node that answers, and fails, like a real one: the recorded node on the
+//! loopback interface.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+mod budget;
+mod failover;
+mod faults;
+mod prices;
+mod recorded;
+mod solana;
