@@ -73,6 +73,7 @@ impl Document {
     /// [`EngineError`] when the history is refused.
     pub fn run(&self) -> Result<Outcome, EngineError> {
         let mut engine = Engine::new(self.method, self.options.clone())?;
+        engine.reserve(self.events.len());
         for event in &self.events {
             engine.apply(event)?;
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::books::WalletIndex;
 use super::error::Fault;
 use super::records::Activity;
 use super::{
@@ -33,6 +34,8 @@ pub(super) struct Now<'a> {
     pub(super) id: &'a Arc<str>,
     pub(super) ts: i64,
     pub(super) wallet: &'a Arc<str>,
+    /// The wallet whose lots it uses.
+    pub(super) holder: WalletIndex,
     /// Place in the history.
     pub(super) order: u64,
 }
@@ -44,7 +47,13 @@ impl Engine {
             return Err(Fault::OutOfOrder { before: self.last_ts });
         }
         self.last_ts = event.ts;
-        let now = Now { id: &event.id, ts: event.ts, wallet: &event.wallet, order: self.applied };
+        let now = Now {
+            id: &event.id,
+            ts: event.ts,
+            wallet: &event.wallet,
+            holder: self.books.wallet(&event.wallet),
+            order: self.applied,
+        };
         self.applied += 1;
 
         let mut fees = std::mem::take(&mut self.event_fees);
@@ -206,8 +215,7 @@ impl Engine {
             return Ok(());
         }
         self.books.count_in(leg.asset, leg.quantity, cost)?;
-        let wallet = self.books.wallet(now.wallet);
-        self.books.book(wallet, leg.asset).add(Lot {
+        self.books.book(now.holder, leg.asset).add(Lot {
             id: Arc::clone(now.id),
             acquired_ts: now.ts,
             order: now.order,
@@ -251,8 +259,7 @@ impl Engine {
         let mut shares = proceeds.map(|whole| Shares::new(whole, leg.quantity));
         let mut share_of = |quantity| shares.as_mut().map(|s| s.next(quantity)).transpose();
 
-        let wallet = self.books.wallet(now.wallet);
-        let book = self.books.book(wallet, leg.asset);
+        let book = self.books.book(now.holder, leg.asset);
         let mut left = leg.quantity;
         while !left.is_zero() {
             let Some(piece) = book.take(left)? else { break };
@@ -318,8 +325,7 @@ impl Engine {
                 FeePolicy::Ignore
                     if leg.quantity.is_zero() || self.books.entry(leg.asset).is_cash => {}
                 FeePolicy::Ignore => {
-                    let wallet = self.books.wallet(now.wallet);
-                    let (pieces, _) = self.books.take(wallet, leg.asset, leg.quantity)?;
+                    let (pieces, _) = self.books.take(now.holder, leg.asset, leg.quantity)?;
                     for piece in pieces {
                         let basis = piece.basis.unwrap_or(Usd::ZERO);
                         self.fee_ignored = self.fee_ignored.checked_add(basis)?;

@@ -1,7 +1,8 @@
 //! Who holds what: assets and wallets by index, and the lots of each pair.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use alloy_primitives::map::HashMap;
 
 use super::options::{Options, Scope};
 use super::records::OpenLot;
@@ -46,6 +47,8 @@ pub(super) struct Books {
     asset_index: HashMap<AssetId, usize>,
     wallets: Vec<Arc<str>>,
     wallet_index: HashMap<Arc<str>, WalletIndex>,
+    /// Most events are of the wallet of the event before.
+    last_wallet: WalletIndex,
     books: Vec<(WalletIndex, usize, LotBook)>,
     book_index: HashMap<(WalletIndex, usize), usize>,
 }
@@ -56,11 +59,12 @@ impl Books {
             order,
             scope,
             assets: Vec::new(),
-            asset_index: HashMap::new(),
+            asset_index: HashMap::default(),
             wallets: Vec::new(),
-            wallet_index: HashMap::new(),
+            wallet_index: HashMap::default(),
+            last_wallet: WalletIndex(0),
             books: Vec::new(),
-            book_index: HashMap::new(),
+            book_index: HashMap::default(),
         }
     }
 
@@ -93,7 +97,11 @@ impl Books {
             }
             return WalletIndex(0);
         }
+        if self.wallets.get(self.last_wallet.0) == Some(name) {
+            return self.last_wallet;
+        }
         if let Some(&index) = self.wallet_index.get(name) {
+            self.last_wallet = index;
             return index;
         }
         let index = WalletIndex(self.wallets.len());

@@ -96,6 +96,12 @@ impl Engine {
         })
     }
 
+    /// Makes room for the records of about so many events.
+    pub fn reserve(&mut self, events: usize) {
+        self.disposals.reserve(events);
+        self.activity.reserve(events);
+    }
+
     /// Reads the next event.
     ///
     /// Ids must be unique in the history; the engine does not check it, a document does

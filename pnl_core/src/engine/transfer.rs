@@ -40,8 +40,7 @@ impl Engine {
         }
         let mut pieces = Vec::new();
         if !self.books.entry(leg.asset).is_cash {
-            let wallet = self.books.wallet(now.wallet);
-            let (taken, left) = self.books.take(wallet, leg.asset, leg.quantity)?;
+            let (taken, left) = self.books.take(now.holder, leg.asset, leg.quantity)?;
             if !left.is_zero() {
                 self.refuse_oversold(leg.asset, left)?;
             }
@@ -71,8 +70,7 @@ impl Engine {
             return Ok(());
         }
         self.books.count_in(leg.asset, leg.quantity, None)?;
-        let wallet = self.books.wallet(now.wallet);
-        let book = self.books.book(wallet, leg.asset);
+        let book = self.books.book(now.holder, leg.asset);
         let mut missing = leg.quantity;
         for piece in transit.pieces {
             missing = missing.checked_sub(piece.quantity)?;
