@@ -245,3 +245,28 @@ fn events_of_one_second_keep_the_order_of_the_chain() {
     let acquired_first = run(&format!(r#""options":{{"same_ts":"acquire_first"}},{events}"#));
     assert_eq!(acquired_first.disposals[0].gain, Some(usd("2")));
 }
+
+#[test]
+fn the_example_of_the_documentation_is_as_it_says() {
+    // docs/accounting.md, "A worked example".
+    let outcome = run(r#""options":{"quote_assets":["SOL","USDC"]},"events":[
+        {"id":"1","ts":1,"kind":"transfer_in","asset":"SOL","qty":"100","decimals":1,"price":"50"},
+        {"id":"2","ts":2,"kind":"swap","out":{"asset":"SOL","qty":"20","decimals":1,"price":"100"},
+         "in":{"asset":"X","qty":"100","decimals":0},
+         "fee":{"asset":"SOL","qty":"1","decimals":1,"price":"100"}},
+        {"id":"3","ts":3,"kind":"swap","out":{"asset":"X","qty":"40","decimals":0},
+         "in":{"asset":"SOL","qty":"12","decimals":1,"price":"125"},
+         "fee":{"asset":"SOL","qty":"1","decimals":1,"price":"125"}},
+        {"id":"4","ts":4,"kind":"swap","out":{"asset":"X","qty":"80","decimals":0},
+         "in":{"asset":"SOL","qty":"30","decimals":1,"price":"125"}}]"#);
+    let gains: Vec<_> = outcome.disposals.iter().filter_map(|disposal| disposal.gain).collect();
+    assert_eq!(gains, ["100", "5", "53.5", "7.5", "155.25"].map(usd));
+    assert_eq!(outcome.disposals[4].unmatched_proceeds, usd("93.75"));
+    assert_eq!(outcome.totals.realized_gain, usd("321.25"));
+    assert_eq!(outcome.totals.cost_in, usd("1235"));
+    assert_eq!(outcome.totals.basis_disposed, usd("320"));
+    let lots: Vec<_> =
+        outcome.lots.iter().map(|lot| (&*lot.lot, lot.quantity, lot.basis)).collect();
+    let expected = [("1", 78, "390"), ("3", 12, "150"), ("4", 30, "375")];
+    assert_eq!(lots, expected.map(|(lot, tenths, cost)| (lot, raw(tenths), Some(usd(cost)))));
+}
