@@ -173,34 +173,39 @@ fn below(base: &Url, segments: &[String]) -> Url {
 
 /// A client for one endpoint. It neither retries nor follows redirects: every call that leaves is
 /// one that the budget knows.
+///
+/// Certificates are judged by the machine's own roots; on a machine that has none, by Mozilla's,
+/// which are compiled in.
 fn http_client(url: &SecretUrl) -> Result<reqwest::Client, String> {
-    let builder = reqwest::Client::builder()
-        .user_agent(concat!("pnl-tracker/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT_TIMEOUT)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never());
-    let builder = if url.is_loopback() { builder.no_proxy() } else { builder };
-    let builder = if url.is_https() {
+    let builder = || {
+        let builder = reqwest::Client::builder()
+            .user_agent(concat!("pnl-tracker/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never());
+        if url.is_loopback() { builder.no_proxy() } else { builder }
+    };
+    if url.is_https() {
         // The binary installs a provider at its start; a library user may not have.
         if rustls::crypto::CryptoProvider::get_default().is_none() {
             // An error means that somebody else was faster, which is as good.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        builder
-    } else {
-        // Without TLS no root certificates are needed, so the machine need not have any.
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let unused = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        builder.tls_backend_preconfigured(unused)
-    };
-    builder.build().map_err(|error| match failure::of_transport(&error, |text| url.quote(text)) {
-        Failure::Transient(detail) | Failure::Endpoint(detail) | Failure::Dropped(detail) => detail,
-        other => other.detail(),
-    })
+        if let Ok(client) = builder().build() {
+            return Ok(client);
+        }
+        tracing::warn!(endpoint = %url, "no root certificates on this machine, using built-in ones");
+    }
+    // Without TLS no root certificate is needed, and none is looked for.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let client = builder().tls_backend_preconfigured(tls).build();
+    client.map_err(|error| failure::of_transport(&error, |text| url.quote(text)).detail())
 }
 
 #[cfg(test)]
