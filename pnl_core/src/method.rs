@@ -1,7 +1,7 @@
 //! Cost-basis methods: which lots a disposal consumes.
 //!
 //! A method is only an order of lots. Matching, partial lots, splitting of costs and all checks live
-//! in one place ([`crate::lot`], [`crate::engine`]) and are the same for every method.
+//! in one place (module `lot`, [`crate::engine`]) and are the same for every method.
 
 use std::cmp::Ordering;
 use std::fmt;

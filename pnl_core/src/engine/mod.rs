@@ -3,7 +3,7 @@
 //! One engine for every method: the method is an order of lots ([`crate::method`]), everything else
 //! is here. It is pure and exact. Quantities are integers in base units, money is in units of 1e-36
 //! USD, every operation is checked, and the only rounding is the splitting of an amount over
-//! quantities ([`crate::lot`]). Costs and quantities therefore balance to the last unit; the engine
+//! quantities (module `lot`). Costs and quantities therefore balance to the last unit; the engine
 //! checks that they do and gives out no result where they do not.
 //!
 //! Inside an event the order is: what leaves, what comes in, the fees. docs/accounting.md states
