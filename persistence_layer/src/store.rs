@@ -26,6 +26,8 @@ pub struct Store {
     options: PgConnectOptions,
     /// The statement that opens each transaction, limits included.
     begin: String,
+    /// Longest time of a transaction, waiting for its connection included.
+    patience: Option<Duration>,
     max_connections: u32,
     metrics: Metrics,
 }
@@ -76,6 +78,8 @@ impl Store {
         Ok(Self {
             metrics: Metrics::new(pool.clone(), settings.max_connections),
             begin: begin_statement(settings.statement_timeout),
+            patience: (!settings.statement_timeout.is_zero())
+                .then(|| settings.acquire_timeout + settings.statement_timeout * 2),
             max_connections: settings.max_connections,
             pool,
             options,
@@ -159,6 +163,21 @@ impl Store {
         Ok(self.pool.begin_with(AssertSqlSafe(self.begin.clone())).await?)
     }
 
+    /// Gives up on a server that has gone silent. The server's own limit cannot tell when nothing
+    /// reaches us any more, and the driver sends no keep-alives.
+    pub(crate) async fn patiently<T>(
+        &self,
+        transaction: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let Some(patience) = self.patience else { return transaction.await };
+        match tokio::time::timeout(patience, transaction).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut)).into())
+            }
+        }
+    }
+
     /// Whether a transaction that ended with `error` is to be repeated; waits a little when so.
     pub(crate) async fn repeats(
         &self,
@@ -188,7 +207,8 @@ macro_rules! run {
         let store: &$crate::store::Store = $store;
         let mut tries: u32 = 1;
         loop {
-            let outcome = $crate::store::outcome(async {
+            // Boxed: statement by statement it is large, and it sits in the futures of all callers.
+            let transaction = Box::pin($crate::store::outcome(async {
                 let mut transaction = store.begin().await?;
                 let value = {
                     let $tx: &mut sqlx::PgConnection = &mut transaction;
@@ -196,9 +216,8 @@ macro_rules! run {
                 };
                 transaction.commit().await?;
                 Ok(value)
-            })
-            .await;
-            match outcome {
+            }));
+            match store.patiently(transaction).await {
                 Err(error) if store.repeats($name, &error, &mut tries).await => {}
                 outcome => break outcome,
             }
