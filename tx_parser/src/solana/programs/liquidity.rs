@@ -2,7 +2,7 @@
 //!
 //! Needed where no liquidity token is minted or burned: a position that pays out one asset looks
 //! like any other receipt. Anchor programs tag an instruction with the first eight bytes of
-//! SHA-256("global:<name>"), the older ones with one byte.
+//! SHA-256(`"global:<name>"`), the older ones with one byte.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
