@@ -1,5 +1,6 @@
 //! The connection pool and how a transaction is run on it.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -20,7 +21,7 @@ const COLLISION_TRIES: u32 = 5;
 const COLLISION_WAIT: Duration = Duration::from_millis(5);
 
 /// The database: a cheap clone over one pool.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Store {
     pool: PgPool,
     options: PgConnectOptions,
@@ -30,6 +31,13 @@ pub struct Store {
     patience: Option<Duration>,
     max_connections: u32,
     metrics: Metrics,
+}
+
+impl fmt::Debug for Store {
+    /// Without the connection options, which hold the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("pool", &self.pool()).finish_non_exhaustive()
+    }
 }
 
 /// State of the pool at one moment.
@@ -159,6 +167,7 @@ impl Store {
 
     /// Opens a transaction with everything it needs set for its duration, in one round trip.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let _waiting = (self.pool.num_idle() == 0).then(|| self.metrics.waiting());
         // The text is made from numbers of the configuration alone.
         Ok(self.pool.begin_with(AssertSqlSafe(self.begin.clone())).await?)
     }

@@ -67,12 +67,58 @@ async fn the_pool_says_what_it_was_told_and_reports_itself() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_connection_is_counted() {
+    let database = TestDatabase::with_connections(1).await;
+    let store = database.store();
+    let registry = Registry::new();
+    store.metrics().register(&registry).unwrap();
+    let waiting = || {
+        let families = registry.gather();
+        let family = families.iter().find(|family| family.name() == "db_pool_waiting").unwrap();
+        family.get_metric()[0].get_gauge().get_value().to_string()
+    };
+    assert_eq!(waiting(), "0");
+    // Somebody sits on the row that every submit needs, so the one connection stays in use.
+    let mut connection = database.connection().await;
+    let mut held = sqlx::Connection::begin(&mut connection).await.unwrap();
+    sqlx::query("select id from admission for update").execute(&mut *held).await.unwrap();
+    let tasks: Vec<_> = (0..3)
+        .map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move { crate::support::submit(&store, n..n + 1).await })
+        })
+        .collect();
+    while waiting() != "2" {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    held.commit().await.unwrap();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(waiting(), "0");
+}
+
+#[tokio::test]
+async fn no_secret_is_printed_with_the_store() {
+    let database = TestDatabase::create().await;
+    let printed = format!("{:?}", database.store());
+    assert!(printed.contains("max: 10"), "{printed}");
+    assert!(!printed.contains("password") && !printed.contains("host"), "{printed}");
+}
+
+#[tokio::test]
 async fn the_names_of_all_metrics_are_known() {
     let database = TestDatabase::create().await;
     let metrics = database.store().metrics();
     let names: Vec<&str> =
         metrics.desc().into_iter().map(|described| described.fq_name.as_str()).collect();
-    let expected = ["db_pool_size", "db_pool_idle", "db_pool_max", "db_transaction_retries_total"];
+    let expected = [
+        "db_pool_size",
+        "db_pool_idle",
+        "db_pool_max",
+        "db_pool_waiting",
+        "db_transaction_retries_total",
+    ];
     assert_eq!(names, expected);
 }
 
