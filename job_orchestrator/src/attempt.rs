@@ -11,6 +11,7 @@ use pnl_core::{Address, Chain};
 use service_runtime::config::WorkerSettings;
 use tokio::sync::Mutex;
 
+use crate::in_flight::InFlight;
 use crate::metrics::Metrics;
 use crate::request::Analysis;
 
@@ -26,6 +27,8 @@ pub(crate) struct Attempt {
     pub metrics: Metrics,
     /// Held while a pin is read, so that the wallets of a new batch ask for one and not for five.
     pub pin_room: Arc<Mutex<()>>,
+    /// What the wallets of this process are fetching, so that a shared transaction is asked for once.
+    pub in_flight: Arc<InFlight>,
     /// Whether anything new was stored since the claim.
     pub progressed: Arc<AtomicBool>,
 }

@@ -24,6 +24,7 @@ use tracing::Instrument;
 
 use crate::attempt::Attempt;
 use crate::heartbeat::Heartbeat;
+use crate::in_flight::InFlight;
 use crate::metrics::Metrics;
 use crate::outage::OutageGates;
 use crate::request::Analysis;
@@ -76,6 +77,7 @@ struct Inner {
     /// Something outside of the database makes a claim worth a try.
     look: Arc<Notify>,
     pin_room: Arc<Mutex<()>>,
+    in_flight: Arc<InFlight>,
 }
 
 impl Worker {
@@ -95,6 +97,7 @@ impl Worker {
                 slots: Arc::new(Semaphore::new(settings.wallet_permits as usize)),
                 running: Running::default(),
                 pin_room: Arc::default(),
+                in_flight: Arc::default(),
                 deps,
                 settings,
                 gates,
@@ -263,6 +266,7 @@ impl Worker {
             settings: Arc::clone(&inner.settings),
             metrics: inner.deps.metrics.clone(),
             pin_room: Arc::clone(&inner.pin_room),
+            in_flight: Arc::clone(&inner.in_flight),
             progressed: Arc::new(AtomicBool::new(false)),
             lease,
         };

@@ -20,6 +20,7 @@ pub mod batch;
 pub mod driver;
 pub mod error;
 mod heartbeat;
+mod in_flight;
 pub mod metrics;
 pub mod outage;
 pub mod outcome;

@@ -268,32 +268,50 @@ impl Known {
 
 /// Reads every transaction of the view that was not read yet, from the store where it is there,
 /// else from the chain, and notes what it names.
+///
+/// What another wallet of this process is fetching is waited for, not asked for again.
 async fn read(
     attempt: &Attempt,
     known: &mut Known,
     book: &mut AddressBook,
 ) -> Result<(), StageError> {
-    let (store, chain) = (&attempt.store, attempt.chain());
-    let mut missing: Vec<TxId> = Vec::new();
-    for ids in known.catalogue.unread().chunks(READ_CHUNK) {
-        let absent = chain_data::missing_transactions(store, chain, ids).await?;
-        let present: Vec<TxId> = {
-            let absent: HashSet<&TxId> = absent.iter().collect();
-            ids.iter().filter(|id| !absent.contains(id)).cloned().collect()
-        };
-        missing.extend(absent);
-        if !present.is_empty() {
-            let stored = chain_data::transactions(store, chain, &present).await?;
-            let looked = look_into(&known.wallet, stored).await?;
-            for (_, seen) in looked.readable {
-                known.note(seen, book);
-            }
-            if let Some(error) = looked.unreadable {
-                return Err(error);
-            }
+    let mut unread = VecDeque::from(known.catalogue.unread());
+    while !unread.is_empty() {
+        let mut let_go = std::pin::pin!(attempt.in_flight.let_go());
+        let_go.as_mut().enable();
+        let held = attempt.in_flight.hold(attempt.chain(), &mut unread, READ_CHUNK);
+        if held.ids().is_empty() {
+            let_go.await;
+        } else {
+            read_held(attempt, held.ids(), known, book).await?;
         }
     }
-    fetch(attempt, missing, known, book).await
+    Ok(())
+}
+
+async fn read_held(
+    attempt: &Attempt,
+    ids: &[TxId],
+    known: &mut Known,
+    book: &mut AddressBook,
+) -> Result<(), StageError> {
+    let (store, chain) = (&attempt.store, attempt.chain());
+    let absent = chain_data::missing_transactions(store, chain, ids).await?;
+    let present: Vec<TxId> = {
+        let absent: HashSet<&TxId> = absent.iter().collect();
+        ids.iter().filter(|id| !absent.contains(id)).cloned().collect()
+    };
+    if !present.is_empty() {
+        let stored = chain_data::transactions(store, chain, &present).await?;
+        let looked = look_into(&known.wallet, stored).await?;
+        for (_, seen) in looked.readable {
+            known.note(seen, book);
+        }
+        if let Some(error) = looked.unreadable {
+            return Err(error);
+        }
+    }
+    fetch(attempt, absent, known, book).await
 }
 
 /// Fetches transactions, several at a time, and stores them in small commits.
