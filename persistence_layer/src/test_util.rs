@@ -15,6 +15,7 @@ pub const SERVER_VARIABLE: &str = "TEST_DATABASE_URL";
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 /// A migrated database that is dropped with this value.
+#[derive(Debug)]
 pub struct TestDatabase {
     store: Store,
     server: String,
@@ -88,6 +89,15 @@ impl TestDatabase {
     /// When the server refuses.
     pub async fn second_store(&self) -> Store {
         Store::connect(&settings(&self.url, 10)).await.expect("the server accepts a second pool")
+    }
+
+    /// One number, for tests that look behind the store from crates without SQL.
+    ///
+    /// # Panics
+    /// When the server refuses, or the statement does not give one `bigint`.
+    pub async fn number(&self, sql: &'static str) -> i64 {
+        let mut connection = self.connection().await;
+        sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("one bigint")
     }
 
     /// A plain connection, for tests that look behind the store.
