@@ -7,13 +7,24 @@ use chain_client::{PriceSources, TransactionSource};
 use persistence_layer::Store;
 use persistence_layer::wallet_tasks::Lease;
 use pnl_core::ledger::LedgerRules;
-use pnl_core::{Address, Chain};
+use pnl_core::{Address, Chain, TxId};
 use service_runtime::config::WorkerSettings;
 use tokio::sync::Mutex;
 
 use crate::in_flight::InFlight;
 use crate::metrics::Metrics;
 use crate::request::Analysis;
+
+/// What the wallets of a process share so as to ask for nothing twice.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shared {
+    /// Held while a pin is read, so that the wallets of a new batch ask for one and not for five.
+    pub pin_room: Arc<Mutex<()>>,
+    /// Lists being read.
+    pub lists: InFlight<(Chain, Address)>,
+    /// Transactions being fetched.
+    pub transactions: InFlight<(Chain, TxId)>,
+}
 
 /// One attempt: the lease and everything its stages need.
 pub(crate) struct Attempt {
@@ -25,10 +36,8 @@ pub(crate) struct Attempt {
     pub rules: LedgerRules,
     pub settings: Arc<WorkerSettings>,
     pub metrics: Metrics,
-    /// Held while a pin is read, so that the wallets of a new batch ask for one and not for five.
-    pub pin_room: Arc<Mutex<()>>,
-    /// What the wallets of this process are fetching, so that a shared transaction is asked for once.
-    pub in_flight: Arc<InFlight>,
+    /// What the other wallets of this process are asking for.
+    pub shared: Shared,
     /// Whether anything new was stored since the claim.
     pub progressed: Arc<AtomicBool>,
 }

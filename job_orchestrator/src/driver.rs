@@ -16,15 +16,14 @@ use persistence_layer::wallet_tasks::{self, Lease, WorkerId};
 use pnl_core::Chain;
 use pnl_core::ledger::LedgerRules;
 use service_runtime::config::WorkerSettings;
-use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, Shared};
 use crate::heartbeat::Heartbeat;
-use crate::in_flight::InFlight;
 use crate::metrics::Metrics;
 use crate::outage::OutageGates;
 use crate::request::Analysis;
@@ -76,8 +75,7 @@ struct Inner {
     gates: Arc<OutageGates>,
     /// Something outside of the database makes a claim worth a try.
     look: Arc<Notify>,
-    pin_room: Arc<Mutex<()>>,
-    in_flight: Arc<InFlight>,
+    shared: Shared,
 }
 
 impl Worker {
@@ -96,8 +94,7 @@ impl Worker {
                 id: WorkerId::generate(),
                 slots: Arc::new(Semaphore::new(settings.wallet_permits as usize)),
                 running: Running::default(),
-                pin_room: Arc::default(),
-                in_flight: Arc::default(),
+                shared: Shared::default(),
                 deps,
                 settings,
                 gates,
@@ -132,8 +129,10 @@ impl Worker {
             lease: inner.settings.lease(),
             nudge: Arc::clone(&nudge),
         };
-        let heartbeat = tokio::spawn(heartbeat.run(beside.clone()));
-        let rescuer = tokio::spawn(rescuer::run(
+        // In a set, so that they end with this future, however it ends.
+        let mut helpers = JoinSet::new();
+        helpers.spawn(heartbeat.run(beside.clone()));
+        helpers.spawn(rescuer::run(
             inner.deps.store.clone(),
             inner.deps.metrics.clone(),
             inner.settings.lease(),
@@ -144,11 +143,7 @@ impl Worker {
         self.claim_until(&shutdown, &nudge, &mut wallets).await;
         self.drain(wallets).await;
         beside.cancel();
-        for (name, task) in [("heartbeat", heartbeat), ("rescuer", rescuer)] {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "the {name} ended badly");
-            }
-        }
+        all_ended(&mut helpers).await;
         tracing::info!(worker = %inner.id, "worker stopped");
     }
 
@@ -265,8 +260,7 @@ impl Worker {
             rules: rules.clone(),
             settings: Arc::clone(&inner.settings),
             metrics: inner.deps.metrics.clone(),
-            pin_room: Arc::clone(&inner.pin_room),
-            in_flight: Arc::clone(&inner.in_flight),
+            shared: inner.shared.clone(),
             progressed: Arc::new(AtomicBool::new(false)),
             lease,
         };
@@ -321,8 +315,8 @@ impl Listening {
     }
 }
 
-async fn all_ended(wallets: &mut JoinSet<()>) {
-    while let Some(ended) = wallets.join_next().await {
+async fn all_ended(tasks: &mut JoinSet<()>) {
+    while let Some(ended) = tasks.join_next().await {
         log_bad_end(ended);
     }
 }
@@ -334,11 +328,11 @@ fn reap(wallets: &mut JoinSet<()>) {
     }
 }
 
-/// A wallet's own panics are caught inside; this is the code around them. Its lease lapses.
+/// A wallet's own panics are caught inside; this is the code around them. A lease it held lapses.
 fn log_bad_end(ended: Result<(), JoinError>) {
     if let Err(error) = ended
         && !error.is_cancelled()
     {
-        tracing::error!(%error, "the end of a wallet panicked; its lease lapses");
+        tracing::error!(%error, "a task of the worker panicked");
     }
 }

@@ -6,6 +6,7 @@ use chain_client::SourceError;
 use persistence_layer::StoreError;
 use persistence_layer::wallet_tasks::TaskError;
 use pnl_core::TxId;
+use service_runtime::telemetry::Chain;
 
 /// The error of a stage, sorted by what the task can do about it (see [`crate::outcome`]).
 #[derive(Debug, Clone, thiserror::Error)]
@@ -118,8 +119,10 @@ impl From<StoreError> for StageError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::LeaseLost { .. } => Self::LeaseLost,
-            error if error.is_transient() => Self::DatabaseAway { detail: error.to_string() },
-            error => Self::Storage { detail: error.to_string() },
+            error if error.is_transient() => {
+                Self::DatabaseAway { detail: Chain(&error).to_string() }
+            }
+            error => Self::Storage { detail: Chain(&error).to_string() },
         }
     }
 }

@@ -69,7 +69,7 @@ impl Heartbeat {
                 }
             }
             Ok(Err(error)) => log.fails(&error),
-            Err(_) => log.fails(&"no answer in time"),
+            Err(elapsed) => log.fails(&elapsed),
         }
     }
 }

@@ -1,84 +1,86 @@
-//! Which transactions the wallets of this process are fetching right now.
+//! What the wallets of this process are asking a chain for right now.
 //!
-//! Wallets share transactions. While one of them fetches a transaction the others wait for it to be
-//! stored instead of asking for it again. Another process may still ask for the same one; storing it
-//! twice changes nothing.
+//! Wallets share transactions, and sometimes token accounts. What one is asking for, another waits
+//! for instead of asking too, and then finds it stored. Nobody waits while holding something, so
+//! two wallets cannot wait for each other.
 
-use std::collections::{HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use pnl_core::{Chain, TxId};
-use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
+use tokio::sync::watch;
 
-/// The transactions in flight.
-#[derive(Debug, Default)]
-pub(crate) struct InFlight {
-    ids: Mutex<HashSet<(Chain, TxId)>>,
-    let_go: Notify,
-}
-
-impl InFlight {
-    /// Holds up to `most` of the `wanted` transactions that nobody else holds and takes them out of
-    /// `wanted`; those passed over go to its end.
-    ///
-    /// Look into the store only after this: whoever held one of them before has stored it by now or
-    /// has failed to.
-    pub fn hold(&self, chain: Chain, wanted: &mut VecDeque<TxId>, most: usize) -> Held<'_> {
-        let mut held = Held { registry: self, chain, ids: Vec::new() };
-        let mut flying = self.lock();
-        for _ in 0..wanted.len() {
-            if held.ids.len() == most {
-                break;
-            }
-            let Some(id) = wanted.pop_front() else { break };
-            if flying.insert((chain, id.clone())) {
-                held.ids.push(id);
-            } else {
-                wanted.push_back(id);
-            }
-        }
-        held
-    }
-
-    /// Resolves when somebody lets go of transactions. Make it before [`hold`](Self::hold) and
-    /// enable it, else a release in between goes unseen.
-    pub fn let_go(&self) -> Notified<'_> {
-        self.let_go.notified()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashSet<(Chain, TxId)>> {
-        // A set of ids is whole at any moment, also after a panic elsewhere.
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Transactions that one wallet fetches; dropped, they are free for all.
+/// The keys that somebody is asking for. Clones share them.
 #[derive(Debug)]
-pub(crate) struct Held<'a> {
-    registry: &'a InFlight,
-    chain: Chain,
-    ids: Vec<TxId>,
+pub(crate) struct InFlight<K: Eq + Hash>(Arc<Mutex<Held<K>>>);
+
+/// Dropping a sender tells those who wait.
+type Held<K> = HashMap<K, watch::Sender<()>>;
+
+/// The right to ask for some keys. Given back when dropped: by then the answers are stored, or the
+/// next one may try.
+#[derive(Debug)]
+pub(crate) struct Claim<K: Eq + Hash> {
+    in_flight: InFlight<K>,
+    keys: Vec<K>,
 }
 
-impl Held<'_> {
-    /// Which ones.
-    pub fn ids(&self) -> &[TxId] {
-        &self.ids
+/// Somebody else is asking.
+#[derive(Debug)]
+pub(crate) struct Busy(watch::Receiver<()>);
+
+impl<K: Eq + Hash> Default for InFlight<K> {
+    fn default() -> Self {
+        Self(Arc::default())
     }
 }
 
-impl Drop for Held<'_> {
+impl<K: Eq + Hash> Clone for InFlight<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: Eq + Hash + Clone> InFlight<K> {
+    /// Claims what is free of `keys`. The others come back with whom to wait for.
+    pub fn claim(&self, keys: impl IntoIterator<Item = K>) -> (Claim<K>, Vec<(K, Busy)>) {
+        let mut claim = Claim { in_flight: self.clone(), keys: Vec::new() };
+        let mut busy = Vec::new();
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in keys {
+            match held.get(&key) {
+                Some(holder) => busy.push((key, Busy(holder.subscribe()))),
+                None => {
+                    held.insert(key.clone(), watch::channel(()).0);
+                    claim.keys.push(key);
+                }
+            }
+        }
+        (claim, busy)
+    }
+}
+
+impl<K: Eq + Hash> Claim<K> {
+    /// What was claimed.
+    pub fn keys(&self) -> &[K] {
+        &self.keys
+    }
+}
+
+impl<K: Eq + Hash> Drop for Claim<K> {
     fn drop(&mut self) {
-        if self.ids.is_empty() {
-            return;
+        let mut held = self.in_flight.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in &self.keys {
+            held.remove(key);
         }
-        let mut flying = self.registry.lock();
-        for id in self.ids.drain(..) {
-            flying.remove(&(self.chain, id));
-        }
-        drop(flying);
-        self.registry.let_go.notify_waiters();
+    }
+}
+
+impl Busy {
+    /// Ends when the other one has given the key back.
+    pub async fn over(mut self) {
+        // Nothing is ever sent: the end of the sender is the message.
+        while self.0.changed().await.is_ok() {}
     }
 }
 
@@ -86,30 +88,18 @@ impl Drop for Held<'_> {
 mod tests {
     use super::*;
 
-    fn ids(names: &[&str]) -> VecDeque<TxId> {
-        names.iter().map(|name| TxId::new(name)).collect()
-    }
-
     #[tokio::test]
-    async fn a_transaction_is_held_once_and_free_again_when_its_holder_is_gone() {
-        let registry = InFlight::default();
-        let mut first = ids(&["a", "b", "c"]);
-        let held = registry.hold(Chain::Solana, &mut first, 2);
-        assert_eq!(held.ids(), [TxId::new("a"), TxId::new("b")]);
-        assert_eq!(first, ids(&["c"]));
-
-        let mut second = ids(&["b", "d", "a"]);
-        let other = registry.hold(Chain::Solana, &mut second, 9);
-        assert_eq!(other.ids(), [TxId::new("d")]);
-        assert_eq!(second, ids(&["b", "a"]));
-        // The same id on another chain is another transaction.
-        assert_eq!(registry.hold(Chain::Base, &mut ids(&["a"]), 1).ids().len(), 1);
-
-        let mut let_go = std::pin::pin!(registry.let_go());
-        let_go.as_mut().enable();
-        drop(held);
-        let_go.await;
-        assert_eq!(registry.hold(Chain::Solana, &mut second, 9).ids().len(), 2);
-        assert!(second.is_empty());
+    async fn a_key_is_claimed_by_one_and_free_again_when_the_claim_is_dropped() {
+        let in_flight = InFlight::default();
+        let (first, busy) = in_flight.claim([1, 2]);
+        assert!(busy.is_empty());
+        let (second, mut busy) = in_flight.claim([2, 3]);
+        assert_eq!(second.keys(), [3]);
+        let (key, waiting) = busy.pop().unwrap();
+        let waiting = tokio::spawn(waiting.over());
+        assert!(!waiting.is_finished());
+        drop(first);
+        waiting.await.unwrap();
+        assert_eq!(in_flight.claim([key]).0.keys(), [2]);
     }
 }

@@ -7,7 +7,7 @@ use prometheus::{
 
 use pnl_core::Chain;
 
-/// What is timed in [`Metrics::stage`].
+/// A stage of a wallet, as a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Reading or choosing the pin of the batch.

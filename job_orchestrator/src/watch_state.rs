@@ -1,6 +1,8 @@
 //! Logging a thing that works or does not: once per change, not once per try.
 
-use std::fmt::Display;
+use std::error::Error;
+
+use service_runtime::telemetry::Chain;
 
 /// Remembers whether the last try worked.
 #[derive(Debug)]
@@ -24,9 +26,9 @@ impl StateLog {
     }
 
     /// The last try failed.
-    pub fn fails(&mut self, error: &dyn Display) {
+    pub fn fails(&mut self, error: &dyn Error) {
         if !std::mem::replace(&mut self.failing, true) {
-            tracing::warn!(%error, "{}", self.when_failing);
+            tracing::warn!(error = %Chain(error), "{}", self.when_failing);
         }
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use chain_client::CallCounter;
 use futures::FutureExt;
 use persistence_layer::wallet_tasks::{self, Transition};
+use service_runtime::telemetry::Chain;
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt::Attempt;
@@ -139,7 +140,8 @@ async fn settle(attempt: &Attempt, end: &AttemptEnd, gates: &OutageGates, second
                 tokio::time::sleep(SETTLE_PAUSE).await;
             }
             Err(error) => {
-                tracing::warn!(code = error.code(), %error, "the end of the attempt was not stored");
+                let code = error.code();
+                tracing::warn!(code, error = %Chain(&error), "the end of the attempt was not stored");
                 return;
             }
         }

@@ -9,33 +9,27 @@
 //! attempt that ends early loses at most what is in flight. One statement at a time: a wallet never
 //! holds more than one connection of the pool here.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use chain_client::{SignatureInfo, Snapshot, SourceError};
+use chain_client::Snapshot;
 use futures::StreamExt;
-use futures::stream::FuturesUnordered;
-use persistence_layer::StoreError;
-use persistence_layer::chain_data::{self, SignatureRow, StoredSnapshot};
+use persistence_layer::chain_data::{self, StoredSnapshot};
 use pnl_core::{Address, Pin, RawTransaction, TxId};
 use tokio::time::Instant;
 use tx_parser::solana::{self, TokenProgram};
 
 use super::catalogue::{AddressBook, Catalogue};
-use super::listing::{Listing, ListingGoal};
+use super::listing::ListingGoal;
+use super::lists::list;
 use super::order::Entry;
 use crate::attempt::{Attempt, compute};
 use crate::error::StageError;
 
-/// Most transactions in one commit.
-const COMMIT_TRANSACTIONS: usize = 100;
+/// Transactions read, or fetched and committed, at a time.
+const CHUNK: usize = 100;
 /// Longest time that a fetched transaction waits for its commit.
 const COMMIT_AFTER: Duration = Duration::from_secs(2);
-/// Stored transactions read at a time.
-const READ_CHUNK: usize = 200;
-
-/// Times that a page is asked for anew because somebody else lists the same address.
-const LISTING_TRIES: u32 = 5;
 /// Looks at the balances until the node has reached the pin, and the pause between them.
 const SNAPSHOT_TRIES: u32 = 5;
 const SNAPSHOT_PAUSE: Duration = Duration::from_secs(1);
@@ -153,84 +147,6 @@ async fn snapshot(attempt: &Attempt, pin: Pin) -> Result<Snapshot, StageError> {
     Ok(snapshot)
 }
 
-/// Lists the addresses as far as the goal needs it, several at a time, one page each.
-async fn list(
-    attempt: &Attempt,
-    goal: ListingGoal,
-    addresses: &[Address],
-) -> Result<(), StageError> {
-    let mut waiting: VecDeque<&Address> = addresses.iter().collect();
-    let mut asking = FuturesUnordered::new();
-    let mut conflicts = 0;
-    loop {
-        while asking.len() < attempt.settings.fetch_concurrency as usize {
-            let Some(address) = waiting.pop_front() else { break };
-            let listing = begin_listing(attempt, goal, address).await?;
-            asking.extend(ask_for_page(attempt, address, listing));
-        }
-        let Some((address, mut listing, answer)) = asking.next().await else {
-            if waiting.is_empty() {
-                return Ok(());
-            }
-            continue;
-        };
-        let page: Vec<SignatureInfo> = answer.map_err(StageError::asking)?;
-        let progress = listing.take(&page);
-        let rows: Vec<SignatureRow> = page.into_iter().map(signature_row).collect();
-        let (store, lease) = (&attempt.store, &attempt.lease);
-        match chain_data::put_signature_page(store, lease, address, &rows, &progress).await {
-            Ok(stored) => attempt.note_progress(stored),
-            // Another wallet lists the same address from another newest end: go on with its pass.
-            Err(StoreError::Conflict(_)) if conflicts < LISTING_TRIES => {
-                conflicts += 1;
-                listing = begin_listing(attempt, goal, address).await?;
-            }
-            Err(error) => return Err(error.into()),
-        }
-        asking.extend(ask_for_page(attempt, address, listing));
-    }
-}
-
-/// A page of an address's list, with the listing that asked for it.
-type Answer<'a> = (&'a Address, Listing, Result<Vec<SignatureInfo>, SourceError>);
-
-/// The request for the next page of a listing as a future, or nothing when the listing is done.
-fn ask_for_page<'a>(
-    attempt: &'a Attempt,
-    address: &'a Address,
-    mut listing: Listing,
-) -> Option<impl Future<Output = Answer<'a>> + 'a> {
-    let request = listing.next_request()?;
-    Some(async move {
-        let (before, until) = (request.before.as_ref(), request.until.as_ref());
-        let answer = attempt.source.signatures(address, before, until).await;
-        (address, listing, answer)
-    })
-}
-
-async fn begin_listing(
-    attempt: &Attempt,
-    goal: ListingGoal,
-    address: &Address,
-) -> Result<Listing, StageError> {
-    let (store, chain) = (&attempt.store, attempt.chain());
-    let scan = chain_data::scan(store, chain, address).await?;
-    let walked = match scan.as_ref().and_then(|scan| scan.pass.as_ref()) {
-        // From the newest row down to the place of the pass.
-        Some(pass) => {
-            let rows = chain_data::signatures(store, chain, address, goal.pin_slot).await?;
-            rows.iter().position(|row| row.tx_id == pass.before).map_or(0, |place| place + 1)
-        }
-        None => 0,
-    };
-    Ok(Listing::new(goal, scan, walked))
-}
-
-fn signature_row(info: SignatureInfo) -> SignatureRow {
-    let SignatureInfo { tx_id, slot, block_time, failed } = info;
-    SignatureRow { tx_id, slot, block_time, failed }
-}
-
 /// What the rounds have brought so far.
 struct Known {
     wallet: Address,
@@ -268,39 +184,42 @@ impl Known {
 
 /// Reads every transaction of the view that was not read yet, from the store where it is there,
 /// else from the chain, and notes what it names.
-///
-/// What another wallet of this process is fetching is waited for, not asked for again.
 async fn read(
     attempt: &Attempt,
     known: &mut Known,
     book: &mut AddressBook,
 ) -> Result<(), StageError> {
-    let mut unread = VecDeque::from(known.catalogue.unread());
+    let mut unread = known.catalogue.unread();
     while !unread.is_empty() {
-        let mut let_go = std::pin::pin!(attempt.in_flight.let_go());
-        let_go.as_mut().enable();
-        let held = attempt.in_flight.hold(attempt.chain(), &mut unread, READ_CHUNK);
-        if held.ids().is_empty() {
-            let_go.await;
-        } else {
-            read_held(attempt, held.ids(), known, book).await?;
+        let mut busy = Vec::new();
+        for ids in unread.chunks(CHUNK) {
+            let keys = ids.iter().map(|id| (attempt.chain(), id.clone()));
+            let (claim, taken) = attempt.shared.transactions.claim(keys);
+            busy.extend(taken);
+            let ids: Vec<TxId> = claim.keys().iter().map(|(_, id)| id.clone()).collect();
+            read_claimed(attempt, ids, known, book).await?;
+        }
+        // Another wallet fetches these right now; afterwards they are stored.
+        unread = Vec::new();
+        for ((_, id), fetched) in busy {
+            fetched.over().await;
+            unread.push(id);
         }
     }
     Ok(())
 }
 
-async fn read_held(
+/// Reads transactions that no other wallet of this process is fetching.
+async fn read_claimed(
     attempt: &Attempt,
-    ids: &[TxId],
+    ids: Vec<TxId>,
     known: &mut Known,
     book: &mut AddressBook,
 ) -> Result<(), StageError> {
     let (store, chain) = (&attempt.store, attempt.chain());
-    let absent = chain_data::missing_transactions(store, chain, ids).await?;
-    let present: Vec<TxId> = {
-        let absent: HashSet<&TxId> = absent.iter().collect();
-        ids.iter().filter(|id| !absent.contains(id)).cloned().collect()
-    };
+    let missing = chain_data::missing_transactions(store, chain, &ids).await?;
+    let absent: HashSet<&TxId> = missing.iter().collect();
+    let present: Vec<TxId> = ids.into_iter().filter(|id| !absent.contains(id)).collect();
     if !present.is_empty() {
         let stored = chain_data::transactions(store, chain, &present).await?;
         let looked = look_into(&known.wallet, stored).await?;
@@ -311,10 +230,10 @@ async fn read_held(
             return Err(error);
         }
     }
-    fetch(attempt, absent, known, book).await
+    fetch(attempt, missing, known, book).await
 }
 
-/// Fetches transactions, several at a time, and stores them in small commits.
+/// Fetches transactions, several at a time, and stores them.
 async fn fetch(
     attempt: &Attempt,
     missing: Vec<TxId>,
@@ -338,10 +257,7 @@ async fn fetch(
             Some(Some((_, Ok(transaction)))) => {
                 buffer.push(transaction);
                 commit_at.get_or_insert_with(|| Instant::now() + COMMIT_AFTER);
-                if buffer.len() < COMMIT_TRANSACTIONS {
-                    continue;
-                }
-                None
+                continue;
             }
             Some(Some((id, Err(error)))) => Some(StageError::asking_for_transaction(&id, error)),
             Some(None) if buffer.is_empty() => return Ok(()),

@@ -9,6 +9,7 @@ pub(crate) mod finish;
 pub(crate) mod history;
 pub(crate) mod ledger;
 pub(crate) mod listing;
+pub(crate) mod lists;
 pub(crate) mod order;
 pub(crate) mod pin;
 pub(crate) mod prices;

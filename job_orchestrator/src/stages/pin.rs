@@ -12,7 +12,7 @@ pub(crate) async fn run(attempt: &Attempt) -> Result<Pin, StageError> {
     if let Some(pin) = attempt.lease.pin {
         return Ok(pin);
     }
-    let _alone = attempt.pin_room.lock().await;
+    let _alone = attempt.shared.pin_room.lock().await;
     // Another wallet of the batch may have set it while this one waited.
     let batch = batches::get(&attempt.store, attempt.lease.batch).await?;
     if let Some(pin) = batch.and_then(|batch| batch.pin) {

@@ -1,0 +1,159 @@
+//! Workers that die, at any point, without a word.
+
+use std::time::Duration;
+
+use load_tests::{FaultKind, Faults, RecordedChain};
+
+use crate::support::{World, eventually, fixtures, llama_prices, made_up, price_table};
+
+const TRANSACTIONS: u64 = 2_500;
+/// What one death can lose of fetched transactions: one commit and the calls in flight.
+const LOST_AT_MOST: u64 = 100 + 8;
+
+async fn world() -> World {
+    let table = price_table();
+    let chain = made_up(1, TRANSACTIONS).with_prices(table.path()).unwrap();
+    let mut world = World::new(chain).await;
+    world.prices = llama_prices(&world.node);
+    world
+}
+
+fn hang(only: &str) -> Faults {
+    Faults { only: Some(only.to_owned()), ..Faults::always(FaultKind::Hang) }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_killed_in_every_stage_loses_nothing_and_changes_nothing() {
+    let undisturbed = world().await;
+    let wallets = undisturbed.node.chain().synthetic_wallets();
+    let expected = undisturbed.run(&wallets).await.remove(0).report_json;
+    assert!(expected.is_some());
+    assert_eq!(undisturbed.node.stats().calls_of("getTransaction"), TRANSACTIONS);
+    assert_eq!(undisturbed.node.stats().calls_of("getSignaturesForAddress"), 3);
+
+    let world = world().await;
+    let id = world.submit(&wallets).await;
+    // Where the worker hangs when it is killed: pin, balances, first page, second page, first
+    // transaction, and two hours whose prices the ledger needs.
+    let points = [
+        "getSlot",
+        "getBalance",
+        "getSignaturesForAddress",
+        "\"before\"",
+        "getTransaction",
+        "historical/1704067200",
+        "historical/1704096000",
+    ];
+    for point in points {
+        world.node.set_faults(hang(point));
+        let before = world.node.stats().faults_given();
+        let worker = world.worker().await;
+        let struck = async || (world.node.stats().faults_given() > before).then_some(());
+        eventually(struck).await.unwrap_or_else(|| panic!("never got to {point}"));
+        worker.kill().await;
+    }
+    // In the middle of everything, wherever that is.
+    for milliseconds in [150, 300, 600] {
+        world.node.set_faults(Faults::default());
+        let worker = world.worker().await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+        worker.kill().await;
+    }
+    let worker = world.worker().await;
+    world.until_done(id).await;
+    worker.stop().await;
+
+    let rows = world.rows(id).await;
+    assert_eq!(rows[0].report_json, expected);
+    let attempts = world.database.number("select count(*) from wallet_attempts").await;
+    let died = "select count(*) from wallet_attempts where outcome = 'lease_expired'";
+    assert_eq!(world.database.number(died).await, attempts - 1);
+    assert!(attempts > points.len() as i64);
+    assert_eq!(world.database.number("select count(*) from pnl_results").await, 1);
+    let deaths = u64::try_from(attempts).unwrap();
+    let asked = world.node.stats().calls_of("getTransaction");
+    assert!(asked <= TRANSACTIONS + deaths * LOST_AT_MOST, "{asked} getTransaction");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_killed_among_many_wallets_leaves_them_to_another() {
+    let world = World::new(made_up(12, 60)).await;
+    let wallets = world.node.chain().synthetic_wallets();
+    let expected: Vec<_> = {
+        let undisturbed = World::new(made_up(12, 60)).await;
+        undisturbed.run(&wallets).await.into_iter().map(|row| row.report_json).collect()
+    };
+    world.node.set_faults(Faults { latency_ms: Some((5, 15)), ..Faults::default() });
+    let id = world.submit(&wallets).await;
+    let (doomed, other) = (world.worker().await, world.worker().await);
+    world.until(id, |batch| batch.counts.done >= 2).await;
+    doomed.kill().await;
+    world.until_done(id).await;
+    other.stop().await;
+
+    let found: Vec<_> = world.rows(id).await.into_iter().map(|row| row.report_json).collect();
+    assert_eq!(found, expected);
+    let workers = "select count(distinct worker) from wallet_attempts where outcome = 'done'";
+    assert_eq!(world.database.number(workers).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_connections_to_the_database_cost_no_attempt() {
+    let world = World::new(made_up(3, 400)).await;
+    let wallets = world.node.chain().synthetic_wallets();
+    world.node.set_faults(Faults { latency_ms: Some((5, 10)), ..Faults::default() });
+    let worker = world.worker().await;
+    let id = world.submit(&wallets).await;
+    world.until(id, |batch| batch.counts.running > 0).await;
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let cut = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+                   where datname = current_database() and pid <> pg_backend_pid()";
+        world.database.number(cut).await;
+    }
+    // The test's own connections were cut, too: its first look may fail.
+    let over = async || {
+        let batch = persistence_layer::batches::get(world.store(), id).await;
+        batch.ok().flatten().filter(|batch| batch.state.is_terminal())
+    };
+    let batch = eventually(over).await.expect("the batch ends");
+    worker.stop().await;
+    assert_eq!(batch.counts.done, 3, "{:?}", world.rows(id).await);
+    assert_eq!(world.database.number("select sum(attempts) from wallet_tasks").await, 0);
+}
+
+/// Resumed bounded views rest on what is stored; they must not depend on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bounded_view_is_the_same_whatever_is_stored() {
+    let Some(fixtures) = fixtures() else { return };
+    let folder = fixtures.join("solana/devnet_seed7");
+    let text = std::fs::read(folder.join("wallets.json")).unwrap();
+    let known: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&text).unwrap();
+    let wallets: Vec<String> = known.keys().cloned().collect();
+    let prices = fixtures.join("prices");
+    let bounded = job_orchestrator::Analysis { max_transactions: Some(10), ..Default::default() };
+
+    let mut reports = Vec::new();
+    for whole_first in [false, true] {
+        let chain = RecordedChain::from_folder(&folder).unwrap();
+        let world = World::with_prices(chain, crate::support::csv_prices(&prices)).await;
+        let worker = world.worker().await;
+        if whole_first {
+            let whole = world.submit(&wallets).await;
+            world.until_done(whole).await;
+        }
+        let id = world.submit_as(&wallets, bounded.clone()).await;
+        world.until_done(id).await;
+        worker.stop().await;
+        let rows = world.rows(id).await;
+        for row in &rows {
+            let result = crate::support::result(row);
+            assert_eq!(result["transactions"], 10);
+            assert_eq!(result["coverage"]["truncated"]["reason"], "max_transactions");
+            assert_eq!(result["coverage"]["complete"], false);
+        }
+        reports.push(rows.into_iter().map(|row| row.report_json).collect::<Vec<_>>());
+    }
+    assert_eq!(reports[0], reports[1]);
+}

@@ -1,0 +1,12 @@
+//! Batches worked on by real workers, on a real PostgreSQL, against a recorded Solana node.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
+#![allow(clippy::print_stdout, reason = "a skip must be seen")]
+
+mod support;
+
+mod crashes;
+mod reads;
+mod recorded;
+mod waiting;
+mod workers;
