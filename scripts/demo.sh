@@ -76,6 +76,7 @@ if ! "$programs/demo" --server "$api" --admin "$admin" --wallets "$chain/wallets
 	exit 1
 fi
 if [ -n "${KEEP:-}" ]; then
+	trap 'exit 0' INT TERM
 	echo "demo: running until Ctrl-C; the log is $folder/service.log"
 	wait "$service_pid"
 else

@@ -78,9 +78,9 @@ if ! install "${packages[@]}"; then
 	echo "setup: could not install; do it by hand: apt-get install -y ${packages[*]}" >&2
 	exit 1
 fi
-left=$(missing)
-if [ -n "$left" ]; then
-	echo "setup: still missing after the installation: $left" >&2
+read -r -a left <<<"$(missing | tr '\n' ' ')"
+if [ "${#left[@]}" -gt 0 ]; then
+	echo "setup: still missing after the installation: ${left[*]%%:*}" >&2
 	exit 1
 fi
 echo "setup: installed ${packages[*]}"

@@ -12,6 +12,7 @@ pub struct Metrics {
     size: IntGauge,
     idle: IntGauge,
     max: IntGauge,
+    waiting: IntGauge,
     retries: IntCounterVec,
 }
 
@@ -24,6 +25,10 @@ impl Metrics {
             size: gauge("db_pool_size", "Open connections of this process."),
             idle: gauge("db_pool_idle", "Open connections that nobody uses."),
             max,
+            waiting: gauge(
+                "db_pool_waiting",
+                "Transactions that found no idle connection and wait.",
+            ),
             retries: IntCounterVec::new(
                 Opts::new(
                     "db_transaction_retries_total",
@@ -43,14 +48,33 @@ impl Metrics {
         registry.register(Box::new(self.clone()))
     }
 
+    /// Counts a transaction as waiting for a connection until the answer is dropped.
+    pub(crate) fn waiting(&self) -> Waiting<'_> {
+        self.waiting.inc();
+        Waiting(&self.waiting)
+    }
+
     pub(crate) fn retried(&self, transaction: &'static str) {
         self.retries.with_label_values(&[transaction]).inc();
     }
 }
 
+/// A transaction that waits for a connection.
+pub(crate) struct Waiting<'a>(&'a IntGauge);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 impl Collector for Metrics {
     fn desc(&self) -> Vec<&Desc> {
-        [self.size.desc(), self.idle.desc(), self.max.desc(), self.retries.desc()].concat()
+        [&self.size, &self.idle, &self.max, &self.waiting]
+            .into_iter()
+            .flat_map(|gauge| gauge.desc())
+            .chain(self.retries.desc())
+            .collect()
     }
 
     fn collect(&self) -> Vec<MetricFamily> {
@@ -59,6 +83,7 @@ impl Collector for Metrics {
         let mut families = self.size.collect();
         families.extend(self.idle.collect());
         families.extend(self.max.collect());
+        families.extend(self.waiting.collect());
         families.extend(self.retries.collect());
         families
     }

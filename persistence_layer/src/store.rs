@@ -1,5 +1,6 @@
 //! The connection pool and how a transaction is run on it.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -20,14 +21,23 @@ const COLLISION_TRIES: u32 = 5;
 const COLLISION_WAIT: Duration = Duration::from_millis(5);
 
 /// The database: a cheap clone over one pool.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Store {
     pool: PgPool,
     options: PgConnectOptions,
     /// The statement that opens each transaction, limits included.
     begin: String,
+    /// Longest time of a transaction, waiting for its connection included.
+    patience: Option<Duration>,
     max_connections: u32,
     metrics: Metrics,
+}
+
+impl fmt::Debug for Store {
+    /// Without the connection options, which hold the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("pool", &self.pool()).finish_non_exhaustive()
+    }
 }
 
 /// State of the pool at one moment.
@@ -76,6 +86,8 @@ impl Store {
         Ok(Self {
             metrics: Metrics::new(pool.clone(), settings.max_connections),
             begin: begin_statement(settings.statement_timeout),
+            patience: (!settings.statement_timeout.is_zero())
+                .then(|| settings.acquire_timeout + settings.statement_timeout * 2),
             max_connections: settings.max_connections,
             pool,
             options,
@@ -155,8 +167,24 @@ impl Store {
 
     /// Opens a transaction with everything it needs set for its duration, in one round trip.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
+        let _waiting = (self.pool.num_idle() == 0).then(|| self.metrics.waiting());
         // The text is made from numbers of the configuration alone.
         Ok(self.pool.begin_with(AssertSqlSafe(self.begin.clone())).await?)
+    }
+
+    /// Gives up on a server that has gone silent. The server's own limit cannot tell when nothing
+    /// reaches us any more, and the driver sends no keep-alives.
+    pub(crate) async fn patiently<T>(
+        &self,
+        transaction: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let Some(patience) = self.patience else { return transaction.await };
+        match tokio::time::timeout(patience, transaction).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut)).into())
+            }
+        }
     }
 
     /// Whether a transaction that ended with `error` is to be repeated; waits a little when so.
@@ -188,7 +216,8 @@ macro_rules! run {
         let store: &$crate::store::Store = $store;
         let mut tries: u32 = 1;
         loop {
-            let outcome = $crate::store::outcome(async {
+            // Boxed: statement by statement it is large, and it sits in the futures of all callers.
+            let transaction = Box::pin($crate::store::outcome(async {
                 let mut transaction = store.begin().await?;
                 let value = {
                     let $tx: &mut sqlx::PgConnection = &mut transaction;
@@ -196,9 +225,8 @@ macro_rules! run {
                 };
                 transaction.commit().await?;
                 Ok(value)
-            })
-            .await;
-            match outcome {
+            }));
+            match store.patiently(transaction).await {
                 Err(error) if store.repeats($name, &error, &mut tries).await => {}
                 outcome => break outcome,
             }

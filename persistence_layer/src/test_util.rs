@@ -15,7 +15,6 @@ pub const SERVER_VARIABLE: &str = "TEST_DATABASE_URL";
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
 /// A migrated database that is dropped with this value.
-#[derive(Debug)]
 pub struct TestDatabase {
     store: Store,
     server: String,

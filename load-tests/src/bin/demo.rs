@@ -1,6 +1,7 @@
 //! `demo`: a client of the service, as short as one can be. It submits wallets, follows the job and
 //! prints a table of the results. `make demo` runs it.
 
+use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
@@ -137,12 +138,33 @@ fn table(rows: &[Value], out: &mut impl Write) -> io::Result<()> {
             Some(true) => "complete",
             _ => "incomplete",
         };
-        writeln!(out, "{:>8}{:>14}  {coverage}", result["trades"], result["transactions"])?;
-        for warning in result["warnings"].as_array().into_iter().flatten() {
-            let code = warning["code"].as_str().unwrap_or_default();
-            let detail = warning["detail"].as_str().unwrap_or_default();
-            writeln!(out, "{:<13}  note: {code} ({detail})", "")?;
+        let [trades, transactions] =
+            [&result["trades"], &result["transactions"]].map(Value::to_string);
+        writeln!(out, "{trades:>8}{transactions:>14}  {coverage}")?;
+    }
+    notes(rows, out)
+}
+
+/// What the figures do not cover: which warnings each wallet has, and what each kind means.
+fn notes(rows: &[Value], out: &mut impl Write) -> io::Result<()> {
+    let mut meanings = BTreeMap::new();
+    writeln!(out, "\nNotes")?;
+    for row in rows {
+        let mut codes = Vec::new();
+        for warning in row["result"]["warnings"].as_array().into_iter().flatten() {
+            let [code, detail] =
+                ["code", "detail"].map(|member| warning[member].as_str().unwrap_or_default());
+            codes.push(code);
+            meanings.entry(code).or_insert(detail);
         }
+        if !codes.is_empty() {
+            codes.dedup();
+            let wallet = row["wallet"].as_str().unwrap_or_default();
+            writeln!(out, "  {:<13}{}", short(wallet), codes.join(", "))?;
+        }
+    }
+    for (code, meaning) in meanings {
+        writeln!(out, "  {code:<22}{meaning}")?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 //! write names task, fence and `state = running`, so whoever lost the lease stores nothing. Leases
 //! are compared with the database's clock only.
 //!
-//! Locks are taken in one order everywhere: admission, batch, task. Only [`claim`] begins with
+//! Locks are taken in one order everywhere: admission, batch, task. Only [`claim()`] begins with
 //! tasks; it takes nothing that would make it wait.
 
 mod claim;

@@ -17,6 +17,9 @@ const LIMIT: i64 = 200;
 /// Each time a task's holder dies without a row stored since it was claimed, `takeovers` grows by
 /// one, otherwise it becomes 0. At `max_takeovers` the task fails with `worker-crashed`: a wallet
 /// that kills its worker must not kill them all. Also removes what dead attempts left of ledgers.
+///
+/// # Errors
+/// Only when nothing was taken away before.
 pub async fn sweep(store: &Store, max_takeovers: u32) -> Result<Swept, StoreError> {
     let max_takeovers = to_integer(max_takeovers, "max_takeovers")?;
     let expired = run!(store, "wallet_tasks/expired", async |tx| {
@@ -25,14 +28,21 @@ pub async fn sweep(store: &Store, max_takeovers: u32) -> Result<Swept, StoreErro
     let mut swept = Swept::default();
     for row in expired {
         let batch = BatchId(row.batch_id);
-        match take_away(store, row.id, row.fence, batch, max_takeovers).await? {
-            Some(Taken::Requeued) => swept.requeued += 1,
-            Some(Taken::Parked) => swept.parked += 1,
-            Some(Taken::Cancelled) => swept.cancelled += 1,
-            None => {}
+        match take_away(store, row.id, row.fence, batch, max_takeovers).await {
+            Ok(Some(Taken::Requeued)) => swept.requeued += 1,
+            Ok(Some(Taken::Parked)) => swept.parked += 1,
+            Ok(Some(Taken::Cancelled)) => swept.cancelled += 1,
+            Ok(None) => {}
+            Err(error) if swept == Swept::default() => return Err(error),
+            Err(error) => {
+                tracing::warn!(%error, code = error.code(), "a sweep ended early");
+                return Ok(swept);
+            }
         }
     }
-    ledgers::remove_stale(store).await?;
+    if let Err(error) = ledgers::remove_stale(store).await {
+        tracing::warn!(%error, code = error.code(), "stale ledgers were not removed");
+    }
     Ok(swept)
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::{Judgement, Store, StoreSettings};
 use prometheus::Registry;
+use prometheus::core::Collector;
+use sqlx::{ConnectOptions, Executor};
 
 fn settings(url: &str) -> StoreSettings {
     StoreSettings {
@@ -62,6 +64,155 @@ async fn the_pool_says_what_it_was_told_and_reports_itself() {
     assert_eq!(value("db_pool_size").to_string(), store.pool().size.to_string());
     assert!(value("db_pool_idle") <= value("db_pool_size"));
     store.close().await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_connection_is_counted() {
+    let database = TestDatabase::with_connections(1).await;
+    let store = database.store();
+    let registry = Registry::new();
+    store.metrics().register(&registry).unwrap();
+    let waiting = || {
+        let families = registry.gather();
+        let family = families.iter().find(|family| family.name() == "db_pool_waiting").unwrap();
+        family.get_metric()[0].get_gauge().get_value().to_string()
+    };
+    assert_eq!(waiting(), "0");
+    // Somebody sits on the row that every submit needs, so the one connection stays in use.
+    let mut connection = database.connection().await;
+    let mut held = sqlx::Connection::begin(&mut connection).await.unwrap();
+    sqlx::query("select id from admission for update").execute(&mut *held).await.unwrap();
+    let tasks: Vec<_> = (0..3)
+        .map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move { crate::support::submit(&store, n..n + 1).await })
+        })
+        .collect();
+    while waiting() != "2" {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    held.commit().await.unwrap();
+    for task in tasks {
+        task.await.unwrap();
+    }
+    assert_eq!(waiting(), "0");
+}
+
+#[tokio::test]
+async fn no_secret_is_printed_with_the_store() {
+    let database = TestDatabase::create().await;
+    let printed = format!("{:?}", database.store());
+    assert!(printed.contains("max: 10"), "{printed}");
+    assert!(!printed.contains("password") && !printed.contains("host"), "{printed}");
+}
+
+#[tokio::test]
+async fn the_names_of_all_metrics_are_known() {
+    let database = TestDatabase::create().await;
+    let metrics = database.store().metrics();
+    let names: Vec<&str> =
+        metrics.desc().into_iter().map(|described| described.fq_name.as_str()).collect();
+    let expected = [
+        "db_pool_size",
+        "db_pool_idle",
+        "db_pool_max",
+        "db_pool_waiting",
+        "db_transaction_retries_total",
+    ];
+    assert_eq!(names, expected);
+}
+
+/// Makes each insert of a batch fail with an SQLSTATE, the first `times` times.
+async fn fail_inserts(database: &TestDatabase, state: &str, times: u32) {
+    let mut connection = database.connection().await;
+    // A sequence is not rolled back with the transaction that failed.
+    let sql = format!(
+        "create sequence inserts;
+         create function fail() returns trigger language plpgsql as $$
+         begin
+             if nextval('inserts') <= {times} then
+                 raise exception 'made to fail' using errcode = '{state}';
+             end if;
+             return new;
+         end $$;
+         create trigger fail before insert on batches for each row execute function fail()"
+    );
+    connection.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_transaction_that_met_another_one_is_repeated_and_counted() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    fail_inserts(&database, "40001", 2).await;
+    crate::support::submit(store, 0..1).await;
+    let registry = Registry::new();
+    store.metrics().register(&registry).unwrap();
+    let families = registry.gather();
+    let retries =
+        families.iter().find(|family| family.name() == "db_transaction_retries_total").unwrap();
+    let metric = &retries.get_metric()[0];
+    assert_eq!(metric.get_label()[0].value(), "batches/submit");
+    assert_eq!(metric.get_counter().get_value().to_string(), "2");
+}
+
+#[tokio::test]
+async fn what_a_few_repeats_do_not_settle_is_unavailable() {
+    let database = TestDatabase::create().await;
+    fail_inserts(&database, "40P01", 1000).await;
+    let new = crate::support::new_batch(0..1);
+    let error = persistence_layer::batches::submit(database.store(), &new, 3).await.unwrap_err();
+    assert_eq!((error.code(), error.is_transient()), ("db-unavailable", true));
+}
+
+#[tokio::test]
+async fn a_full_disk_is_unavailable_and_not_repeated() {
+    let database = TestDatabase::create().await;
+    fail_inserts(&database, "53100", 1).await;
+    let new = crate::support::new_batch(0..1);
+    let error = persistence_layer::batches::submit(database.store(), &new, 3).await.unwrap_err();
+    assert_eq!((error.code(), error.is_transient()), ("db-unavailable", true));
+    // It passes, and the same call succeeds.
+    let again = persistence_layer::batches::submit(database.store(), &new, 3).await.unwrap();
+    assert_eq!(again, persistence_layer::batches::Submitted::Accepted);
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_is_given_up() {
+    let database = TestDatabase::create().await;
+    // A proxy that passes everything on until it is told to swallow it.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server: sqlx::postgres::PgConnectOptions = database.url().parse().unwrap();
+    let upstream = (server.get_host().to_owned(), server.get_port());
+    let through = server.port(listener.local_addr().unwrap().port()).host("127.0.0.1");
+    let (silence, silent) = tokio::sync::watch::channel(false);
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = tokio::net::TcpStream::connect(upstream.clone()).await.unwrap();
+            let mut silent = silent.clone();
+            tokio::spawn(async move {
+                let told = async { silent.wait_for(|silent| *silent).await.is_ok() };
+                let went_silent = tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut client, &mut server) => false,
+                    went_silent = told => went_silent,
+                };
+                if went_silent {
+                    // Both connections stay open; nothing passes.
+                    std::future::pending::<()>().await;
+                }
+            });
+        }
+    });
+    let quick = StoreSettings {
+        acquire_timeout: Duration::from_millis(500),
+        statement_timeout: Duration::from_millis(500),
+        ..settings(through.to_url_lossy().as_str())
+    };
+    let store = Store::connect(&quick).await.unwrap();
+    store.ping().await.unwrap();
+    silence.send(true).unwrap();
+    let error = tokio::time::timeout(Duration::from_secs(20), store.ping()).await.unwrap();
+    assert_eq!(error.unwrap_err().code(), "db-unavailable");
 }
 
 #[tokio::test]

@@ -52,11 +52,11 @@ impl Account {
             .output()
             .await;
         let detail = match made {
-            Ok(output) if output.status.success() => return Self::named(name).await,
             Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
             Err(error) => format!("useradd: {error}"),
         };
-        Err(PostgresError::NoUnprivilegedUser { detail })
+        // Also when useradd failed: a process with another cluster may have been faster.
+        Self::named(name).await.map_err(|_| PostgresError::NoUnprivilegedUser { detail })
     }
 
     async fn named(name: &str) -> Result<Self, PostgresError> {

@@ -194,10 +194,12 @@ const DERIVED_MINTS: [Pubkey; 1] = [ids::WSOL];
 ///
 /// A node writes token balance rows only when a token program is among the keys. A plain system
 /// transfer into the wallet's own wrapped account has none, so the account is recognized by its
-/// derived address. No token program ran, so it was a token account before and still is one.
+/// derived address. It held a deposit before and holds one after, so it is taken for a token account
+/// at both times. The same goes for recordings of 2020, which have no rows at all.
 fn derived_account(recording: &Recording, wallet: &Pubkey) -> Option<KeyIndex> {
     let keys = &recording.keys;
-    if recording.failed || TokenProgram::ALL.iter().any(|program| keys.contains(&program.id())) {
+    let names_tokens = TokenProgram::ALL.iter().any(|program| keys.contains(&program.id()));
+    if recording.failed || (names_tokens && recording.has_token_rows) {
         return None;
     }
     let could_be = |index: KeyIndex| {

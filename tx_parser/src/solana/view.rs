@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use pnl_core::movement::{Completeness, FeePaid, NetChange, Note, Order, ServiceFee};
 use pnl_core::{Address, AssetId, Chain, RawDelta, TxKind, TxStatus, WalletTransaction};
 
+use super::actions::{Action, KeyIndex};
 use super::encoding::Recording;
 use super::labels::{self, Labels};
-use super::programs::ids::TokenProgram;
 use super::pubkey::Pubkey;
 use super::split::{Movements, Split};
 
@@ -83,7 +83,7 @@ fn notes(recording: &Recording, movements: &Movements, split: &Split) -> Vec<Not
     let keys = &recording.keys;
     let mut notes = Vec::new();
     let mut add = |code: &str, detail: String| notes.push(Note { code: code.to_owned(), detail });
-    let names = |list: &[super::actions::KeyIndex]| {
+    let names = |list: &[KeyIndex]| {
         list.iter().map(|index| keys.at(*index).to_string()).collect::<Vec<_>>().join(", ")
     };
     if !movements.accounts.unknown.is_empty() {
@@ -99,8 +99,7 @@ fn notes(recording: &Recording, movements: &Movements, split: &Split) -> Vec<Not
             "the recording has no inner instructions; tips and rent paid in them are in net";
         add("inner_instructions_missing", detail.to_owned());
     }
-    let names_tokens = TokenProgram::ALL.iter().any(|program| keys.contains(&program.id()));
-    if !recording.failed && !recording.has_token_rows && names_tokens {
+    if lacks_token_rows(recording) {
         let detail = "the recording has no token balances; tokens that moved are not in net";
         add("token_balances_missing", detail.to_owned());
     }
@@ -117,6 +116,19 @@ fn notes(recording: &Recording, movements: &Movements, split: &Split) -> Vec<Not
         add("instruction_malformed", detail.clone());
     }
     notes
+}
+
+/// Whether tokens moved and no list of balances says whose.
+///
+/// Nodes kept no such lists in 2020, and empty ones for a while after.
+fn lacks_token_rows(recording: &Recording) -> bool {
+    let has_rows = recording.held_before.iter().chain(&recording.held_after).any(Option::is_some);
+    let moved = recording.steps.iter().any(|step| match step.action {
+        Some(Action::TokenTransfer { amount, .. }) => amount > 0,
+        Some(Action::MintTo { .. } | Action::Burn { .. }) => true,
+        _ => false,
+    });
+    moved && !has_rows
 }
 
 /// The wallets of a transaction when none is asked for: signers in their order, then every other

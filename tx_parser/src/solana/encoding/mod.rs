@@ -17,7 +17,7 @@ mod wire;
 use pnl_core::TxId;
 use serde_json::value::RawValue;
 
-use super::actions::{KeyIndex, Step};
+use super::actions::{Action, KeyIndex, Step};
 use super::pubkey::Pubkey;
 use crate::error::{ParseError, ParseErrorCode};
 
@@ -178,27 +178,30 @@ impl<'k> Instructions<'k> {
         let instruction: wire::Instruction<'_> = serde_json::from_str(raw.get())
             .map_err(|_| Malformed("it has none of the forms that nodes write"))?;
         let program = self.program(&instruction)?;
-        let step = |tag, action| Step { outer, inner, program, tag, action };
+        let unknown = |tag| Step { outer, inner, program, tag, action: None };
         if let Some(parsed) = instruction.parsed {
             // The memo program's parsed form is a text: nothing that moves.
             let body = serde_json::from_str::<wire::ParsedBody<'_>>(parsed.get()).ok();
-            let action = match body {
-                Some(body) => parsed::decode(&program, &body, self.keys)?,
+            let mut actions = Vec::new();
+            match body {
+                Some(body) => parsed::decode(&program, &body, self.keys, &mut actions)?,
                 None if compiled::is_known(&program) => {
                     return Err(Malformed("its parsed form is not what nodes write"));
                 }
-                None => None,
-            };
-            self.steps.push(step([0; 8], action));
+                None => {}
+            }
+            self.add(outer, inner, program, actions);
             return Ok(());
         }
         let text = instruction.data.as_ref().map_or("", wire::Text::as_str);
         let known = compiled::is_known(&program);
-        if !known && !super::programs::wants_tag(&program) {
-            self.steps.push(step([0; 8], None));
+        let is_long = text.len() > MAX_DATA_CHARS;
+        // Programs write events into calls of themselves, which may be long and have no tag.
+        if !known && (is_long || !super::programs::wants_tag(&program)) {
+            self.steps.push(unknown([0; 8]));
             return Ok(());
         }
-        if text.len() > MAX_DATA_CHARS {
+        if is_long {
             return Err(Malformed("its data is longer than a transaction"));
         }
         let data = bs58::decode(text).into_vec().map_err(|_| Malformed("its data is no base58"))?;
@@ -207,17 +210,23 @@ impl<'k> Instructions<'k> {
             for (to, from) in tag.iter_mut().zip(&data) {
                 *to = *from;
             }
-            self.steps.push(step(tag, None));
+            self.steps.push(unknown(tag));
             return Ok(());
         }
         let accounts = self.accounts(instruction.accounts.as_deref().unwrap_or_default())?;
         let mut actions = Vec::new();
         compiled::decode(&program, &accounts, &data, &mut actions)?;
-        if actions.is_empty() {
-            self.steps.push(step([0; 8], None));
-        }
-        self.steps.extend(actions.into_iter().map(|action| step([0; 8], Some(action))));
+        self.add(outer, inner, program, actions);
         Ok(())
+    }
+
+    /// Adds what an instruction of a known program means; one that moves nothing is a step, too.
+    fn add(&mut self, outer: u16, inner: Option<u16>, program: Pubkey, actions: Vec<Action>) {
+        let step = |action| Step { outer, inner, program, tag: [0; 8], action };
+        if actions.is_empty() {
+            self.steps.push(step(None));
+        }
+        self.steps.extend(actions.into_iter().map(|action| step(Some(action))));
     }
 
     fn program(&self, instruction: &wire::Instruction<'_>) -> Result<Pubkey, Malformed> {

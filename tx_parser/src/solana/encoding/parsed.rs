@@ -5,10 +5,30 @@ use super::super::programs::ids;
 use super::super::pubkey::Pubkey;
 use super::compiled::Malformed;
 use super::keys::Keys;
-use super::wire::{ParsedBody, ParsedInfo, Text};
+use super::wire::{ParsedBatch, ParsedBody, ParsedInfo, Text};
 
-/// What the parsed instruction means; `None` when it moves nothing.
+/// Adds what the parsed instruction means to `actions`; nothing when it moves nothing.
 pub(super) fn decode(
+    program: &Pubkey,
+    body: &ParsedBody<'_>,
+    keys: &Keys,
+    actions: &mut Vec<Action>,
+) -> Result<(), Malformed> {
+    let is_batch = token_program(program).is_some() && body.kind.as_str() == "batch";
+    if !is_batch {
+        actions.extend(single(program, body, keys)?);
+        return Ok(());
+    }
+    let batch: Option<ParsedBatch<'_>> =
+        body.info.and_then(|raw| serde_json::from_str(raw.get()).ok());
+    for body in batch.ok_or(Malformed("its batch is no list of instructions"))?.instructions {
+        // Batches do not nest: an inner one has no meaning here.
+        actions.extend(single(program, &body, keys)?);
+    }
+    Ok(())
+}
+
+fn single(
     program: &Pubkey,
     body: &ParsedBody<'_>,
     keys: &Keys,

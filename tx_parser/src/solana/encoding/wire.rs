@@ -235,6 +235,13 @@ pub(super) struct ParsedBody<'a> {
     pub(super) info: Option<&'a RawValue>,
 }
 
+/// `parsed.info` of several token instructions in one.
+#[derive(Debug, Deserialize)]
+pub(super) struct ParsedBatch<'a> {
+    #[serde(borrow)]
+    pub(super) instructions: Vec<ParsedBody<'a>>,
+}
+
 /// The members of `parsed.info` that this crate reads, over all programs and instruction types.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -2,7 +2,7 @@
 //!
 //! Needed where no liquidity token is minted or burned: a position that pays out one asset looks
 //! like any other receipt. Anchor programs tag an instruction with the first eight bytes of
-//! SHA-256("global:<name>"), the older ones with one byte.
+//! SHA-256(`"global:<name>"`), the older ones with one byte.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -23,41 +23,52 @@ const fn entry(id: &str, tags: Tags) -> (Pubkey, Tags) {
     (Pubkey::literal(id), tags)
 }
 
+/// Orca's pools and their forks.
+const WHIRLPOOL: Tags = Tags::Anchor(&[
+    "open_position",
+    "open_position_with_metadata",
+    "open_position_with_token_extensions",
+    "open_bundled_position",
+    "close_position",
+    "close_position_with_token_extensions",
+    "close_bundled_position",
+    "increase_liquidity",
+    "increase_liquidity_v2",
+    "decrease_liquidity",
+    "decrease_liquidity_v2",
+    "collect_fees",
+    "collect_fees_v2",
+    "collect_reward",
+    "collect_reward_v2",
+]);
+
+/// Raydium's concentrated pools and their forks.
+const CONCENTRATED: Tags = Tags::Anchor(&[
+    "open_position",
+    "open_position_v2",
+    "open_position_with_token22_nft",
+    "close_position",
+    "increase_liquidity",
+    "increase_liquidity_v2",
+    "decrease_liquidity",
+    "decrease_liquidity_v2",
+]);
+
 static LISTED: &[(Pubkey, Tags)] = &[
     // orca_whirlpool
-    entry(
-        "whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc",
-        Tags::Anchor(&[
-            "open_position",
-            "open_position_with_metadata",
-            "open_position_with_token_extensions",
-            "open_bundled_position",
-            "close_position",
-            "close_position_with_token_extensions",
-            "close_bundled_position",
-            "increase_liquidity",
-            "increase_liquidity_v2",
-            "decrease_liquidity",
-            "decrease_liquidity_v2",
-            "collect_fees",
-            "collect_fees_v2",
-            "collect_reward",
-            "collect_reward_v2",
-        ]),
-    ),
+    entry("whirLbMiicVdio4qvUfM5KAg6Ct8VwpYzGff3uctyCc", WHIRLPOOL),
+    // cropper_whirlpool
+    entry("H8W3ctz92svYg6mkn1UtGfu2aQr2fnUFHM1RhScEtQDt", WHIRLPOOL),
     // raydium_clmm
+    entry("CAMMCzo5YL8w4VFF8KVHrK22GGUsp5VTaW7grrKgrWqK", CONCENTRATED),
+    // pancakeswap_clmm
+    entry("HpNfyc2Saw7RKkQd8nEL4khUcuPhQ7WwY1B2qjx8jxFq", CONCENTRATED),
+    // byreal_clmm
+    entry("REALQqNEomY6cQGZJUGwywTBD2UmDT32rZcNnfxQ5N2", CONCENTRATED),
+    // invariant
     entry(
-        "CAMMCzo5YL8w4VFF8KVHrK22GGUsp5VTaW7grrKgrWqK",
-        Tags::Anchor(&[
-            "open_position",
-            "open_position_v2",
-            "open_position_with_token22_nft",
-            "close_position",
-            "increase_liquidity",
-            "increase_liquidity_v2",
-            "decrease_liquidity",
-            "decrease_liquidity_v2",
-        ]),
+        "HyaB3W9q6XdA5xwpU4XnSZV94htfmbmqJXZcEbRaJutt",
+        Tags::Anchor(&["create_position", "remove_position", "claim_fee"]),
     ),
     // raydium_cpmm
     entry(
