@@ -9,7 +9,12 @@ use std::sync::Arc;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use job_orchestrator::batch::BatchError;
+use persistence_layer::StoreError;
 use serde::Serialize;
+use serde_json::{Map, Value};
+use service_runtime::telemetry::Chain;
+use service_runtime::trace::TraceId;
 
 use crate::problems::{self, Problem};
 
@@ -39,6 +44,7 @@ pub struct ApiError {
     problem: &'static Problem,
     detail: Cow<'static, str>,
     errors: Vec<FieldError>,
+    members: Map<String, Value>,
     retry_after_seconds: Option<u32>,
 }
 
@@ -47,13 +53,26 @@ impl ApiError {
     pub fn new(problem: &'static Problem, detail: impl Into<Cow<'static, str>>) -> Self {
         let retry_after_seconds =
             (problem.status == StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_SECONDS);
-        Self { problem, detail: detail.into(), errors: Vec::new(), retry_after_seconds }
+        Self {
+            problem,
+            detail: detail.into(),
+            errors: Vec::new(),
+            members: Map::new(),
+            retry_after_seconds,
+        }
     }
 
     /// With the invalid fields behind it.
     #[must_use]
     pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
         self.errors = errors;
+        self
+    }
+
+    /// With further members of the body, such as the checks of a probe.
+    #[must_use]
+    pub fn with_members(mut self, members: Map<String, Value>) -> Self {
+        self.members = members;
         self
     }
 
@@ -88,7 +107,7 @@ impl ApiError {
     }
 
     /// The body for the request at `instance` with `trace_id`.
-    pub fn body<'a>(&'a self, instance: &'a str, trace_id: &'a str) -> ProblemBody<'a> {
+    pub fn body<'a>(&'a self, instance: &'a str, trace_id: TraceId) -> ProblemBody<'a> {
         ProblemBody {
             type_: format!("/problems/{}", self.problem.code),
             code: self.problem.code,
@@ -99,6 +118,57 @@ impl ApiError {
             error: &self.detail,
             errors: &self.errors,
             trace_id,
+            members: &self.members,
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    /// What the database said goes into the log; the client learns whether to try again.
+    fn from(error: StoreError) -> Self {
+        let answer = match &error {
+            StoreError::Unavailable(_) | StoreError::Redis(_) => Self::database_unavailable(),
+            StoreError::Timeout(_) => {
+                Self::new(problems::DEADLINE_EXCEEDED, "The database did not answer in time.")
+            }
+            StoreError::LeaseLost { .. }
+            | StoreError::Conflict(_)
+            | StoreError::Corrupt(_)
+            | StoreError::OutOfRange(_)
+            | StoreError::Migration(_)
+            | StoreError::Settings(_)
+            | StoreError::Database(_) => Self::internal(),
+        };
+        tracing::error!(error = %Chain(&error), code = error.code(), "the request failed");
+        answer
+    }
+}
+
+impl From<BatchError> for ApiError {
+    fn from(error: BatchError) -> Self {
+        // No wildcard arm: a new variant must choose its answer here.
+        match error {
+            BatchError::AtCapacity { .. } => {
+                Self::new(problems::CAPACITY_EXHAUSTED, error.to_string())
+                    .retry_after(CAPACITY_RETRY_AFTER_SECONDS)
+            }
+            BatchError::KeyReused => Self::new(
+                problems::IDEMPOTENCY_KEY_REUSED,
+                "The Idempotency-Key was used for a request with other content.",
+            ),
+            BatchError::KeyInFlight => Self::new(
+                problems::IDEMPOTENCY_KEY_IN_FLIGHT,
+                "The first request with this Idempotency-Key is still being processed.",
+            )
+            .retry_after(1),
+            BatchError::ChainUnavailable { .. } => {
+                Self::new(problems::CHAIN_UNAVAILABLE, error.to_string())
+            }
+            BatchError::Unknown => Self::new(problems::UNKNOWN_JOB, "There is no such job."),
+            BatchError::NotTerminal => {
+                Self::new(problems::JOB_RUNNING, "The job has not ended yet.").retry_after(2)
+            }
+            BatchError::Store(error) => error.into(),
         }
     }
 }
@@ -116,7 +186,9 @@ pub struct ProblemBody<'a> {
     /// The same as `detail`, for clients that read only this member.
     error: &'a str,
     errors: &'a [FieldError],
-    trace_id: &'a str,
+    trace_id: TraceId,
+    #[serde(flatten)]
+    members: &'a Map<String, Value>,
 }
 
 impl IntoResponse for ApiError {
@@ -140,7 +212,7 @@ struct Carried(Arc<ApiError>);
 ///
 /// Error responses that nobody of us made are taken by their status, so that no error leaves the
 /// service in another form.
-pub fn write_body(response: Response, instance: &str, trace_id: &str) -> Response {
+pub fn write_body(response: Response, instance: &str, trace_id: TraceId) -> Response {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;
@@ -167,9 +239,14 @@ pub fn write_body(response: Response, instance: &str, trace_id: &str) -> Respons
 
 /// The error for a status that the framework chose.
 fn from_status(status: StatusCode) -> ApiError {
-    let problem = problems::ALL.iter().copied().find(|problem| problem.status == status).unwrap_or(
-        if status.is_client_error() { problems::UNREADABLE_BODY } else { problems::INTERNAL },
-    );
+    let problem = match status {
+        StatusCode::NOT_FOUND => problems::NOT_FOUND,
+        StatusCode::METHOD_NOT_ALLOWED => problems::METHOD_NOT_ALLOWED,
+        StatusCode::PAYLOAD_TOO_LARGE => problems::BODY_TOO_LARGE,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => problems::UNSUPPORTED_MEDIA_TYPE,
+        status if status.is_client_error() => problems::BAD_REQUEST,
+        _ => problems::INTERNAL,
+    };
     ApiError::new(problem, problem.title)
 }
 
@@ -256,14 +333,14 @@ mod tests {
     #[test]
     fn a_status_of_the_framework_becomes_a_problem_of_that_status() {
         let response = StatusCode::NOT_FOUND.into_response();
-        let response = write_body(response, "/nowhere", "0af7651916cd43dd8448eb211c80319c");
+        let response = write_body(response, "/nowhere", TraceId::generate());
         assert_eq!(response.status(), StatusCode::NOT_FOUND);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
     }
 
     #[test]
     fn an_answer_that_is_no_error_passes_unchanged() {
-        let response = write_body("fine".into_response(), "/", "");
+        let response = write_body("fine".into_response(), "/", TraceId::generate());
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "text/plain; charset=utf-8");
     }

@@ -7,13 +7,15 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::RequestPartsExt;
-use axum::body::Bytes;
+use axum::body::BodyDataStream;
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use futures::StreamExt;
+use persistence_layer::batches::BatchId;
 use pnl_core::Chain;
 
 use crate::error::{ApiError, FieldErrors};
@@ -25,6 +27,12 @@ pub const DEFAULT_LIMIT: u32 = 50;
 
 /// Most rows of a page.
 pub const MAX_LIMIT: u32 = 1000;
+
+/// Most bytes of a refused body that are taken in before it is answered.
+const MAX_DISCARDED_BYTES: usize = 16 << 20;
+
+/// Longest time for that.
+const DISCARD_TIME: Duration = Duration::from_secs(3);
 
 /// JSON values that a body may always have, whatever the limit of wallets is.
 const MIN_JSON_VALUES: usize = 100_000;
@@ -65,8 +73,16 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         let limits = Limits::from_ref(state);
-        check_content_type(request.headers())?;
-        let bytes = read_body(request, limits.max_body_bytes).await?;
+        let (parts, body) = request.into_parts();
+        let phase = parts.extensions.get::<BodyPhase>().cloned().unwrap_or_default();
+        phase.set_reading(true);
+        let mut chunks = body.into_data_stream();
+        let read = read_body(&parts.headers, &mut chunks, limits.max_body_bytes).await;
+        if read.is_err() {
+            discard(&parts.headers, &mut chunks).await;
+        }
+        phase.set_reading(false);
+        let bytes = read?;
         let max_values = MIN_JSON_VALUES.max(limits.max_wallets.saturating_mul(2));
         Json::read(&bytes, max_values).map(Self)
     }
@@ -93,24 +109,23 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
-async fn read_body(request: Request, max_bytes: usize) -> Result<Bytes, ApiError> {
+async fn read_body(
+    headers: &HeaderMap,
+    chunks: &mut BodyDataStream,
+    max_bytes: usize,
+) -> Result<Vec<u8>, ApiError> {
+    check_content_type(headers)?;
     let too_large = || {
-        ApiError::new(
-            problems::BODY_TOO_LARGE,
-            format!("The body is larger than {max_bytes} bytes."),
-        )
+        let detail = format!("The body is larger than {max_bytes} bytes.");
+        ApiError::new(problems::BODY_TOO_LARGE, detail)
     };
-    let announced = request
-        .headers()
+    let announced = headers
         .get(header::CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse::<u64>().ok());
     if announced.is_some_and(|bytes| bytes > max_bytes as u64) {
         return Err(too_large());
     }
-    let phase = request.extensions().get::<BodyPhase>().cloned().unwrap_or_default();
-    phase.set_reading(true);
-    let mut chunks = request.into_body().into_data_stream();
     let mut body = Vec::new();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk.map_err(|_| {
@@ -121,8 +136,27 @@ async fn read_body(request: Request, max_bytes: usize) -> Result<Bytes, ApiError
         }
         body.extend_from_slice(&chunk);
     }
-    phase.set_reading(false);
-    Ok(body.into())
+    Ok(body)
+}
+
+/// Takes in a moderate rest of a refused body. A connection that is closed with bytes unread is
+/// reset, and the client would lose our answer with it. A client that waits for `100 Continue` has
+/// sent nothing and is not invited to.
+async fn discard(headers: &HeaderMap, chunks: &mut BodyDataStream) {
+    if headers.contains_key(header::EXPECT) {
+        return;
+    }
+    let rest = async {
+        let mut left = MAX_DISCARDED_BYTES;
+        while let Some(Ok(chunk)) = chunks.next().await {
+            left = left.saturating_sub(chunk.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // What does not come in time does not come; the answer goes out either way.
+    let _ = tokio::time::timeout(DISCARD_TIME, rest).await;
 }
 
 /// The parameters of the query string; each is taken once, what remains is unknown.
@@ -226,6 +260,11 @@ impl Params {
         self.errors.push(|| format!("?{name}"), code, || detail);
     }
 
+    /// Whether anything was noted so far.
+    pub fn has_errors(&self) -> bool {
+        !self.errors.is_empty()
+    }
+
     /// Ends the reading.
     ///
     /// # Errors
@@ -250,12 +289,33 @@ pub fn unknown_chain(text: &str) -> String {
     format!("unknown chain {}; known are {}", shown(text), names.join(", "))
 }
 
-/// The single segment of a path such as `/…/{id}`.
-pub async fn path_segment(parts: &mut Parts) -> Result<String, ApiError> {
-    let Path(segment) = parts.extract::<Path<String>>().await.map_err(|_| {
-        ApiError::new(problems::NOT_FOUND, "The path is not valid percent-encoded UTF-8.")
-    })?;
-    Ok(segment)
+/// The text in the place of a path's placeholder.
+#[derive(Debug)]
+pub struct Segment(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Segment {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        match parts.extract::<Path<String>>().await {
+            Ok(Path(text)) => Ok(Self(text)),
+            Err(_) => Err(ApiError::new(problems::NOT_FOUND, "The path is not UTF-8.")),
+        }
+    }
+}
+
+/// The job that the path names.
+#[derive(Debug, Clone, Copy)]
+pub struct JobId(pub BatchId);
+
+impl<S: Send + Sync> FromRequestParts<S> for JobId {
+    type Rejection = ApiError;
+
+    /// A text that is no id names no job: 404, not 400.
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        let id = parts.extract::<Path<String>>().await.ok().and_then(|Path(id)| id.parse().ok());
+        id.map(Self).ok_or_else(|| ApiError::new(problems::UNKNOWN_JOB, "There is no such job."))
+    }
 }
 
 /// The header Idempotency-Key, if sent.

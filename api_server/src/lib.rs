@@ -4,16 +4,28 @@
 //! `persistence_layer`, numbers in `pnl_core`.
 //!
 //! What lives where:
+//! - [`router`]: every route; [`handlers`]: what they do; [`dto`]: what they read and write;
 //! - [`error`], [`problems`]: the one form of an error; [`json`], [`extract`], [`cursor`]: checked
-//!   input; [`dto`]: what goes over the wire;
-//! - [`middleware`]: ids, access log, time limit; [`metrics`]; [`listener`]: connections.
+//!   input;
+//! - [`middleware`]: ids, access log, time limit, the gate before the database; [`metrics`];
+//!   [`listener`]: connections; [`monitor`]: whether the database answers;
+//! - [`cli`], [`commands`], [`serve`]: the program; [`app`]: what handlers reach; [`database`]:
+//!   opening it.
 
+pub mod app;
+pub mod cli;
+pub mod commands;
 pub mod cursor;
+pub mod database;
 pub mod dto;
 pub mod error;
 pub mod extract;
+pub mod handlers;
 pub mod json;
 pub mod listener;
 pub mod metrics;
 pub mod middleware;
+pub mod monitor;
 pub mod problems;
+pub mod router;
+pub mod serve;

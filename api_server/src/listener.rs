@@ -70,6 +70,10 @@ pub async fn serve(
                 }
             },
         };
+        // Answers are small and wanted now.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection was gone at once");
+        }
         let open = metrics.as_ref().map(HttpMetrics::connection);
         let watcher = graceful.watcher();
         let service = TowerToHyperService::new(router.clone());

@@ -6,8 +6,10 @@
 
 use std::time::Duration;
 
+use persistence_layer::wallet_tasks::QueueCounts;
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 /// The label of requests whose path matches no route.
@@ -68,6 +70,56 @@ impl HttpMetrics {
     pub fn end(&self, method: &'static str, route: &str, status: u16, elapsed: Duration) {
         self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
         self.duration.with_label_values(&[method, route]).observe(elapsed.as_secs_f64());
+    }
+}
+
+/// What the database knows about the queue; read at scrape.
+#[derive(Clone)]
+pub struct QueueMetrics {
+    tasks: IntGaugeVec,
+    oldest_queued_seconds: IntGauge,
+    database_up: IntGauge,
+}
+
+impl QueueMetrics {
+    /// Registers the metrics.
+    ///
+    /// # Errors
+    /// When one of the names is registered already.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            tasks: IntGaugeVec::new(
+                Opts::new("wallet_tasks", "Open wallet tasks of all batches, by state."),
+                &["state"],
+            )?,
+            oldest_queued_seconds: IntGauge::new(
+                "wallet_tasks_oldest_queued_seconds",
+                "Age of the oldest wallet task that is ready and not claimed; 0 without one.",
+            )?,
+            database_up: IntGauge::new("database_up", "1 while the database answers.")?,
+        };
+        registry.register(Box::new(metrics.tasks.clone()))?;
+        registry.register(Box::new(metrics.oldest_queued_seconds.clone()))?;
+        registry.register(Box::new(metrics.database_up.clone()))?;
+        Ok(metrics)
+    }
+
+    /// Takes over what the database said. Without an answer the queue's series disappear: an old
+    /// value would look like a standing queue.
+    pub fn observe(&self, up: bool, queue: Option<(QueueCounts, Option<Duration>)>) {
+        self.database_up.set(i64::from(up));
+        let Some((counts, oldest)) = queue else {
+            self.tasks.reset();
+            return;
+        };
+        for (state, count) in
+            [("queued", counts.queued), ("delayed", counts.delayed), ("running", counts.running)]
+        {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.tasks.with_label_values(&[state]).set(count);
+        }
+        let seconds = oldest.map_or(0, |age| age.as_secs());
+        self.oldest_queued_seconds.set(i64::try_from(seconds).unwrap_or(i64::MAX));
     }
 }
 

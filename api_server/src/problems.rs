@@ -56,6 +56,9 @@ problems! {
     BAD_IDEMPOTENCY_KEY = "bad-idempotency-key", BAD_REQUEST, "The Idempotency-Key is not valid",
         "The header Idempotency-Key takes 1 to 255 visible ASCII characters and may be sent once. A \
          random UUID for each new job is a good choice.";
+    /// Anything else.
+    BAD_REQUEST = "bad-request", BAD_REQUEST, "The request cannot be understood",
+        "The request breaks a rule that has no code of its own; the detail says which.";
     /// Broken HTTP body.
     UNREADABLE_BODY = "unreadable-body", BAD_REQUEST, "The body could not be read",
         "The connection broke or the transfer encoding was wrong before the whole body had arrived.";
@@ -137,6 +140,10 @@ problems! {
         "The database cannot be reached",
         "The service keeps everything in its database and cannot answer without it. Try again after \
          the time in Retry-After; accepted jobs continue when the database is back.";
+    /// Readiness.
+    NOT_READY = "not-ready", SERVICE_UNAVAILABLE, "The process should not get requests now",
+        "The answer of the readiness probes while the process stops or a dependency it cannot work \
+         without is away. `checks` names each.";
     /// Too slow.
     DEADLINE_EXCEEDED = "deadline-exceeded", SERVICE_UNAVAILABLE,
         "The answer was not ready in time",

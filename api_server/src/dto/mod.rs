@@ -1,3 +1,8 @@
 //! The wire types: request bodies read into checked values, answers written from them.
 
+pub mod batch;
+pub mod csv;
+pub mod job;
+pub mod latest;
+pub mod result;
 pub mod time;

@@ -7,6 +7,12 @@ pub fn rfc3339(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// RFC 3339 in UTC from unix seconds; the number itself when it is no date.
+pub fn rfc3339_seconds(seconds: i64) -> String {
+    DateTime::from_timestamp(seconds, 0)
+        .map_or_else(|| seconds.to_string(), |time| time.to_rfc3339_opts(SecondsFormat::Secs, true))
+}
+
 /// Unix seconds at or after an RFC 3339 time.
 ///
 /// Block times are whole seconds, so a bound of a half-open range moves up to the next second

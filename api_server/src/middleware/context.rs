@@ -6,6 +6,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use service_runtime::trace::TraceId;
 use tracing::Instrument;
 use uuid::Uuid;
 
@@ -24,22 +25,8 @@ const MAX_URI_BYTES: usize = 8192;
 pub struct RequestContext {
     /// The caller's `x-request-id`, or ours.
     pub request_id: String,
-    /// 32 hex digits: from `traceparent`, or new. Batches keep it.
-    pub trace_id: String,
-}
-
-/// The route that answered, put into the response so that this layer can name it.
-#[derive(Clone)]
-struct Route(MatchedPath);
-
-/// Remembers the matched route; to be added as a route layer.
-pub async fn note_route(request: Request, next: Next) -> Response {
-    let matched = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = next.run(request).await;
-    if let Some(matched) = matched {
-        response.extensions_mut().insert(Route(matched));
-    }
-    response
+    /// From `traceparent`, or new. Batches keep it.
+    pub trace_id: TraceId,
 }
 
 /// The layer itself.
@@ -54,14 +41,17 @@ pub async fn around(
         request_id: request_id(request.headers()),
         trace_id: trace_id(request.headers()),
     };
-    let span_id = Uuid::new_v4().as_u64_pair().0 | 1;
     let method = method_label(request.method());
     let instance = request.uri().path().to_owned();
+    // Layers of a router run inside of its routing, so the match is known here.
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
     let span = tracing::info_span!(
         "request",
         trace_id = %context.trace_id,
         request_id = %context.request_id,
         method,
+        route,
     );
     request.extensions_mut().insert(context.clone());
     let response = if uri_length(request.uri()) > MAX_URI_BYTES {
@@ -71,16 +61,15 @@ pub async fn around(
         next.run(request).instrument(span.clone()).await
     };
     let shown = instance.get(..256).unwrap_or(&instance);
-    let mut response = error::write_body(response, shown, &context.trace_id);
+    let mut response = error::write_body(response, shown, context.trace_id);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&context.request_id) {
         headers.insert(REQUEST_ID, value);
     }
-    if let Ok(value) = format!("00-{}-{span_id:016x}-01", context.trace_id).parse() {
+    if let Ok(value) = HeaderValue::from_str(&context.trace_id.traceparent()) {
         headers.insert(TRACEPARENT, value);
     }
     drop(in_flight);
-    let route = response.extensions().get::<Route>().map_or(UNMATCHED, |Route(path)| path.as_str());
     let elapsed = started.elapsed();
     metrics.end(method, route, response.status().as_u16(), elapsed);
     log(&span, route, response.status().as_u16(), elapsed);
@@ -93,7 +82,7 @@ fn log(span: &tracing::Span, route: &str, status: u16, elapsed: Duration) {
         return;
     }
     let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    span.in_scope(|| tracing::info!(route, status, duration_ms, "request answered"));
+    span.in_scope(|| tracing::info!(status, duration_ms, "request answered"));
 }
 
 fn uri_length(uri: &Uri) -> usize {
@@ -124,67 +113,23 @@ fn request_id(headers: &HeaderMap) -> String {
 }
 
 /// The trace id of a valid W3C `traceparent`, else a new one.
-fn trace_id(headers: &HeaderMap) -> String {
-    headers
-        .get(TRACEPARENT)
-        .and_then(|value| value.to_str().ok())
-        .and_then(parse_traceparent)
-        .unwrap_or_else(|| Uuid::new_v4().simple().to_string())
-}
-
-/// Reads `version-traceid-parentid-flags` (W3C Trace Context, 3.2). Later versions may append
-/// fields; version 00 may not, and ff is invalid. Ids of zeros only are invalid.
-fn parse_traceparent(text: &str) -> Option<String> {
-    let lower_hex = |part: &str, length: usize| {
-        part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let mut parts = text.split('-');
-    let (version, trace, parent, flags) =
-        (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let well_formed = lower_hex(version, 2)
-        && lower_hex(trace, 32)
-        && lower_hex(parent, 16)
-        && lower_hex(flags, 2);
-    let zeros = |part: &str| part.bytes().all(|b| b == b'0');
-    if !well_formed || version == "ff" || zeros(trace) || zeros(parent) {
-        return None;
-    }
-    if version == "00" && parts.next().is_some() {
-        return None;
-    }
-    Some(trace.to_owned())
+fn trace_id(headers: &HeaderMap) -> TraceId {
+    TraceId::from_header(headers.get(TRACEPARENT).and_then(|value| value.to_str().ok()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
-
     #[test]
-    fn a_valid_traceparent_is_continued() {
-        let good = format!("00-{TRACE}-b7ad6b7169203331-01");
-        assert_eq!(parse_traceparent(&good).as_deref(), Some(TRACE));
-        let later = format!("01-{TRACE}-b7ad6b7169203331-01-more");
-        assert_eq!(parse_traceparent(&later).as_deref(), Some(TRACE));
-    }
-
-    #[test]
-    fn an_invalid_traceparent_starts_a_new_trace() {
-        let zero = "0".repeat(32);
-        for bad in [
-            String::new(),
-            TRACE.to_owned(),
-            format!("00-{TRACE}-b7ad6b7169203331"),
-            format!("00-{TRACE}-b7ad6b7169203331-01-more"),
-            format!("ff-{TRACE}-b7ad6b7169203331-01"),
-            format!("00-{zero}-b7ad6b7169203331-01"),
-            format!("00-{TRACE}-0000000000000000-01"),
-            format!("00-{}-b7ad6b7169203331-01", TRACE.to_uppercase()),
-        ] {
-            assert_eq!(parse_traceparent(&bad), None, "{bad}");
-        }
-        assert_eq!(trace_id(&HeaderMap::new()).len(), 32);
+    fn a_traceparent_is_continued() {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            TRACEPARENT,
+            HeaderValue::from_static("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        );
+        assert_eq!(trace_id(&headers).to_string(), "0af7651916cd43dd8448eb211c80319c");
+        assert_ne!(trace_id(&HeaderMap::new()), trace_id(&HeaderMap::new()));
     }
 
     #[test]

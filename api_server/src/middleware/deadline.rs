@@ -30,3 +30,32 @@ pub async fn limit(State(limit): State<Duration>, mut request: Request, next: Ne
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::get;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_that_does_not_come_is_our_fault() {
+        async fn slow() {
+            std::future::pending().await
+        }
+        let router = Router::new()
+            .route("/slow", get(slow))
+            .route("/fast", get(async || "here"))
+            .layer(from_fn_with_state(Duration::from_millis(20), limit));
+        let ask = async |path: &str| {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            router.clone().oneshot(request).await.unwrap().status()
+        };
+        assert_eq!(ask("/slow").await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(ask("/fast").await, StatusCode::OK);
+    }
+}

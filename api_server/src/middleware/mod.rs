@@ -2,3 +2,5 @@
 
 pub mod context;
 pub mod deadline;
+pub mod gate;
+pub mod panics;

@@ -1,0 +1,143 @@
+//! What every handler can reach, behind one cheap clone.
+
+use std::collections::BTreeSet;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::FromRef;
+use chrono::{DateTime, Utc};
+use job_orchestrator::Worker;
+use job_orchestrator::batch::Batches;
+use job_orchestrator::wallets::Wallets;
+use persistence_layer::Store;
+use persistence_layer::redis::Redis;
+use pnl_core::Chain;
+use prometheus::Registry;
+use service_runtime::config::Settings;
+use service_runtime::telemetry;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::dto::batch::SubmitRules;
+use crate::extract::Limits;
+use crate::metrics::{HttpMetrics, QueueMetrics};
+use crate::monitor::DatabaseMonitor;
+
+/// Stores and services of the process.
+#[derive(Clone)]
+pub struct AppState(Arc<App>);
+
+/// The content of [`AppState`].
+pub struct App {
+    /// The database.
+    pub store: Store,
+    /// Submit, status, cancel, retry.
+    pub batches: Batches,
+    /// Stored ledgers of single wallets.
+    pub wallets: Wallets,
+    /// Whether the database answers.
+    pub database: DatabaseMonitor,
+    /// Redis, as far as there is one.
+    pub redis: RedisLink,
+    /// The worker of this process, unless its role is `api`.
+    pub worker: Option<Worker>,
+    /// Chains with a provider.
+    pub chains: BTreeSet<Chain>,
+    /// Bounds on requests.
+    pub limits: Limits,
+    /// Longest time for an answer.
+    pub request_timeout: Duration,
+    /// Cancelled when the process shall stop.
+    pub drain: CancellationToken,
+    /// All metrics of the process.
+    pub registry: Registry,
+    /// Those of the HTTP interface.
+    pub http_metrics: HttpMetrics,
+    /// Those of the queue, read at scrape.
+    pub queue_metrics: QueueMetrics,
+    /// When and as what the process started.
+    pub instance: Instance,
+}
+
+/// Redis is optional: without it the process works, and says so.
+#[derive(Debug, Clone)]
+pub enum RedisLink {
+    /// None is configured.
+    Absent,
+    /// It could not be reached when the process started.
+    Unreachable,
+    /// Connected; reconnects by itself.
+    Connected(Redis),
+}
+
+impl RedisLink {
+    /// Connects where a URL is configured.
+    pub async fn connect(settings: &Settings) -> Self {
+        if settings.redis.url.is_empty() {
+            return Self::Absent;
+        }
+        match Redis::connect(settings.redis.url.expose()).await {
+            Ok(redis) => Self::Connected(redis),
+            Err(error) => {
+                tracing::warn!(
+                    error = %telemetry::Chain(&error),
+                    "Redis cannot be reached; caches and limits are this process's own"
+                );
+                Self::Unreachable
+            }
+        }
+    }
+}
+
+/// Identity of a running process.
+#[derive(Debug, Clone)]
+pub struct Instance {
+    /// Random, new at each start; says nothing about the host.
+    pub id: String,
+    /// Start, by the clock on the wall.
+    pub started_at: DateTime<Utc>,
+    /// Start, for durations.
+    pub started: Instant,
+}
+
+impl Instance {
+    /// A process that starts now.
+    pub fn begin() -> Self {
+        let id = Uuid::new_v4().simple().to_string().split_off(20);
+        Self { id, started_at: Utc::now(), started: Instant::now() }
+    }
+}
+
+impl AppState {
+    /// Shares `app` between all requests.
+    pub fn new(app: App) -> Self {
+        Self(Arc::new(app))
+    }
+}
+
+impl App {
+    /// What a submission is checked against.
+    pub fn submit_rules(&self) -> SubmitRules {
+        SubmitRules { max_wallets: self.limits.max_wallets, available: self.chains.clone() }
+    }
+
+    /// Whether the process is about to stop.
+    pub fn is_draining(&self) -> bool {
+        self.drain.is_cancelled()
+    }
+}
+
+impl Deref for AppState {
+    type Target = App;
+
+    fn deref(&self) -> &App {
+        &self.0
+    }
+}
+
+impl FromRef<AppState> for Limits {
+    fn from_ref(app: &AppState) -> Self {
+        app.limits
+    }
+}

@@ -1,0 +1,155 @@
+//! The command line: names and meaning of the subcommands and their flags.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use job_orchestrator::request::Preset;
+use pnl_core::Chain;
+use pnl_core::method::Method;
+use service_runtime::config::Role;
+
+/// Profit and loss of crypto wallets, exact to the last unit.
+#[derive(Debug, Parser)]
+#[command(name = "pnl-tracker", version, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the service: HTTP interface and workers.
+    ///
+    /// Without configuration it starts its own PostgreSQL cluster below ./data from the installed
+    /// server programs.
+    Serve(ServeArgs),
+    /// Analyze wallets once and print the result. Progress goes to stderr.
+    Analyze(AnalyzeArgs),
+    /// Compute one accounting case: JSON document on stdin, result on stdout.
+    Engine,
+    /// Parse raw transactions into one JSON line per wallet and transaction.
+    ///
+    /// Exit code 1 when any file could not be read; the others are still printed.
+    Parse(ParseArgs),
+    /// Bring the database schema to the newest version and exit.
+    Migrate(ConfigArgs),
+    /// Print the effective configuration with secrets redacted.
+    ///
+    /// Exit code 2 with the key named when something is wrong.
+    CheckConfig(ConfigArgs),
+}
+
+/// Where the configuration comes from.
+#[derive(Debug, Default, Args)]
+pub struct ConfigArgs {
+    /// Configuration file [default: ./config.toml when it exists]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// `serve`
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// What this process does: all, api (answers requests), worker (works on wallets)
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<Role>,
+}
+
+/// `analyze`
+#[derive(Debug, Args)]
+pub struct AnalyzeArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The chain: solana, ethereum, base, binance-smart-chain (or sol, eth, bsc)
+    #[arg(long)]
+    pub chain: Chain,
+    /// Wallet addresses
+    #[arg(required = true, value_name = "WALLET")]
+    pub wallets: Vec<String>,
+    /// Cost basis method
+    #[arg(long, default_value_t = Method::Fifo)]
+    pub method: Method,
+    /// Which disposals count: all, 1h, 1d, 7d, 30d, 90d, 1y, or FROM..TO as RFC 3339 times
+    #[arg(long, value_name = "RANGE", default_value = Preset::All.as_str())]
+    pub time_range: String,
+    /// Only the newest N transactions of each wallet
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
+    pub max_transactions: Option<u32>,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub format: Format,
+}
+
+/// Form of the output of `analyze`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table for people.
+    Table,
+    /// One JSON document, the rows of the results route.
+    Json,
+    /// The columns of the CSV export.
+    Csv,
+}
+
+/// `parse`
+#[derive(Debug, Args)]
+pub struct ParseArgs {
+    /// The chain: solana, ethereum, base, binance-smart-chain (or sol, eth, bsc)
+    #[arg(long)]
+    pub chain: Chain,
+    /// Whose view to print; repeatable [default: every signer and owner with a change]
+    #[arg(long = "wallet", value_name = "ADDRESS")]
+    pub wallets: Vec<String>,
+    /// Raw transactions, one per file; - is stdin
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_and_aliases_are_read() {
+        let cli = Cli::parse_from([
+            "pnl-tracker",
+            "analyze",
+            "--chain",
+            "sol",
+            "--format",
+            "csv",
+            "A",
+            "B",
+        ]);
+        let Command::Analyze(args) = cli.command else { panic!("analyze") };
+        assert_eq!((args.chain, args.format), (Chain::Solana, Format::Csv));
+        assert_eq!((args.wallets.len(), args.method), (2, Method::Fifo));
+        assert_eq!(args.time_range, "all");
+    }
+
+    #[test]
+    fn wrong_usage_is_refused() {
+        for bad in [
+            &["pnl-tracker"][..],
+            &["pnl-tracker", "analyze", "--chain", "doge", "A"],
+            &["pnl-tracker", "analyze", "--chain", "sol"],
+            &["pnl-tracker", "parse", "--chain", "sol"],
+            &["pnl-tracker", "serve", "--role", "boss"],
+        ] {
+            assert_eq!(Cli::try_parse_from(bad).unwrap_err().exit_code(), 2, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The subcommands. Each gives an exit code: 0 done, 1 failed, 2 wrong usage or configuration.
+
+pub mod analyze;
+pub mod check_config;
+pub mod engine;
+pub mod migrate;
+pub mod parse;
+mod table;
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use service_runtime::config::{ConfigError, Settings};
+use service_runtime::telemetry;
+
+use crate::cli::{Cli, Command, ConfigArgs};
+use crate::serve;
+
+/// Wrong usage or configuration, as clap has it.
+const EXIT_USAGE: u8 = 2;
+
+/// Runs a subcommand to its end and tells the user what went wrong, if anything did.
+pub fn run(cli: Cli) -> ExitCode {
+    let outcome = match cli.command {
+        Command::Serve(args) => blocking_on(serve::run(args)),
+        Command::Analyze(args) => blocking_on(analyze::run(args)),
+        Command::Engine => engine::run(),
+        Command::Parse(args) => parse::run(&args),
+        Command::Migrate(args) => blocking_on(migrate::run(args)),
+        Command::CheckConfig(args) => check_config::run(&args),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            // Causes follow on the same line, so that one line tells the whole story.
+            let _ = writeln!(io::stderr(), "error: {error:#}");
+            if error.is::<ConfigError>() || error.is::<WrongUsage>() {
+                ExitCode::from(EXIT_USAGE)
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+/// Arguments that are well-formed and still cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct WrongUsage(pub String);
+
+fn blocking_on(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?
+        .block_on(work)
+}
+
+/// The settings, with log lines set up as they say.
+pub(crate) fn configure(args: &ConfigArgs) -> anyhow::Result<Settings> {
+    let settings = Settings::load(args.config.as_deref())?;
+    telemetry::init(&settings)?;
+    Ok(settings)
+}

@@ -1,0 +1,71 @@
+//! Opening the database: the server, the pool, and whether the one can carry the other.
+
+use anyhow::{Context, bail};
+use persistence_layer::{Judgement, Store, StoreSettings};
+use service_runtime::config::Settings;
+use service_runtime::postgres;
+
+/// An open database.
+pub struct Database {
+    /// The pool.
+    pub store: Store,
+    server: postgres::Database,
+}
+
+impl Database {
+    /// Takes the configured server, or starts a cluster of our own, opens the pool, and compares it
+    /// with what the server can give.
+    ///
+    /// # Errors
+    /// When the server cannot be started or reached, or not even the minimum of the pool fits.
+    pub async fn open(settings: &Settings) -> anyhow::Result<Self> {
+        let server = postgres::Database::open(&settings.database)
+            .await
+            .context("a PostgreSQL of our own cannot be started")?;
+        match connect(settings, &server).await {
+            Ok(store) => Ok(Self { store, server }),
+            Err(error) => {
+                server.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Closes the pool, and stops a cluster of our own when nobody else uses it.
+    pub async fn close(self) {
+        self.store.close().await;
+        self.server.stop().await;
+    }
+}
+
+async fn connect(settings: &Settings, server: &postgres::Database) -> anyhow::Result<Store> {
+    let database = &settings.database;
+    let store = Store::connect(&StoreSettings {
+        url: server.url().expose().to_owned(),
+        max_connections: database.max_connections,
+        min_connections: database.min_connections,
+        acquire_timeout: database.acquire_timeout(),
+        idle_timeout: database.idle_timeout(),
+        max_lifetime: database.max_lifetime(),
+        statement_timeout: database.statement_timeout(),
+    })
+    .await
+    .with_context(|| format!("cannot connect to {}", server.url().redacted()))?;
+    let judged = store.server_budget().await;
+    let refused = match judged {
+        Ok(budget) => match budget.judge(database.min_connections, database.max_connections) {
+            Judgement::Ok => return Ok(store),
+            Judgement::Warn(text) => {
+                tracing::warn!("{text}");
+                return Ok(store);
+            }
+            Judgement::Refuse(text) => text,
+        },
+        Err(error) => {
+            store.close().await;
+            return Err(error).context("the server does not say how many connections it gives");
+        }
+    };
+    store.close().await;
+    bail!(refused)
+}

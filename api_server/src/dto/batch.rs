@@ -1,0 +1,493 @@
+//! The body of `POST /api/pnl/batch/run`, read into checked values.
+
+use std::collections::{BTreeSet, HashSet};
+
+use job_orchestrator::request::{Analysis, Preset, TimeRange};
+use pnl_core::engine::Options;
+use pnl_core::method::Method;
+use pnl_core::{Address, Chain};
+use serde_json::{Map, Value};
+
+use crate::dto::time::read_bound;
+use crate::error::{ApiError, FieldErrors};
+use crate::extract::unknown_chain;
+use crate::json::{Json, Object, pointer, shown};
+use crate::problems;
+
+const FIELDS: &[&str] =
+    &["wallet_addresses", "chain", "time_range", "max_transactions", "method", "options"];
+
+/// What this server takes.
+#[derive(Debug, Clone)]
+pub struct SubmitRules {
+    /// Entries of `wallet_addresses`, before duplicates are removed.
+    pub max_wallets: usize,
+    /// Chains with a provider.
+    pub available: BTreeSet<Chain>,
+}
+
+/// A valid request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateBatch {
+    /// The chain.
+    pub chain: Chain,
+    /// The wallets in canonical form, each once, in the order of the request.
+    pub wallets: Vec<Address>,
+    /// Entries that named a wallet again.
+    pub duplicates_removed: usize,
+    /// How they are analyzed.
+    pub analysis: Analysis,
+}
+
+impl CreateBatch {
+    /// Reads a body, finding every invalid field.
+    ///
+    /// # Errors
+    /// [`problems::TOO_MANY_WALLETS`], [`problems::VALIDATION_FAILED`] or
+    /// [`problems::CHAIN_UNAVAILABLE`].
+    pub fn read(body: &Json, rules: &SubmitRules) -> Result<Self, ApiError> {
+        let mut errors = FieldErrors::default();
+        let Json::Object(body) = body else {
+            errors.push(String::new, "wrong-type", || {
+                format!("the body must be an object, not {}", body.type_name())
+            });
+            return Err(errors.into_result().expect_err("one was just noted"));
+        };
+        if let Some(Json::List(entries)) = body.get("wallet_addresses")
+            && entries.len() > rules.max_wallets
+        {
+            let detail = format!(
+                "The list has {} wallets; one job takes at most {}.",
+                entries.len(),
+                rules.max_wallets
+            );
+            return Err(ApiError::new(problems::TOO_MANY_WALLETS, detail));
+        }
+        body.check_names("", FIELDS, &mut errors);
+        let chain = read_chain(body, rules, &mut errors);
+        let (wallets, duplicates_removed) = read_wallets(body, chain, &mut errors);
+        let request = Self {
+            // Without a chain there is an error, and this value goes nowhere.
+            chain: chain.unwrap_or(Chain::Solana),
+            wallets,
+            duplicates_removed,
+            analysis: Analysis {
+                method: read_method(body, &mut errors),
+                options: read_options(body, &mut errors),
+                time_range: read_time_range(body, &mut errors),
+                max_transactions: read_max_transactions(body, &mut errors),
+            },
+        };
+        errors.into_result().map(|()| request)
+    }
+}
+
+/// The member `name`, unless it is absent or null (which for optional fields means the same).
+fn optional<'a>(body: &'a Object, name: &str) -> Option<&'a Json> {
+    body.get(name).filter(|value| **value != Json::Null)
+}
+
+/// The text at `/name`; another type is noted.
+fn text<'a>(value: &'a Json, name: &str, errors: &mut FieldErrors) -> Option<&'a str> {
+    if let Json::Text(text) = value {
+        return Some(text);
+    }
+    wrong_type(value, &format!("/{name}"), "a string", errors);
+    None
+}
+
+fn wrong_type(value: &Json, at: &str, expected: &str, errors: &mut FieldErrors) {
+    errors.push(
+        || at.to_owned(),
+        "wrong-type",
+        || format!("expected {expected}, found {}", value.type_name()),
+    );
+}
+
+fn missing(name: &str, errors: &mut FieldErrors) {
+    errors.push(|| format!("/{name}"), "missing-field", || "the field is required");
+}
+
+fn read_chain(body: &Object, rules: &SubmitRules, errors: &mut FieldErrors) -> Option<Chain> {
+    let Some(value) = body.get("chain") else {
+        missing("chain", errors);
+        return None;
+    };
+    let name = text(value, "chain", errors)?;
+    let Ok(chain) = name.parse::<Chain>() else {
+        errors.push(|| "/chain".into(), "unknown-chain", || unknown_chain(name));
+        return None;
+    };
+    if !rules.available.contains(&chain) {
+        errors.push(
+            || "/chain".into(),
+            "chain-unavailable",
+            || format!("no data provider is configured for {chain} on this server"),
+        );
+    }
+    Some(chain)
+}
+
+fn read_wallets(
+    body: &Object,
+    chain: Option<Chain>,
+    errors: &mut FieldErrors,
+) -> (Vec<Address>, usize) {
+    const NAME: &str = "wallet_addresses";
+    let entries = match body.get(NAME) {
+        None => {
+            missing(NAME, errors);
+            return (Vec::new(), 0);
+        }
+        Some(Json::List(entries)) => entries,
+        Some(other) => {
+            wrong_type(other, "/wallet_addresses", "a list of addresses", errors);
+            return (Vec::new(), 0);
+        }
+    };
+    if entries.is_empty() {
+        errors.push(
+            || format!("/{NAME}"),
+            "empty-list",
+            || "the list must have at least one address",
+        );
+    }
+    let mut wallets = Vec::with_capacity(entries.len());
+    let mut seen = HashSet::with_capacity(entries.len());
+    let mut duplicates_removed = 0;
+    for (n, entry) in entries.iter().enumerate() {
+        let at = || format!("/{NAME}/{n}");
+        let Json::Text(text) = entry else {
+            wrong_type(entry, &at(), "an address as a string", errors);
+            continue;
+        };
+        // What an address looks like depends on the chain; without one there is nothing to check.
+        let Some(chain) = chain else { continue };
+        match Address::parse(chain, text) {
+            Ok(address) if seen.insert(address.clone()) => wallets.push(address),
+            Ok(_) => duplicates_removed += 1,
+            Err(error) => {
+                errors.push(at, "bad-address", || format!("{}: {error}", shown(text)));
+            }
+        }
+    }
+    (wallets, duplicates_removed)
+}
+
+fn read_method(body: &Object, errors: &mut FieldErrors) -> Method {
+    let Some(name) = optional(body, "method").and_then(|value| text(value, "method", errors))
+    else {
+        return Method::default();
+    };
+    match name.parse::<Method>() {
+        Ok(method) if method.is_offered() => method,
+        _ => {
+            errors.push(|| "/method".into(), "unknown-method", || unknown_method(name));
+            Method::default()
+        }
+    }
+}
+
+/// The message for a text that names no method on offer.
+pub fn unknown_method(name: &str) -> String {
+    let offered: Vec<_> =
+        Method::ALL.into_iter().filter(|method| method.is_offered()).map(Method::as_str).collect();
+    format!("the method {} is not offered; offered here: {}", shown(name), offered.join(", "))
+}
+
+fn read_options(body: &Object, errors: &mut FieldErrors) -> Map<String, Value> {
+    let mut options = Map::new();
+    let object = match optional(body, "options") {
+        None => return options,
+        Some(Json::Object(object)) => object,
+        Some(other) => {
+            wrong_type(other, "/options", "an object", errors);
+            return options;
+        }
+    };
+    object.check_names("/options", &option_names(), errors);
+    let mut checked = Options::default();
+    for (name, value) in object.iter().filter(|(name, _)| option_names().contains(name)) {
+        let value = plain(value);
+        match checked.set(name, &value) {
+            Ok(()) => {
+                options.insert(name.to_owned(), value);
+            }
+            Err(error) => {
+                let at = || pointer("/options", name);
+                errors.push(at, "bad-option", || {
+                    error.to_string().chars().take(300).collect::<String>()
+                });
+            }
+        }
+    }
+    options
+}
+
+fn option_names() -> Vec<&'static str> {
+    vec![
+        "scope",
+        "fee_policy",
+        "swap_fee_side",
+        "quote_assets",
+        "cash_assets",
+        "oversold",
+        "transfer_in",
+        "transfer_out",
+        "unpriced",
+        "hifo_key",
+        "same_ts",
+    ]
+}
+
+/// The value for the engine's own check. No option takes a number, so a number passes as its text.
+fn plain(value: &Json) -> Value {
+    match value {
+        Json::Null | Json::NoText => Value::Null,
+        Json::Bool(flag) => Value::Bool(*flag),
+        Json::Number(text) | Json::Text(text) => Value::String(text.clone()),
+        Json::List(items) => Value::Array(items.iter().map(plain).collect()),
+        Json::Object(object) => Value::Object(
+            object.iter().map(|(name, item)| (name.to_owned(), plain(item))).collect(),
+        ),
+    }
+}
+
+fn read_time_range(body: &Object, errors: &mut FieldErrors) -> TimeRange {
+    match optional(body, "time_range") {
+        None => TimeRange::default(),
+        Some(Json::Text(name)) => match name.parse() {
+            Ok(preset) => TimeRange::Preset(preset),
+            Err(_) => {
+                errors.push(|| "/time_range".into(), "bad-time-range", || unknown_preset(name));
+                TimeRange::default()
+            }
+        },
+        Some(Json::Object(range)) => read_bounds(range, errors).unwrap_or_default(),
+        Some(other) => {
+            wrong_type(other, "/time_range", "a preset or an object {from, to}", errors);
+            TimeRange::default()
+        }
+    }
+}
+
+/// The message for a text that names no preset.
+pub fn unknown_preset(name: &str) -> String {
+    let names: Vec<_> = Preset::ALL.into_iter().map(Preset::as_str).collect();
+    format!(
+        "{} is no time range; use {} or an object with from and to",
+        shown(name),
+        names.join(", ")
+    )
+}
+
+fn read_bounds(range: &Object, errors: &mut FieldErrors) -> Option<TimeRange> {
+    range.check_names("/time_range", &["from", "to"], errors);
+    let mut bound = |name: &str| {
+        let at = format!("/time_range/{name}");
+        match range.get(name) {
+            None => {
+                errors.push(|| at, "missing-field", || "the field is required");
+                None
+            }
+            Some(Json::Text(text)) => {
+                let seconds = read_bound(text);
+                if seconds.is_none() {
+                    errors.push(
+                        || at,
+                        "bad-time-range",
+                        || {
+                            format!(
+                                "{} is no RFC 3339 time such as 2024-05-01T00:00:00Z",
+                                shown(text)
+                            )
+                        },
+                    );
+                }
+                seconds
+            }
+            Some(other) => {
+                wrong_type(other, &at, "an RFC 3339 time as a string", errors);
+                None
+            }
+        }
+    };
+    let (from, to) = (bound("from"), bound("to"));
+    let (from, to) = (from?, to?);
+    if from >= to {
+        errors.push(
+            || "/time_range".into(),
+            "bad-time-range",
+            || "from must lie before to (the range is half-open)",
+        );
+    }
+    Some(TimeRange::Between { from, to })
+}
+
+fn read_max_transactions(body: &Object, errors: &mut FieldErrors) -> Option<u32> {
+    /// Far beyond every history that is read; keeps the number within all stores.
+    const MOST: u32 = 1_000_000_000;
+    let value = optional(body, "max_transactions")?;
+    let Json::Number(number) = value else {
+        wrong_type(value, "/max_transactions", "a whole number", errors);
+        return None;
+    };
+    match number.parse() {
+        Ok(count @ 1..=MOST) => Some(count),
+        _ => {
+            errors.push(
+                || "/max_transactions".into(),
+                "out-of-range",
+                || format!("{} is no whole number from 1 to {MOST}", shown(number)),
+            );
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOL: &str = "So11111111111111111111111111111111111111112";
+    const USDC: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
+
+    fn rules() -> SubmitRules {
+        SubmitRules { max_wallets: 5, available: BTreeSet::from([Chain::Solana, Chain::Base]) }
+    }
+
+    fn read(body: &str) -> Result<CreateBatch, ApiError> {
+        CreateBatch::read(&Json::read(body.as_bytes(), 1000).unwrap(), &rules())
+    }
+
+    /// `pointer code` of every field error.
+    fn complaints(body: &str) -> Vec<String> {
+        let error = read(body).unwrap_err();
+        error.errors().iter().map(|e| format!("{} {}", e.pointer, e.code)).collect()
+    }
+
+    fn with(rest: &str) -> String {
+        format!(r#"{{"wallet_addresses":["{SOL}"],"chain":"sol"{rest}}}"#)
+    }
+
+    #[test]
+    fn a_full_request_is_read() {
+        let body = format!(
+            r#"{{"wallet_addresses":["{SOL}","{USDC}","{SOL}"],"chain":"sol","method":"fifo",
+            "time_range":{{"from":"2024-01-01T00:00:00Z","to":"2025-01-01T00:00:00Z"}},"max_transactions":500,
+            "options":{{"oversold":"zero_basis"}}}}"#
+        );
+        let request = read(&body).unwrap();
+        assert_eq!(request.chain, Chain::Solana);
+        let wallets: Vec<_> = request.wallets.iter().map(Address::as_str).collect();
+        assert_eq!(wallets, [SOL, USDC]);
+        assert_eq!(request.duplicates_removed, 1);
+        let analysis = request.analysis;
+        assert_eq!(analysis.max_transactions, Some(500));
+        assert_eq!(
+            analysis.time_range,
+            TimeRange::Between { from: 1_704_067_200, to: 1_735_689_600 }
+        );
+        assert_eq!(analysis.options["oversold"], "zero_basis");
+    }
+
+    #[test]
+    fn defaults_are_the_whole_history_by_fifo() {
+        let request = read(&with("")).unwrap();
+        assert_eq!(request.analysis, Analysis::default());
+        assert_eq!(read(&with(r#","time_range":"all","method":null"#)).unwrap(), request);
+    }
+
+    #[test]
+    fn every_preset_is_read() {
+        for preset in Preset::ALL {
+            let request = read(&with(&format!(r#","time_range":"{}""#, preset.as_str()))).unwrap();
+            assert_eq!(request.analysis.time_range, TimeRange::Preset(preset));
+        }
+    }
+
+    #[test]
+    fn evm_addresses_that_differ_in_case_only_are_one_wallet() {
+        let sum = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+        let body =
+            format!(r#"{{"wallet_addresses":["{sum}","{}"],"chain":"base"}}"#, sum.to_lowercase());
+        let request = read(&body).unwrap();
+        assert_eq!(request.wallets.len(), 1);
+        assert_eq!(request.duplicates_removed, 1);
+    }
+
+    #[test]
+    fn all_invalid_fields_are_listed_with_their_pointers() {
+        let body = format!(
+            r#"{{"wallet_addresses":["wallet1","{SOL}",7,null],"chain":"sol","method":"lifo",
+            "options":{{"oversold":"never","scoop":1}},"time_range":"2d","max_transactions":0,
+            "group":true,"chain":"eth"}}"#
+        );
+        assert_eq!(
+            complaints(&body),
+            [
+                "/group unknown-field",
+                "/chain duplicate-key",
+                "/wallet_addresses/0 bad-address",
+                "/wallet_addresses/2 wrong-type",
+                "/wallet_addresses/3 wrong-type",
+                "/method unknown-method",
+                "/options/scoop unknown-field",
+                "/options/oversold bad-option",
+                "/time_range bad-time-range",
+                "/max_transactions out-of-range",
+            ]
+        );
+    }
+
+    #[test]
+    fn single_mistakes_are_named() {
+        for (body, expected) in [
+            ("[]", " wrong-type"),
+            ("{}", "/chain missing-field"),
+            (r#"{"wallet_addresses":[],"chain":"sol"}"#, "/wallet_addresses empty-list"),
+            (r#"{"wallet_addresses":{},"chain":"sol"}"#, "/wallet_addresses wrong-type"),
+            (r#"{"wallet_addresses":["x"],"chain":"doge"}"#, "/chain unknown-chain"),
+            (r#"{"wallet_addresses":["x"],"chain":1}"#, "/chain wrong-type"),
+            (&with(r#","time_range":7"#), "/time_range wrong-type"),
+            (&with(r#","time_range":{}"#), "/time_range/from missing-field"),
+            (&with(r#","time_range":{"from":1}"#), "/time_range/from wrong-type"),
+            (&with(r#","time_range":{"since":"x"}"#), "/time_range/since unknown-field"),
+            (
+                &with(
+                    r#","time_range":{"from":"2024-02-30T00:00:00Z","to":"2024-03-01T00:00:00Z"}"#,
+                ),
+                "/time_range/from bad-time-range",
+            ),
+            (
+                &with(
+                    r#","time_range":{"from":"2024-01-01T00:00:00Z","to":"2024-01-01T00:00:00Z"}"#,
+                ),
+                "/time_range bad-time-range",
+            ),
+            (&with(r#","max_transactions":"5""#), "/max_transactions wrong-type"),
+            (&with(r#","max_transactions":1.5"#), "/max_transactions out-of-range"),
+            (&with(r#","max_transactions":1e3"#), "/max_transactions out-of-range"),
+            (&with(r#","options":[]"#), "/options wrong-type"),
+            (&with(r#","method":1"#), "/method wrong-type"),
+        ] {
+            assert_eq!(complaints(body)[0], expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn too_many_wallets_are_counted_before_duplicates_are_removed() {
+        let list = vec![format!("\"{SOL}\""); 6].join(",");
+        let body = format!(r#"{{"wallet_addresses":[{list}],"chain":"sol"}}"#);
+        assert_eq!(read(&body).unwrap_err().problem().code, "too-many-wallets");
+    }
+
+    #[test]
+    fn a_chain_without_provider_has_its_own_code() {
+        let address = "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed";
+        let body = format!(r#"{{"wallet_addresses":["{address}"],"chain":"eth"}}"#);
+        let error = read(&body).unwrap_err();
+        assert_eq!(error.problem().code, "chain-unavailable");
+        assert_eq!(error.errors()[0].pointer, "/chain");
+    }
+}

@@ -1,0 +1,249 @@
+//! Results as CSV (RFC 4180: CRLF, quotes where needed, UTF-8).
+//!
+//! The columns are fixed, so that files of different jobs can be put together. Cells that a
+//! spreadsheet would run as a formula are made harmless.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use csv::{Terminator, Writer, WriterBuilder};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// The columns before the result.
+const HEAD: &[&str] = &["wallet", "chain", "status", "error_code"];
+
+/// The scalar members of `result`, in its order.
+pub const SCALARS: &[&str] = &[
+    "method",
+    "realized_gain_usd",
+    "income_usd",
+    "fee_expense_usd",
+    "net_realized_usd",
+    "unrealized_gain_usd",
+    "total_pnl_usd",
+    "fees_usd",
+    "unknown_proceeds_usd",
+    "unmatched_proceeds_usd",
+    "trades",
+    "transactions",
+    "engine_version",
+    "parser_version",
+    "price_set_hash",
+    "input_hash",
+];
+
+/// The members of `result.metrics`, in its order.
+pub const METRICS: &[&str] = &[
+    "realized_pnl",
+    "fee_leg_gain",
+    "trades",
+    "winning_trades",
+    "losing_trades",
+    "trade_win_rate",
+    "closed_tokens",
+    "token_win_rate",
+    "profit_factor",
+    "roi_pct",
+    "avg_roi_pct",
+    "median_roi_pct",
+    "expectancy_pct",
+    "skill_pnl_ratio",
+    "avg_hold_s",
+    "median_hold_s",
+    "max_drawdown_usd",
+    "win_streak",
+    "loss_streak",
+    "volume_usd",
+    "active_days",
+    "unique_tokens",
+];
+
+/// What a row is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct CsvRow<'a> {
+    /// The wallet.
+    pub wallet: &'a str,
+    /// Its chain.
+    pub chain: &'a str,
+    /// Its status in the job.
+    pub status: &'a str,
+    /// Code of its error, if it has one.
+    pub error_code: Option<&'a str>,
+    /// The stored `result` object.
+    pub report: Option<&'a str>,
+}
+
+/// The header line.
+pub fn header() -> Result<Vec<u8>, CsvError> {
+    let mut writer = writer();
+    for name in HEAD.iter().chain(SCALARS) {
+        writer.write_field(name)?;
+    }
+    writer.write_field("coverage_complete")?;
+    for name in METRICS {
+        writer.write_field(format!("metrics.{name}"))?;
+    }
+    finish(writer)
+}
+
+/// Why a row could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum CsvError {
+    /// A stored report is no report.
+    #[error("a stored report cannot be read")]
+    Report(#[from] serde_json::Error),
+    /// Writing into memory failed.
+    #[error("a row cannot be written")]
+    Write(#[from] csv::Error),
+}
+
+#[derive(Deserialize)]
+struct Coverage {
+    complete: bool,
+}
+
+/// One line.
+///
+/// # Errors
+/// [`CsvError::Report`] when the stored report is not what the service stores.
+pub fn line(row: CsvRow<'_>) -> Result<Vec<u8>, CsvError> {
+    let mut writer = writer();
+    for text in [row.wallet, row.chain, row.status, row.error_code.unwrap_or("")] {
+        writer.write_field(harmless(text).as_bytes())?;
+    }
+    let report: BTreeMap<&str, &RawValue> = match row.report {
+        Some(report) => serde_json::from_str(report)?,
+        None => BTreeMap::new(),
+    };
+    let metrics: BTreeMap<&str, &RawValue> = match report.get("metrics") {
+        Some(metrics) => serde_json::from_str(metrics.get())?,
+        None => BTreeMap::new(),
+    };
+    for name in SCALARS {
+        write_scalar(&mut writer, report.get(name))?;
+    }
+    let complete = match report.get("coverage") {
+        Some(coverage) => serde_json::from_str::<Coverage>(coverage.get())?.complete.to_string(),
+        None => String::new(),
+    };
+    writer.write_field(complete)?;
+    for name in METRICS {
+        write_scalar(&mut writer, metrics.get(name))?;
+    }
+    finish(writer)
+}
+
+fn write_scalar(writer: &mut Writer<Vec<u8>>, value: Option<&&RawValue>) -> Result<(), CsvError> {
+    let text = match value.map(|value| serde_json::from_str(value.get())).transpose()? {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => harmless(&text).into_owned(),
+        Some(other) => other.to_string(),
+    };
+    Ok(writer.write_field(text)?)
+}
+
+/// The cell without the power to be a formula: a text that begins like one gets an apostrophe.
+/// Numbers may begin with a sign and stay as they are.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']);
+    if is_formula && !is_number(text) { format!("'{text}").into() } else { text.into() }
+}
+
+/// A plain decimal number, with a minus at most.
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
+    let all_digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    all_digits(whole) && all_digits(part)
+}
+
+fn writer() -> Writer<Vec<u8>> {
+    WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new())
+}
+
+fn finish(mut writer: Writer<Vec<u8>>) -> Result<Vec<u8>, CsvError> {
+    writer.write_record(None::<&[u8]>)?;
+    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(line: Result<Vec<u8>, CsvError>) -> String {
+        String::from_utf8(line.unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_wallet_without_a_result_has_empty_cells_and_as_many_columns() {
+        let row = CsvRow {
+            wallet: "W",
+            chain: "solana",
+            status: "failed",
+            error_code: Some("provider-error"),
+            report: None,
+        };
+        let line = text(line(row));
+        assert!(line.starts_with("W,solana,failed,provider-error,,"), "{line}");
+        assert!(line.ends_with(",\r\n"), "{line}");
+        assert_eq!(line.matches(',').count(), text(header()).matches(',').count());
+    }
+
+    #[test]
+    fn members_of_the_report_stand_under_their_names() {
+        let report = r#"{"method":"fifo","total_pnl_usd":"-1.5","trades":3,"tokens":[],
+            "coverage":{"complete":false},"metrics":{"trade_win_rate":"0.5","roi_pct":null}}"#;
+        let row = CsvRow {
+            wallet: "W",
+            chain: "solana",
+            status: "done",
+            error_code: None,
+            report: Some(report),
+        };
+        let (header, line) = (text(header()), text(line(row)));
+        let cells: BTreeMap<_, _> =
+            header.trim_end().split(',').zip(line.trim_end().split(',')).collect();
+        for (name, cell) in [
+            ("method", "fifo"),
+            ("total_pnl_usd", "-1.5"),
+            ("trades", "3"),
+            ("coverage_complete", "false"),
+            ("metrics.trade_win_rate", "0.5"),
+            ("metrics.roi_pct", ""),
+        ] {
+            assert_eq!(cells[name], cell, "{name}");
+        }
+    }
+
+    #[test]
+    fn formulas_are_made_harmless_and_numbers_stay() {
+        for (text, expected) in [
+            ("=1+1", "'=1+1"),
+            ("@sum", "'@sum"),
+            ("-2+3", "'-2+3"),
+            ("+5", "'+5"),
+            ("\tx", "'\tx"),
+            ("-1.25", "-1.25"),
+            ("-7", "-7"),
+            ("So11", "So11"),
+            ("", ""),
+        ] {
+            assert_eq!(harmless(text), expected);
+        }
+    }
+
+    #[test]
+    fn cells_with_commas_and_quotes_are_quoted() {
+        let row = CsvRow {
+            wallet: "a,\"b\"\r\nc",
+            chain: "solana",
+            status: "failed",
+            error_code: None,
+            report: None,
+        };
+        assert!(text(line(row)).starts_with("\"a,\"\"b\"\"\r\nc\",solana"));
+    }
+}

@@ -1,0 +1,71 @@
+//! The newest result of every wallet, and the summary over them.
+
+use persistence_layer::results::{LatestRow, Summary};
+use pnl_core::Usd;
+use serde::Serialize;
+
+use crate::dto::time::rfc3339;
+
+/// One wallet.
+#[derive(Debug, Serialize)]
+pub struct LatestView {
+    wallet: String,
+    chain: &'static str,
+    job_id: String,
+    total_pnl_usd: Usd,
+    realized_gain_usd: Usd,
+    unrealized_gain_usd: Usd,
+    fees_usd: Usd,
+    trades: u64,
+    transactions: u64,
+    token_win_rate: Option<String>,
+    complete: bool,
+    analyzed_at: String,
+}
+
+impl LatestView {
+    /// The view of a stored row.
+    pub fn of(row: LatestRow) -> Self {
+        Self {
+            wallet: row.wallet.address.to_string(),
+            chain: row.wallet.chain.as_str(),
+            job_id: row.batch.to_string(),
+            total_pnl_usd: row.total_pnl_usd,
+            realized_gain_usd: row.realized_gain_usd,
+            unrealized_gain_usd: row.unrealized_gain_usd,
+            fees_usd: row.fees_usd,
+            trades: row.trades,
+            transactions: row.transactions,
+            token_win_rate: row.token_win_rate,
+            complete: row.complete,
+            analyzed_at: rfc3339(row.analyzed_at),
+        }
+    }
+}
+
+/// Figures over all wallets of the filter.
+#[derive(Debug, Serialize)]
+pub struct SummaryView {
+    total_wallets: u64,
+    profitable_wallets: u64,
+    total_pnl_usd: String,
+    average_pnl_usd: String,
+    total_trades: u64,
+    profitability_rate: String,
+    last_updated: Option<String>,
+}
+
+impl SummaryView {
+    /// The view of a summary.
+    pub fn of(summary: Summary) -> Self {
+        Self {
+            total_wallets: summary.total_wallets,
+            profitable_wallets: summary.profitable_wallets,
+            total_pnl_usd: summary.total_pnl_usd,
+            average_pnl_usd: summary.average_pnl_usd,
+            total_trades: summary.total_trades,
+            profitability_rate: summary.profitability_rate,
+            last_updated: summary.last_updated.map(rfc3339),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! Probes: is the process alive, ready, and what about its dependencies.
+
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use axum::response::Response;
+use persistence_layer::StoreError;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::app::{AppState, RedisLink};
+use crate::error::ApiError;
+use crate::handlers::fresh_json;
+use crate::problems;
+
+/// Longest wait for one dependency.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The code of a dependency that did not answer within [`PATIENCE`].
+const NO_ANSWER: &str = "no-answer";
+
+/// Result of one check.
+#[derive(Debug, Clone, Serialize)]
+pub struct Check {
+    name: &'static str,
+    /// `up`, `down`, `draining`, or a state of the worker.
+    state: &'static str,
+    /// Time the check took.
+    duration_ms: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    /// Whether the process is of no use without it.
+    required: bool,
+}
+
+impl Check {
+    fn is_bad(&self) -> bool {
+        self.required && matches!(self.state, "down" | "draining")
+    }
+}
+
+/// `/health`: the process lives. Asks nothing of anybody.
+pub async fn live() -> Response {
+    fresh_json(&json!({ "status": "ok" }))
+}
+
+/// `/api/health`: whether requests should be sent here. Answers from what is known, at once.
+pub async fn ready(State(app): State<AppState>) -> Result<Response, ApiError> {
+    let started = Instant::now();
+    let database = app.database.health();
+    let checks = [
+        lifecycle(&app),
+        Check {
+            name: "database",
+            state: if database.up { "up" } else { "down" },
+            duration_ms: milliseconds(started.elapsed()),
+            detail: database.code.map(str::to_owned),
+            required: true,
+        },
+    ];
+    answer(&checks)
+}
+
+/// `/api/health/detailed`: every dependency asked now, with its time.
+pub async fn detailed(State(app): State<AppState>) -> Result<Response, ApiError> {
+    let mut checks = vec![lifecycle(&app), ask_database(&app).await];
+    checks.extend(ask_redis(&app.redis).await);
+    if let Some(worker) = &app.worker {
+        let started = Instant::now();
+        let status = worker.status();
+        checks.push(Check {
+            name: "worker",
+            state: "up",
+            duration_ms: milliseconds(started.elapsed()),
+            detail: Some(format!("{} of {} slots in use", status.slots_in_use, status.slots)),
+            required: false,
+        });
+        for (chain, providers) in &status.providers {
+            let bad = providers.iter().filter(|provider| provider.state.as_str() != "ok").count();
+            checks.push(Check {
+                name: chain.as_str(),
+                state: if bad == providers.len() { "down" } else { "up" },
+                duration_ms: milliseconds(Duration::ZERO),
+                detail: Some(format!("{bad} of {} providers in trouble", providers.len())),
+                required: false,
+            });
+        }
+    }
+    answer(&checks)
+}
+
+/// `/api/health/db`: one round trip now, and the pool.
+pub async fn database(State(app): State<AppState>) -> Result<Response, ApiError> {
+    let answer = tokio::time::timeout(PATIENCE, app.store.ping()).await;
+    let (ping, error) = match answer {
+        Ok(Ok(ping)) => (Some(ping), None),
+        Ok(Err(error)) => (None, Some(error.code())),
+        Err(_) => (None, Some(NO_ANSWER)),
+    };
+    let pool = app.store.pool();
+    let members = members(&json!({
+        "state": if ping.is_some() { "up" } else { "down" },
+        "ping_ms": ping.map(milliseconds),
+        "pool": { "size": pool.size, "idle": pool.idle, "max": pool.max },
+    }));
+    match error {
+        None => Ok(fresh_json(&members)),
+        Some(code) => {
+            tracing::warn!(code, "the database did not answer a probe");
+            Err(ApiError::database_unavailable().with_members(members))
+        }
+    }
+}
+
+fn lifecycle(app: &AppState) -> Check {
+    Check {
+        name: "process",
+        state: if app.is_draining() { "draining" } else { "up" },
+        duration_ms: milliseconds(Duration::ZERO),
+        detail: None,
+        required: true,
+    }
+}
+
+async fn ask_database(app: &AppState) -> Check {
+    let started = Instant::now();
+    let answer = tokio::time::timeout(PATIENCE, app.store.ping()).await;
+    from_answer("database", started, answer, true)
+}
+
+/// Nothing when none is configured. Redis is never required.
+async fn ask_redis(link: &RedisLink) -> Option<Check> {
+    let started = Instant::now();
+    match link {
+        RedisLink::Absent => None,
+        RedisLink::Unreachable => Some(Check {
+            name: "redis",
+            state: "down",
+            duration_ms: milliseconds(Duration::ZERO),
+            detail: Some("not reached at start".to_owned()),
+            required: false,
+        }),
+        RedisLink::Connected(redis) => {
+            let answer = tokio::time::timeout(PATIENCE, redis.ping()).await;
+            Some(from_answer("redis", started, answer, false))
+        }
+    }
+}
+
+fn from_answer(
+    name: &'static str,
+    started: Instant,
+    answer: Result<Result<Duration, StoreError>, tokio::time::error::Elapsed>,
+    required: bool,
+) -> Check {
+    let detail = match answer {
+        Ok(Ok(_)) => None,
+        Ok(Err(error)) => Some(error.code().to_owned()),
+        Err(_) => Some(NO_ANSWER.to_owned()),
+    };
+    Check {
+        name,
+        state: if detail.is_none() { "up" } else { "down" },
+        duration_ms: milliseconds(started.elapsed()),
+        detail,
+        required,
+    }
+}
+
+/// 200 or a 503 problem, both with the checks: a probe reads the status, a person the body.
+fn answer(checks: &[Check]) -> Result<Response, ApiError> {
+    let bad: Vec<_> = checks.iter().filter(|check| check.is_bad()).collect();
+    let members = members(&json!({ "checks": checks }));
+    if bad.is_empty() {
+        let mut body = Map::from_iter([("status".to_owned(), Value::from("ok"))]);
+        body.extend(members);
+        return Ok(fresh_json(&body));
+    }
+    let names: Vec<_> = bad.iter().map(|check| format!("{} {}", check.name, check.state)).collect();
+    let detail = format!("Not ready: {}.", names.join(", "));
+    Err(ApiError::new(problems::NOT_READY, detail).with_members(members))
+}
+
+/// The members of a JSON object.
+fn members(value: &Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap_or_default()
+}
+
+/// Milliseconds with three places.
+fn milliseconds(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    format!("{}.{:03}", micros / 1000, micros % 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_written_in_milliseconds() {
+        assert_eq!(milliseconds(Duration::from_micros(1_234_005)), "1234.005");
+        assert_eq!(milliseconds(Duration::from_nanos(999)), "0.000");
+    }
+}

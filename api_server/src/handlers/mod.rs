@@ -1,0 +1,27 @@
+//! Thin handlers: decode, call one function, encode.
+
+pub mod admin;
+pub mod batches;
+pub mod health;
+pub mod problems;
+pub mod results;
+pub mod services;
+pub mod wallets;
+
+use axum::Json;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// A header for answers that must not be kept by anybody in between.
+const NO_STORE: (HeaderName, HeaderValue) =
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+
+/// How often a client should ask for the status of a job that is not done, in seconds.
+const POLL_SECONDS: (HeaderName, HeaderValue) =
+    (header::RETRY_AFTER, HeaderValue::from_static("2"));
+
+/// `body` as JSON that nobody may keep.
+fn fresh_json<T: Serialize>(body: &T) -> Response {
+    ([NO_STORE], Json(body)).into_response()
+}

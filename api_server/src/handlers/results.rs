@@ -1,0 +1,279 @@
+//! Results: of one job as pages or as a CSV stream, and the newest of every wallet.
+
+use std::io;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use futures::{Stream, StreamExt, TryStreamExt, stream};
+use persistence_layer::batches::{Batch, BatchId};
+use persistence_layer::results::{self, LatestCursor, LatestSort, ResultRow};
+use persistence_layer::{Store, StoreError};
+use pnl_core::{Address, Chain, WalletRef};
+use serde::Serialize;
+
+use crate::app::AppState;
+use crate::cursor;
+use crate::dto::csv::{self, CsvError, CsvRow};
+use crate::dto::latest::{LatestView, SummaryView};
+use crate::dto::result::{WalletRow, wallet_status};
+use crate::error::ApiError;
+use crate::extract::{JobId, Params, check_accept};
+use crate::handlers::{POLL_SECONDS, fresh_json};
+use crate::problems;
+
+/// Rows read from the database at a time: a report can be large.
+const ROWS_AT_ONCE: u32 = 100;
+
+/// A page ends early when it has become this large, in bytes.
+const MAX_PAGE_BYTES: usize = 8 << 20;
+
+#[derive(Serialize)]
+struct ResultPage {
+    job_id: String,
+    status: &'static str,
+    partial: bool,
+    data: Vec<WalletRow>,
+    next_cursor: Option<String>,
+    has_more: bool,
+}
+
+/// `GET /api/pnl/batch/results/{job_id}`
+pub async fn page(
+    State(app): State<AppState>,
+    headers: HeaderMap,
+    mut params: Params,
+    JobId(id): JobId,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, "application/json")?;
+    let limit = params.limit();
+    let cursor = params.text("cursor");
+    params.finish()?;
+    let scope = format!("results {id}");
+    let after = cursor.map(|cursor| ordinal(&scope, &cursor)).transpose()?;
+    let batch = app.batches.status(id).await?;
+    let (rows, has_more) = read_page(&app.store, &batch, after, limit).await?;
+    let next_cursor = rows
+        .last()
+        .filter(|_| has_more)
+        .map(|row| cursor::encode(&scope, &row.ordinal.to_string()));
+    let partial = !batch.state.is_terminal();
+    let page = ResultPage {
+        job_id: id.to_string(),
+        status: batch.status().as_str(),
+        partial,
+        data: rows
+            .into_iter()
+            .map(|row| WalletRow::of(row, batch.chain))
+            .collect::<Result<_, _>>()
+            .map_err(|error| unreadable(&error))?,
+        next_cursor,
+        has_more,
+    };
+    let mut response = fresh_json(&page);
+    if partial {
+        let (name, value) = POLL_SECONDS;
+        response.headers_mut().insert(name, value);
+    }
+    Ok(response)
+}
+
+fn ordinal(scope: &str, cursor: &str) -> Result<u32, ApiError> {
+    let position = cursor::decode(scope, cursor)?;
+    position.parse().map_err(|_| ApiError::new(problems::BAD_CURSOR, "The cursor names no row."))
+}
+
+/// Up to `limit` rows behind `after`, fewer when they are large, and whether there are more.
+async fn read_page(
+    store: &Store,
+    batch: &Batch,
+    after: Option<u32>,
+    limit: u32,
+) -> Result<(Vec<ResultRow>, bool), StoreError> {
+    let mut rows: Vec<ResultRow> = Vec::new();
+    let mut bytes = 0usize;
+    let mut after = after;
+    while rows.len() < limit as usize && bytes < MAX_PAGE_BYTES {
+        let wanted = (limit - rows.len() as u32).min(ROWS_AT_ONCE);
+        let more = results::page(store, batch.id, after, wanted).await?;
+        let is_end = more.len() < wanted as usize;
+        bytes +=
+            more.iter().filter_map(|row| row.report_json.as_deref()).map(str::len).sum::<usize>();
+        after = more.last().map(|row| row.ordinal).or(after);
+        rows.extend(more);
+        if is_end {
+            break;
+        }
+    }
+    // Ordinals are the places in the submission, from 0 and without gaps.
+    let has_more = after.is_some_and(|ordinal| ordinal + 1 < batch.total);
+    Ok((rows, has_more))
+}
+
+/// `GET /api/pnl/batch/results/{job_id}/export.csv`
+pub async fn export_csv(
+    State(app): State<AppState>,
+    headers: HeaderMap,
+    mut params: Params,
+    JobId(id): JobId,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, "text/csv")?;
+    let partial = params.flag("partial");
+    params.finish()?;
+    let batch = app.batches.status(id).await?;
+    if !batch.state.is_terminal() && !partial {
+        let detail = "The job has not ended; ?partial=true exports what is there.";
+        return Err(ApiError::new(problems::JOB_RUNNING, detail).retry_after(POLL_AFTER_SECONDS));
+    }
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::CONTENT_DISPOSITION, disposition(id)),
+    ];
+    Ok((headers, Body::from_stream(csv_stream(app.store.clone(), id, batch.chain)?))
+        .into_response())
+}
+
+const POLL_AFTER_SECONDS: u32 = 2;
+
+fn disposition(id: BatchId) -> HeaderValue {
+    HeaderValue::from_str(&format!("attachment; filename=\"pnl-{id}.csv\""))
+        .expect("a UUID has no character that a header refuses")
+}
+
+/// Header and rows, read page by page as the client takes them. An error ends the stream as an
+/// error, which aborts the connection: a file that ends cleanly is complete.
+fn csv_stream(
+    store: Store,
+    id: BatchId,
+    chain: Chain,
+) -> Result<impl Stream<Item = io::Result<Bytes>>, ApiError> {
+    let header = csv::header().map_err(|error| unreadable(&error))?;
+    let pages = stream::try_unfold(Some(None), move |state: Option<Option<u32>>| {
+        let store = store.clone();
+        async move {
+            let Some(after) = state else { return Ok::<_, ExportError>(None) };
+            let rows = results::page(&store, id, after, ROWS_AT_ONCE).await?;
+            let Some(last) = rows.last() else { return Ok(None) };
+            let next = (rows.len() == ROWS_AT_ONCE as usize).then_some(Some(last.ordinal));
+            let mut lines = Vec::new();
+            for row in &rows {
+                lines.extend(csv::line(csv_row(row, chain))?);
+            }
+            Ok(Some((Bytes::from(lines), next)))
+        }
+    });
+    let all = stream::once(async { Ok(Bytes::from(header)) }).chain(pages);
+    Ok(all.map_err(|error| {
+        tracing::error!(%error, code = error.code(), "a CSV export was aborted");
+        io::Error::other("the export failed")
+    }))
+}
+
+/// The CSV form of a stored row.
+pub fn csv_row(row: &ResultRow, chain: Chain) -> CsvRow<'_> {
+    CsvRow {
+        wallet: row.wallet.as_str(),
+        chain: chain.as_str(),
+        status: wallet_status(row.state),
+        error_code: row.error.as_ref().map(|error| error.code.as_str()),
+        report: row.report_json.as_deref(),
+    }
+}
+
+/// Why an export broke off.
+#[derive(Debug, thiserror::Error)]
+enum ExportError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Row(#[from] CsvError),
+}
+
+impl ExportError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Row(_) => "store-corrupt",
+        }
+    }
+}
+
+fn unreadable(error: &dyn std::error::Error) -> ApiError {
+    tracing::error!(error = %service_runtime::telemetry::Chain(error), "a stored report cannot be shown");
+    ApiError::internal()
+}
+
+#[derive(Serialize)]
+struct LatestPage {
+    data: Vec<LatestView>,
+    summary: SummaryView,
+    next_cursor: Option<String>,
+    has_more: bool,
+}
+
+/// `GET /api/pnl/results`
+pub async fn latest(
+    State(app): State<AppState>,
+    headers: HeaderMap,
+    mut params: Params,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, "application/json")?;
+    let limit = params.limit();
+    let cursor = params.text("cursor");
+    let chain = params.chain();
+    let (sort, ascending) = sort(&mut params);
+    params.finish()?;
+    let scope = format!("latest {chain:?} {} {ascending}", sort.as_str());
+    let after = cursor.map(|cursor| latest_cursor(&scope, &cursor)).transpose()?;
+    let rows = results::latest(&app.store, chain, sort, ascending, after.as_ref(), limit + 1).await;
+    let mut rows = match rows {
+        // Only a forged cursor brings a key that is no value of its column.
+        Err(StoreError::Database(_)) if after.is_some() => return Err(bad_cursor()),
+        rows => rows?,
+    };
+    let summary = results::summary(&app.store, chain).await?;
+    let has_more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next_cursor = rows.last().filter(|_| has_more).map(|row| {
+        let LatestCursor { key, wallet } = &row.cursor;
+        cursor::encode(&scope, &format!("{} {} {key}", wallet.chain, wallet.address))
+    });
+    Ok(fresh_json(&LatestPage {
+        data: rows.into_iter().map(LatestView::of).collect(),
+        summary: SummaryView::of(summary),
+        next_cursor,
+        has_more,
+    }))
+}
+
+/// `sort`: a member of the row, with `-` for the largest first. Newest first without it.
+fn sort(params: &mut Params) -> (LatestSort, bool) {
+    let names: Vec<_> = LatestSort::ALL
+        .into_iter()
+        .flat_map(|sort| {
+            [
+                (sort.as_str().to_owned(), (sort, true)),
+                (format!("-{}", sort.as_str()), (sort, false)),
+            ]
+        })
+        .collect();
+    let values: Vec<_> = names.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    params.one_of("sort", &values).unwrap_or((LatestSort::AnalyzedAt, false))
+}
+
+fn latest_cursor(scope: &str, cursor: &str) -> Result<LatestCursor, ApiError> {
+    let position = cursor::decode(scope, cursor)?;
+    let mut parts = position.splitn(3, ' ');
+    let (Some(chain), Some(address), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(bad_cursor());
+    };
+    let chain = chain.parse().map_err(|_| bad_cursor())?;
+    let address = Address::from_chain_data(address);
+    Ok(LatestCursor { key: key.to_owned(), wallet: WalletRef { chain, address } })
+}
+
+fn bad_cursor() -> ApiError {
+    ApiError::new(problems::BAD_CURSOR, "The cursor names no row of this list.")
+}

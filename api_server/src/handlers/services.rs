@@ -1,0 +1,183 @@
+//! `GET /api/services/status`: what runs, how much waits, how the providers are.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use job_orchestrator::status::WorkerStatus;
+use persistence_layer::wallet_tasks;
+use serde::Serialize;
+
+use crate::app::{AppState, RedisLink};
+use crate::dto::time::rfc3339;
+use crate::error::ApiError;
+use crate::extract::{Params, check_accept};
+
+/// No member names a host, an address or a key.
+#[derive(Serialize)]
+struct StatusView {
+    status: &'static str,
+    mode: &'static str,
+    version: &'static str,
+    instance: String,
+    uptime: u64,
+    services: Vec<ServiceView>,
+    queue: Option<QueueView>,
+    slots: SlotsView,
+    providers: Vec<ProviderView>,
+}
+
+#[derive(Serialize)]
+struct ServiceView {
+    name: &'static str,
+    state: &'static str,
+    since: String,
+    detail: Option<String>,
+}
+
+#[derive(Serialize)]
+struct QueueView {
+    queued: u64,
+    delayed: u64,
+    running: u64,
+    oldest_queued_seconds: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct SlotsView {
+    in_use: u32,
+    total: u32,
+}
+
+#[derive(Serialize)]
+struct ProviderView {
+    chain: &'static str,
+    name: String,
+    kind: &'static str,
+    state: &'static str,
+    since: String,
+    calls: u64,
+    errors: u64,
+}
+
+/// The handler.
+pub async fn status(
+    State(app): State<AppState>,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, "application/json")?;
+    params.finish()?;
+    let worker = app.worker.as_ref().map(job_orchestrator::Worker::status);
+    let database = app.database.health();
+    let queue = if database.up { queue(&app).await } else { None };
+    let services = services(&app, worker.as_ref(), &database);
+    let body = StatusView {
+        status: if !database.up {
+            "down"
+        } else if services.iter().any(|service| matches!(service.state, "down" | "paused")) {
+            "degraded"
+        } else {
+            "ok"
+        },
+        mode: if app.is_draining() { "draining" } else { "normal" },
+        version: env!("CARGO_PKG_VERSION"),
+        instance: app.instance.id.clone(),
+        uptime: app.instance.started.elapsed().as_secs(),
+        services,
+        queue,
+        slots: SlotsView {
+            in_use: worker.as_ref().map_or(0, |worker| worker.slots_in_use),
+            total: worker.as_ref().map_or(0, |worker| worker.slots),
+        },
+        providers: worker.map_or_else(Vec::new, providers),
+    };
+    let cache = (header::CACHE_CONTROL, HeaderValue::from_static("max-age=10"));
+    Ok(([cache], Json(body)).into_response())
+}
+
+/// The queue, unless the database has trouble: the page shall answer then most of all.
+async fn queue(app: &AppState) -> Option<QueueView> {
+    let counts = wallet_tasks::queue_counts(&app.store).await.ok()?;
+    let oldest = wallet_tasks::oldest_queued_age(&app.store).await.ok()?;
+    Some(QueueView {
+        queued: counts.queued,
+        delayed: counts.delayed,
+        running: counts.running,
+        oldest_queued_seconds: oldest.map(|age| age.as_secs()),
+    })
+}
+
+fn services(
+    app: &AppState,
+    worker: Option<&WorkerStatus>,
+    database: &crate::monitor::DatabaseHealth,
+) -> Vec<ServiceView> {
+    let started = rfc3339(app.instance.started_at);
+    let mut services = vec![
+        ServiceView {
+            name: "api",
+            state: if app.is_draining() { "draining" } else { "up" },
+            since: started.clone(),
+            detail: None,
+        },
+        ServiceView {
+            name: "database",
+            state: if database.up { "up" } else { "down" },
+            since: rfc3339(database.since),
+            detail: database.code.map(str::to_owned),
+        },
+    ];
+    let redis = match app.redis {
+        RedisLink::Absent => None,
+        RedisLink::Unreachable => Some(("down", Some("not reached at start".to_owned()))),
+        RedisLink::Connected(_) => Some(("up", None)),
+    };
+    services.extend(redis.map(|(state, detail)| ServiceView {
+        name: "redis",
+        state,
+        since: started.clone(),
+        detail,
+    }));
+    services.push(match worker {
+        None => ServiceView {
+            name: "worker",
+            state: "absent",
+            since: started,
+            detail: Some("this process answers requests only".to_owned()),
+        },
+        Some(worker) => match worker.paused.first() {
+            None => ServiceView { name: "worker", state: "up", since: started, detail: None },
+            Some(first) => {
+                let chains: Vec<_> =
+                    worker.paused.iter().map(|paused| paused.chain.as_str()).collect();
+                ServiceView {
+                    name: "worker",
+                    state: "paused",
+                    since: rfc3339(first.since.into()),
+                    detail: Some(format!("every provider is down: {}", chains.join(", "))),
+                }
+            }
+        },
+    });
+    services
+}
+
+fn providers(worker: WorkerStatus) -> Vec<ProviderView> {
+    worker
+        .providers
+        .into_iter()
+        .flat_map(|(chain, providers)| {
+            providers.into_iter().map(move |provider| ProviderView {
+                chain: chain.as_str(),
+                state: provider.state.as_str(),
+                since: rfc3339(DateTime::<Utc>::from(provider.since)),
+                name: provider.name,
+                kind: provider.kind,
+                calls: provider.calls,
+                errors: provider.errors,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,233 @@
+//! Single wallets: their result by any method, and their ledger, from what is stored.
+
+use std::io;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
+use job_orchestrator::wallets::{Include, LedgerCursor, WalletsError};
+use pnl_core::report::{Coverage, WalletPnl};
+use pnl_core::{Address, Chain, Method, WalletRef};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::app::AppState;
+use crate::cursor;
+use crate::dto::batch::unknown_method;
+use crate::dto::job::PinView;
+use crate::dto::time::rfc3339;
+use crate::error::{ApiError, FieldErrors};
+use crate::extract::{Params, Segment, check_accept};
+use crate::handlers::fresh_json;
+use crate::json::shown;
+use crate::problems;
+
+#[derive(Serialize)]
+struct PnlView {
+    #[serde(flatten)]
+    pnl: WalletPnl,
+    analyzed_at: String,
+}
+
+/// `GET /api/v2/wallets/{wallet}/pnl`
+pub async fn pnl(
+    State(app): State<AppState>,
+    Segment(wallet): Segment,
+    headers: HeaderMap,
+    mut params: Params,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, "application/json")?;
+    let chain = chain(&mut params);
+    let method = method(&mut params);
+    let include = include(&mut params);
+    params.finish()?;
+    let wallet = wallet_ref(chain, &wallet)?;
+    let found = app.wallets.pnl(&wallet, method, include).await?;
+    let (pnl, analyzed_at): (WalletPnl, DateTime<Utc>) = found.ok_or_else(|| unknown(&wallet))?;
+    Ok(fresh_json(&PnlView { pnl, analyzed_at: rfc3339(analyzed_at) }))
+}
+
+/// Form of the ledger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LedgerFormat {
+    Json,
+    Oracle,
+}
+
+/// `GET /api/v2/wallets/{wallet}/ledger`
+pub async fn ledger(
+    State(app): State<AppState>,
+    Segment(wallet): Segment,
+    headers: HeaderMap,
+    mut params: Params,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, "application/json")?;
+    let chain = chain(&mut params);
+    let formats = [("json", LedgerFormat::Json), ("oracle", LedgerFormat::Oracle)];
+    let format = params.one_of("format", &formats).unwrap_or(LedgerFormat::Json);
+    match format {
+        LedgerFormat::Json => {
+            let limit = params.limit();
+            let cursor = params.text("cursor");
+            params.finish()?;
+            page(&app, &wallet_ref(chain, &wallet)?, cursor, limit).await
+        }
+        LedgerFormat::Oracle => {
+            let method = method(&mut params);
+            params.finish()?;
+            document(&app, &wallet_ref(chain, &wallet)?, method).await
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct LedgerView {
+    wallet: String,
+    chain: Chain,
+    pinned: PinView,
+    coverage: Coverage,
+    data: Vec<Box<RawValue>>,
+    next_cursor: Option<String>,
+    has_more: bool,
+}
+
+async fn page(
+    app: &AppState,
+    wallet: &WalletRef,
+    cursor: Option<String>,
+    limit: u32,
+) -> Result<Response, ApiError> {
+    let scope = format!("ledger {wallet}");
+    let after = cursor.map(|cursor| place(&scope, &cursor)).transpose()?;
+    let page = app.wallets.ledger_page(wallet, after, limit as usize).await?;
+    let page = page.ok_or_else(|| unknown(wallet))?;
+    let next_cursor = page.next.map(|LedgerCursor { ledger_id, chunk, row }| {
+        cursor::encode(&scope, &format!("{ledger_id} {chunk} {row}"))
+    });
+    Ok(fresh_json(&LedgerView {
+        wallet: wallet.address.to_string(),
+        chain: wallet.chain,
+        pinned: PinView::of(page.pin),
+        coverage: page.coverage,
+        data: page.rows,
+        has_more: next_cursor.is_some(),
+        next_cursor,
+    }))
+}
+
+fn place(scope: &str, cursor: &str) -> Result<LedgerCursor, ApiError> {
+    let position = cursor::decode(scope, cursor)?;
+    let mut parts = position.split(' ');
+    let place = (|| {
+        let ledger_id = parts.next()?.parse().ok()?;
+        let chunk = parts.next()?.parse().ok()?;
+        let row = parts.next()?.parse().ok()?;
+        Some(LedgerCursor { ledger_id, chunk, row })
+    })();
+    place.ok_or_else(|| ApiError::new(problems::BAD_CURSOR, "The cursor names no event."))
+}
+
+/// One streamed document. When the database goes away on the way the connection is aborted, so
+/// that half a document never looks like a whole one.
+async fn document(
+    app: &AppState,
+    wallet: &WalletRef,
+    method: Method,
+) -> Result<Response, ApiError> {
+    let pieces = app.wallets.oracle_document(wallet, method).await?;
+    let pieces = pieces.ok_or_else(|| unknown(wallet))?;
+    let pieces = pieces.map_ok(Bytes::from).map_err(|error| {
+        tracing::error!(%error, code = error.code(), "a ledger document was aborted");
+        io::Error::other("the document failed")
+    });
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, Body::from_stream(pieces)).into_response())
+}
+
+fn chain(params: &mut Params) -> Option<Chain> {
+    let chain = params.chain();
+    if chain.is_none() && !params.has_errors() {
+        params.refuse("chain", "missing-field", "the parameter is required");
+    }
+    chain
+}
+
+fn method(params: &mut Params) -> Method {
+    let Some(name) = params.text("method") else { return Method::default() };
+    match name.parse::<Method>() {
+        Ok(method) if method.is_offered() => method,
+        _ => {
+            params.refuse("method", "unknown-method", unknown_method(&name));
+            Method::default()
+        }
+    }
+}
+
+/// `include`: names separated by commas.
+fn include(params: &mut Params) -> Include {
+    let mut include = Include::default();
+    for name in params.text("include").iter().flat_map(|list| list.split(',')) {
+        match name {
+            "lots" => include.lots = true,
+            "disposals" => include.disposals = true,
+            other => {
+                let detail = format!("{} is none of lots, disposals", shown(other));
+                params.refuse("include", "bad-value", detail);
+                break;
+            }
+        }
+    }
+    include
+}
+
+/// The wallet that path and query name. Without a chain the query has been refused before.
+fn wallet_ref(chain: Option<Chain>, text: &str) -> Result<WalletRef, ApiError> {
+    let chain = chain.ok_or_else(ApiError::internal)?;
+    match Address::parse(chain, text) {
+        Ok(address) => Ok(WalletRef { chain, address }),
+        Err(error) => {
+            let mut errors = FieldErrors::default();
+            let detail = format!("{}: {error}", shown(text));
+            errors.push(|| "{wallet}".to_owned(), "bad-address", || detail);
+            Err(errors.into_result().expect_err("one was just noted"))
+        }
+    }
+}
+
+fn unknown(wallet: &WalletRef) -> ApiError {
+    let WalletRef { chain, address } = wallet;
+    ApiError::new(
+        problems::UNKNOWN_WALLET,
+        format!(
+            "No full-history analysis of {address} on {chain} is stored. Submit it with POST \
+             /api/pnl/batch/run {{\"wallet_addresses\":[\"{address}\"],\"chain\":\"{chain}\"}} and \
+             ask again when the job has completed."
+        ),
+    )
+}
+
+impl From<WalletsError> for ApiError {
+    fn from(error: WalletsError) -> Self {
+        match error {
+            WalletsError::Store(error) => error.into(),
+            WalletsError::CursorExpired => Self::new(problems::BAD_CURSOR, error.to_string()),
+            WalletsError::Engine(_)
+            | WalletsError::Report(_)
+            | WalletsError::Ledger(_)
+            | WalletsError::Corrupt(_) => {
+                tracing::error!(
+                    error = %service_runtime::telemetry::Chain(&error),
+                    code = error.code(),
+                    "a stored ledger gave no answer"
+                );
+                Self::internal()
+            }
+        }
+    }
+}

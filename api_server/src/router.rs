@@ -1,0 +1,80 @@
+//! Every route of both listeners.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use service_runtime::config::Role;
+
+use crate::app::AppState;
+use crate::error::ApiError;
+use crate::handlers::{
+    admin, batches, health, problems as problem_pages, results, services, wallets,
+};
+use crate::middleware::{context, deadline, gate, panics};
+use crate::problems;
+
+/// The public listener. A process that only works on wallets answers the probes there.
+pub fn public(app: &AppState, role: Role) -> Router {
+    let mut router = probes().route("/problems/{code}", get(problem_pages::describe));
+    if role.serves_requests() {
+        router = router
+            .route("/api/services/status", get(services::status))
+            .merge(needing_the_database(app));
+    }
+    around(router, app)
+}
+
+/// The listener of operators.
+pub fn admin(app: &AppState) -> Router {
+    around(probes().route("/metrics", get(admin::metrics)), app)
+}
+
+fn probes() -> Router<AppState> {
+    Router::new()
+        .route("/health", get(health::live))
+        .route("/api/health", get(health::ready))
+        .route("/api/health/db", get(health::database))
+        .route("/api/health/detailed", get(health::detailed))
+}
+
+fn needing_the_database(app: &AppState) -> Router<AppState> {
+    Router::new()
+        .route(batches::RUN, post(batches::run))
+        .route("/api/pnl/batch", get(batches::list))
+        .route("/api/pnl/batch/status/{job_id}", get(batches::status))
+        .route("/api/pnl/batch/results/{job_id}", get(results::page))
+        .route("/api/pnl/batch/results/{job_id}/export.csv", get(results::export_csv))
+        .route("/api/pnl/batch/{job_id}/cancel", post(batches::cancel))
+        .route("/api/pnl/batch/{job_id}/retry", post(batches::retry))
+        .route("/api/pnl/results", get(results::latest))
+        .route("/api/v2/wallets/{wallet}/pnl", get(wallets::pnl))
+        .route("/api/v2/wallets/{wallet}/ledger", get(wallets::ledger))
+        .route_layer(from_fn_with_state(app.clone(), gate::database))
+}
+
+/// What happens around every request, from the inside out.
+fn around(router: Router<AppState>, app: &AppState) -> Router {
+    router
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .layer(from_fn_with_state(app.request_timeout, deadline::limit))
+        .layer(panics::caught())
+        .layer(from_fn_with_state(app.http_metrics.clone(), context::around))
+        .with_state(app.clone())
+}
+
+async fn not_found() -> ApiError {
+    ApiError::new(problems::NOT_FOUND, "There is no such route.")
+}
+
+/// 405, to which the router adds `Allow`; the same list answers `OPTIONS`.
+async fn method_not_allowed(request: Request) -> Response {
+    if request.method() == Method::OPTIONS {
+        return (StatusCode::NO_CONTENT, [(header::CACHE_CONTROL, "no-store")]).into_response();
+    }
+    let detail = "The route does not take this method; see the header Allow.";
+    ApiError::new(problems::METHOD_NOT_ALLOWED, detail).into_response()
+}

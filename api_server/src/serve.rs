@@ -1,0 +1,218 @@
+//! `serve`: the service from start to stop.
+//!
+//! Start: settings, log lines, database, schema, worker, listeners. Stop, at the first signal:
+//! readiness says 503 and nothing new is claimed; requests go on being answered while running
+//! wallets use their grace; then the listeners close, and last the database.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use job_orchestrator::batch::{BatchRules, Batches};
+use job_orchestrator::sources::{Sources, ledger_rules, offered_chains};
+use job_orchestrator::wallets::Wallets;
+use job_orchestrator::{Worker, WorkerDeps};
+use persistence_layer::Store;
+use prometheus::Registry;
+use prometheus::process_collector::ProcessCollector;
+use service_runtime::config::{Role, Settings};
+use service_runtime::shutdown::Shutdown;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::{App, AppState, Instance, RedisLink};
+use crate::cli::ServeArgs;
+use crate::commands::configure;
+use crate::database::Database;
+use crate::extract::Limits;
+use crate::metrics::{HttpMetrics, QueueMetrics};
+use crate::monitor::DatabaseMonitor;
+use crate::{listener, router};
+
+/// Time that requests at hand get when the listeners close.
+const REQUEST_GRACE: Duration = Duration::from_secs(10);
+
+/// Runs the service until a signal.
+pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let settings = configure(&args.config)?;
+    let role = args.role.unwrap_or(settings.service.role);
+    let shutdown = Shutdown::on_signals()?;
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), role = role.as_str(), "starting");
+    // A signal during the start ends it; there is nothing to drain yet.
+    let database = tokio::select! {
+        database = open(&settings) => database?,
+        () = shutdown.requested() => return Ok(ExitCode::SUCCESS),
+    };
+    let served = serve(&settings, role, database.store.clone(), shutdown.token()).await;
+    database.close().await;
+    served?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn open(settings: &Settings) -> anyhow::Result<Database> {
+    let database = Database::open(settings).await?;
+    match database.store.migrate().await {
+        Ok(()) => Ok(database),
+        Err(error) => {
+            database.close().await;
+            Err(error).context("the schema cannot be brought to its newest version")
+        }
+    }
+}
+
+async fn serve(
+    settings: &Settings,
+    role: Role,
+    store: Store,
+    drain: CancellationToken,
+) -> anyhow::Result<()> {
+    // Ports first: a taken one must not cost a worker its leases.
+    let (public, public_address) = listener::bind(&settings.api.host, settings.api.port).await?;
+    let (admin, admin_address) = listener::bind(&settings.admin.host, settings.admin.port).await?;
+    let closing = CancellationToken::new();
+    let Assembled { app, worker } =
+        assemble(settings, role, store, drain.clone(), &closing).await?;
+    let metrics = app.http_metrics.clone();
+    let public = tokio::spawn(listener::serve(
+        public,
+        router::public(&app, role),
+        Some(metrics),
+        closing.clone(),
+        REQUEST_GRACE,
+    ));
+    let admin = tokio::spawn(listener::serve(
+        admin,
+        router::admin(&app),
+        None,
+        closing.clone(),
+        REQUEST_GRACE,
+    ));
+    announce(public_address, admin_address)?;
+
+    let drained = until_drained(worker, &drain).await;
+    closing.cancel();
+    for listener in [public, admin] {
+        listener.await.context("a listener ended badly")?;
+    }
+    drained
+}
+
+/// Waits for the order to stop and then for the worker. A worker that ends by itself is a reason to
+/// stop too: whoever started the process starts it again.
+async fn until_drained(
+    worker: Option<JoinHandle<()>>,
+    drain: &CancellationToken,
+) -> anyhow::Result<()> {
+    let Some(mut worker) = worker else {
+        drain.cancelled().await;
+        return Ok(());
+    };
+    tokio::select! {
+        () = drain.cancelled() => worker.await.context("the worker ended badly"),
+        ended = &mut worker => {
+            drain.cancel();
+            ended.context("the worker ended badly")?;
+            bail!("the worker ended by itself")
+        }
+    }
+}
+
+/// The first two lines on stdout; programs that start us wait for them.
+fn announce(public: SocketAddr, admin: SocketAddr) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "listening on http://{public}")?;
+    writeln!(out, "admin listening on http://{admin}")?;
+    out.flush()
+}
+
+/// A process put together.
+pub struct Assembled {
+    /// What the handlers reach.
+    pub app: AppState,
+    /// Ends when the worker has drained; none in role `api`.
+    pub worker: Option<JoinHandle<()>>,
+}
+
+/// The batches of a database, under the rules of the settings.
+pub fn batches(settings: &Settings, store: Store) -> Batches {
+    let hours = u64::from(settings.batch.idempotency_hours);
+    let rules = BatchRules {
+        max_concurrent: settings.batch.max_concurrent,
+        chains: offered_chains(settings),
+        idempotency: Duration::from_secs(hours * 3600),
+    };
+    Batches::new(store, rules)
+}
+
+/// What a worker needs; calls nobody yet.
+///
+/// # Errors
+/// Sources that cannot be used as configured, or a metric registered twice.
+pub fn worker_deps(
+    settings: &Settings,
+    store: Store,
+    registry: &Registry,
+    metrics: job_orchestrator::Metrics,
+) -> anyhow::Result<WorkerDeps> {
+    let sources = Sources::from_settings(settings, registry)
+        .context("the configured sources cannot be used")?;
+    Ok(WorkerDeps {
+        store,
+        sources: sources.chains,
+        prices: sources.prices,
+        rules: ledger_rules(settings),
+        settings: settings.worker.clone(),
+        metrics,
+    })
+}
+
+/// Puts a process of `role` together on an open and migrated database and starts its worker.
+///
+/// `drain` stops the worker and turns readiness off; `closing` ends what watches beside.
+///
+/// # Errors
+/// Sources that cannot be used as configured, or a metric registered twice.
+pub async fn assemble(
+    settings: &Settings,
+    role: Role,
+    store: Store,
+    drain: CancellationToken,
+    closing: &CancellationToken,
+) -> anyhow::Result<Assembled> {
+    let registry = Registry::new();
+    registry.register(Box::new(ProcessCollector::for_self()))?;
+    store.metrics().register(&registry)?;
+    let http_metrics = HttpMetrics::register(&registry)?;
+    let queue_metrics = QueueMetrics::register(&registry)?;
+    let job_metrics = job_orchestrator::Metrics::new(&registry)?;
+    let (worker, handle) = if role.works_on_wallets() {
+        let deps = worker_deps(settings, store.clone(), &registry, job_metrics)?;
+        let (worker, handle) = Worker::start(deps, drain.clone());
+        (Some(worker), Some(handle))
+    } else {
+        (None, None)
+    };
+    let app = AppState::new(App {
+        batches: batches(settings, store.clone()),
+        wallets: Wallets::new(store.clone(), ledger_rules(settings)),
+        database: DatabaseMonitor::start(store.clone(), closing.clone()).await,
+        redis: RedisLink::connect(settings).await,
+        store,
+        worker,
+        chains: offered_chains(settings),
+        limits: Limits {
+            max_body_bytes: usize::try_from(settings.api.max_body_bytes).unwrap_or(usize::MAX),
+            max_wallets: usize::try_from(settings.api.max_wallets).unwrap_or(usize::MAX),
+        },
+        request_timeout: settings.api.request_timeout(),
+        drain,
+        registry,
+        http_metrics,
+        queue_metrics,
+        instance: Instance::begin(),
+    });
+    Ok(Assembled { app, worker: handle })
+}
