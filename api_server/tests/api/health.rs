@@ -1,0 +1,119 @@
+//! Probes and the status page, with a healthy, a missing and a leaving service.
+
+use serde_json::{Value, json};
+use service_runtime::config::Role;
+
+use crate::support::{Plan, TestApp, UNUSED, eventually};
+
+fn state_of<'a>(body: &'a Value, check: &str) -> &'a str {
+    let checks = body["checks"].as_array().unwrap();
+    let found = checks.iter().find(|found| found["name"] == check);
+    found.unwrap_or_else(|| panic!("no check {check} in {body}"))["state"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn a_healthy_service_says_so_on_every_probe() {
+    let app = TestApp::with_worker().await;
+    for path in ["/health", "/api/health", "/api/health/db", "/api/health/detailed"] {
+        let reply = app.get(path).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+        assert_eq!(reply.header("cache-control"), "no-store", "{path}");
+    }
+    let ready = app.get("/api/health").await.json();
+    assert_eq!(state_of(&ready, "database"), "up");
+    assert_eq!(state_of(&ready, "process"), "up");
+    let database = app.get("/api/health/db").await.json();
+    assert_eq!(database["state"], "up");
+    assert!(database["ping_ms"].is_string() && database["pool"]["max"].is_u64(), "{database}");
+    let detailed = app.get("/api/health/detailed").await.json();
+    for check in ["database", "worker", "solana"] {
+        assert_eq!(state_of(&detailed, check), "up", "{detailed}");
+    }
+}
+
+#[tokio::test]
+async fn without_its_database_the_service_lives_is_not_ready_and_recovers() {
+    let mut app = TestApp::start(Plan { through_proxy: true, ..Plan::default() }).await;
+    let job = app.accepted(&[UNUSED.to_owned()]).await;
+    app.proxy.as_mut().unwrap().cut().await;
+    eventually("readiness notices", || async { app.get("/api/health").await.status == 503 }).await;
+
+    assert_eq!(app.get("/health").await.status, 200);
+    let problem = app.get("/api/health").await.problem(503, "not-ready");
+    assert_eq!(state_of(&problem, "database"), "down");
+    assert!(problem["detail"].as_str().unwrap().contains("database"), "{problem}");
+    let problem = app.get("/api/health/db").await.problem(503, "database-unavailable");
+    assert_eq!(problem["state"], "down");
+    app.get("/api/health/detailed").await.problem(503, "not-ready");
+    // Requests are refused at once, without internals, and not after the acquire timeout.
+    let begun = std::time::Instant::now();
+    let body = json!({"wallet_addresses": [UNUSED], "chain": "solana"});
+    for reply in [
+        app.submit(&body).await,
+        app.get(&format!("/api/pnl/batch/status/{job}")).await,
+        app.get("/api/pnl/results").await,
+        app.get(&format!("/api/v2/wallets/{UNUSED}/pnl?chain=sol")).await,
+    ] {
+        let problem = reply.problem(503, "database-unavailable").to_string();
+        for internal in ["sqlx", "127.0.0.1", "refused", "pool"] {
+            assert!(!problem.contains(internal), "{problem}");
+        }
+    }
+    assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+    let status = app.get("/api/services/status").await.json();
+    assert_eq!(status["status"], "down", "{status}");
+    let scrape = app.admin_get("/metrics").await;
+    assert!(scrape.text.lines().any(|line| line == "database_up 0"), "{}", scrape.text);
+    assert!(!scrape.text.contains("wallet_tasks{"), "no stale queue: {}", scrape.text);
+
+    app.proxy.as_mut().unwrap().mend().await;
+    eventually("readiness returns", || async { app.get("/api/health").await.status == 200 }).await;
+    assert_eq!(app.get(&format!("/api/pnl/batch/status/{job}")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_leaving_service_is_not_ready_and_still_answers() {
+    let app = TestApp::without_worker().await;
+    app.drain.cancel();
+    let problem = app.get("/api/health").await.problem(503, "not-ready");
+    assert_eq!(state_of(&problem, "process"), "draining");
+    assert_eq!(app.get("/health").await.status, 200);
+    assert_eq!(app.get("/api/pnl/batch").await.status, 200);
+    assert_eq!(app.get("/api/services/status").await.json()["mode"], "draining");
+}
+
+#[tokio::test]
+async fn the_status_page_shows_queue_slots_and_providers_and_no_address() {
+    let app = TestApp::with_worker().await;
+    app.completed(&app.node.chain().synthetic_wallets()).await;
+    let reply = app.get("/api/services/status").await;
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("cache-control"), "max-age=10");
+    let status = reply.json();
+    assert_eq!(status["status"], "ok", "{status}");
+    assert_eq!(status["mode"], "normal");
+    assert_eq!(status["slots"], json!({"in_use": 0, "total": 5}));
+    assert_eq!(status["queue"]["queued"], 0);
+    let provider = &status["providers"][0];
+    assert_eq!(provider["name"], "recorded");
+    assert_eq!(provider["state"], "ok");
+    assert!(provider["calls"].as_u64().unwrap() > 0);
+    assert!(status["uptime"].is_u64() && status["version"].is_string());
+    for name in ["api", "database", "worker"] {
+        let services = status["services"].as_array().unwrap();
+        let service = services.iter().find(|service| service["name"] == name).unwrap();
+        assert_eq!(service["state"], "up", "{service}");
+        assert!(service["since"].as_str().unwrap().ends_with('Z'), "{service}");
+    }
+    for secret in ["127.0.0.1", "http", "postgres:", "localhost"] {
+        assert!(!reply.text.contains(secret), "{secret} in {}", reply.text);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_process_answers_probes_only() {
+    let app = TestApp::start(Plan { role: Role::Worker, ..Plan::default() }).await;
+    assert_eq!(app.get("/health").await.status, 200);
+    assert_eq!(app.get("/api/health").await.status, 200);
+    app.get("/api/pnl/batch").await.problem(404, "not-found");
+}

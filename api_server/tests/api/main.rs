@@ -1,0 +1,12 @@
+//! The HTTP interface on real PostgreSQL, with a recorded node as the chain.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod batches;
+mod health;
+mod protocol;
+mod recorded;
+mod results;
+mod support;
+mod wallets;
