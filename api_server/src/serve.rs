@@ -111,6 +111,8 @@ async fn until_drained(
         return Ok(());
     };
     tokio::select! {
+        // First: an idle worker ends in the same moment as the order comes.
+        biased;
         () = drain.cancelled() => worker.await.context("the worker ended badly"),
         ended = &mut worker => {
             drain.cancel();
