@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use chain_client::{PriceSources, TransactionSource};
 use persistence_layer::Store;
-use persistence_layer::wakeups::Wakeups;
 use persistence_layer::wallet_tasks::{self, Lease, WorkerId};
 use pnl_core::Chain;
 use pnl_core::ledger::LedgerRules;
@@ -40,6 +39,8 @@ const CLAIM_BACKOFF: [Duration; 5] = [
     Duration::from_secs(2),
     Duration::from_secs(5),
 ];
+/// Pause before the queue is listened to again when it could not be.
+const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How long released wallets may take to write that they are released.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -73,7 +74,7 @@ struct Inner {
     slots: Arc<Semaphore>,
     running: Running,
     gates: Arc<OutageGates>,
-    /// Something outside of the database makes a claim worth a try.
+    /// Something makes a claim worth a try before the next poll.
     look: Arc<Notify>,
     shared: Shared,
 }
@@ -139,21 +140,21 @@ impl Worker {
             inner.settings.max_takeovers,
             shutdown.clone(),
         ));
+        helpers.spawn(listen(
+            inner.deps.store.clone(),
+            Arc::clone(&inner.look),
+            nudge,
+            beside.clone(),
+        ));
         let mut wallets = JoinSet::new();
-        self.claim_until(&shutdown, &nudge, &mut wallets).await;
+        self.claim_until(&shutdown, &mut wallets).await;
         self.drain(wallets).await;
         beside.cancel();
         all_ended(&mut helpers).await;
         tracing::info!(worker = %inner.id, "worker stopped");
     }
 
-    async fn claim_until(
-        &self,
-        shutdown: &CancellationToken,
-        nudge: &Notify,
-        wallets: &mut JoinSet<()>,
-    ) {
-        let mut wakeups = Listening::default();
+    async fn claim_until(&self, shutdown: &CancellationToken, wallets: &mut JoinSet<()>) {
         let mut log = StateLog::new("wallets cannot be claimed", "wallets are claimed again");
         let mut failures = 0usize;
         loop {
@@ -183,12 +184,10 @@ impl Worker {
                     pause
                 }
             };
-            let listening = failures == 0;
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
-                () = self.inner.look.notified() => {}
-                () = wakeups.next(&self.inner.deps.store), if listening => nudge.notify_one(),
+                () = self.inner.look.notified(), if failures == 0 => {}
             }
         }
     }
@@ -298,19 +297,28 @@ impl Worker {
     }
 }
 
-/// The queue's notifications, listened to as soon as and as long as the database lets us.
-#[derive(Default)]
-struct Listening(Option<Wakeups>);
-
-impl Listening {
-    /// Waits for a notification; for ever when they cannot be had now (the poll goes on).
-    async fn next(&mut self, store: &Store) {
-        if self.0.is_none() {
-            self.0 = store.wakeups().await.ok();
-        }
-        match &mut self.0 {
-            Some(wakeups) => wakeups.next().await,
-            None => std::future::pending().await,
+/// Passes the queue's notifications on, as long as the database lets us; the poll goes on anyway.
+async fn listen(store: Store, look: Arc<Notify>, nudge: Arc<Notify>, stop: CancellationToken) {
+    let mut log =
+        StateLog::new("the queue cannot be listened to", "the queue is listened to again");
+    loop {
+        match stop.run_until_cancelled(store.wakeups()).await {
+            None => return,
+            Some(Ok(mut wakeups)) => {
+                log.works();
+                while stop.run_until_cancelled(wakeups.next()).await.is_some() {
+                    look.notify_one();
+                    nudge.notify_one();
+                }
+                return;
+            }
+            Some(Err(error)) => {
+                log.fails(&error);
+                if stop.run_until_cancelled(tokio::time::sleep(LISTEN_AGAIN_AFTER)).await.is_none()
+                {
+                    return;
+                }
+            }
         }
     }
 }

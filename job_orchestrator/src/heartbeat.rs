@@ -58,15 +58,17 @@ impl Heartbeat {
         match tokio::time::timeout(patience, beat).await {
             Ok(Ok(beat)) => {
                 log.works();
-                let renewed: Vec<(i64, i64)> =
-                    leases.into_iter().filter(|(task, _)| !beat.lost.contains(task)).collect();
+                let (lost, renewed): (Vec<_>, Vec<_>) =
+                    leases.into_iter().partition(|(task, _)| beat.lost.contains(task));
+                for (task, fence) in lost {
+                    self.running.stop(task, fence, Stop::LeaseLost);
+                }
+                for (task, fence) in &renewed {
+                    if beat.cancelled.contains(task) {
+                        self.running.stop(*task, *fence, Stop::Cancelled);
+                    }
+                }
                 self.running.renewed(&renewed, begun);
-                for task in beat.lost {
-                    self.running.stop(task, Stop::LeaseLost);
-                }
-                for task in beat.cancelled {
-                    self.running.stop(task, Stop::Cancelled);
-                }
             }
             Ok(Err(error)) => log.fails(&error),
             Err(elapsed) => log.fails(&elapsed),

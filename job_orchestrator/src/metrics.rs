@@ -23,7 +23,8 @@ pub enum Stage {
 }
 
 impl Stage {
-    const fn as_str(self) -> &'static str {
+    /// The label.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pin => "pin",
             Self::Fetch => "fetch",

@@ -114,9 +114,12 @@ impl Running {
         }
     }
 
-    /// Orders one wallet to stop. The first reason stands.
-    pub fn stop(&self, task: i64, reason: Stop) {
-        if let Some(entry) = self.lock().get(&task) {
+    /// Orders the work under one lease to stop. The first reason stands; a later lease of the same
+    /// task goes on.
+    pub fn stop(&self, task: i64, fence: i64, reason: Stop) {
+        if let Some(entry) = self.lock().get(&task)
+            && entry.fence == fence
+        {
             entry.order(reason);
         }
     }
@@ -175,8 +178,18 @@ mod tests {
     async fn the_first_order_to_stop_stands() {
         let running = Running::default();
         let (_registration, mut signal) = running.register(1, 1, Instant::now());
-        running.stop(1, Stop::Cancelled);
+        running.stop(1, 1, Stop::Cancelled);
         running.stop_all(Stop::Released);
+        assert_eq!(signal.wait().await, Stop::Cancelled);
+    }
+
+    #[tokio::test]
+    async fn a_late_word_about_an_old_lease_does_not_stop_the_new_one() {
+        let running = Running::default();
+        let (_old, _signal) = running.register(1, 1, Instant::now());
+        let (_new, mut signal) = running.register(1, 2, Instant::now());
+        running.stop(1, 1, Stop::LeaseLost);
+        running.stop(1, 2, Stop::Cancelled);
         assert_eq!(signal.wait().await, Stop::Cancelled);
     }
 

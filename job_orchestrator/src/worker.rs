@@ -10,6 +10,7 @@ use futures::FutureExt;
 use persistence_layer::wallet_tasks::{self, Transition};
 use service_runtime::telemetry::Chain;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::attempt::Attempt;
 use crate::error::StageError;
@@ -86,28 +87,26 @@ async fn work(attempt: &Attempt, calls: &CallCounter) -> Result<(), AttemptEnd> 
 }
 
 async fn stages(attempt: &Attempt, calls: &CallCounter) -> Result<(), StageError> {
-    let timer = |stage| attempt.metrics.stage(stage);
-    let pin = {
-        let _timer = timer(Stage::Pin);
-        stages::pin::run(attempt).await?
+    let pin = staged(attempt, Stage::Pin, stages::pin::run(attempt)).await?;
+    let fetched = staged(attempt, Stage::Fetch, stages::fetch::run(attempt, pin)).await?;
+    let ordered = staged(attempt, Stage::Order, stages::history::run(attempt, fetched)).await?;
+    let books = staged(attempt, Stage::Ledger, stages::ledger::run(attempt, &ordered)).await?;
+    let finish = async {
+        let by_method = || serde_json::to_value(calls.by_method());
+        let finished = stages::finish::run(attempt, pin, ordered, books, by_method).await?;
+        Ok(wallet_tasks::finish(&attempt.store, &attempt.lease, &finished).await?)
     };
-    let fetched = {
-        let _timer = timer(Stage::Fetch);
-        stages::fetch::run(attempt, pin).await?
-    };
-    let ordered = {
-        let _timer = timer(Stage::Order);
-        stages::history::run(attempt, fetched).await?
-    };
-    let books = {
-        let _timer = timer(Stage::Ledger);
-        stages::ledger::run(attempt, &ordered).await?
-    };
-    let _timer = timer(Stage::Finish);
-    let calls = serde_json::to_value(calls.by_method())
-        .map_err(|error| StageError::Storage { detail: error.to_string() })?;
-    let finished = stages::finish::run(attempt, pin, ordered, books, calls).await?;
-    Ok(wallet_tasks::finish(&attempt.store, &attempt.lease, &finished).await?)
+    staged(attempt, Stage::Finish, finish).await
+}
+
+/// Runs a stage in its span, timed.
+async fn staged<T>(
+    attempt: &Attempt,
+    stage: Stage,
+    work: impl Future<Output = Result<T, StageError>>,
+) -> Result<T, StageError> {
+    let _timer = attempt.metrics.stage(stage);
+    work.instrument(tracing::info_span!("stage", stage = stage.as_str())).await
 }
 
 /// Writes the end of an attempt that has no result.

@@ -25,7 +25,7 @@ pub(crate) async fn run(
     pin: Pin,
     ordered: Ordered,
     books: Books,
-    calls: serde_json::Value,
+    calls: impl FnOnce() -> serde_json::Result<serde_json::Value>,
 ) -> Result<FinishedWallet, StageError> {
     let Books { mut builder, engine, stored, .. } = books;
     let table = prices::load(attempt, builder.pin_requests(&pin)).await?;
@@ -47,6 +47,8 @@ pub(crate) async fn run(
         price_set_hash: builder.price_set_hash(),
         input_hash: builder.input_hash(tx_parser::PARSER_VERSION, &pin),
     };
+    // The last call was for the prices above.
+    let calls = calls().map_err(|error| StageError::Storage { detail: error.to_string() })?;
     let window = attempt.analysis.time_range.resolve(pin);
     let transactions = builder.transactions_in(&window);
     let analysis_is_default = attempt.analysis.is_default();

@@ -1,5 +1,4 @@
 //! Batches worked on by real workers, on a real PostgreSQL, against a recorded Solana node.
-
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 #![allow(clippy::print_stdout, reason = "a skip must be seen")]
 

@@ -14,10 +14,10 @@ use job_orchestrator::{
     Analysis, BatchRules, Batches, Metrics, NewBatchRequest, Worker, WorkerDeps,
 };
 use load_tests::{RecordedChain, RecordedNode, SyntheticPlan};
-use persistence_layer::Store;
 use persistence_layer::batches::{self, Batch, BatchId};
 use persistence_layer::results::{self, ResultRow};
 use persistence_layer::test_util::TestDatabase;
+use persistence_layer::{Store, StoreSettings};
 use pnl_core::ledger::LedgerRules;
 use pnl_core::{Address, AssetId, Chain};
 use prometheus::Registry;
@@ -132,6 +132,13 @@ impl World {
         TestWorker::start(self.deps().await)
     }
 
+    /// A worker on another store, and the registry of its metrics.
+    pub async fn worker_on(&self, store: Store) -> (TestWorker, Registry) {
+        let registry = Registry::new();
+        let metrics = Metrics::new(&registry).expect("a registry of its own");
+        (TestWorker::start(WorkerDeps { store, metrics, ..self.deps().await }), registry)
+    }
+
     pub fn batches(&self) -> Batches {
         let rules = BatchRules {
             max_concurrent: 3,
@@ -188,6 +195,27 @@ impl World {
         worker.stop().await;
         self.rows(id).await
     }
+}
+
+/// Another pool on a database, with its own size.
+pub async fn store_of(url: &str, max_connections: u32) -> Store {
+    let settings = StoreSettings {
+        url: url.to_owned(),
+        max_connections,
+        min_connections: 1,
+        acquire_timeout: Duration::from_secs(30),
+        idle_timeout: Duration::from_secs(600),
+        max_lifetime: Duration::from_secs(1800),
+        statement_timeout: Duration::from_secs(60),
+    };
+    Store::connect(&settings).await.expect("the server accepts another pool")
+}
+
+/// The value of a gauge without labels.
+pub fn gauge(registry: &Registry, name: &str) -> u32 {
+    let family = registry.gather().into_iter().find(|family| family.name() == name);
+    let value = family.expect("the metric is registered").get_metric()[0].get_gauge().get_value();
+    format!("{value}").parse().expect("a small whole number")
 }
 
 pub fn request(wallets: &[String], analysis: Analysis) -> NewBatchRequest {

@@ -6,7 +6,7 @@ use persistence_layer::batches::BatchState;
 use persistence_layer::wallet_tasks::TaskState;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{World, eventually, job_id, made_up, request, result};
+use crate::support::{World, eventually, gauge, job_id, made_up, request, result, store_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_workers_share_a_batch_and_never_hold_more_than_their_slots() {
@@ -31,6 +31,47 @@ async fn two_workers_share_a_batch_and_never_hold_more_than_their_slots() {
     assert_eq!(world.database.number("select count(*) from wallet_attempts").await, 20);
     let shared = "select count(distinct worker) from wallet_attempts";
     assert_eq!(world.database.number(shared).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slots_in_use_show_in_the_gauge_and_take_two_connections_each_at_most() {
+    let world = World::new(made_up(15, 150)).await;
+    world.node.set_faults(Faults { latency_ms: Some((2, 10)), ..Faults::default() });
+    // A database may be used through any pool: this one has room for far more than is needed.
+    let wide = store_of(world.database.url(), 60).await;
+    let (worker, registry) = world.worker_on(wide.clone()).await;
+    let id = world.submit(&world.node.chain().synthetic_wallets()).await;
+    let mut most = 0;
+    loop {
+        let used = gauge(&registry, "wallet_slots_in_use");
+        assert!(used <= world.settings.wallet_permits);
+        most = most.max(used);
+        if world.batch(id).await.state.is_terminal() {
+            break;
+        }
+    }
+    assert_eq!(most, world.settings.wallet_permits);
+    assert!(wide.pool().size <= 2 * world.settings.wallet_permits, "{:?}", wide.pool());
+    worker.stop().await;
+    assert_eq!(gauge(&registry, "wallet_slots_in_use"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_cut_off_from_the_database_gives_its_wallets_up() {
+    let world = World::new(made_up(4, 200)).await;
+    world.node.set_faults(Faults { latency_ms: Some((20, 40)), ..Faults::default() });
+    let doomed_store = store_of(world.database.url(), 10).await;
+    let (doomed, registry) = world.worker_on(doomed_store.clone()).await;
+    let id = world.submit(&world.node.chain().synthetic_wallets()).await;
+    world.until(id, |batch| batch.counts.running == 4).await;
+    doomed_store.close().await;
+    let idle = async || (gauge(&registry, "wallet_slots_in_use") == 0).then_some(());
+    assert!(eventually(idle).await.is_some());
+    let other = world.worker().await;
+    world.until_done(id).await;
+    other.stop().await;
+    doomed.stop().await;
+    assert_eq!(world.database.number("select sum(attempts) from wallet_tasks").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
