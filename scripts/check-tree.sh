@@ -40,7 +40,12 @@ done
 found=$(reaches service_runtime pnl_core tx_parser chain_client persistence_layer job_orchestrator)
 if [ -n "$found" ]; then complain "service_runtime knows none of ours but reaches $found"; fi
 # deny.toml cannot tell a test from the product.
-direct=$(cargo tree --locked -p api_server -e normal --depth 1 --prefix none -f '{p}' | cut -d ' ' -f 1)
-if grep -qx reqwest <<<"$direct"; then complain "api_server may use reqwest in tests only"; fi
+only_tests() { # crate, dependency
+	local direct
+	direct=$(cargo tree --locked -p "$1" -e normal --depth 1 --prefix none -f '{p}' | cut -d ' ' -f 1)
+	if grep -qx "$2" <<<"$direct"; then complain "$1 may use $2 in tests only"; fi
+}
+only_tests api_server reqwest
+only_tests persistence_layer tracing-subscriber
 
 exit "$failed"
