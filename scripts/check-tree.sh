@@ -46,6 +46,6 @@ only_tests() { # crate, dependency
 	if grep -qx "$2" <<<"$direct"; then complain "$1 may use $2 in tests only"; fi
 }
 only_tests api_server reqwest
-only_tests persistence_layer tracing-subscriber
+for crate in persistence_layer job_orchestrator api_server; do only_tests "$crate" tracing-subscriber; done
 
 exit "$failed"
