@@ -64,8 +64,9 @@ impl ApiError {
 
     /// With the invalid fields behind it.
     #[must_use]
-    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
-        self.errors = errors;
+    fn with_errors(mut self, errors: FieldErrors) -> Self {
+        self.members.insert("errors_total".to_owned(), errors.total.into());
+        self.errors = errors.shown;
         self
     }
 
@@ -285,11 +286,11 @@ impl FieldErrors {
             (0, _) => Ok(()),
             (1, Some(only)) if only.code == problems::CHAIN_UNAVAILABLE.code => {
                 let detail = only.detail.clone();
-                Err(ApiError::new(problems::CHAIN_UNAVAILABLE, detail).with_errors(self.shown))
+                Err(ApiError::new(problems::CHAIN_UNAVAILABLE, detail).with_errors(self))
             }
             (total, _) => {
-                Err(ApiError::new(problems::VALIDATION_FAILED, summary(total, &self.shown))
-                    .with_errors(self.shown))
+                let detail = summary(total, &self.shown);
+                Err(ApiError::new(problems::VALIDATION_FAILED, detail).with_errors(self))
             }
         }
     }
@@ -300,12 +301,14 @@ impl FieldErrors {
             return Ok(());
         }
         let detail = summary(self.total, &self.shown);
-        Err(ApiError::new(problems::BAD_QUERY, detail).with_errors(self.shown))
+        Err(ApiError::new(problems::BAD_QUERY, detail).with_errors(self))
     }
 }
 
 fn summary(total: usize, shown: &[FieldError]) -> String {
     match (total, shown.first()) {
+        // The pointer of the whole body is empty.
+        (1, Some(only)) if only.pointer.is_empty() => only.detail.clone(),
         (1, Some(only)) => format!("{}: {}", only.pointer, only.detail),
         (total, _) if total > shown.len() => {
             format!("{total} fields are not valid; the first {} are listed.", shown.len())

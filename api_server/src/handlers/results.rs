@@ -277,3 +277,41 @@ fn latest_cursor(scope: &str, cursor: &str) -> Result<LatestCursor, ApiError> {
 fn bad_cursor() -> ApiError {
     ApiError::new(problems::BAD_CURSOR, "The cursor names no row of this list.")
 }
+
+#[cfg(test)]
+mod tests {
+    use persistence_layer::batches::{self, NewBatch};
+    use persistence_layer::test_util::TestDatabase;
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_export_that_loses_its_database_ends_with_an_error() {
+        let database = TestDatabase::create().await;
+        let id = BatchId::generate();
+        let wallet = |n: u32| Address::from_chain_data(&format!("wallet{n}"));
+        let batch = NewBatch {
+            id,
+            chain: Chain::Solana,
+            wallets: (0..2 * ROWS_AT_ONCE + 1).map(wallet).collect(),
+            request: json!({}),
+            trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
+            idempotency: None,
+            response: json!({}),
+        };
+        batches::submit(database.store(), &batch, 1).await.unwrap();
+        let whole = csv_stream(database.store().clone(), id, Chain::Solana).unwrap();
+        let whole: Vec<_> = whole.map(Result::unwrap).collect().await;
+        let lines = |pieces: &[Bytes]| pieces.concat().split(|byte| *byte == b'\n').count() - 1;
+        assert_eq!(lines(&whole), 1 + 2 * ROWS_AT_ONCE as usize + 1);
+
+        let store = database.second_store().await;
+        let mut broken = Box::pin(csv_stream(store.clone(), id, Chain::Solana).unwrap());
+        for _ in ["header", "first page"] {
+            broken.next().await.unwrap().unwrap();
+        }
+        store.close().await;
+        broken.next().await.unwrap().unwrap_err();
+    }
+}

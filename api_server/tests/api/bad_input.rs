@@ -211,6 +211,7 @@ async fn all_bad_addresses_are_counted_and_the_first_hundred_are_listed() {
     assert_eq!(problem["errors"].as_array().unwrap().len(), 100);
     assert_eq!(problem["errors"][99]["pointer"], "/wallet_addresses/99");
     assert_eq!(problem["errors"][99]["code"], "bad-address");
+    assert_eq!(problem["errors_total"], 250);
     assert!(problem["detail"].as_str().unwrap().contains("250"), "{problem}");
 }
 
