@@ -110,16 +110,15 @@ async fn until_drained(
         drain.cancelled().await;
         return Ok(());
     };
-    tokio::select! {
-        // First: an idle worker ends in the same moment as the order comes.
-        biased;
-        () = drain.cancelled() => worker.await.context("the worker ended badly"),
-        ended = &mut worker => {
-            drain.cancel();
-            ended.context("the worker ended badly")?;
-            bail!("the worker ended by itself")
-        }
-    }
+    let ended = tokio::select! {
+        ended = &mut worker => ended,
+        () = drain.cancelled() => worker.await,
+    };
+    // An idle worker may have obeyed the order before we saw it here.
+    let was_told = drain.is_cancelled();
+    drain.cancel();
+    ended.context("the worker ended badly")?;
+    if was_told { Ok(()) } else { bail!("the worker ended by itself") }
 }
 
 /// The first two lines on stdout; programs that start us wait for them.

@@ -4,7 +4,8 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use load_tests::{FaultKind, Faults, RecordedChain, RecordedNode};
@@ -32,6 +33,7 @@ struct Service {
     child: Child,
     address: String,
     admin: String,
+    log: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Service {
@@ -60,8 +62,8 @@ impl Service {
         };
         let address = next("listening on ");
         let admin = next("admin listening on ");
-        drain_stderr(&mut child);
-        Self { child, address, admin }
+        let log = collect_stderr(&mut child);
+        Self { child, address, admin, log }
     }
 
     fn signal(&self, name: &str) {
@@ -69,15 +71,22 @@ impl Service {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
-    fn wait(&mut self) -> ExitStatus {
+    /// Waits until it has ended, and checks its exit code.
+    #[track_caller]
+    fn ends_with(&mut self, code: i32) {
         let begun = Instant::now();
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
+                assert_eq!(status.code(), Some(code), "{}", self.log());
+                return;
             }
-            assert!(begun.elapsed() < PATIENCE, "the process does not end");
+            assert!(begun.elapsed() < PATIENCE, "the process does not end\n{}", self.log());
             std::thread::sleep(Duration::from_millis(20));
         }
+    }
+
+    fn log(&self) -> String {
+        text(&self.log.lock().unwrap())
     }
 }
 
@@ -89,10 +98,18 @@ impl Drop for Service {
     }
 }
 
-/// Nobody reads the log, and a full pipe would stop the process.
-fn drain_stderr(child: &mut Child) {
-    let mut log = child.stderr.take().unwrap();
-    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+/// Keeps the log for the message of a failed test; a full pipe would stop the process.
+fn collect_stderr(child: &mut Child) -> Arc<Mutex<Vec<u8>>> {
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let lines = Arc::clone(&log);
+    std::thread::spawn(move || {
+        let mut line = Vec::new();
+        while stderr.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            lines.lock().unwrap().append(&mut line);
+        }
+    });
+    log
 }
 
 async fn get(url: &str) -> (u16, Value) {
@@ -163,14 +180,14 @@ async fn without_any_configuration_it_serves_and_stops_with_its_own_database() {
     assert_eq!(refused.status(), 422, "no provider of Base is configured");
 
     service.signal("TERM");
-    assert_eq!(service.wait().code(), Some(0));
+    service.ends_with(0);
     assert!(client().get(format!("{}/health", service.address)).send().await.is_err());
     // The server that it started is gone with it, and the data is there for the next start.
     let mut again = Service::start(program(folder.path()));
     let (status, _) = get(&format!("{}/api/health/db", again.address)).await;
     assert_eq!(status, 200);
     again.signal("INT");
-    assert_eq!(again.wait().code(), Some(0));
+    again.ends_with(0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -207,7 +224,7 @@ async fn the_first_signal_drains_and_the_second_ends_at_once() {
     assert!(service.child.try_wait().unwrap().is_none(), "it waits for its wallets");
     let begun = Instant::now();
     service.signal("TERM");
-    assert_eq!(service.wait().code(), Some(143));
+    service.ends_with(143);
     assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
 }
 
@@ -225,7 +242,7 @@ async fn wallets_that_do_not_end_in_time_are_released_and_it_exits_cleanly() {
     assert_eq!(client().post(&url).json(&body).send().await.unwrap().status(), 202);
     tokio::time::sleep(Duration::from_millis(500)).await;
     service.signal("TERM");
-    assert_eq!(service.wait().code(), Some(0));
+    service.ends_with(0);
 
     // Another process finishes the job.
     node.set_faults(Faults::default());
