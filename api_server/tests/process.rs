@@ -191,6 +191,49 @@ async fn without_any_configuration_it_serves_and_stops_with_its_own_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn one_trace_id_leads_from_the_request_to_the_last_line_of_its_wallets() {
+    let (folder, database, node) =
+        (tempfile::tempdir().unwrap(), TestDatabase::create().await, demo_node().await);
+    let mut command = program(folder.path());
+    configured(&mut command, &database, &node);
+    command.env("PNL_LOG__FORMAT", "json");
+    let mut service = Service::start(command);
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let body = json!({"wallet_addresses": demo_wallets(), "chain": "solana"});
+    let accepted = client()
+        .post(format!("{}/api/pnl/batch/run", service.address))
+        .header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"))
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    let accepted: Value = accepted.json().await.unwrap();
+    let status_url = format!("{}{}", service.address, accepted["status_url"].as_str().unwrap());
+    let begun = Instant::now();
+    while get(&status_url).await.1["done"] == false {
+        assert!(begun.elapsed() < PATIENCE, "{}", service.log());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(get(&format!("{}/health", service.address)).await.0, 200);
+    service.signal("TERM");
+    service.ends_with(0);
+
+    let log = service.log();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let count = |message: &str| {
+        let told = |line: &&Value| line["message"] == message && line["trace_id"] == trace;
+        lines.iter().filter(told).count()
+    };
+    assert_eq!(count("request answered"), 1, "{log}");
+    assert_eq!(count("batch accepted"), 1, "{log}");
+    assert_eq!(count("acquired processing slot"), 4, "{log}");
+    assert_eq!(count("wallet done"), 4, "{log}");
+    let answered = lines.iter().find(|line| line["trace_id"] == trace).unwrap();
+    assert_eq!(answered["route"], "/api/pnl/batch/run", "{answered}");
+    assert!(lines.iter().all(|line| line["route"] != "/health"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_first_signal_drains_and_the_second_ends_at_once() {
     let (folder, database, node) =
         (tempfile::tempdir().unwrap(), TestDatabase::create().await, demo_node().await);
