@@ -18,7 +18,7 @@ use crate::redact::SecretUrl;
 /// an owner and pages of 1000 signatures, have a few megabytes.
 const LARGEST_ANSWER_BYTES: usize = 64 * 1024 * 1024;
 /// How long a connection may take to come up.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What is sent.
 #[derive(Debug, Clone)]
@@ -77,7 +77,11 @@ impl Endpoint {
             Ok(answer) => answer,
             Err(_) => Err(Failure::Transient(format!("no answer within {timeout:?}"))),
         };
-        let result = answer.and_then(|body| read(&body));
+        // Nodes repeat what they were asked, and some the URL.
+        let read = |body: Vec<u8>| {
+            read(&body).map_err(|failure| failure.map_detail(|text| self.url.quote(text)))
+        };
+        let result = answer.and_then(read);
         match &result {
             Ok(_) => {
                 observed.outcome = "ok";
@@ -219,5 +223,30 @@ mod tests {
             let url = below(&Url::parse(base).unwrap(), &segments);
             assert_eq!(url.as_str(), "http://h/llama/prices/coingecko:solana,base:0x0");
         }
+    }
+    #[tokio::test]
+    async fn what_a_node_says_is_quoted_short_and_without_the_key() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/?api-key=0123456789abcdef", listener.local_addr().unwrap());
+        let metrics = ClientMetrics::register(&prometheus::Registry::new()).unwrap();
+        let endpoint = Endpoint::new("keyed", &url, 1000.0, &metrics).unwrap();
+        let node = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 4096]).await.unwrap();
+            let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
+            stream.write_all(head.as_bytes()).await.unwrap();
+        };
+        let slot = endpoint.budget.acquire(Duration::ZERO).await.unwrap();
+        let said = format!("no plan for 0123456789abcdef{}", "!".repeat(1000));
+        let second = Duration::from_secs(1);
+        let request = Outgoing::Post(Vec::new());
+        let read = |_: &[u8]| Err::<(), _>(failure::of_rpc_error(-32011, &said));
+        let call = endpoint.attempt("getSlot", &request, slot, second, second, read);
+        let (answer, ()) = futures::join!(call, node);
+        let detail = answer.unwrap_err().detail();
+        assert!(detail.contains("no plan for [redacted]!"), "{detail}");
+        assert!(detail.chars().count() <= 300, "{detail}");
     }
 }

@@ -65,6 +65,19 @@ impl Failure {
         }
     }
 
+    /// The same failure in other words.
+    pub(crate) fn map_detail(self, words: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Endpoint(detail) => Self::Endpoint(words(&detail)),
+            Self::Dropped(detail) => Self::Dropped(words(&detail)),
+            Self::Transient(detail) => Self::Transient(words(&detail)),
+            Self::Refused { code, detail, scope } => {
+                Self::Refused { code, detail: words(&detail), scope }
+            }
+            Self::Throttled { .. } | Self::Missing => self,
+        }
+    }
+
     /// An answer that cannot be what the node meant to say.
     pub(crate) fn malformed(problem: impl std::fmt::Display) -> Self {
         Self::Transient(format!("malformed answer: {problem}"))

@@ -5,30 +5,36 @@
 //! began*: whatever the network does in between, the provider never sees more calls in any sliding
 //! second than there are slots.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::endpoint::CONNECT_TIMEOUT;
+
 /// Added to every window: clocks of two machines do not tick alike.
 const GUARD: Duration = Duration::from_millis(2);
 /// A call that was not answered after this time has reached the provider or never will; its slot
-/// stops waiting for the answer. Keeps hanging calls from blocking the budget.
-const LATEST_ARRIVAL: Duration = Duration::from_secs(5);
+/// stops waiting for the answer. Keeps hanging calls from blocking the budget. A call leaves only
+/// when its connection is up, so this is longer than that may take.
+const LATEST_ARRIVAL: Duration = CONNECT_TIMEOUT.saturating_add(STRAY_ARRIVAL);
 /// A call given up on may still be on its way for so long.
 const STRAY_ARRIVAL: Duration = Duration::from_secs(2);
+/// A waiter that did not take a slot for so long after it was free is not running (its task does
+/// something else): those behind it need not wait for it.
+const GRACE: Duration = Duration::from_millis(20);
 /// The longest pause that is obeyed; then the provider is asked again, whatever it said.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(600);
 
 /// At most so many calls in any sliding second, first come first served.
+///
+/// A waiter holds nothing while it waits, so one that is not polled keeps nobody from a slot.
 #[derive(Debug)]
 pub struct Budget {
     slots: usize,
     window: Duration,
-    /// Held by the waiter whose turn it is; the mutex hands over in order of arrival.
-    turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
     changed: Notify,
 }
@@ -38,6 +44,8 @@ struct State {
     /// Taken slots: when each is free again at the latest, and a number to tell them apart.
     taken: BTreeSet<(Instant, u64)>,
     next: u64,
+    /// The waiters in order of arrival: when each will look again.
+    waiting: BTreeMap<u64, Instant>,
     paused_until: Option<Instant>,
 }
 
@@ -75,7 +83,6 @@ impl Budget {
         Some(Self {
             slots,
             window: window + GUARD,
-            turn: tokio::sync::Mutex::new(()),
             state: Mutex::default(),
             changed: Notify::new(),
         })
@@ -88,21 +95,27 @@ impl Budget {
     /// # Errors
     /// [`Paused`] at once when a pause of more than `longest_pause` is ahead.
     pub async fn acquire(&self, longest_pause: Duration) -> Result<Slot<'_>, Paused> {
-        let _turn = self.turn.lock().await;
+        let waiter = Waiter { budget: self, number: self.lock().number() };
         loop {
-            let until = match self.try_take(longest_pause)? {
+            // Before the look, so that no change after it is missed.
+            let changed = self.changed.notified();
+            let until = match self.try_take(waiter.number, longest_pause)? {
                 Ok(slot) => return Ok(slot),
                 Err(until) => until,
             };
             tokio::select! {
                 () = tokio::time::sleep_until(until) => {}
-                () = self.changed.notified() => {}
+                () = changed => {}
             }
         }
     }
 
-    /// A slot, or the time to look again.
-    fn try_take(&self, longest_pause: Duration) -> Result<Result<Slot<'_>, Instant>, Paused> {
+    /// A slot for this waiter, or the time to look again.
+    fn try_take(
+        &self,
+        waiter: u64,
+        longest_pause: Duration,
+    ) -> Result<Result<Slot<'_>, Instant>, Paused> {
         let mut state = self.lock();
         let now = Instant::now();
         if let Some(until) = state.paused_until {
@@ -111,6 +124,7 @@ impl Budget {
                 return Err(Paused { remaining });
             }
             if !remaining.is_zero() {
+                state.waiting.insert(waiter, until);
                 return Ok(Err(until));
             }
             state.paused_until = None;
@@ -120,12 +134,19 @@ impl Budget {
         {
             state.taken.remove(&(free_at, number));
         }
-        if state.taken.len() >= self.slots {
-            let (free_at, _) = *state.taken.first().expect("a budget has at least one slot");
-            return Ok(Err(free_at));
+        let free = self.slots.saturating_sub(state.taken.len());
+        let until = match state.taken.first() {
+            Some(&(free_at, _)) if free == 0 => Some(free_at),
+            // Those who came earlier choose first, as long as they are there to do so.
+            _ if state.running_before(waiter, now).take(free).count() == free => Some(now + GRACE),
+            _ => None,
+        };
+        if let Some(until) = until {
+            state.waiting.insert(waiter, until);
+            return Ok(Err(until));
         }
-        let key = (now + LATEST_ARRIVAL + self.window, state.next);
-        state.next += 1;
+        state.waiting.remove(&waiter);
+        let key = (now + LATEST_ARRIVAL + self.window, state.number());
         state.taken.insert(key);
         Ok(Ok(Slot { budget: self, sent: now, key, answered: false }))
     }
@@ -137,7 +158,7 @@ impl Budget {
         let mut state = self.lock();
         state.paused_until = state.paused_until.max(Some(until));
         drop(state);
-        self.changed.notify_one();
+        self.changed.notify_waiters();
     }
 
     /// What is left of the current pause; zero when there is none.
@@ -149,6 +170,31 @@ impl Budget {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // A panic elsewhere cannot leave this state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// The waiters that came before this one and look when they said they would.
+    fn running_before(&self, waiter: u64, now: Instant) -> impl Iterator<Item = u64> {
+        let running = move |&(_, &looks_at): &(&u64, &Instant)| looks_at + GRACE > now;
+        self.waiting.range(..waiter).filter(running).map(|(&number, _)| number)
+    }
+}
+
+/// A place in the row, given up when dropped.
+struct Waiter<'a> {
+    budget: &'a Budget,
+    number: u64,
+}
+
+impl Drop for Waiter<'_> {
+    fn drop(&mut self) {
+        self.budget.lock().waiting.remove(&self.number);
     }
 }
 
@@ -169,8 +215,14 @@ impl Drop for Slot<'_> {
         if state.taken.remove(&self.key) {
             state.taken.insert((free_at, self.key.1));
         }
-        drop(state);
-        self.budget.changed.notify_one();
+        // Everybody waits for the slot that is free first.
+        if state.taken.first().is_some_and(|&(_, number)| number == self.key.1) {
+            for looks_at in state.waiting.values_mut() {
+                *looks_at = free_at.min(*looks_at);
+            }
+            drop(state);
+            self.budget.changed.notify_waiters();
+        }
     }
 }
 
@@ -269,6 +321,38 @@ mod tests {
             tokio::time::timeout(Duration::from_millis(5), budget.acquire(PATIENT)).await;
         assert!(given_up.is_err());
         budget.acquire(PATIENT).await.unwrap().answered();
-        assert_eq!(budget.lock().taken.len(), 1);
+        let state = budget.lock();
+        assert_eq!((state.taken.len(), state.waiting.len()), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn a_waiter_that_is_not_polled_keeps_nobody_waiting() {
+        let budget = Budget::new(1.0).unwrap();
+        let held = budget.acquire(PATIENT).await.unwrap();
+        // It came first, looked once, and its task then does something else.
+        let mut suspended = Box::pin(budget.acquire(PATIENT));
+        assert!(futures::poll!(suspended.as_mut()).is_pending());
+        held.answered();
+        let start = Instant::now();
+        let served = tokio::time::timeout(Duration::from_millis(1500), budget.acquire(PATIENT));
+        served.await.expect("the slot goes to who is there").unwrap().answered();
+        // When it is back, it waits for its slot as everybody.
+        suspended.await.unwrap().answered();
+        assert!(start.elapsed() >= Duration::from_secs(2));
+    }
+
+    #[tokio::test]
+    async fn many_waiters_use_the_whole_budget_and_no_more() {
+        let budget = Budget::new(20.0).unwrap();
+        let sent = Mutex::new(Vec::new());
+        let call = async || {
+            let slot = budget.acquire(PATIENT).await.unwrap();
+            sent.lock().unwrap().push(Instant::now());
+            slot.answered();
+        };
+        let start = Instant::now();
+        futures::future::join_all((0..60).map(|_| call())).await;
+        assert!(start.elapsed() < Duration::from_millis(2800), "{:?}", start.elapsed());
+        assert_eq!(most_per_second(&sent.into_inner().unwrap()), 20);
     }
 }

@@ -1,5 +1,7 @@
 //! The ordered providers of one chain, as one source.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use async_trait::async_trait;
 use pnl_core::{Address, Chain, Pin, RawTransaction, TxId};
 use serde::{Deserialize, Serialize};
@@ -60,6 +62,8 @@ pub struct ProviderConfig {
 #[derive(Debug)]
 pub struct ProviderPool {
     endpoints: Endpoints,
+    /// The newest slot of all pins and snapshots given out: lists must be at least so new.
+    newest_seen: AtomicU64,
 }
 
 impl ProviderPool {
@@ -88,7 +92,8 @@ impl ProviderPool {
         if endpoints.is_empty() {
             return Err(SetupError::NoProvider);
         }
-        Ok(Self { endpoints: Endpoints::new(endpoints, policy) })
+        let endpoints = Endpoints::new(endpoints, policy);
+        Ok(Self { endpoints, newest_seen: AtomicU64::new(0) })
     }
 
     /// Calls and reads a result that the method always has.
@@ -109,29 +114,45 @@ impl ProviderPool {
         self.endpoints.call(call.method, &request, |body| read(call.result(body)?)).await
     }
 
-    /// The time of a block; `None` when the slot was skipped or its time is not known.
-    async fn block_time(&self, slot: u64) -> Result<Option<i64>, SourceError> {
+    /// The time of a block; `None` when the slot was skipped or its time is not known. Whether a
+    /// first `null` is believed or asked again, also of the others, is up to `null`.
+    async fn block_time(&self, slot: u64, null: Null) -> Result<Option<i64>, SourceError> {
         let call = rpc::get_block_time(slot);
         let request = Outgoing::Post(call.body.clone());
         let read = |body: &[u8]| match call.answer(body)? {
-            Reply::Result(time) if time.get() == "null" => Ok(None),
+            Reply::Result(time) if time.get() == "null" => match null {
+                Null::AskAgain => Err(Failure::Missing),
+                Null::Believe => Ok(None),
+            },
             Reply::Result(time) => rpc::read_i64(time).map(Some),
             // The slot was skipped, or is missing in the archive.
             Reply::Error { code: -32007 | -32009, .. } => Ok(None),
             Reply::Error { .. } => call.result(body).map(|_| None),
         };
-        self.endpoints.call(call.method, &request, read).await
+        match self.endpoints.call(call.method, &request, read).await {
+            Err(SourceError::NotFound { .. }) => Ok(None),
+            answer => answer,
+        }
     }
+}
+
+/// What the answer `null` is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Null {
+    /// The node may be a little behind.
+    AskAgain,
+    /// The node has none.
+    Believe,
 }
 
 #[async_trait]
 impl TransactionSource for ProviderPool {
     async fn pin(&self) -> Result<Pin, SourceError> {
         let newest = self.ask(&rpc::get_slot(), rpc::read_u64).await?;
-        // The newest slot is asked twice: a node that is a little behind may not know its time yet.
-        let slots = (newest.saturating_sub(PIN_WALK_SLOTS)..=newest).rev();
-        for block in std::iter::once(newest).chain(slots) {
-            if let Some(block_time) = self.block_time(block).await? {
+        for block in (newest.saturating_sub(PIN_WALK_SLOTS)..=newest).rev() {
+            let null = if block == newest { Null::AskAgain } else { Null::Believe };
+            if let Some(block_time) = self.block_time(block, null).await? {
+                self.newest_seen.fetch_max(block, Ordering::Relaxed);
                 return Ok(Pin { block, block_time });
             }
         }
@@ -151,11 +172,13 @@ impl TransactionSource for ProviderPool {
             tokens(TOKEN_PROGRAM),
             tokens(TOKEN_2022_PROGRAM),
         )?;
-        let (native_own_lamports, slot) = native;
+        let (native_own_lamports, native_slot) = native;
         first.0.extend(second.0);
         first.0.sort_by(|a, b| a.address.cmp(&b.address));
-        let slot = slot.min(first.1).min(second.1);
-        Ok(Snapshot { slot, native_own_lamports, token_accounts: first.0 })
+        let slot = native_slot.min(first.1).min(second.1);
+        let newest_slot = native_slot.max(first.1).max(second.1);
+        self.newest_seen.fetch_max(newest_slot, Ordering::Relaxed);
+        Ok(Snapshot { slot, newest_slot, native_own_lamports, token_accounts: first.0 })
     }
 
     async fn signatures(
@@ -164,7 +187,9 @@ impl TransactionSource for ProviderPool {
         before: Option<&TxId>,
         until: Option<&TxId>,
     ) -> Result<Vec<SignatureInfo>, SourceError> {
-        self.ask(&rpc::get_signatures(address, before, until), rpc::read_signatures).await
+        let newest_seen = self.newest_seen.load(Ordering::Relaxed);
+        let call = rpc::get_signatures(address, before, until, newest_seen);
+        self.ask(&call, rpc::read_signatures).await
     }
 
     async fn transaction(&self, id: &TxId) -> Result<RawTransaction, SourceError> {

@@ -37,12 +37,18 @@ pub(crate) fn get_token_accounts(wallet: &Address, program: &str) -> RpcCall {
     RpcCall::new("getTokenAccountsByOwner", json!([wallet, {"programId": program}, config]))
 }
 
+/// A node that has not reached `newest_seen` refuses (-32016): its list would lack what others have
+/// shown already. 0 is no condition.
 pub(crate) fn get_signatures(
     address: &Address,
     before: Option<&TxId>,
     until: Option<&TxId>,
+    newest_seen: u64,
 ) -> RpcCall {
     let mut config = json!({"limit": SIGNATURE_PAGE_LIMIT, "commitment": FINALIZED});
+    if newest_seen > 0 {
+        config["minContextSlot"] = json!(newest_seen);
+    }
     if let Some(before) = before {
         config["before"] = json!(before);
     }
@@ -352,6 +358,16 @@ mod tests {
             assert!(read_signatures(&raw(&bad)).is_err(), "{bad}");
         }
         assert_eq!(read_signatures(&raw(&json!([]))), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_list_is_asked_of_nodes_that_have_what_was_seen() {
+        let asked = |newest_seen| {
+            let call = get_signatures(&Address::from_chain_data(WALLET), None, None, newest_seen);
+            let body: Value = serde_json::from_slice(&call.body).unwrap();
+            body["params"][1].get("minContextSlot").cloned()
+        };
+        assert_eq!((asked(0), asked(77)), (None, Some(json!(77))));
     }
 
     #[test]

@@ -60,6 +60,11 @@ pub struct SignatureInfo {
 pub struct Snapshot {
     /// The oldest slot at which one of the parts was read: all of it is at least so new.
     pub slot: u64,
+    /// The newest slot at which one of the parts was read: whatever happened up to `slot` is in
+    /// all of it, what happened after this in none. 0 in stored ones from before it was kept: the
+    /// same as `slot`.
+    #[serde(default)]
+    pub newest_slot: u64,
     /// Lamports of the wallet's own account.
     pub native_own_lamports: u64,
     /// Every open token account it owns, of both token programs, by address.

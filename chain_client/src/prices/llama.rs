@@ -62,8 +62,8 @@ impl LlamaPrices {
         let segments =
             ["prices", "historical", &at.to_string(), &coins.join(",")].map(str::to_owned);
         let request = Outgoing::Get { segments: segments.into() };
-        let mut known =
-            self.endpoints.call(METHOD, &request, |body| read_coins(body, &coins)).await?;
+        let answer = self.endpoints.call(METHOD, &request, |body| read_coins(body, &coins)).await;
+        let mut known = answer.map_err(endpoint_is_missing)?;
         Ok(coins
             .into_iter()
             .map(|coin| {
@@ -71,6 +71,17 @@ impl LlamaPrices {
                 (PriceKey { coin, at }, quote)
             })
             .collect())
+    }
+}
+
+/// Unknown coins are absent from an answer, so "not found" is said by a server that is not, or not
+/// now, this API: nothing that a wallet should end for.
+fn endpoint_is_missing(error: SourceError) -> SourceError {
+    match error {
+        SourceError::Permanent { code: "provider-not-found", detail } => {
+            SourceError::Outage { detail }
+        }
+        error => error,
     }
 }
 

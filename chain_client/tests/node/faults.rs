@@ -117,7 +117,7 @@ async fn a_node_that_is_behind_is_asked_again() {
 async fn a_skipped_slot_sends_the_pin_to_the_one_before() {
     let node = demo_node().await;
     for rpc_code in [-32007, -32009] {
-        // The head is asked twice, then slot by slot down; only the newest transaction's slot, 32
+        // The head and the slot before it are skipped, the others have no time; only the newest transaction's slot, 32
         // below the head, has a recorded time.
         node.set_faults(Faults {
             rpc_code,
@@ -127,6 +127,16 @@ async fn a_skipped_slot_sends_the_pin_to_the_one_before() {
         let pin = pool(&[&node], hasty()).pin().await.unwrap();
         assert_eq!((pin.block, pin.block_time), (239_939_168, 1_704_270_856));
     }
+}
+
+#[tokio::test]
+async fn the_newest_slot_without_a_time_is_asked_for_again_here_and_elsewhere() {
+    let nulls = |faults: Faults| Faults { only: Some("getBlockTime".to_owned()), ..faults };
+    let (one, other) = (demo_node().await, demo_node().await);
+    one.set_faults(nulls(Faults::first(2, FaultKind::NullResult)));
+    assert_eq!(pool(&[&one], hasty()).pin().await.unwrap().block, 239_939_200);
+    one.set_faults(nulls(Faults::always(FaultKind::NullResult)));
+    assert_eq!(pool(&[&one, &other], hasty()).pin().await.unwrap().block, 239_939_200);
 }
 
 #[tokio::test]

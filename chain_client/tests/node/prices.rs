@@ -107,6 +107,9 @@ async fn a_source_that_fails_is_an_error_and_not_an_unknown_price() {
     let source = llama(&node, 1e4);
     node.set_faults(Faults::always(FaultKind::Http500));
     assert!(matches!(source.quotes(&[ask(T)]).await, Err(SourceError::Outage { .. })));
+    // The endpoint is somewhere else: no reason to end a wallet.
+    node.set_faults(Faults::always(FaultKind::Http404));
+    assert!(matches!(source.quotes(&[ask(T)]).await, Err(SourceError::Outage { .. })));
     node.set_faults(Faults::always(FaultKind::Garbage));
     assert!(matches!(source.quotes(&[ask(T)]).await, Err(SourceError::Transient { .. })));
     node.set_faults(Faults::first(2, FaultKind::Truncated));
