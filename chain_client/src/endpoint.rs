@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{StatusCode, Url};
+use tokio::task::JoinSet;
 
 use crate::calls::CallCounter;
 use crate::error::SetupError;
@@ -34,7 +35,7 @@ pub(crate) enum Outgoing {
 pub(crate) struct Endpoint {
     pub name: String,
     pub url: SecretUrl,
-    pub budget: Budget,
+    pub budget: Arc<Budget>,
     pub health: Health,
     http: reqwest::Client,
     metrics: ClientMetrics,
@@ -55,7 +56,8 @@ impl Endpoint {
             .map_err(|detail| SetupError::Client { name: name.to_owned(), detail })?;
         metrics.up(name, true);
         let metrics = metrics.clone();
-        Ok(Self { name: name.to_owned(), url, budget, health: Health::new(), http, metrics })
+        let (budget, health) = (Arc::new(budget), Health::new());
+        Ok(Self { name: name.to_owned(), url, budget, health, http, metrics })
     }
 
     /// One try: sends `request`, reads the whole answer within `timeout` and hands it to `read`.
@@ -64,7 +66,7 @@ impl Endpoint {
         &self,
         method: &'static str,
         request: &Outgoing,
-        slot: Slot<'_>,
+        slot: Slot,
         timeout: Duration,
         trial_every: Duration,
         read: impl Fn(&[u8]) -> Result<T, Failure>,
@@ -112,7 +114,7 @@ impl Endpoint {
         result
     }
 
-    async fn exchange(&self, request: &Outgoing, slot: Slot<'_>) -> Result<Vec<u8>, Failure> {
+    async fn exchange(&self, request: &Outgoing, slot: Slot) -> Result<Vec<u8>, Failure> {
         let request = match request {
             Outgoing::Post(body) => self
                 .http
@@ -122,9 +124,18 @@ impl Endpoint {
             Outgoing::Get { segments } => self.http.get(below(self.url.expose(), segments)),
         };
         let quote = |text: &str| self.url.quote(text);
-        let sent = request.send().await;
-        // Answered or failed for good: either way nothing of this call is still on its way.
-        slot.answered();
+        // In a task of its own: it leaves and its slot is given back also while the caller's task
+        // does something else. Dropping the set ends it.
+        let mut sending = JoinSet::new();
+        sending.spawn(async move {
+            let sent = request.send().await;
+            // Answered or failed for good: either way nothing of this call is still on its way.
+            slot.answered();
+            sent
+        });
+        let Some(Ok(sent)) = sending.join_next().await else {
+            return Err(Failure::Transient("the call was cut short".to_owned()));
+        };
         let mut response = sent.map_err(|error| failure::of_transport(&error, quote))?;
         let mut body = Vec::new();
         while let Some(chunk) =
@@ -214,6 +225,8 @@ fn http_client(url: &SecretUrl) -> Result<reqwest::Client, String> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     #[test]
@@ -224,20 +237,23 @@ mod tests {
             assert_eq!(url.as_str(), "http://h/llama/prices/coingecko:solana,base:0x0");
         }
     }
-    #[tokio::test]
-    async fn what_a_node_says_is_quoted_short_and_without_the_key() {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
+    /// An endpoint, and a node that answers its first call with an empty object.
+    async fn answered_once(requests_per_second: f64) -> (Endpoint, impl Future<Output = ()>) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/?api-key=0123456789abcdef", listener.local_addr().unwrap());
         let metrics = ClientMetrics::register(&prometheus::Registry::new()).unwrap();
-        let endpoint = Endpoint::new("keyed", &url, 1000.0, &metrics).unwrap();
-        let node = async {
+        let node = async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let _ = stream.read(&mut [0; 4096]).await.unwrap();
             let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
             stream.write_all(head.as_bytes()).await.unwrap();
         };
+        (Endpoint::new("keyed", &url, requests_per_second, &metrics).unwrap(), node)
+    }
+
+    #[tokio::test]
+    async fn what_a_node_says_is_quoted_short_and_without_the_key() {
+        let (endpoint, node) = answered_once(1000.0).await;
         let slot = endpoint.budget.acquire(Duration::ZERO).await.unwrap();
         let said = format!("no plan for 0123456789abcdef{}", "!".repeat(1000));
         let second = Duration::from_secs(1);
@@ -248,5 +264,21 @@ mod tests {
         let detail = answer.unwrap_err().detail();
         assert!(detail.contains("no plan for [redacted]!"), "{detail}");
         assert!(detail.chars().count() <= 300, "{detail}");
+    }
+
+    #[tokio::test]
+    async fn a_call_whose_caller_is_busy_leaves_and_gives_its_slot_back() {
+        let (endpoint, node) = answered_once(1.0).await;
+        let slot = endpoint.budget.acquire(Duration::ZERO).await.unwrap();
+        let minute = Duration::from_secs(60);
+        let request = Outgoing::Post(Vec::new());
+        let read = |body: &[u8]| Ok(body.len());
+        let call = endpoint.attempt("getSlot", &request, slot, minute, minute, read);
+        let mut call = Box::pin(call);
+        assert!(futures::poll!(call.as_mut()).is_pending());
+        node.await;
+        let next = tokio::time::timeout(Duration::from_secs(3), endpoint.budget.acquire(minute));
+        next.await.expect("the slot is free one window after the answer").unwrap().answered();
+        assert_eq!(call.await, Ok(2));
     }
 }

@@ -6,7 +6,7 @@
 //! second than there are slots.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -58,8 +58,8 @@ pub struct Paused {
 
 /// Permission for one call.
 #[derive(Debug)]
-pub struct Slot<'a> {
-    budget: &'a Budget,
+pub struct Slot {
+    budget: Arc<Budget>,
     sent: Instant,
     key: (Instant, u64),
     answered: bool,
@@ -94,7 +94,7 @@ impl Budget {
     ///
     /// # Errors
     /// [`Paused`] at once when a pause of more than `longest_pause` is ahead.
-    pub async fn acquire(&self, longest_pause: Duration) -> Result<Slot<'_>, Paused> {
+    pub async fn acquire(self: &Arc<Self>, longest_pause: Duration) -> Result<Slot, Paused> {
         let waiter = Waiter { budget: self, number: self.lock().number() };
         loop {
             // Before the look, so that no change after it is missed.
@@ -112,10 +112,10 @@ impl Budget {
 
     /// A slot for this waiter, or the time to look again.
     fn try_take(
-        &self,
+        self: &Arc<Self>,
         waiter: u64,
         longest_pause: Duration,
-    ) -> Result<Result<Slot<'_>, Instant>, Paused> {
+    ) -> Result<Result<Slot, Instant>, Paused> {
         let mut state = self.lock();
         let now = Instant::now();
         if let Some(until) = state.paused_until {
@@ -148,7 +148,7 @@ impl Budget {
         state.waiting.remove(&waiter);
         let key = (now + LATEST_ARRIVAL + self.window, state.number());
         state.taken.insert(key);
-        Ok(Ok(Slot { budget: self, sent: now, key, answered: false }))
+        Ok(Ok(Slot { budget: Arc::clone(self), sent: now, key, answered: false }))
     }
 
     /// Lets no call start during the next `wait`, at most [`LONGEST_PAUSE`]. A longer pause that already
@@ -198,14 +198,14 @@ impl Drop for Waiter<'_> {
     }
 }
 
-impl Slot<'_> {
+impl Slot {
     /// The provider has answered, so the call has reached it: the slot is free one window from now.
     pub fn answered(mut self) {
         self.answered = true;
     }
 }
 
-impl Drop for Slot<'_> {
+impl Drop for Slot {
     fn drop(&mut self) {
         let now = Instant::now();
         let arrived = if self.answered { now } else { now.max(self.sent + STRAY_ARRIVAL) };
@@ -232,6 +232,10 @@ mod tests {
 
     const PATIENT: Duration = Duration::from_secs(60);
 
+    fn budget_of(requests_per_second: f64) -> Arc<Budget> {
+        Arc::new(Budget::new(requests_per_second).unwrap())
+    }
+
     /// The most instants inside any sliding second.
     fn most_per_second(instants: &[Instant]) -> usize {
         let second = Duration::from_secs(1);
@@ -242,7 +246,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_sliding_second_sees_more_calls_than_the_budget_however_late_they_arrive() {
-        let budget = Budget::new(8.0).unwrap();
+        let budget = budget_of(8.0);
         let arrivals = Mutex::new(Vec::new());
         let call = async |delay: u64| {
             let slot = budget.acquire(PATIENT).await.unwrap();
@@ -259,11 +263,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_rate_below_one_spaces_single_calls() {
-        let budget = Budget::new(2.5).unwrap();
+        let budget = budget_of(2.5);
         assert_eq!((budget.slots, budget.window), (2, Duration::from_secs(1) + GUARD));
-        let slow = Budget::new(4.0_f64.recip()).unwrap();
+        let slow = budget_of(4.0_f64.recip());
         assert_eq!((slow.slots, slow.window), (1, Duration::from_secs(4) + GUARD));
-        let half = Budget::new(0.9).unwrap();
+        let half = budget_of(0.9);
         let start = Instant::now();
         half.acquire(PATIENT).await.unwrap().answered();
         half.acquire(PATIENT).await.unwrap().answered();
@@ -279,7 +283,7 @@ mod tests {
 
     #[tokio::test]
     async fn waiters_are_served_in_order_of_arrival() {
-        let budget = Budget::new(1.0).unwrap();
+        let budget = budget_of(1.0);
         let order = Mutex::new(Vec::new());
         let call = async |n: usize| {
             budget.acquire(PATIENT).await.unwrap().answered();
@@ -291,7 +295,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_pause_holds_waiting_calls_back_and_refuses_impatient_ones() {
-        let budget = Budget::new(100.0).unwrap();
+        let budget = budget_of(100.0);
         let start = Instant::now();
         budget.pause_for(Duration::from_millis(300));
         budget.pause_for(Duration::from_millis(10));
@@ -304,7 +308,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_pause_asked_for_while_somebody_waits_reaches_him() {
-        let budget = Budget::new(1.0).unwrap();
+        let budget = budget_of(1.0);
         let _held = budget.acquire(PATIENT).await.unwrap();
         let (waiter, ()) = futures::join!(budget.acquire(Duration::from_secs(2)), async {
             tokio::task::yield_now().await;
@@ -315,7 +319,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_dropped_wait_takes_no_slot_and_no_turn() {
-        let budget = Budget::new(1.0).unwrap();
+        let budget = budget_of(1.0);
         budget.acquire(PATIENT).await.unwrap().answered();
         let given_up =
             tokio::time::timeout(Duration::from_millis(5), budget.acquire(PATIENT)).await;
@@ -327,7 +331,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_waiter_that_is_not_polled_keeps_nobody_waiting() {
-        let budget = Budget::new(1.0).unwrap();
+        let budget = budget_of(1.0);
         let held = budget.acquire(PATIENT).await.unwrap();
         // It came first, looked once, and its task then does something else.
         let mut suspended = Box::pin(budget.acquire(PATIENT));
@@ -343,7 +347,7 @@ mod tests {
 
     #[tokio::test]
     async fn many_waiters_use_the_whole_budget_and_no_more() {
-        let budget = Budget::new(20.0).unwrap();
+        let budget = budget_of(20.0);
         let sent = Mutex::new(Vec::new());
         let call = async || {
             let slot = budget.acquire(PATIENT).await.unwrap();
