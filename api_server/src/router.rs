@@ -38,6 +38,7 @@ fn probes() -> Router<AppState> {
         .route("/api/health", get(health::ready))
         .route("/api/health/db", get(health::database))
         .route("/api/health/detailed", get(health::detailed))
+        .route("/api/performance/health-detailed", get(health::detailed))
 }
 
 fn needing_the_database(app: &AppState) -> Router<AppState> {

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chrono::{SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use persistence_layer::batches::{
     self, Batch, BatchId, IdempotencyClaim, NewBatch, Retried, Submitted,
 };
@@ -136,12 +136,15 @@ impl Batches {
             return Err(BatchError::ChainUnavailable { chain });
         }
         let id = BatchId::generate();
-        let body = accepted_body(id, &request);
+        // Whole milliseconds, as every answer shows them.
+        let created_at = Utc::now().trunc_subsecs(3);
+        let body = accepted_body(id, &request, created_at);
         let batch = NewBatch {
             id,
             chain,
             request: request.analysis.to_batch(),
             trace_id: request.trace_id,
+            created_at,
             idempotency: request.idempotency.map(|key| IdempotencyClaim {
                 key: key.key,
                 fingerprint: key.fingerprint,
@@ -207,14 +210,14 @@ impl Batches {
     }
 }
 
-fn accepted_body(id: BatchId, request: &NewBatchRequest) -> Value {
+fn accepted_body(id: BatchId, request: &NewBatchRequest, created_at: DateTime<Utc>) -> Value {
     json!({
         "job_id": id,
         "status": "queued",
         "chain": request.chain,
         "total_wallets": request.wallets.len(),
         "duplicates_removed": request.duplicates_removed,
-        "created_at": Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+        "created_at": created_at.to_rfc3339_opts(SecondsFormat::Millis, true),
         "status_url": format!("/api/pnl/batch/status/{id}"),
         "results_url": format!("/api/pnl/batch/results/{id}"),
         "cancel_url": format!("/api/pnl/batch/{id}/cancel"),

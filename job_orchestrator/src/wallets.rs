@@ -177,7 +177,9 @@ impl Wallets {
             }
             place = LedgerCursor { chunk: place.chunk + 1, row: 0, ..place };
         }
-        Ok(Some(LedgerPage { pin: head.pin, coverage: reader.history.coverage, rows, next }))
+        // As judged when the result was made: the raw record knows of no balances.
+        let coverage = serde_json::from_value(head.coverage.clone()).map_err(corrupt)?;
+        Ok(Some(LedgerPage { pin: head.pin, coverage, rows, next }))
     }
 
     /// The wallet's history as an accounting document, in pieces; `None` when no ledger of it is

@@ -209,6 +209,13 @@ fn read_options(body: &Object, errors: &mut FieldErrors) -> Map<String, Value> {
     let mut checked = Options::default();
     for (name, value) in object.iter().filter(|(name, _)| option_names().contains(name)) {
         let value = plain(value);
+        if name == "same_ts" && value == "acquire_first" {
+            // A wallet's own order is known to the transaction; the engine takes it as it comes.
+            let detail =
+                "a wallet's events keep the order of their chain: only \"sequence\" is offered";
+            errors.push(|| pointer("/options", name), "bad-option", || detail.to_owned());
+            continue;
+        }
         match checked.set(name, &value) {
             Ok(()) => {
                 options.insert(name.to_owned(), value);

@@ -8,6 +8,7 @@ set state = case when $3::interval > interval '0' then 'delayed' else 'queued' e
     lease_until = null,
     worker = null,
     attempts = attempts + case when $5 then 1 else 0 end,
+    takeovers = case when progress > progress_at_claim then 0 else takeovers end,
     continuations = continuations + case when $4 = 'continued' then 1 else 0 end,
     error = coalesce($6::text::json, error),
     vtime = case when $3::interval > interval '0' then vtime

@@ -146,6 +146,8 @@ pub struct NewBatch {
     pub request: serde_json::Value,
     /// W3C trace id, 32 hex digits.
     pub trace_id: String,
+    /// When it was submitted, by the clock of the process: the answer names it before the row is.
+    pub created_at: DateTime<Utc>,
     /// The client's `Idempotency-Key`, when it sent one.
     pub idempotency: Option<IdempotencyClaim>,
     /// The body of the 202 answer, to be replayed for the same key.

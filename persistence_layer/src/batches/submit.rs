@@ -36,7 +36,8 @@ pub async fn submit(
             new.chain.as_str(),
             json_text(&new.request),
             new.trace_id,
-            total
+            total,
+            new.created_at
         )
         .execute(&mut *tx)
         .await?;

@@ -19,13 +19,15 @@ const LIMIT: i64 = 200;
 /// that kills its worker must not kill them all. Also removes what dead attempts left of ledgers.
 ///
 /// # Errors
-/// Only when nothing was taken away before.
+/// Only when nothing could be taken away. A task that could not be is left to the next sweep and
+/// does not stand in the way of the others.
 pub async fn sweep(store: &Store, max_takeovers: u32) -> Result<Swept, StoreError> {
     let max_takeovers = to_integer(max_takeovers, "max_takeovers")?;
     let expired = run!(store, "wallet_tasks/expired", async |tx| {
         Ok(sqlx::query_file!("queries/wallet_tasks/expired.sql", LIMIT).fetch_all(tx).await?)
     })?;
     let mut swept = Swept::default();
+    let mut failure = None;
     for row in expired {
         let batch = BatchId(row.batch_id);
         match take_away(store, row.id, row.fence, batch, max_takeovers).await {
@@ -33,12 +35,16 @@ pub async fn sweep(store: &Store, max_takeovers: u32) -> Result<Swept, StoreErro
             Ok(Some(Taken::Parked)) => swept.parked += 1,
             Ok(Some(Taken::Cancelled)) => swept.cancelled += 1,
             Ok(None) => {}
-            Err(error) if swept == Swept::default() => return Err(error),
             Err(error) => {
-                tracing::warn!(%error, code = error.code(), "a sweep ended early");
-                return Ok(swept);
+                tracing::warn!(%error, code = error.code(), task_id = row.id, "a dead worker's task could not be taken away");
+                failure = Some(error);
             }
         }
+    }
+    if let Some(error) = failure
+        && swept == Swept::default()
+    {
+        return Err(error);
     }
     if let Err(error) = ledgers::remove_stale(store).await {
         tracing::warn!(%error, code = error.code(), "stale ledgers were not removed");

@@ -1,5 +1,6 @@
 //! Building blocks of the tests.
 
+use chrono::Utc;
 use std::time::Duration;
 
 use persistence_layer::Store;
@@ -35,6 +36,7 @@ pub fn new_batch(numbers: impl IntoIterator<Item = usize>) -> NewBatch {
         wallets: numbers.into_iter().map(wallet).collect(),
         request: json!({"method": "fifo"}),
         trace_id: "0123456789abcdef0123456789abcdef".to_owned(),
+        created_at: Utc::now(),
         idempotency: None,
         response: json!({"job_id": "x"}),
     }

@@ -205,7 +205,9 @@ fn judged(
 ) -> Coverage {
     let facts = &history.facts;
     let mut coverage = coverage.clone();
-    let unread = facts.incomplete_native > 0 || facts.incomplete_fee > 0;
+    let unread = facts.incomplete_native > 0
+        || facts.incomplete_fee > 0
+        || facts.unexplained_transactions > 0;
     let adds_up = unexplained.is_none_or(<[_]>::is_empty);
     coverage.complete &=
         coverage.missing.is_empty() && coverage.truncated.is_none() && !unread && adds_up;

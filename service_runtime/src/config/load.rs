@@ -59,6 +59,11 @@ impl Settings {
             ConfigError::Invalid(errors.into_iter().map(type_problem).collect())
         })?;
         settings.normalize();
+        // A smaller pool than usual needs one key, not two; a stated contradiction is refused.
+        if origin_of(&figment, "database.min_connections") == DEFAULT_ORIGIN {
+            let database = &mut settings.database;
+            database.min_connections = database.min_connections.min(database.max_connections);
+        }
         let found = settings.violations();
         if found.is_empty() {
             return Ok(settings);

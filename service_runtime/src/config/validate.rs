@@ -123,8 +123,7 @@ impl Settings {
         let worker = &self.worker;
         found.range("worker.wallet_permits", worker.wallet_permits, 1..=1000);
         found.range("worker.wallet_timeout_seconds", worker.wallet_timeout_seconds, 1..=DAY);
-        // A renewal every third of the lease must leave whole seconds.
-        found.range("worker.lease_seconds", worker.lease_seconds, 3..=3600);
+        found.range("worker.lease_seconds", worker.lease_seconds, 1..=3600);
         found.range("worker.poll_interval_ms", worker.poll_interval_ms, 10..=60_000);
         found.range("worker.shutdown_grace_seconds", worker.shutdown_grace_seconds, 0..=3600);
         found.range("worker.call_timeout_seconds", worker.call_timeout_seconds, 1..=3600);
