@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::in_flight::InFlight;
 use crate::metrics::Metrics;
+use crate::outage::OutageGates;
 use crate::request::Analysis;
 
 /// What the wallets of a process share so as to ask for nothing twice.
@@ -36,6 +37,8 @@ pub(crate) struct Attempt {
     pub rules: LedgerRules,
     pub settings: Arc<WorkerSettings>,
     pub metrics: Metrics,
+    /// Told when a price source answers.
+    pub gates: Arc<OutageGates>,
     /// What the other wallets of this process are asking for.
     pub shared: Shared,
     /// Whether anything new was stored since the claim.

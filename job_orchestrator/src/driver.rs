@@ -41,7 +41,9 @@ const CLAIM_BACKOFF: [Duration; 5] = [
 ];
 /// Pause before the queue is listened to again when it could not be.
 const LISTEN_AGAIN_AFTER: Duration = Duration::from_secs(1);
-/// How long released wallets may take to write that they are released.
+/// How long a claim may go on after the order to stop. What a dropped one has claimed lapses.
+const LAST_CLAIM_PATIENCE: Duration = Duration::from_secs(5);
+/// How long released wallets may take to write that they are released, and the helpers to end.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a worker needs.
@@ -150,7 +152,11 @@ impl Worker {
         self.claim_until(&shutdown, &mut wallets).await;
         self.drain(wallets).await;
         beside.cancel();
-        all_ended(&mut helpers).await;
+        // A statement on a silent database is dropped.
+        if tokio::time::timeout(RELEASE_PATIENCE, all_ended(&mut helpers)).await.is_err() {
+            helpers.abort_all();
+            all_ended(&mut helpers).await;
+        }
         tracing::info!(worker = %inner.id, "worker stopped");
     }
 
@@ -162,7 +168,19 @@ impl Worker {
             reap(wallets);
             let wanted = slots.len();
             let claimed_at = Instant::now();
-            let pause = match self.claim(slots.len()).await {
+            let too_late = async {
+                shutdown.cancelled().await;
+                tokio::time::sleep(LAST_CLAIM_PATIENCE).await;
+            };
+            let claimed = tokio::select! {
+                biased;
+                claimed = self.claim(wanted) => claimed,
+                () = too_late => {
+                    tracing::warn!("a claim did not end; leases it may have got lapse");
+                    return;
+                }
+            };
+            let pause = match claimed {
                 Ok(leases) => {
                     log.works();
                     failures = 0;
@@ -259,16 +277,16 @@ impl Worker {
             rules: rules.clone(),
             settings: Arc::clone(&inner.settings),
             metrics: inner.deps.metrics.clone(),
+            gates: Arc::clone(&inner.gates),
             shared: inner.shared.clone(),
             progressed: Arc::new(AtomicBool::new(false)),
             lease,
         };
-        let gates = Arc::clone(&inner.gates);
         let shutdown = shutdown.clone();
         let work = async move {
             match readable {
-                Ok(()) => worker::run(attempt, stop, gates, shutdown).await,
-                Err(error) => worker::refuse(attempt, &gates, &error).await,
+                Ok(()) => worker::run(attempt, stop, shutdown).await,
+                Err(error) => worker::refuse(attempt, &error).await,
             }
             drop((registration, slot));
         };

@@ -47,6 +47,12 @@ pub enum StageError {
         /// Which one, and where it stops making sense.
         detail: String,
     },
+    /// Other processes kept listing the same address in between.
+    #[error("the list is being read by other processes: {detail}")]
+    Contended {
+        /// Which address.
+        detail: String,
+    },
     /// Trying again cannot help.
     #[error("{detail}")]
     Permanent {
@@ -82,6 +88,7 @@ impl StageError {
             Self::PricesAway { .. } => "price-source-outage",
             Self::TransactionNotFound { .. } => "transaction-not-found",
             Self::Unreadable { .. } => "transaction-unreadable",
+            Self::Contended { .. } => "listing-contended",
             Self::Permanent { code, .. } => code,
             Self::LeaseLost => "lease-lost",
             Self::DatabaseAway { .. } => "database-unavailable",
@@ -104,6 +111,9 @@ impl StageError {
                 ("A listed transaction is missing at the chain endpoint", detail.clone(), true)
             }
             Self::Unreadable { detail } => ("A transaction cannot be read", detail.clone(), true),
+            Self::Contended { .. } => {
+                ("A list was read by others at the same time", self.to_string(), true)
+            }
             Self::Permanent { detail, .. } => {
                 ("The chain endpoint refused the request", detail.clone(), false)
             }

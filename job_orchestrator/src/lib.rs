@@ -39,4 +39,5 @@ pub use batch::{Accepted, BatchError, BatchRules, Batches, IdempotencyKey, NewBa
 pub use driver::{Worker, WorkerDeps};
 pub use metrics::Metrics;
 pub use request::{Analysis, Preset, TimeRange};
+pub use rescuer::sweep_only;
 pub use sources::Sources;

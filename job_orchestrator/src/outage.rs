@@ -5,7 +5,8 @@
 //! the limit is let through again, and then its tasks fail with `provider-outage`.
 //!
 //! Trouble begins at the first outage and ends when a wallet of the chain is done, not when a probe
-//! succeeds: an endpoint that answers probes and fails at work must reach the limit too.
+//! succeeds: an endpoint that answers probes and fails at work must reach the limit too. The price
+//! source has no gate and a limit of its own; only its answers end its trouble.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,7 +43,7 @@ pub struct OutageGates {
     /// An outage this long after a gate opened is a new one, not the old one going on.
     memory: Duration,
     troubles: Mutex<BTreeMap<Chain, Trouble>>,
-    /// First and last outage of the price source since a wallet was done.
+    /// First and last outage of the price source since its last answer.
     prices: Mutex<Option<(Instant, Instant)>>,
     opened: Arc<Notify>,
 }
@@ -134,9 +135,13 @@ impl OutageGates {
         prices.is_some_and(|(since, _)| since.elapsed() >= self.limit)
     }
 
+    /// The price source answered: its trouble, if any, is over.
+    pub fn prices_answered(&self) {
+        *self.prices.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// A wallet of `chain` was done: the trouble, if any, is over.
     pub fn worked(&self, chain: Chain) {
-        *self.prices.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let mut troubles = self.lock();
         if troubles.get(&chain).is_some_and(|trouble| trouble.state != GateState::Closed) {
             troubles.remove(&chain);
@@ -315,14 +320,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_away_price_source_reaches_the_limit_unless_a_wallet_is_done() {
+    async fn an_away_price_source_reaches_the_limit_unless_it_answers() {
         let (gates, _opened) = gates();
         for _ in 0..40 {
             gates.prices_away();
+            // Wallets that need no price are done all the same.
+            gates.worked(Chain::Solana);
             tokio::time::sleep(Duration::from_secs(100)).await;
         }
         assert!(gates.prices_limit_passed());
-        gates.worked(Chain::Solana);
+        gates.prices_answered();
         gates.prices_away();
         assert!(!gates.prices_limit_passed());
     }

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | time limit, something new stored | `continued`: queued at once, free, at most `max_continuations` times |
 //! | time limit, nothing new stored | one attempt, backoff; the last one ends `timed_out` |
-//! | a call that failed all its tries, a transaction the node does not have, an unreadable answer | one attempt, backoff; the last one ends `failed` |
+//! | a call that failed all its tries, a transaction the node does not have, an unreadable answer, a list that other processes kept reading | one attempt, backoff; the last one ends `failed` |
 //! | the provider asked to wait | queued after that wait, free |
 //! | every provider of the chain down | queued, free, the chain pauses; past the outage limit `failed` |
 //! | the price source down | queued, free; past the outage limit `failed` |
@@ -136,6 +136,7 @@ pub fn decide(end: &AttemptEnd, spent: Spent, rules: &RetryRules, jitter: u32) -
             StageError::Transient { .. }
             | StageError::TransactionNotFound { .. }
             | StageError::Unreadable { .. }
+            | StageError::Contended { .. }
             | StageError::Storage { .. } => failed(error.to_task_error()),
             StageError::LeaseLost => return Decision::Leave,
         },
@@ -271,9 +272,11 @@ mod tests {
     }
 
     #[test]
-    fn an_unreadable_transaction_and_a_storage_error_cost_an_attempt() {
+    fn an_unreadable_transaction_a_contended_list_and_a_storage_error_cost_an_attempt() {
         let unreadable = AttemptEnd::Failed(StageError::Unreadable { detail: "x".to_owned() });
         assert_eq!(requeue(unreadable, FRESH).3, code("transaction-unreadable"));
+        let contended = AttemptEnd::Failed(StageError::Contended { detail: "x".to_owned() });
+        assert_eq!(requeue(contended, FRESH).3, code("listing-contended"));
         let storage = AttemptEnd::Failed(StageError::Storage { detail: "x".to_owned() });
         assert_eq!(requeue(storage, FRESH).3, code("internal"));
     }

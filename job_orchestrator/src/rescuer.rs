@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use persistence_layer::Store;
 use persistence_layer::wallet_tasks;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
@@ -15,6 +16,18 @@ use crate::watch_state::StateLog;
 
 /// Longest pause between two sweeps: with it an expired lease is found within lease + 5 s.
 const SWEEP_PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// Sweeps until `stop` in a process without worker, every third of `lease` or more often. A worker
+/// sweeps by itself.
+pub fn sweep_only(
+    store: Store,
+    metrics: Metrics,
+    lease: Duration,
+    max_takeovers: u32,
+    stop: CancellationToken,
+) -> JoinHandle<()> {
+    tokio::spawn(run(store, metrics, lease, max_takeovers, stop))
+}
 
 /// Sweeps until `stop`.
 pub(crate) async fn run(

@@ -15,7 +15,6 @@ use tracing::Instrument;
 use crate::attempt::Attempt;
 use crate::error::StageError;
 use crate::metrics::{AttemptOutcome, Stage};
-use crate::outage::OutageGates;
 use crate::outcome::{self, AttemptEnd, Decision, RetryRules, Spent};
 use crate::running::{Stop, StopSignal};
 use crate::stages;
@@ -25,12 +24,8 @@ const SETTLE_PAUSE: Duration = Duration::from_millis(500);
 
 /// Works on the wallet until it is done, fails, runs out of time or is told to stop, and writes
 /// what became of it.
-pub(crate) async fn run(
-    attempt: Attempt,
-    mut stop: StopSignal,
-    gates: Arc<OutageGates>,
-    shutdown: CancellationToken,
-) {
+pub(crate) async fn run(attempt: Attempt, mut stop: StopSignal, shutdown: CancellationToken) {
+    let gates = &attempt.gates;
     tracing::info!(attempts = attempt.lease.attempts, "acquired processing slot");
     let begun = Instant::now();
     let calls = CallCounter::new();
@@ -60,15 +55,15 @@ pub(crate) async fn run(
                 AttemptEnd::Failed(StageError::PricesAway { .. }) => gates.prices_away(),
                 _ => {}
             }
-            settle(&attempt, &end, &gates, seconds).await;
+            settle(&attempt, &end, seconds).await;
         }
     }
 }
 
 /// Ends a wallet whose batch asks for something that this version cannot read.
-pub(crate) async fn refuse(attempt: Attempt, gates: &OutageGates, error: &str) {
+pub(crate) async fn refuse(attempt: Attempt, error: &str) {
     let error = StageError::permanent("unreadable-request", &error);
-    settle(&attempt, &AttemptEnd::Failed(error), gates, 0.0).await;
+    settle(&attempt, &AttemptEnd::Failed(error), 0.0).await;
 }
 
 /// The stages under the time limit. A panic in them ends this wallet only.
@@ -110,7 +105,8 @@ async fn staged<T>(
 }
 
 /// Writes the end of an attempt that has no result.
-async fn settle(attempt: &Attempt, end: &AttemptEnd, gates: &OutageGates, seconds: f64) {
+async fn settle(attempt: &Attempt, end: &AttemptEnd, seconds: f64) {
+    let gates = &attempt.gates;
     let chain = attempt.chain();
     let outage_limit_passed = match end {
         AttemptEnd::Failed(StageError::PricesAway { .. }) => gates.prices_limit_passed(),
@@ -131,19 +127,21 @@ async fn settle(attempt: &Attempt, end: &AttemptEnd, gates: &OutageGates, second
     let Decision::Apply(transition) = decision else { return };
 
     // With the database away the lease is worth a few tries; afterwards the sweeper has it.
-    let give_up = Instant::now() + attempt.settings.lease();
-    loop {
-        match wallet_tasks::transition(&attempt.store, &attempt.lease, &transition).await {
-            Ok(()) => return,
-            Err(error) if error.is_transient() && Instant::now() < give_up => {
-                tokio::time::sleep(SETTLE_PAUSE).await;
-            }
-            Err(error) => {
-                let code = error.code();
-                tracing::warn!(code, error = %Chain(&error), "the end of the attempt was not stored");
-                return;
+    let written = async {
+        loop {
+            match wallet_tasks::transition(&attempt.store, &attempt.lease, &transition).await {
+                Ok(()) => return,
+                Err(error) if error.is_transient() => tokio::time::sleep(SETTLE_PAUSE).await,
+                Err(error) => {
+                    let code = error.code();
+                    tracing::warn!(code, error = %Chain(&error), "the end of the attempt was not stored");
+                    return;
+                }
             }
         }
+    };
+    if tokio::time::timeout(attempt.settings.lease(), written).await.is_err() {
+        tracing::warn!("the end of the attempt could not be stored in time; its lease lapses");
     }
 }
 

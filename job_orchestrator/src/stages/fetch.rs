@@ -15,7 +15,7 @@ use std::time::Duration;
 use chain_client::Snapshot;
 use futures::StreamExt;
 use persistence_layer::chain_data::{self, StoredSnapshot};
-use pnl_core::{Address, Pin, RawTransaction, TxId};
+use pnl_core::{Address, Chain, Pin, RawTransaction, TxId};
 use tokio::time::Instant;
 use tx_parser::solana::{self, TokenProgram};
 
@@ -25,6 +25,7 @@ use super::lists::list;
 use super::order::Entry;
 use crate::attempt::{Attempt, compute};
 use crate::error::StageError;
+use crate::in_flight::{Busy, Claim};
 
 /// Transactions read, or fetched and committed, at a time.
 const CHUNK: usize = 100;
@@ -33,6 +34,11 @@ const COMMIT_AFTER: Duration = Duration::from_secs(2);
 /// Looks at the balances until the node has reached the pin, and the pause between them.
 const SNAPSHOT_TRIES: u32 = 5;
 const SNAPSHOT_PAUSE: Duration = Duration::from_secs(1);
+/// Longest pause between two looks for what other wallets are fetching.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// How long the others may bring nothing until it is fetched here too: a doubled call is better
+/// than an attempt lost to a call of somebody else that hangs.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a history is not whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +71,7 @@ pub(crate) struct Fetched {
     pub bound: usize,
     /// Whose lists were read.
     pub addresses: Vec<Address>,
-    /// Whether the lists have transactions after the pin.
+    /// Whether the balances may have moved on since the pin.
     pub newer_activity: bool,
     /// Why something is missing, if so.
     pub cut: Option<Cut>,
@@ -77,7 +83,8 @@ pub(crate) async fn run(attempt: &Attempt, pin: Pin) -> Result<Fetched, StageErr
     let service_bound = attempt.settings.max_transactions as usize;
     let requested = attempt.analysis.max_transactions.map(|count| count as usize);
     let bound = requested.map_or(service_bound, |count| count.min(service_bound));
-    let goal = ListingGoal { pin_slot: pin.block, node_slot: snapshot.slot, bound };
+    let read_until = snapshot.newest_slot.max(snapshot.slot);
+    let goal = ListingGoal { pin_slot: pin.block, node_slot: read_until, bound };
 
     let mut book = AddressBook::new(attempt.settings.max_token_accounts as usize);
     let mut known = Known {
@@ -91,9 +98,10 @@ pub(crate) async fn run(attempt: &Attempt, pin: Pin) -> Result<Fetched, StageErr
     while !round.is_empty() {
         list(attempt, goal, &round).await?;
         for address in &round {
-            // Newer ones too: they tell that the balances have moved on since the pin.
-            let rows =
-                chain_data::signatures(&attempt.store, attempt.chain(), address, u64::MAX).await?;
+            // Those between pin and balances tell that the balances have moved on. Later ones are
+            // not in them, and which of those are known depends on when the lists were read.
+            let rows = chain_data::signatures(&attempt.store, attempt.chain(), address, read_until)
+                .await?;
             for row in rows {
                 if row.slot > pin.block {
                     newer_activity = true;
@@ -189,38 +197,73 @@ async fn read(
     known: &mut Known,
     book: &mut AddressBook,
 ) -> Result<(), StageError> {
-    let mut unread = known.catalogue.unread();
-    while !unread.is_empty() {
-        let mut busy = Vec::new();
-        for ids in unread.chunks(CHUNK) {
-            let keys = ids.iter().map(|id| (attempt.chain(), id.clone()));
-            let (claim, taken) = attempt.shared.transactions.claim(keys);
-            busy.extend(taken);
-            let ids: Vec<TxId> = claim.keys().iter().map(|(_, id)| id.clone()).collect();
-            read_claimed(attempt, ids, known, book).await?;
+    let unread = known.catalogue.unread();
+    let mut busy = read_free(attempt, &unread, known, book).await?;
+    // Other wallets fetch these right now; afterwards they are stored.
+    let (mut unclaimed, _) = attempt.shared.transactions.claim([]);
+    let mut quiet_since = Instant::now();
+    while let Some((_, first)) = busy.first_mut() {
+        // What comes first: it is over, or the time to look for the others.
+        let _ = tokio::time::timeout(LOOK_AGAIN_AFTER, first.over()).await;
+        let mut absent: Vec<TxId> = Vec::new();
+        let waited: Vec<TxId> = busy.into_iter().map(|((_, id), _)| id).collect();
+        for ids in waited.chunks(CHUNK) {
+            absent.extend(read_stored(attempt, ids, &mut unclaimed, known, book).await?);
         }
-        // Another wallet fetches these right now; afterwards they are stored.
-        unread = Vec::new();
-        for ((_, id), fetched) in busy {
-            fetched.over().await;
-            unread.push(id);
+        if absent.len() < waited.len() {
+            // What the others have brought counts as if it was brought here.
+            attempt.note_progress(1);
+            quiet_since = Instant::now();
+        } else if quiet_since.elapsed() >= PATIENCE {
+            let few = absent.len().min(attempt.settings.fetch_concurrency as usize);
+            let overdue = absent.drain(..few).collect();
+            fetch(attempt, overdue, &mut unclaimed, known, book).await?;
         }
+        busy = read_free(attempt, &absent, known, book).await?;
     }
     Ok(())
 }
 
-/// Reads transactions that no other wallet of this process is fetching.
-async fn read_claimed(
+/// A transaction that another wallet of this process is fetching.
+type BusyTransaction = ((Chain, TxId), Busy);
+
+/// Reads those of the transactions that no other wallet of this process is fetching; gives the
+/// others.
+async fn read_free(
     attempt: &Attempt,
-    ids: Vec<TxId>,
+    ids: &[TxId],
     known: &mut Known,
     book: &mut AddressBook,
-) -> Result<(), StageError> {
+) -> Result<Vec<BusyTransaction>, StageError> {
+    let mut busy = Vec::new();
+    for ids in ids.chunks(CHUNK) {
+        let keys = ids.iter().map(|id| (attempt.chain(), id.clone()));
+        let (mut claim, taken) = attempt.shared.transactions.claim(keys);
+        busy.extend(taken);
+        let ids: Vec<TxId> = claim.keys().iter().map(|(_, id)| id.clone()).collect();
+        let missing = read_stored(attempt, &ids, &mut claim, known, book).await?;
+        fetch(attempt, missing, &mut claim, known, book).await?;
+    }
+    Ok(busy)
+}
+
+/// Reads what is stored of the transactions; gives the others.
+async fn read_stored(
+    attempt: &Attempt,
+    ids: &[TxId],
+    claim: &mut Claim<(Chain, TxId)>,
+    known: &mut Known,
+    book: &mut AddressBook,
+) -> Result<Vec<TxId>, StageError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let (store, chain) = (&attempt.store, attempt.chain());
-    let missing = chain_data::missing_transactions(store, chain, &ids).await?;
+    let missing = chain_data::missing_transactions(store, chain, ids).await?;
     let absent: HashSet<&TxId> = missing.iter().collect();
-    let present: Vec<TxId> = ids.into_iter().filter(|id| !absent.contains(id)).collect();
+    let present: Vec<TxId> = ids.iter().filter(|id| !absent.contains(id)).cloned().collect();
     if !present.is_empty() {
+        release(claim, chain, &present);
         let stored = chain_data::transactions(store, chain, &present).await?;
         let looked = look_into(&known.wallet, stored).await?;
         for (_, seen) in looked.readable {
@@ -230,13 +273,24 @@ async fn read_claimed(
             return Err(error);
         }
     }
-    fetch(attempt, missing, known, book).await
+    Ok(missing)
+}
+
+/// Lets the other wallets read what is stored.
+fn release<'a>(
+    claim: &mut Claim<(Chain, TxId)>,
+    chain: Chain,
+    stored: impl IntoIterator<Item = &'a TxId>,
+) {
+    let keys: Vec<(Chain, TxId)> = stored.into_iter().map(|id| (chain, id.clone())).collect();
+    claim.release(&keys);
 }
 
 /// Fetches transactions, several at a time, and stores them.
 async fn fetch(
     attempt: &Attempt,
     missing: Vec<TxId>,
+    claim: &mut Claim<(Chain, TxId)>,
     known: &mut Known,
     book: &mut AddressBook,
 ) -> Result<(), StageError> {
@@ -266,7 +320,7 @@ async fn fetch(
         };
         commit_at = None;
         // What was answered before a failure is kept.
-        commit(attempt, std::mem::take(&mut buffer), known, book).await?;
+        commit(attempt, std::mem::take(&mut buffer), claim, known, book).await?;
         if let Some(failure) = failure {
             return Err(failure);
         }
@@ -278,6 +332,7 @@ async fn fetch(
 async fn commit(
     attempt: &Attempt,
     transactions: Vec<RawTransaction>,
+    claim: &mut Claim<(Chain, TxId)>,
     known: &mut Known,
     book: &mut AddressBook,
 ) -> Result<(), StageError> {
@@ -288,6 +343,7 @@ async fn commit(
     let (raw, seen): (Vec<RawTransaction>, Vec<Seen>) = looked.readable.into_iter().unzip();
     let stored = chain_data::put_transactions(&attempt.store, &attempt.lease, &raw).await?;
     attempt.note_progress(stored);
+    release(claim, attempt.chain(), raw.iter().map(|raw| &raw.tx_id));
     for seen in seen {
         known.note(seen, book);
     }

@@ -31,8 +31,11 @@ pub(crate) async fn list(
         let busy = list_free(attempt, goal, waiting).await?;
         // Another wallet lists these right now; afterwards little or nothing is left to ask.
         waiting = VecDeque::new();
-        for ((_, address), listed) in busy {
-            listed.over().await;
+        for ((_, address), mut listed) in busy {
+            while listed.progressed().await {
+                // What the other one has brought counts as if it was brought here.
+                attempt.note_progress(1);
+            }
             waiting.push_back(address);
         }
     }
@@ -48,7 +51,6 @@ async fn list_free(
     let (store, lease) = (&attempt.store, &attempt.lease);
     let mut busy = Vec::new();
     let mut asking = FuturesUnordered::new();
-    let mut conflicts = 0;
     loop {
         while asking.len() < attempt.settings.fetch_concurrency as usize {
             let Some(address) = waiting.pop_front() else { break };
@@ -58,7 +60,8 @@ async fn list_free(
                 continue;
             }
             let listing = begin_listing(attempt, goal, &address).await?;
-            asking.extend(ask_for_page(attempt, Listed { address, listing, _claim: claim }));
+            let listed = Listed { address, listing, conflicts: 0, claim };
+            asking.extend(ask_for_page(attempt, listed));
         }
         let Some((mut listed, answer)) = asking.next().await else { return Ok(busy) };
         let page: Vec<SignatureInfo> = answer.map_err(StageError::asking)?;
@@ -66,11 +69,19 @@ async fn list_free(
         let rows: Vec<SignatureRow> = page.into_iter().map(signature_row).collect();
         let address = &listed.address;
         match chain_data::put_signature_page(store, lease, address, &rows, &progress).await {
-            Ok(stored) => attempt.note_progress(stored),
+            Ok(stored) => {
+                attempt.note_progress(stored);
+                if stored > 0 {
+                    listed.claim.tell_progress();
+                }
+            }
             // Another process lists the same address from another newest end: go on with its pass.
-            Err(StoreError::Conflict(_)) if conflicts < LISTING_TRIES => {
-                conflicts += 1;
+            Err(StoreError::Conflict(_)) if listed.conflicts < LISTING_TRIES => {
+                listed.conflicts += 1;
                 listed.listing = begin_listing(attempt, goal, address).await?;
+            }
+            Err(StoreError::Conflict(_)) => {
+                return Err(StageError::Contended { detail: address.to_string() });
             }
             Err(error) => return Err(error.into()),
         }
@@ -82,7 +93,9 @@ async fn list_free(
 struct Listed {
     address: Address,
     listing: Listing,
-    _claim: Claim<(Chain, Address)>,
+    /// Pages that were in the way of another process.
+    conflicts: u32,
+    claim: Claim<(Chain, Address)>,
 }
 
 /// The request for the next page of a listing as a future, or nothing when the listing is done.

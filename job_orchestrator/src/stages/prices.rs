@@ -68,16 +68,14 @@ async fn remembered(
     for (key, stored) in keys.into_iter().zip(stored) {
         match stored {
             Some(stored) if is_settled(&stored, key.at, now) => {
-                let quote = stored
-                    .quote
-                    .map(|quote| RawQuote { price: quote.price, price_time: quote.price_time });
-                known.insert(key, quote);
+                known.insert(key, stored.quote.map(raw_quote));
             }
             _ => missing.push(key),
         }
     }
     for chunk in missing.chunks(ASKED_AT_ONCE) {
         let answers = source.fetch(chunk).await.map_err(StageError::asking_for_prices)?;
+        attempt.gates.prices_answered();
         let rows: Vec<PriceAnswer> = chunk
             .iter()
             .zip(&answers)
@@ -90,13 +88,23 @@ async fn remembered(
             .collect();
         prices::put(&attempt.store, source.name(), &rows).await?;
         attempt.note_progress(rows.len() as u64);
-        known.extend(chunk.iter().cloned().zip(answers));
+        // Another wallet may have asked for the same at the same time and got another answer. The
+        // one that is stored counts for both.
+        let asks: Vec<HourAsk> = chunk.iter().map(hour_ask).collect();
+        let stored = prices::get(&attempt.store, source.name(), &asks).await?;
+        for (key, stored) in chunk.iter().zip(stored) {
+            known.insert(key.clone(), stored.and_then(|stored| stored.quote).map(raw_quote));
+        }
     }
     let covering = asks.iter().zip(keys_of_asks).map(|(ask, key)| {
         let quote = known.get(&key?)?.clone()?;
         quote.covers(ask.at).then_some(quote)
     });
     Ok(covering.collect())
+}
+
+fn raw_quote(stored: StoredQuote) -> RawQuote {
+    RawQuote { price: stored.price, price_time: stored.price_time }
 }
 
 fn hour_ask(key: &PriceKey) -> HourAsk {

@@ -1,6 +1,7 @@
 //! Attempts that end without a result, and what they cost.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -196,4 +197,60 @@ async fn a_panic_fails_its_wallet_and_nothing_else() {
     worker.stop().await;
     let row = &world.rows(id).await[1];
     assert_eq!(row.error.as_ref().unwrap().code, "internal");
+}
+
+/// The node, but every wallet has the transactions of `listed`, and the first one that is asked for
+/// never comes.
+struct HangingOnce {
+    node: ProviderPool,
+    listed: Address,
+    hung: AtomicBool,
+}
+
+#[async_trait]
+impl TransactionSource for HangingOnce {
+    async fn pin(&self) -> Result<Pin, SourceError> {
+        self.node.pin().await
+    }
+    async fn snapshot(&self, wallet: &Address) -> Result<Snapshot, SourceError> {
+        self.node.snapshot(wallet).await
+    }
+    async fn signatures(
+        &self,
+        _: &Address,
+        before: Option<&TxId>,
+        until: Option<&TxId>,
+    ) -> Result<Vec<SignatureInfo>, SourceError> {
+        self.node.signatures(&self.listed, before, until).await
+    }
+    async fn transaction(&self, id: &TxId) -> Result<RawTransaction, SourceError> {
+        if !self.hung.swap(true, Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        self.node.transaction(id).await
+    }
+    async fn probe(&self) -> Result<(), SourceError> {
+        self.node.probe().await
+    }
+    fn status(&self) -> Vec<ProviderStatus> {
+        self.node.status()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_another_wallet_that_hangs_is_not_waited_for_to_the_time_limit() {
+    let mut world = World::new(made_up(2, 30)).await;
+    world.settings.shutdown_grace_seconds = 1;
+    let wallets = world.node.chain().synthetic_wallets();
+    let listed = Address::from_chain_data(&wallets[0]);
+    let source = HangingOnce { node: world.source(), listed, hung: AtomicBool::new(false) };
+    let worker = TestWorker::start(world.deps_with(Arc::new(source)).await);
+    let begun = std::time::Instant::now();
+    let id = world.submit(&wallets).await;
+    world.until(id, |batch| batch.counts.done == 1).await;
+    let limit = world.settings.wallet_timeout();
+    assert!(begun.elapsed() < limit / 2, "{:?}", begun.elapsed());
+    assert_eq!(world.node.stats().calls_of("getTransaction"), 30, "only the hanging call twice");
+    assert_eq!(world.database.number(COSTLY).await, 0);
+    worker.stop().await;
 }
