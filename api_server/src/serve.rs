@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use job_orchestrator::batch::{BatchRules, Batches};
 use job_orchestrator::sources::{Sources, ledger_rules, offered_chains};
 use job_orchestrator::wallets::Wallets;
-use job_orchestrator::{Worker, WorkerDeps};
+use job_orchestrator::{Worker, WorkerDeps, sweep_only};
 use persistence_layer::Store;
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
@@ -194,6 +194,10 @@ pub async fn assemble(
         let (worker, handle) = Worker::start(deps, drain.clone());
         (Some(worker), Some(handle))
     } else {
+        // Somebody must notice dead workers also when no worker is left. Nothing waits for its end.
+        let rules = &settings.worker;
+        let (lease, most) = (rules.lease(), rules.max_takeovers);
+        sweep_only(store.clone(), job_metrics, lease, most, closing.clone());
         (None, None)
     };
     let app = AppState::new(App {
