@@ -40,7 +40,7 @@ impl Database {
 
 async fn connect(settings: &Settings, server: &postgres::Database) -> anyhow::Result<Store> {
     let database = &settings.database;
-    let store = Store::connect(&StoreSettings {
+    let pool = StoreSettings {
         url: server.url().expose().to_owned(),
         max_connections: database.max_connections,
         min_connections: database.min_connections,
@@ -48,24 +48,13 @@ async fn connect(settings: &Settings, server: &postgres::Database) -> anyhow::Re
         idle_timeout: database.idle_timeout(),
         max_lifetime: database.max_lifetime(),
         statement_timeout: database.statement_timeout(),
-    })
-    .await
-    .with_context(|| format!("cannot connect to {}", server.url().redacted()))?;
-    let judged = store.server_budget().await;
-    let refused = match judged {
-        Ok(budget) => match budget.judge(database.min_connections, database.max_connections) {
-            Judgement::Ok => return Ok(store),
-            Judgement::Warn(text) => {
-                tracing::warn!("{text}");
-                return Ok(store);
-            }
-            Judgement::Refuse(text) => text,
-        },
-        Err(error) => {
-            store.close().await;
-            return Err(error).context("the server does not say how many connections it gives");
-        }
     };
-    store.close().await;
-    bail!(refused)
+    let unreachable = || format!("cannot connect to {}", server.url().redacted());
+    let budget = Store::ask_budget(&pool).await.with_context(unreachable)?;
+    match budget.judge(database.min_connections, database.max_connections) {
+        Judgement::Ok => {}
+        Judgement::Warn(text) => tracing::warn!("{text}"),
+        Judgement::Refuse(text) => bail!(text),
+    }
+    Store::connect(&pool).await.with_context(unreachable)
 }

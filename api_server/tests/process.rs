@@ -368,6 +368,24 @@ async fn a_pool_that_could_take_every_connection_is_warned_about_with_both_numbe
     assert!(log.contains(&most) && log.contains(&usable.to_string()), "{log}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_whose_minimum_does_not_fit_is_refused_before_it_is_filled() {
+    let (folder, database) = (tempfile::tempdir().unwrap(), TestDatabase::create().await);
+    let usable = database.store().server_budget().await.unwrap().usable();
+    let least = (usable + 1).to_string();
+    let mut command = program(folder.path());
+    command
+        .env("DATABASE_URL", database.url())
+        .env("PNL_DATABASE__MAX_CONNECTIONS", &least)
+        .env("PNL_DATABASE__MIN_CONNECTIONS", &least);
+    let refused = run(command.arg("serve"), "");
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));
+    let log = text(&refused.stderr);
+    assert!(log.contains(&least) && log.contains(&usable.to_string()), "{log}");
+    // The server was asked over one connection, not over as many as it would give.
+    assert!(!log.contains("pool initialized"), "{log}");
+}
+
 #[test]
 fn check_config_prints_without_secrets_and_names_what_is_wrong() {
     let folder = tempfile::tempdir().unwrap();

@@ -67,6 +67,31 @@ impl Store {
     /// [`StoreError::Settings`] for an unusable URL, [`StoreError::Unavailable`] when the server
     /// does not answer within the acquire timeout.
     pub async fn connect(settings: &StoreSettings) -> Result<Self, StoreError> {
+        let store = Self::open(settings).await?;
+        // The text is searched for by operators.
+        tracing::info!(
+            "PostgreSQL pool initialized: max_connections={}, min_connections={}, acquire_timeout={}s",
+            settings.max_connections,
+            settings.min_connections,
+            settings.acquire_timeout.as_secs(),
+        );
+        Ok(store)
+    }
+
+    /// What the server can give, asked over one connection: a pool whose minimum does not fit would
+    /// wait for connections that never come.
+    ///
+    /// # Errors
+    /// As [`Store::connect`].
+    pub async fn ask_budget(settings: &StoreSettings) -> Result<ServerBudget, StoreError> {
+        let one = StoreSettings { max_connections: 1, min_connections: 0, ..settings.clone() };
+        let store = Self::open(&one).await?;
+        let budget = store.server_budget().await;
+        store.close().await;
+        budget
+    }
+
+    async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         let options = connect_options(&settings.url)?;
         let pool = PgPoolOptions::new()
             .max_connections(settings.max_connections)
@@ -76,13 +101,6 @@ impl Store {
             .max_lifetime(settings.max_lifetime)
             .connect_with(options.clone())
             .await?;
-        // The text is searched for by operators.
-        tracing::info!(
-            "PostgreSQL pool initialized: max_connections={}, min_connections={}, acquire_timeout={}s",
-            settings.max_connections,
-            settings.min_connections,
-            settings.acquire_timeout.as_secs(),
-        );
         Ok(Self {
             metrics: Metrics::new(pool.clone(), settings.max_connections),
             begin: begin_statement(settings.statement_timeout),
