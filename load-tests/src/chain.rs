@@ -50,6 +50,11 @@ impl RecordedChain {
         Ok(self)
     }
 
+    /// Every signer and every owner of a token account in the recordings, in order.
+    pub fn recorded_wallets(&self) -> Vec<String> {
+        self.recorded.wallets.iter().cloned().collect()
+    }
+
     /// The addresses of the made-up wallets.
     pub fn synthetic_wallets(&self) -> Vec<String> {
         self.synthetic.as_ref().map(Synthetic::wallets).unwrap_or_default()

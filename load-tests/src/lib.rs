@@ -6,13 +6,14 @@
 //!
 //! What lives where: [`chain`] puts recorded ([`recorded`]) and made-up ([`synthetic`]) wallets
 //! behind one face, `rpc` speaks JSON-RPC, [`prices`] the dialect of DefiLlama, [`faults`] decides
-//! what goes wrong, [`node`] serves it all.
+//! what goes wrong, [`node`] serves it all. [`service`] runs the programs under test beside it.
 
 pub mod chain;
 pub mod faults;
 pub mod node;
 pub mod prices;
 pub mod recorded;
+pub mod service;
 pub mod stats;
 pub mod synthetic;
 

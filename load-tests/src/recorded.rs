@@ -1,6 +1,6 @@
 //! Transactions recorded in a folder, and the state of the chain they leave behind.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
 use std::path::Path;
 
@@ -38,6 +38,8 @@ pub(crate) struct Recorded {
     transactions: HashMap<String, Transaction>,
     /// Signatures that name an address, oldest first.
     by_address: HashMap<String, Vec<String>>,
+    /// Signers, and owners of token accounts.
+    pub wallets: BTreeSet<String>,
     pub accounts: BTreeMap<String, TokenAccount>,
     pub lamports: HashMap<String, u64>,
     /// Decimals and program of every mint seen.
@@ -102,13 +104,20 @@ struct Signed {
 #[serde(rename_all = "camelCase")]
 struct Message {
     account_keys: Vec<Key>,
+    header: Option<Header>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Header {
+    num_required_signatures: usize,
 }
 
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Key {
     Plain(String),
-    Parsed { pubkey: String },
+    Parsed { pubkey: String, signer: bool },
 }
 
 impl Recorded {
@@ -142,15 +151,24 @@ impl Recorded {
         let Outline { slot, block_time, version, meta, transaction } = outline;
         let mut keys = Vec::new();
         let mut parsed = false;
-        for key in transaction.message.account_keys {
-            match key {
-                Key::Plain(key) => keys.push(key),
-                Key::Parsed { pubkey } => {
+        let Message { account_keys, header } = transaction.message;
+        let signers = header.map_or(1, |header| header.num_required_signatures);
+        for (place, key) in account_keys.into_iter().enumerate() {
+            let (key, signed) = match key {
+                Key::Plain(key) => (key, place < signers),
+                Key::Parsed { pubkey, signer } => {
                     parsed = true;
-                    keys.push(pubkey);
+                    (pubkey, signer)
                 }
+            };
+            if signed {
+                self.wallets.insert(key.clone());
             }
+            keys.push(key);
         }
+        let rows = [&meta.pre_token_balances, &meta.post_token_balances];
+        let owners = rows.into_iter().flatten().flatten().filter_map(|row| row.owner.clone());
+        self.wallets.extend(owners);
         // The parsed encoding lists loaded addresses among its keys.
         if let (false, Some(loaded)) = (parsed, meta.loaded_addresses) {
             keys.extend(loaded.writable);
