@@ -6,7 +6,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::prices::PriceTables;
-use crate::recorded::{Recorded, Row};
+use crate::recorded::{Recorded, Row, TokenAccount};
 use crate::synthetic::{Synthetic, SyntheticPlan};
 
 /// Slots between the newest transaction and the head of the chain.
@@ -96,6 +96,17 @@ impl RecordedChain {
     pub(crate) fn lamports(&self, address: &str) -> u64 {
         let made = self.synthetic.as_ref().and_then(|made| made.lamports(address));
         made.or_else(|| self.recorded.lamports.get(address).copied()).unwrap_or_default()
+    }
+
+    /// The open token accounts of an owner, with their addresses.
+    pub(crate) fn token_accounts(&self, owner: &str) -> Vec<(String, TokenAccount)> {
+        let recorded = self.recorded.accounts.iter();
+        let mut accounts: Vec<(String, TokenAccount)> = recorded
+            .filter(|(_, account)| account.owner.as_deref() == Some(owner))
+            .map(|(key, account)| (key.clone(), account.clone()))
+            .collect();
+        accounts.extend(self.synthetic.iter().flat_map(|made| made.token_accounts(owner)));
+        accounts
     }
 
     /// The newest finalized slot: a little after the newest transaction.

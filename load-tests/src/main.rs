@@ -35,6 +35,9 @@ struct Options {
     /// Transactions of each made-up wallet
     #[arg(long, default_value_t = 2_500)]
     synthetic_transactions: u64,
+    /// Tokens that each made-up wallet trades beside SOL, up to 32
+    #[arg(long, default_value_t = 0)]
+    synthetic_tokens: u8,
     /// Faults to begin with, as JSON
     #[arg(long)]
     faults: Option<String>,
@@ -55,6 +58,7 @@ async fn main() -> anyhow::Result<()> {
         chain = chain.with_synthetic(SyntheticPlan {
             wallets: options.synthetic_wallets,
             transactions_each: options.synthetic_transactions,
+            tokens: options.synthetic_tokens,
             ..SyntheticPlan::default()
         });
     }

@@ -203,13 +203,10 @@ fn token_accounts(chain: &RecordedChain, params: &[Value]) -> Result<Value, RpcE
         return Err(RpcError::invalid_params("neither mint nor programId"));
     }
     let open: Vec<Value> = chain
-        .recorded
-        .accounts
+        .token_accounts(owner)
         .iter()
         .filter(|(_, account)| {
-            account.owner.as_deref() == Some(owner)
-                && matches("mint", &account.mint)
-                && matches("programId", &account.program)
+            matches("mint", &account.mint) && matches("programId", &account.program)
         })
         .map(|(key, account)| json!({"pubkey": key, "account": token_account(chain, key, account)}))
         .collect();

@@ -1,24 +1,25 @@
 //! Wallets with as many transactions as one likes, made when they are asked for.
 //!
-//! Every transaction is a transfer of SOL between the wallet and its own counterparty: the first
-//! one funds the wallet, then it sends and receives in turn. Balances follow from the number of the
-//! transaction, so nothing is kept in memory but the addresses.
+//! Each wallet deals with its own counterparty: transfers of SOL to and fro and, when the plan has
+//! tokens, transfers and exchanges of those. Balances follow from the number of the transaction, so
+//! nothing is kept in memory but the addresses. What happens is decided in `activity`, how a node
+//! tells it in `transaction`.
+
+mod activity;
+mod transaction;
 
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use crate::recorded::Row;
+use self::activity::{Party, Schedule, Step};
+use self::transaction::{Envelope, Role};
+use crate::recorded::{Row, TOKEN_PROGRAM, TokenAccount};
 
-const SYSTEM_PROGRAM: &str = "11111111111111111111111111111111";
-const FEE: u64 = 5_000;
-/// What the wallet gets first: 1,000 SOL.
-const FUNDING: u64 = 1_000_000_000_000;
-const SENT: u64 = 1_000_000;
-const RECEIVED: u64 = 1_500_000;
-const COUNTERPARTY_START: u64 = 10_000_000_000_000_000;
 const SLOTS_APART: u64 = 3;
 const SECONDS_APART: i64 = 20;
+/// The mint of token 0: USDC, which is worth one dollar.
+const QUOTE_MINT: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
 
 /// How many wallets, and how much each has done.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +28,8 @@ pub struct SyntheticPlan {
     pub wallets: u32,
     /// Transactions of each.
     pub transactions_each: u64,
+    /// Tokens that each trades beside SOL, up to 32; the first is USDC, the coin of its swaps.
+    pub tokens: u8,
     /// Other seeds give other addresses and signatures.
     pub seed: u64,
     /// Slot of the first transactions.
@@ -41,6 +44,7 @@ impl Default for SyntheticPlan {
         Self {
             wallets: 1,
             transactions_each: 2_500,
+            tokens: 0,
             seed: 1,
             first_slot: 239_430_000,
             first_time: 1_704_067_200,
@@ -48,17 +52,18 @@ impl Default for SyntheticPlan {
     }
 }
 
+/// An address that no transaction of any plan names: a node answers for it as for any wallet that
+/// never did anything. There are as many as one likes, and none takes memory.
+pub fn unused_address(seed: u64, number: u64) -> String {
+    encoded(seed ^ 0xe3b7_7ae5_0000_0000, number)
+}
+
 #[derive(Debug)]
 pub(crate) struct Synthetic {
     plan: SyntheticPlan,
-    /// Wallets and counterparties: both are named by the same transactions.
+    schedule: Schedule,
+    /// Wallets, counterparties and their token accounts: all that transactions name.
     by_address: HashMap<String, (u32, Role)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
-    Wallet,
-    Counterparty,
 }
 
 /// Fixed pseudo-random bytes (splitmix64 in counter mode).
@@ -76,18 +81,22 @@ fn noise(seed: u64, stream: u64, out: &mut [u8]) {
 
 impl Synthetic {
     pub(crate) fn new(plan: SyntheticPlan) -> Self {
+        let plan = SyntheticPlan { tokens: plan.tokens.min(MOST_TOKENS), ..plan };
         let mut by_address = HashMap::new();
         for wallet in 0..plan.wallets {
-            for role in [Role::Wallet, Role::Counterparty] {
-                by_address.insert(address(&plan, wallet, role), (wallet, role));
+            for party in Party::BOTH {
+                let accounts = (0..plan.tokens).map(|token| Role::Account(token, party));
+                for role in accounts.chain([Role::Party(party)]) {
+                    by_address.insert(address(&plan, wallet, role), (wallet, role));
+                }
             }
         }
-        Self { plan, by_address }
+        Self { plan, schedule: Schedule::new(plan.tokens), by_address }
     }
 
     /// The wallets' addresses in the order of their numbers.
     pub(crate) fn wallets(&self) -> Vec<String> {
-        (0..self.plan.wallets).map(|wallet| address(&self.plan, wallet, Role::Wallet)).collect()
+        (0..self.plan.wallets).map(|wallet| address(&self.plan, wallet, WALLET)).collect()
     }
 
     pub(crate) fn knows_address(&self, address: &str) -> bool {
@@ -97,8 +106,27 @@ impl Synthetic {
     /// Lamports after the last transaction.
     pub(crate) fn lamports(&self, address: &str) -> Option<u64> {
         let &(_, role) = self.by_address.get(address)?;
-        let (wallet, counterparty) = balances_after(self.plan.transactions_each);
-        Some(if role == Role::Wallet { wallet } else { counterparty })
+        Some(transaction::lamports_of(role, &self.schedule.after(self.plan.transactions_each)))
+    }
+
+    /// The open token accounts of an owner after the last transaction.
+    pub(crate) fn token_accounts(&self, owner: &str) -> Vec<(String, TokenAccount)> {
+        let Some(&(wallet, Role::Party(party))) = self.by_address.get(owner) else {
+            return Vec::new();
+        };
+        let held = self.schedule.after(self.plan.transactions_each);
+        let open = (0..self.plan.tokens)
+            .filter(|&token| transaction::is_open(token, party, &held))
+            .map(|token| {
+                let account = TokenAccount {
+                    mint: address(&self.plan, wallet, Role::Mint(token)),
+                    owner: Some(owner.to_owned()),
+                    program: TOKEN_PROGRAM.to_owned(),
+                    amount: transaction::token_amount(held.token(token, party), token),
+                };
+                (address(&self.plan, wallet, Role::Account(token, party)), account)
+            });
+        open.collect()
     }
 
     pub(crate) fn newest(&self) -> Option<(u64, Option<i64>)> {
@@ -120,7 +148,7 @@ impl Synthetic {
         until: Option<&str>,
         limit: usize,
     ) -> Vec<Row> {
-        let Some(&(wallet, _)) = self.by_address.get(address) else { return Vec::new() };
+        let Some(&(wallet, role)) = self.by_address.get(address) else { return Vec::new() };
         let of_wallet = |signature: &str| {
             self.number_of(signature).filter(|&(of, _)| of == wallet).map(|(_, number)| number)
         };
@@ -134,6 +162,7 @@ impl Synthetic {
         let start = until.and_then(of_wallet).map_or(0, |number| number + 1);
         (start..end)
             .rev()
+            .filter(|&number| names(self.schedule.step(number), role))
             .take(limit)
             .map(|number| Row {
                 signature: self.signature(wallet, number),
@@ -147,62 +176,24 @@ impl Synthetic {
     /// The `result` of getTransaction.
     pub(crate) fn transaction(&self, signature: &str) -> Option<Value> {
         let (wallet, number) = self.number_of(signature)?;
-        let own = address(&self.plan, wallet, Role::Wallet);
-        let other = address(&self.plan, wallet, Role::Counterparty);
-        let (own_before, other_before) = balances_after(number);
-        let (own_after, other_after) = balances_after(number + 1);
-        let (amount, keys, pre, post) = if is_sending(number) {
-            let keys = [own, other];
-            (SENT, keys, [own_before, other_before], [own_after, other_after])
-        } else {
-            let amount = if number == 0 { FUNDING } else { RECEIVED };
-            let keys = [other, own];
-            (amount, keys, [other_before, own_before], [other_after, own_after])
-        };
-        // System program, instruction 2 (transfer): u32 and u64, little endian.
-        let mut data = vec![2, 0, 0, 0];
-        data.extend(amount.to_le_bytes());
+        let step = self.schedule.step(number);
         let mut blockhash = [0; 32];
         noise(self.plan.seed, self.slot(number), &mut blockhash);
-        let invoke = format!("Program {SYSTEM_PROGRAM} invoke [1]");
-        let success = format!("Program {SYSTEM_PROGRAM} success");
-        Some(json!({
-            "blockTime": self.time(number),
-            "meta": {
-                "computeUnitsConsumed": 150,
-                "err": null,
-                "fee": FEE,
-                "innerInstructions": [],
-                "loadedAddresses": {"readonly": [], "writable": []},
-                "logMessages": [invoke, success],
-                "postBalances": [post[0], post[1], 1],
-                "postTokenBalances": [],
-                "preBalances": [pre[0], pre[1], 1],
-                "preTokenBalances": [],
-                "rewards": [],
-                "status": {"Ok": null},
-            },
-            "slot": self.slot(number),
-            "transaction": {
-                "message": {
-                    "accountKeys": [keys[0], keys[1], SYSTEM_PROGRAM],
-                    "header": {
-                        "numReadonlySignedAccounts": 0,
-                        "numReadonlyUnsignedAccounts": 1,
-                        "numRequiredSignatures": 1,
-                    },
-                    "instructions": [{
-                        "accounts": [0, 1],
-                        "data": bs58::encode(data).into_string(),
-                        "programIdIndex": 2,
-                        "stackHeight": null,
-                    }],
-                    "recentBlockhash": bs58::encode(blockhash).into_string(),
-                },
-                "signatures": [signature],
-            },
-            "version": "legacy",
-        }))
+        let mut signatures = vec![signature.to_owned()];
+        signatures.extend((1..step.signatures() as u64).map(|signer| {
+            let mut bytes = [0; 64];
+            noise(self.plan.seed ^ u64::from(wallet) << 40, number ^ signer << 56, &mut bytes);
+            bs58::encode(bytes).into_string()
+        }));
+        let envelope = Envelope {
+            signatures,
+            slot: self.slot(number),
+            block_time: self.time(number),
+            blockhash: bs58::encode(blockhash).into_string(),
+            address: &|role| address(&self.plan, wallet, role),
+        };
+        let (before, after) = (self.schedule.after(number), self.schedule.after(number + 1));
+        Some(transaction::render(step, &before, &after, envelope))
     }
 
     fn slot(&self, number: u64) -> u64 {
@@ -239,29 +230,44 @@ impl Synthetic {
     }
 }
 
+const MOST_TOKENS: u8 = 32;
+const WALLET: Role = Role::Party(Party::Wallet);
+
+/// Whether the list of an account has the step.
+fn names(step: &Step, role: Role) -> bool {
+    match role {
+        Role::Party(party) => step.is_signed_by(party) || step.moves_sol(),
+        Role::Account(token, Party::Wallet) => step.names_token(token),
+        // The wallet opens its own account only.
+        Role::Account(token, Party::Counterparty) => {
+            step.names_token(token) && step.opens.is_none()
+        }
+        Role::Mint(_) | Role::SystemProgram | Role::TokenProgram => false,
+    }
+}
+
+/// Mints are shared by all wallets of a plan, other accounts belong to one.
 fn address(plan: &SyntheticPlan, wallet: u32, role: Role) -> String {
+    let stream = match role {
+        Role::Party(party) => u64::from(wallet) * 2 + party as u64,
+        Role::Account(token, party) => {
+            1 << 40 | u64::from(wallet) * 64 + u64::from(token) * 2 + party as u64
+        }
+        Role::Mint(0) => return QUOTE_MINT.to_owned(),
+        Role::Mint(token) => 1 << 41 | u64::from(token),
+        Role::SystemProgram | Role::TokenProgram => {
+            return transaction::program(role).unwrap_or_default().to_owned();
+        }
+    };
+    encoded(!plan.seed, stream)
+}
+
+/// 32 bytes of noise in base58, at full length.
+fn encoded(seed: u64, stream: u64) -> String {
     let mut bytes = [0u8; 32];
-    let stream = u64::from(wallet) * 2 + u64::from(role == Role::Counterparty);
-    noise(!plan.seed, stream, &mut bytes);
+    noise(seed, stream, &mut bytes);
     bytes[0] |= 0x40;
     bs58::encode(bytes).into_string()
-}
-
-const fn is_sending(number: u64) -> bool {
-    number % 2 == 1
-}
-
-/// Lamports of the wallet and of its counterparty after so many transactions.
-const fn balances_after(transactions: u64) -> (u64, u64) {
-    if transactions == 0 {
-        return (0, COUNTERPARTY_START);
-    }
-    let sent = transactions / 2;
-    let received = transactions - 1 - sent;
-    let wallet = FUNDING + received * RECEIVED - sent * (SENT + FEE);
-    let counterparty =
-        COUNTERPARTY_START + sent * SENT - FUNDING - received * RECEIVED - (received + 1) * FEE;
-    (wallet, counterparty)
 }
 
 #[cfg(test)]
@@ -304,9 +310,40 @@ mod tests {
                 let balances = transaction["meta"][side].as_array().unwrap();
                 balances.iter().map(|b| b.as_u64().unwrap()).sum::<u64>()
             };
-            assert_eq!(sum("preBalances"), sum("postBalances") + FEE);
+            let fee = transaction["meta"]["fee"].as_u64().unwrap();
+            assert_eq!(sum("preBalances"), sum("postBalances") + fee);
         }
         assert_eq!(chain.lamports(wallet), Some(before));
+    }
+
+    #[test]
+    fn the_lists_of_all_accounts_hold_exactly_the_transactions_that_name_them() {
+        let plan = SyntheticPlan { transactions_each: 60, tokens: 3, ..Default::default() };
+        let chain = Synthetic::new(plan);
+        let signatures: Vec<String> = (0..60).rev().map(|n| chain.signature(0, n)).collect();
+        for account in chain.by_address.keys() {
+            let listed = chain.rows(account, None, None, 1000);
+            let naming = signatures.iter().filter(|signature| {
+                let transaction = chain.transaction(signature).unwrap();
+                let keys = &transaction["transaction"]["message"]["accountKeys"];
+                keys.as_array().unwrap().iter().any(|key| key == account)
+            });
+            let listed: Vec<&String> = listed.iter().map(|row| &row.signature).collect();
+            assert_eq!(listed, naming.collect::<Vec<_>>(), "{account}");
+        }
+        let held = chain.token_accounts(&chain.wallets()[0]);
+        assert_eq!(held.len(), 3);
+        assert!(held.iter().all(|(account, _)| chain.by_address.contains_key(account)));
+    }
+
+    #[test]
+    fn unused_addresses_are_addresses_and_unused() {
+        let chain = small();
+        for number in 0..1000 {
+            let address = unused_address(1, number);
+            assert_eq!(bs58::decode(&address).into_vec().unwrap().len(), 32);
+            assert!(!chain.knows_address(&address));
+        }
     }
 
     #[test]
