@@ -1,7 +1,7 @@
 # One word for each thing that is done often. `make demo` and `make test` need nothing but a Rust
 # toolchain, git and make on a Debian or Ubuntu: they install what else is missing.
 
-.PHONY: help demo test ci fmt lint build release run docs sqlx-prepare
+.PHONY: help demo test load soak upgrade-test ci fmt lint build release run docs sqlx-prepare
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -12,6 +12,15 @@ demo: ## build, run the service on a small recorded chain, print a table of P&L 
 test: ## all tests, on a PostgreSQL and a Redis that are started for them
 	scripts/setup.sh --tests
 	scripts/with-services.sh scripts/run-tests.sh
+
+load: ## measure against stated limits: KIND=overhead|claim-plan|big-batch|hundred-wallets|big-wallet, all without; ARGS="…"
+	scripts/load.sh $(KIND) $(ARGS)
+
+soak: ## steady submissions for MINUTES=30: connections, refusals, success, growth of memory
+	scripts/load.sh soak --minutes $(or $(MINUTES),30) $(ARGS)
+
+upgrade-test: ## the program of FROM=HEAD^ and this one on one database during a batch, upgrade and rollback
+	scripts/load.sh upgrade $(or $(FROM),HEAD^) $(ARGS)
 
 ci: ## everything that must hold before a change is taken
 	.ci/run

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use axum::body::{Body, Bytes};
+use futures::StreamExt as _;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderMap};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
@@ -92,6 +93,34 @@ impl Client {
     /// When it is anything else.
     pub async fn get_json(&self, path: &str) -> anyhow::Result<Value> {
         self.get(path).await?.expect(200).with_context(|| format!("GET {path}"))?.json()
+    }
+
+    /// GET `path`, whose answer is 200 and may be larger than memory: its bytes and its line ends
+    /// are counted as they come.
+    ///
+    /// # Errors
+    /// When it is not 200 or breaks off.
+    pub async fn count(&self, path: &str) -> anyhow::Result<(u64, u64)> {
+        let request = Request::get(path).header(HOST, &self.host).body(Body::empty())?;
+        let stream = TcpStream::connect(&self.host).await?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let connection = tokio::spawn(connection);
+        let counted = async {
+            let answer = sender.send_request(request).await?;
+            anyhow::ensure!(answer.status() == 200, "GET {path}: {}", answer.status());
+            let mut pieces = Body::new(answer.into_body()).into_data_stream();
+            let (mut bytes, mut lines) = (0, 0);
+            while let Some(piece) = pieces.next().await {
+                let piece = piece?;
+                bytes += piece.len() as u64;
+                lines += piece.iter().filter(|&&byte| byte == b'\n').count() as u64;
+            }
+            Ok((bytes, lines))
+        };
+        let counted = counted.await;
+        connection.abort();
+        counted
     }
 
     /// POST `body` as JSON.

@@ -52,6 +52,17 @@ impl Default for SyntheticPlan {
     }
 }
 
+impl SyntheticPlan {
+    /// Unix seconds of the first and the last transactions.
+    pub fn times(&self) -> (i64, i64) {
+        (self.first_time, self.time(self.transactions_each.saturating_sub(1)))
+    }
+
+    fn time(&self, number: u64) -> i64 {
+        self.first_time + SECONDS_APART * i64::try_from(number).unwrap_or(i64::MAX / 64)
+    }
+}
+
 /// An address that no transaction of any plan names: a node answers for it as for any wallet that
 /// never did anything. There are as many as one likes, and none takes memory.
 pub fn unused_address(seed: u64, number: u64) -> String {
@@ -201,7 +212,7 @@ impl Synthetic {
     }
 
     fn time(&self, number: u64) -> i64 {
-        self.plan.first_time + SECONDS_APART * i64::try_from(number).unwrap_or(i64::MAX / 64)
+        self.plan.time(number)
     }
 
     /// 64 bytes that look random and name wallet and number: 8 of noise, the wallet, the number, 44
@@ -251,10 +262,10 @@ fn address(plan: &SyntheticPlan, wallet: u32, role: Role) -> String {
     let stream = match role {
         Role::Party(party) => u64::from(wallet) * 2 + party as u64,
         Role::Account(token, party) => {
-            1 << 40 | u64::from(wallet) * 64 + u64::from(token) * 2 + party as u64
+            (1 << 40) + u64::from(wallet) * 64 + u64::from(token) * 2 + party as u64
         }
         Role::Mint(0) => return QUOTE_MINT.to_owned(),
-        Role::Mint(token) => 1 << 41 | u64::from(token),
+        Role::Mint(token) => (1 << 41) + u64::from(token),
         Role::SystemProgram | Role::TokenProgram => {
             return transaction::program(role).unwrap_or_default().to_owned();
         }

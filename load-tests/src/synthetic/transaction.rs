@@ -114,7 +114,9 @@ pub(super) fn render(
     let log: Vec<String> = instructions
         .iter()
         .filter_map(|instruction| keys.get(instruction["programIdIndex"].as_u64()? as usize))
-        .flat_map(|program| ["invoke [1]", "success"].map(|what| format!("Program {program} {what}")))
+        .flat_map(|program| {
+            ["invoke [1]", "success"].map(|what| format!("Program {program} {what}"))
+        })
         .collect();
     json!({
         "blockTime": block_time,

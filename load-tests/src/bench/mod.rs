@@ -1,0 +1,18 @@
+//! Measurements of the service against stated limits. Each is a command of the program `load` that
+//! prints its figures and fails when one misses its limit.
+//!
+//! What lives where: [`figures`] prints and judges, [`memory`] samples, [`site`] is where a run
+//! happens (servers, chain, service), [`jobs`] follows jobs; every other module is one command.
+
+pub mod big_batch;
+pub mod big_wallet;
+pub mod claim_plan;
+pub mod figures;
+pub mod jobs;
+pub mod memory;
+pub mod overhead;
+pub mod site;
+pub mod soak;
+pub mod upgrade;
+
+pub use figures::Figures;

@@ -1,0 +1,54 @@
+//! `load`: measures the service against stated limits, one subcommand for each kind of load.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::Parser;
+use load_tests::bench::big_batch::{BigBatch, HundredWallets};
+use load_tests::bench::big_wallet::BigWallet;
+use load_tests::bench::claim_plan::ClaimPlan;
+use load_tests::bench::overhead::Overhead;
+use load_tests::bench::soak::Soak;
+use load_tests::bench::upgrade::Upgrade;
+
+/// Runs the service on servers and a made-up chain of its own, prints figures against their limits
+/// and exits with 1 when one was missed.
+#[derive(Debug, Parser)]
+#[command(version)]
+enum Command {
+    /// Wallets a second when there is nothing to do in them
+    Overhead(Overhead),
+    /// One wallet of 200,000 transactions: memory, time, a kill, reading it back
+    BigWallet(BigWallet),
+    /// One batch of 10,000 wallets: submission, memory, reading it back, a small batch behind it
+    BigBatch(BigBatch),
+    /// 100 wallets at once: memory
+    HundredWallets(HundredWallets),
+    /// Steady submissions for minutes: connections, refusals, success, growth
+    Soak(Soak),
+    /// The plan of the claim statement at a million rows
+    ClaimPlan(ClaimPlan),
+    /// An older program and this one on one database during a batch
+    Upgrade(Upgrade),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let outcome = match Command::parse() {
+        Command::Overhead(command) => command.run().await,
+        Command::BigWallet(command) => command.run().await,
+        Command::BigBatch(command) => command.run().await,
+        Command::HundredWallets(command) => command.run().await,
+        Command::Soak(command) => command.run().await,
+        Command::ClaimPlan(command) => command.run().await,
+        Command::Upgrade(command) => command.run().await,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody reads it any more: the exit status still tells.
+            let _ = writeln!(std::io::stderr(), "load: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
