@@ -28,7 +28,8 @@ pub fn decode(scope: &str, cursor: &str) -> Result<String, ApiError> {
     read(scope, cursor).ok_or_else(|| {
         ApiError::new(
             problems::BAD_CURSOR,
-            "The cursor does not belong to this list and these filters.",
+            "The cursor does not belong to this list and these filters; pass next_cursor back \
+             unchanged, or leave it out to begin at the start.",
         )
     })
 }

@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use service_runtime::telemetry::Chain;
 use service_runtime::trace::TraceId;
 
+use crate::json::printable;
 use crate::problems::{self, Problem};
 
 /// How many field errors a body shows; the rest is counted.
@@ -165,7 +166,10 @@ impl From<BatchError> for ApiError {
             BatchError::ChainUnavailable { .. } => {
                 Self::new(problems::CHAIN_UNAVAILABLE, error.to_string())
             }
-            BatchError::Unknown => Self::new(problems::UNKNOWN_JOB, "There is no such job."),
+            BatchError::Unknown => Self::new(
+                problems::UNKNOWN_JOB,
+                "There is no job with the id in the path; GET /api/pnl/batch lists the jobs.",
+            ),
             BatchError::NotTerminal => {
                 Self::new(problems::JOB_RUNNING, "The job has not ended yet.").retry_after(2)
             }
@@ -224,8 +228,7 @@ pub fn write_body(response: Response, instance: &str, trace_id: TraceId) -> Resp
         None => Arc::new(from_status(status)),
     };
     // The path is shown, never the query string: it may carry what does not belong into logs.
-    let body = serde_json::to_vec(&error.body(instance, trace_id))
-        .expect("strings, numbers and lists of them always serialize");
+    let body = to_ascii_json(&error.body(instance, trace_id));
     parts.status = error.problem.status;
     parts
         .headers
@@ -236,6 +239,26 @@ pub fn write_body(response: Response, instance: &str, trace_id: TraceId) -> Resp
         HeaderValue::from_static("nosniff"),
     );
     Response::from_parts(parts, body.into())
+}
+
+/// JSON in ASCII: a name that a client made up may hold characters that turn or hide text where an
+/// answer is shown.
+pub fn to_ascii_json(body: &ProblemBody<'_>) -> String {
+    let json = serde_json::to_string(body).expect("strings, numbers and lists always serialize");
+    if json.is_ascii() {
+        return json;
+    }
+    let mut ascii = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character.is_ascii() {
+            ascii.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                ascii.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    ascii
 }
 
 /// The error for a status that the framework chose.
@@ -309,7 +332,7 @@ fn summary(total: usize, shown: &[FieldError]) -> String {
     match (total, shown.first()) {
         // The pointer of the whole body is empty.
         (1, Some(only)) if only.pointer.is_empty() => only.detail.clone(),
-        (1, Some(only)) => format!("{}: {}", only.pointer, only.detail),
+        (1, Some(only)) => format!("{}: {}", printable(&only.pointer), only.detail),
         (total, _) if total > shown.len() => {
             format!("{total} fields are not valid; the first {} are listed.", shown.len())
         }
@@ -331,6 +354,18 @@ mod tests {
         assert_eq!(error.errors().len(), MAX_SHOWN_ERRORS);
         assert_eq!(error.errors()[99].pointer, "/wallet_addresses/99");
         assert_eq!(error.detail, "250 fields are not valid; the first 100 are listed.");
+    }
+
+    #[test]
+    fn a_body_is_ascii_and_means_the_same() {
+        let mut errors = FieldErrors::default();
+        errors.push(|| "/na\u{202e}me\u{1f600}".to_owned(), "unknown-field", || "unknown field");
+        let error = errors.into_result().unwrap_err();
+        let json = to_ascii_json(&error.body("/x", TraceId::generate()));
+        assert!(json.is_ascii(), "{json}");
+        let body: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(body["errors"][0]["pointer"], "/na\u{202e}me\u{1f600}");
+        assert_eq!(body["detail"], "/na\\u{202e}me\\u{1f600}: unknown field");
     }
 
     #[test]

@@ -58,11 +58,16 @@ impl Object {
     /// Notes every member that is not in `known` and every member given twice. `at` is the
     /// pointer of this object.
     pub fn check_names(&self, at: &str, known: &[&str], errors: &mut FieldErrors) {
+        let offer = if known.is_empty() {
+            "none is taken here".to_owned()
+        } else {
+            format!("known here: {}", known.join(", "))
+        };
         for (name, _) in self.iter().filter(|(name, _)| !known.contains(name)) {
             errors.push(
                 || pointer(at, name),
                 "unknown-field",
-                || format!("unknown field; known here: {}", known.join(", ")),
+                || format!("unknown field; {offer}"),
             );
         }
         for name in &self.duplicates {
@@ -90,19 +95,20 @@ impl Json {
         let whole: &RawValue =
             serde_json::from_str(text).map_err(|error| malformed(format!("{error}.")))?;
         let extent = Extent::of(whole.get());
-        if extent.values > max_values {
-            return Err(ApiError::new(
-                problems::BODY_TOO_LARGE,
-                format!("The body has more than {max_values} JSON values."),
-            ));
-        }
         if extent.depth > MAX_DEPTH {
             return Err(ApiError::new(
                 problems::JSON_TOO_DEEP,
                 format!("The body is nested more than {MAX_DEPTH} levels deep."),
             ));
         }
-        tree(whole).map_err(|error| malformed(format!("{error}.")))
+        if extent.values > max_values {
+            return Err(ApiError::new(
+                problems::BODY_TOO_LARGE,
+                format!("The body has more than {max_values} JSON values."),
+            ));
+        }
+        // Everything else was found above, and a position in a part would not be one in the body.
+        tree(whole).map_err(|_| malformed("The name of a member is not valid Unicode."))
     }
 
     /// The name of the value's type, for messages.
@@ -156,10 +162,16 @@ pub fn pointer(at: &str, name: &str) -> String {
     format!("{at}/{}{rest}", shown.replace('~', "~0").replace('/', "~1"))
 }
 
-/// Foreign text for a message: printable ASCII, the rest escaped, at most 60 characters and dots.
+/// Foreign text as printable ASCII: what else it has is escaped as in a string literal of Rust.
+pub fn printable(text: &str) -> String {
+    text.chars().flat_map(char::escape_default).collect()
+}
+
+/// Foreign text for a message: printable ASCII in quotes, at most 60 characters and dots.
 pub fn shown(text: &str) -> String {
     const MAX_SHOWN: usize = 60;
-    let escaped: String = text.chars().take(MAX_SHOWN + 1).flat_map(char::escape_default).collect();
+    let start = text.char_indices().nth(MAX_SHOWN + 1).map_or(text, |(end, _)| &text[..end]);
+    let escaped = printable(start);
     if escaped.len() <= MAX_SHOWN {
         format!("\"{escaped}\"")
     } else {

@@ -8,7 +8,7 @@
 //! - [`error`], [`problems`]: the one form of an error; [`json`], [`extract`], [`cursor`]: checked
 //!   input;
 //! - [`middleware`]: ids, access log, time limit, the gate before the database; [`metrics`];
-//!   [`listener`]: connections; [`monitor`]: whether the database answers;
+//!   [`listener`]: connections, over the byte stream of `wire`; [`monitor`]: whether the database answers;
 //! - [`cli`], [`commands`], [`serve`]: the program; [`app`]: what handlers reach; [`database`]:
 //!   opening it.
 
@@ -29,3 +29,4 @@ pub mod monitor;
 pub mod problems;
 pub mod router;
 pub mod serve;
+mod wire;

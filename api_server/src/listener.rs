@@ -1,16 +1,20 @@
 //! Accepting connections, and letting go of them in order.
 //!
-//! The loop bounds what clients can hold: connections at a time, and the time in which a request
-//! head must arrive (which also ends idle connections). When told to stop it accepts nothing more,
+//! The loop bounds what clients can hold: connections at a time, size and number of headers, and the
+//! time in which a request head must arrive (which also ends idle connections). When told to stop it accepts nothing more,
 //! lets the requests at hand finish for a while, and then closes what is left.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
@@ -19,12 +23,13 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::HttpMetrics;
+use crate::wire::{MAX_HEAD_BYTES, MAX_HEADERS, Wire};
 
 /// Connections that one listener keeps open; further ones wait in the kernel's queue.
 const MAX_CONNECTIONS: usize = 4096;
 
-/// Time in which a request head must arrive.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(60);
+/// What is buffered of a connection: a head that has not ended by then is too large.
+const MAX_BUFFER_BYTES: usize = MAX_HEAD_BYTES + 1024;
 
 /// Pause after a failed accept (out of file descriptors, mostly).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -42,14 +47,20 @@ pub async fn bind(host: &str, port: u16) -> io::Result<(TcpListener, SocketAddr)
     Ok((listener, address))
 }
 
-/// Serves `router` until `stop`, then for at most `grace` what has begun.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    metrics: Option<HttpMetrics>,
-    stop: CancellationToken,
-    grace: Duration,
-) {
+/// How a listener treats its connections.
+#[derive(Clone)]
+pub struct Rules {
+    /// Time in which a request head must arrive; a connection without requests is closed after it.
+    pub head_timeout: Duration,
+    /// Time that requests at hand get when the listener closes.
+    pub grace: Duration,
+    /// Counts connections and refused heads.
+    pub metrics: Option<HttpMetrics>,
+}
+
+/// Serves `router` until `stop`.
+pub async fn serve(listener: TcpListener, router: Router, rules: Rules, stop: CancellationToken) {
+    let Rules { head_timeout, grace, metrics } = rules;
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let graceful = GracefulShutdown::new();
     let tasks = tokio_util::task::TaskTracker::new();
@@ -76,14 +87,23 @@ pub async fn serve(
         }
         let open = metrics.as_ref().map(HttpMetrics::connection);
         let watcher = graceful.watcher();
-        let service = TowerToHyperService::new(router.clone());
+        let called = Arc::new(AtomicBool::new(false));
+        let wire = Wire::new(stream, metrics.clone(), head_timeout, Arc::clone(&called));
+        let routed = TowerToHyperService::new(router.clone());
+        let service = service_fn(move |request: Request<Incoming>| {
+            called.store(true, Ordering::Relaxed);
+            routed.call(request)
+        });
         let closing = closing.clone();
         tasks.spawn(async move {
             // HTTP/1.1: what clients, proxies and scrapers of such a service speak.
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), service);
+                .header_read_timeout(head_timeout)
+                .max_headers(MAX_HEADERS)
+                .max_header_size(MAX_HEAD_BYTES)
+                .max_buf_size(MAX_BUFFER_BYTES)
+                .serve_connection(TokioIo::new(wire), service);
             let connection = watcher.watch(connection);
             tokio::select! {
                 // A client that goes away in the middle is its own business, not an error of ours.

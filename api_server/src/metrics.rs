@@ -15,6 +15,9 @@ use prometheus::{
 /// The label of requests whose path matches no route.
 pub const UNMATCHED: &str = "unmatched";
 
+/// The label of requests whose head could not be read.
+pub const UNPARSED: &str = "unparsed";
+
 /// What the HTTP interface counts as it happens.
 #[derive(Clone)]
 pub struct HttpMetrics {

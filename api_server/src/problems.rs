@@ -84,7 +84,8 @@ problems! {
          request excludes it.";
     /// Slow request.
     REQUEST_TIMEOUT = "request-timeout", REQUEST_TIMEOUT, "The request took too long to arrive",
-        "The request body had not arrived completely within the time limit (`api.request_timeout_seconds`).";
+        "Request line and headers, or the body, had not arrived completely within the time limit \
+         (`api.request_timeout_seconds`). Nothing was stored.";
     /// Job still running.
     JOB_RUNNING = "job-running", CONFLICT, "The job has not ended yet",
         "The operation needs a job that has ended. Wait for a terminal status, or, for the CSV export, \
@@ -104,6 +105,11 @@ problems! {
     TOO_MANY_WALLETS = "too-many-wallets", PAYLOAD_TOO_LARGE, "Too many wallets in one job",
         "`wallet_addresses` is longer than `api.max_wallets` (counted before duplicates are removed). \
          Split the wallets over several jobs.";
+    /// Header count or size.
+    HEADERS_TOO_LARGE = "headers-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "The headers of the request are too large",
+        "A request has at most 100 headers and 65,536 bytes before its body. Leave out cookies and \
+         other headers that this interface does not know.";
     /// Address length.
     URI_TOO_LONG = "uri-too-long", URI_TOO_LONG, "The request address is too long",
         "Path and query string together exceed 8,192 bytes; no request of this interface needs that.";

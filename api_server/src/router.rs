@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{Method, StatusCode, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -13,6 +13,7 @@ use crate::error::ApiError;
 use crate::handlers::{
     admin, batches, health, problems as problem_pages, results, services, wallets,
 };
+use crate::json::shown;
 use crate::middleware::{context, deadline, gate, panics};
 use crate::problems;
 
@@ -67,8 +68,9 @@ fn around(router: Router<AppState>, app: &AppState) -> Router {
         .with_state(app.clone())
 }
 
-async fn not_found() -> ApiError {
-    ApiError::new(problems::NOT_FOUND, "There is no such route.")
+async fn not_found(uri: Uri) -> ApiError {
+    let detail = format!("There is no route {}; docs/api.md lists all.", shown(uri.path()));
+    ApiError::new(problems::NOT_FOUND, detail)
 }
 
 /// 405, to which the router adds `Allow`; the same list answers `OPTIONS`.
@@ -76,6 +78,9 @@ async fn method_not_allowed(request: Request) -> Response {
     if request.method() == Method::OPTIONS {
         return (StatusCode::NO_CONTENT, [(header::CACHE_CONTROL, "no-store")]).into_response();
     }
-    let detail = "The route does not take this method; see the header Allow.";
+    let detail = format!(
+        "The route does not take {}; the header Allow lists what it takes.",
+        shown(request.method().as_str())
+    );
     ApiError::new(problems::METHOD_NOT_ALLOWED, detail).into_response()
 }

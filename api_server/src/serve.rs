@@ -27,9 +27,10 @@ use crate::cli::ServeArgs;
 use crate::commands::configure;
 use crate::database::Database;
 use crate::extract::Limits;
+use crate::listener::{self, Rules};
 use crate::metrics::{HttpMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
-use crate::{listener, router};
+use crate::router;
 
 /// Time that requests at hand get when the listeners close.
 const REQUEST_GRACE: Duration = Duration::from_secs(10);
@@ -75,21 +76,16 @@ async fn serve(
     let closing = CancellationToken::new();
     let Assembled { app, worker } =
         assemble(settings, role, store, drain.clone(), &closing).await?;
-    let metrics = app.http_metrics.clone();
-    let public = tokio::spawn(listener::serve(
-        public,
-        router::public(&app, role),
-        Some(metrics),
-        closing.clone(),
-        REQUEST_GRACE,
-    ));
-    let admin = tokio::spawn(listener::serve(
-        admin,
-        router::admin(&app),
-        None,
-        closing.clone(),
-        REQUEST_GRACE,
-    ));
+    let rules = |metrics| Rules {
+        head_timeout: settings.api.request_timeout(),
+        grace: REQUEST_GRACE,
+        metrics,
+    };
+    let counted = rules(Some(app.http_metrics.clone()));
+    let routes = router::public(&app, role);
+    let public = tokio::spawn(listener::serve(public, routes, counted, closing.clone()));
+    let routes = router::admin(&app);
+    let admin = tokio::spawn(listener::serve(admin, routes, rules(None), closing.clone()));
     announce(public_address, admin_address)?;
 
     let drained = until_drained(worker, &drain).await;

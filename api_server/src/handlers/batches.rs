@@ -15,7 +15,7 @@ use crate::cursor;
 use crate::dto::batch::CreateBatch;
 use crate::dto::job::JobView;
 use crate::error::ApiError;
-use crate::extract::{JobId, JsonBody, Params, check_accept, idempotency_key};
+use crate::extract::{JobId, JsonBody, NoBody, Params, check_accept, idempotency_key};
 use crate::handlers::{NO_STORE, POLL_SECONDS, fresh_json};
 use crate::json::fingerprint;
 use crate::middleware::context::RequestContext;
@@ -117,6 +117,7 @@ pub async fn cancel(
     headers: HeaderMap,
     params: Params,
     JobId(id): JobId,
+    NoBody: NoBody,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
     params.finish()?;
@@ -130,6 +131,7 @@ pub async fn retry(
     headers: HeaderMap,
     params: Params,
     JobId(id): JobId,
+    NoBody: NoBody,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
     params.finish()?;

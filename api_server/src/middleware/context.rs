@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use service_runtime::trace::TraceId;
@@ -11,7 +11,9 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::error::{self, ApiError};
+use crate::json::printable;
 use crate::metrics::{HttpMetrics, UNMATCHED};
+use crate::middleware::rest_of_body::RestOfBody;
 use crate::problems;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,11 +32,8 @@ pub struct RequestContext {
 }
 
 /// The layer itself.
-pub async fn around(
-    State(metrics): State<HttpMetrics>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+pub async fn around(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
+    let (mut request, rest) = RestOfBody::lend(request);
     let started = Instant::now();
     let in_flight = metrics.begin();
     let context = RequestContext {
@@ -54,14 +53,19 @@ pub async fn around(
         route,
     );
     request.extensions_mut().insert(context.clone());
-    let response = if uri_length(request.uri()) > MAX_URI_BYTES {
-        let detail = format!("The request address is longer than {MAX_URI_BYTES} bytes.");
-        ApiError::new(problems::URI_TOO_LONG, detail).into_response()
-    } else {
-        next.run(request).instrument(span.clone()).await
+    let response = match check_head(&request) {
+        Err(error) => {
+            drop(request);
+            error.into_response()
+        }
+        Ok(()) => next.run(request).instrument(span.clone()).await,
     };
-    let shown = instance.get(..256).unwrap_or(&instance);
-    let mut response = error::write_body(response, shown, context.trace_id);
+    let status = response.status();
+    // Of a body that is too slow nothing more is waited for.
+    if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
+        rest.discard().await;
+    }
+    let mut response = error::write_body(response, &shown_path(&instance), context.trace_id);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&context.request_id) {
         headers.insert(REQUEST_ID, value);
@@ -83,6 +87,28 @@ fn log(span: &tracing::Span, route: &str, status: u16, elapsed: Duration) {
     }
     let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::info!(status, duration_ms, "request answered"));
+}
+
+/// What HTTP demands of a request head and the parser lets pass.
+fn check_head(request: &Request) -> Result<(), ApiError> {
+    if uri_length(request.uri()) > MAX_URI_BYTES {
+        let detail =
+            format!("Path and query of the request are longer than {MAX_URI_BYTES} bytes.");
+        return Err(ApiError::new(problems::URI_TOO_LONG, detail));
+    }
+    // RFC 9112, 3.2: exactly one Host, which HTTP/1.0 may leave out.
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        let detail = format!("The request has {hosts} Host headers; HTTP/1.1 takes exactly one.");
+        return Err(ApiError::new(problems::BAD_REQUEST, detail));
+    }
+    Ok(())
+}
+
+/// The path as an error shows it: cut, and printable ASCII whatever was sent.
+fn shown_path(path: &str) -> String {
+    const MAX_SHOWN: usize = 256;
+    printable(path).chars().take(MAX_SHOWN).collect()
 }
 
 fn uri_length(uri: &Uri) -> usize {
@@ -108,8 +134,14 @@ fn request_id(headers: &HeaderMap) -> String {
     headers
         .get(REQUEST_ID)
         .and_then(|value| value.to_str().ok())
-        .filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic()))
+        .filter(|id| (1..=128).contains(&id.len()) && id.bytes().all(is_harmless))
         .map_or_else(|| Uuid::new_v4().to_string(), ToOwned::to_owned)
+}
+
+/// What UUIDs, ULIDs, base64 and the ids of tracing systems are made of. Quotes, brackets and the
+/// like could pass for other fields where a line of the log is read as text.
+fn is_harmless(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.:=+/@~".contains(&byte)
 }
 
 /// The trace id of a valid W3C `traceparent`, else a new one.
@@ -140,7 +172,11 @@ mod tests {
             request_id(&headers)
         };
         assert_eq!(read("abc-123"), "abc-123");
-        for bad in ["", "two words", "tab\tbed"] {
+        assert_eq!(
+            read("Root=1-67891233-abcdef012345678912345678"),
+            "Root=1-67891233-abcdef012345678912345678"
+        );
+        for bad in ["", "two words", "tab\tbed", "a\"b", "{a}", "<script>", "a;b"] {
             assert!(Uuid::parse_str(&read(bad)).is_ok(), "{bad}");
         }
     }

@@ -4,3 +4,4 @@ pub mod context;
 pub mod deadline;
 pub mod gate;
 pub mod panics;
+pub mod rest_of_body;

@@ -48,7 +48,7 @@ mod tests {
             .route("/broken", get(broken))
             .layer(caught())
             .layer(from_fn_with_state(metrics, context::around));
-        let request = Request::get("/broken").body(Body::empty()).unwrap();
+        let request = Request::get("/broken").header("host", "x").body(Body::empty()).unwrap();
         let response = router.oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let body = to_bytes(response.into_body(), 10_000).await.unwrap();

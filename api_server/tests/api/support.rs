@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
-use api_server::listener;
+use api_server::listener::{self, Rules};
 use api_server::router;
 use api_server::serve::{Assembled, assemble};
 use load_tests::{RecordedChain, RecordedNode, SyntheticPlan};
@@ -160,8 +160,12 @@ impl TestApp {
         let mut addresses = Vec::new();
         for router in [router::public(&app, plan.role), router::admin(&app)] {
             let (socket, address) = listener::bind("127.0.0.1", 0).await.unwrap();
-            let grace = Duration::from_secs(1);
-            tokio::spawn(listener::serve(socket, router, None, closing.clone(), grace));
+            let rules = Rules {
+                head_timeout: settings.api.request_timeout(),
+                grace: Duration::from_secs(1),
+                metrics: None,
+            };
+            tokio::spawn(listener::serve(socket, router, rules, closing.clone()));
             addresses.push(address);
         }
         let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();

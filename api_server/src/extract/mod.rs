@@ -5,21 +5,20 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::RequestPartsExt;
-use axum::body::BodyDataStream;
-use axum::extract::{FromRef, FromRequest, FromRequestParts, Path, Query, Request};
+use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use futures::StreamExt;
 use persistence_layer::batches::BatchId;
 use pnl_core::Chain;
 
+mod body;
+
+pub use body::{BodyPhase, JsonBody, NoBody};
+
 use crate::error::{ApiError, FieldErrors};
-use crate::json::{Json, shown};
+use crate::json::shown;
 use crate::problems;
 
 /// Rows of a page when the request names no `limit`.
@@ -28,15 +27,6 @@ pub const DEFAULT_LIMIT: u32 = 50;
 /// Most rows of a page.
 pub const MAX_LIMIT: u32 = 1000;
 
-/// Most bytes of a refused body that are taken in before it is answered.
-const MAX_DISCARDED_BYTES: usize = 16 << 20;
-
-/// Longest time for that.
-const DISCARD_TIME: Duration = Duration::from_secs(3);
-
-/// JSON values that a body may always have, whatever the limit of wallets is.
-const MIN_JSON_VALUES: usize = 100_000;
-
 /// Bounds on what a request may bring.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -44,119 +34,6 @@ pub struct Limits {
     pub max_body_bytes: usize,
     /// Entries of `wallet_addresses`, before duplicates are removed.
     pub max_wallets: usize,
-}
-
-/// Tells the deadline middleware whether the request's body is still arriving.
-#[derive(Debug, Clone, Default)]
-pub struct BodyPhase(Arc<AtomicBool>);
-
-impl BodyPhase {
-    /// Whether the body is being read.
-    pub fn is_reading(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    fn set_reading(&self, reading: bool) {
-        self.0.store(reading, Ordering::Relaxed);
-    }
-}
-
-/// A JSON body, read completely.
-pub struct JsonBody(pub Json);
-
-impl<S> FromRequest<S> for JsonBody
-where
-    S: Send + Sync,
-    Limits: FromRef<S>,
-{
-    type Rejection = ApiError;
-
-    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let limits = Limits::from_ref(state);
-        let (parts, body) = request.into_parts();
-        let phase = parts.extensions.get::<BodyPhase>().cloned().unwrap_or_default();
-        phase.set_reading(true);
-        let mut chunks = body.into_data_stream();
-        let read = read_body(&parts.headers, &mut chunks, limits.max_body_bytes).await;
-        if read.is_err() {
-            discard(&parts.headers, &mut chunks).await;
-        }
-        phase.set_reading(false);
-        let bytes = read?;
-        let max_values = MIN_JSON_VALUES.max(limits.max_wallets.saturating_mul(2));
-        Json::read(&bytes, max_values).map(Self)
-    }
-}
-
-fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
-    let refuse = |detail: &'static str| ApiError::new(problems::UNSUPPORTED_MEDIA_TYPE, detail);
-    let essence = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .map(|essence| essence.trim().to_ascii_lowercase());
-    match essence.as_deref() {
-        Some("application/json") => {}
-        Some(other) if other.starts_with("application/") && other.ends_with("+json") => {}
-        Some(_) => return Err(refuse("The body must be sent as Content-Type: application/json.")),
-        None => return Err(refuse("The header Content-Type: application/json is missing.")),
-    }
-    match headers.get(header::CONTENT_ENCODING) {
-        Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => {
-            Err(refuse("The body must be sent without a content encoding."))
-        }
-        _ => Ok(()),
-    }
-}
-
-async fn read_body(
-    headers: &HeaderMap,
-    chunks: &mut BodyDataStream,
-    max_bytes: usize,
-) -> Result<Vec<u8>, ApiError> {
-    check_content_type(headers)?;
-    let too_large = || {
-        let detail = format!("The body is larger than {max_bytes} bytes.");
-        ApiError::new(problems::BODY_TOO_LARGE, detail)
-    };
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<u64>().ok());
-    if announced.is_some_and(|bytes| bytes > max_bytes as u64) {
-        return Err(too_large());
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| {
-            ApiError::new(problems::UNREADABLE_BODY, "The body broke off before its end.")
-        })?;
-        if body.len() + chunk.len() > max_bytes {
-            return Err(too_large());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-/// Takes in a moderate rest of a refused body. A connection that is closed with bytes unread is
-/// reset, and the client would lose our answer with it. A client that waits for `100 Continue` has
-/// sent nothing and is not invited to.
-async fn discard(headers: &HeaderMap, chunks: &mut BodyDataStream) {
-    if headers.contains_key(header::EXPECT) {
-        return;
-    }
-    let rest = async {
-        let mut left = MAX_DISCARDED_BYTES;
-        while let Some(Ok(chunk)) = chunks.next().await {
-            left = left.saturating_sub(chunk.len());
-            if left == 0 {
-                return;
-            }
-        }
-    };
-    // What does not come in time does not come; the answer goes out either way.
-    let _ = tokio::time::timeout(DISCARD_TIME, rest).await;
 }
 
 /// The parameters of the query string; each is taken once, what remains is unknown.
@@ -299,10 +176,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         match parts.extract::<Path<String>>().await {
             Ok(Path(text)) => Ok(Self(text)),
-            Err(_) => Err(ApiError::new(problems::NOT_FOUND, "The path is not UTF-8.")),
+            Err(_) => {
+                let detail = "The path is not UTF-8 once its %-escapes are resolved.";
+                Err(ApiError::new(problems::NOT_FOUND, detail))
+            }
         }
     }
 }
+
+/// Characters of a UUID with hyphens.
+const UUID_LENGTH: usize = 36;
 
 /// The job that the path names.
 #[derive(Debug, Clone, Copy)]
@@ -313,8 +196,16 @@ impl<S: Send + Sync> FromRequestParts<S> for JobId {
 
     /// A text that is no id names no job: 404, not 400.
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        let id = parts.extract::<Path<String>>().await.ok().and_then(|Path(id)| id.parse().ok());
-        id.map(Self).ok_or_else(|| ApiError::new(problems::UNKNOWN_JOB, "There is no such job."))
+        let Segment(text) = parts.extract().await?;
+        // The parser also knows forms with braces or without hyphens, which we never gave out.
+        let id = (text.len() == UUID_LENGTH).then(|| text.parse().ok()).flatten();
+        id.map(Self).ok_or_else(|| {
+            let detail = format!(
+                "{} is no job id; the submission answered with one, a UUID with hyphens.",
+                shown(&text)
+            );
+            ApiError::new(problems::UNKNOWN_JOB, detail)
+        })
     }
 }
 
@@ -470,21 +361,5 @@ mod tests {
             assert!(json(bad).is_err(), "{bad}");
         }
         assert!(check_accept(&HeaderMap::new(), "text/csv").is_ok());
-    }
-
-    #[test]
-    fn a_body_is_json_by_its_content_type() {
-        let check = |value: &str| check_content_type(&headers(&[("content-type", value)]));
-        for good in
-            ["application/json", "Application/JSON; charset=utf-8", "application/vnd.x+json"]
-        {
-            assert!(check(good).is_ok(), "{good}");
-        }
-        for bad in ["text/plain", "application/x-www-form-urlencoded", "", "json"] {
-            assert!(check(bad).is_err(), "{bad}");
-        }
-        assert!(check_content_type(&HeaderMap::new()).is_err());
-        let zipped = headers(&[("content-type", "application/json"), ("content-encoding", "gzip")]);
-        assert!(check_content_type(&zipped).is_err());
     }
 }

@@ -1,0 +1,144 @@
+//! Every route: methods it does not take, answers it does not have, headers it does not know.
+
+use super::{Known, MARK, RUN, Row, WALLET, request};
+
+pub fn rows(known: &Known) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let job = &known.job;
+    let reads = [
+        "/health".to_owned(),
+        "/api/health".into(),
+        "/api/health/db".into(),
+        "/api/health/detailed".into(),
+        "/api/performance/health-detailed".into(),
+        "/problems/not-found".into(),
+        "/api/services/status".into(),
+        "/api/pnl/batch".into(),
+        format!("/api/pnl/batch/status/{job}"),
+        format!("/api/pnl/batch/results/{job}"),
+        format!("/api/pnl/batch/results/{job}/export.csv"),
+        "/api/pnl/results".into(),
+        format!("/api/v2/wallets/{WALLET}/pnl"),
+        format!("/api/v2/wallets/{WALLET}/ledger"),
+    ];
+    let actions = [
+        RUN.to_owned(),
+        format!("/api/pnl/batch/{job}/cancel"),
+        format!("/api/pnl/batch/{job}/retry"),
+    ];
+    for (routes, methods, allow) in [
+        (&reads[..], &["POST", "PUT", "PATCH", "DELETE", "TRACE", "EV1L"][..], "GET,HEAD"),
+        (&actions[..], &["GET", "PUT", "PATCH", "DELETE", "TRACE", "EV1L"][..], "POST"),
+    ] {
+        for route in routes {
+            for method in methods {
+                let sent = request(method, route, &[], b"");
+                let what = format!("{method} {route}");
+                let mut row = Row::new(what, sent, (405, "method-not-allowed"), *method);
+                row.header = Some(("allow", allow.to_owned()));
+                rows.push(row);
+            }
+        }
+    }
+    for route in [
+        "/api/services/status",
+        "/api/pnl/batch",
+        &format!("/api/pnl/batch/status/{job}"),
+        &format!("/api/pnl/batch/results/{job}"),
+        "/api/pnl/results",
+        &format!("/api/v2/wallets/{WALLET}/pnl?chain=sol"),
+        &format!("/api/v2/wallets/{WALLET}/ledger?chain=sol"),
+    ] {
+        for accept in ["text/html", "application/xml, text/*", "application/json;q=0", "EV1L/*"] {
+            let sent = request("GET", route, &[("Accept", accept)], b"");
+            let what = format!("{route} as {accept}");
+            rows.push(Row::new(what, sent, (406, "not-acceptable"), "application/json"));
+        }
+    }
+    for path in [
+        "/",
+        "/EV1L",
+        "/api",
+        "/api/pnl/batch/",
+        "/metrics",
+        "/api/v2/wallets",
+        "//health",
+        "/api/pnl/batch/run/",
+        "/API/HEALTH",
+        "/%2e%2e/health",
+        "/.env",
+        "/api/pnl/batch/status/",
+        "/EV1L%0d%0aSet-Cookie:%20a=b",
+        "/problems/EV1L",
+    ] {
+        let says = if path.starts_with("/problems") { "code" } else { "There is no route" };
+        rows.push(Row::new(path, request("GET", path, &[], b""), (404, "not-found"), says));
+    }
+    actions_take_no_body(&mut rows, job);
+    keys(&mut rows);
+    rows
+}
+
+fn actions_take_no_body(rows: &mut Vec<Row>, job: &str) {
+    let json = [("Content-Type", "application/json")];
+    for action in ["cancel", "retry"] {
+        let path = format!("/api/pnl/batch/{job}/{action}");
+        for (body, expected, says) in [
+            (r#"{"wallets":["EV1L"]}"#, (422, "validation-failed"), "/wallets unknown-field"),
+            ("[]", (422, "validation-failed"), "not a list"),
+            ("null", (422, "validation-failed"), "not null"),
+            ("{", (400, "malformed-json"), "line 1"),
+            ("EV1L", (400, "malformed-json"), "line 1"),
+        ] {
+            let sent = request("POST", &path, &json, body.as_bytes());
+            rows.push(Row::new(format!("{action} with {body}"), sent, expected, says));
+        }
+        let sent = request("POST", &path, &[("Content-Type", "text/plain")], b"EV1L");
+        rows.push(Row::new(
+            format!("{action} with text"),
+            sent,
+            (415, "unsupported-media-type"),
+            "text/plain",
+        ));
+        let large = MARK.repeat(600_000);
+        let sent = request("POST", &path, &json, large.as_bytes());
+        rows.push(Row::new(
+            format!("{action} with a lot"),
+            sent,
+            (413, "body-too-large"),
+            "2097152",
+        ));
+    }
+    let sent = request("POST", &format!("/api/pnl/batch/{job}/retry"), &[], b"");
+    rows.push(Row::new("retry of a running job", sent, (409, "job-running"), "not ended"));
+    let sent = request("GET", &format!("/api/pnl/batch/results/{job}/export.csv"), &[], b"");
+    rows.push(Row::new("export of a running job", sent, (409, "job-running"), "partial=true"));
+}
+
+fn keys(rows: &mut Vec<Row>) {
+    let body = format!(r#"{{"wallet_addresses":["{WALLET}"],"chain":"solana"}}"#);
+    let submit = |headers: &[(&str, &str)]| {
+        let all = [&[("Content-Type", "application/json")], headers].concat();
+        request("POST", RUN, &all, body.as_bytes())
+    };
+    let refused = (400, "bad-idempotency-key");
+    for (what, key, says) in [
+        ("an empty key", "", "empty"),
+        ("a key of two words", "EV1L EV1L", "visible ASCII"),
+        ("a key beyond ASCII", "caf\u{e9}EV1L", "visible ASCII"),
+        ("a key with a tab", "EV1L\tEV1L", "visible ASCII"),
+        ("a long key", &"k".repeat(256), "255"),
+        ("a very long key", &"k".repeat(20_000), "255"),
+    ] {
+        rows.push(Row::new(what, submit(&[("Idempotency-Key", key)]), refused, says));
+    }
+    let twice = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")];
+    rows.push(Row::new("two keys", submit(&twice), refused, "twice"));
+    // Ids of the caller that could forge or break a line are replaced, and the request goes on.
+    for id in ["EV1L\"}", "{EV1L}", "EV1L\tx", "<EV1L>", "caf\u{e9}EV1L", "EV1L;x=1"] {
+        for header in ["X-Request-Id", "Traceparent"] {
+            let sent = request("GET", "/nowhere", &[(header, id)], b"");
+            rows.push(Row::new(format!("{header}: {id}"), sent, (404, "not-found"), "/nowhere"));
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Bodies that are JSON, with values that are none; and the same values in paths and queries.
+
+use super::{Known, MARK, Row, WALLET, request, submission};
+
+const INVALID: (u16, &str) = (422, "validation-failed");
+const BAD_QUERY: (u16, &str) = (400, "bad-query");
+const BAD_CURSOR: (u16, &str) = (400, "bad-cursor");
+const SOLANA: &str = "not a Solana address";
+const EVM: &str = "not an EVM address";
+
+/// The right EIP-55 form of an address, and a wrong one.
+const CHECKSUMMED: &str = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+const MISSPELLED: &str = "0x5AAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+
+fn with(rest: &str) -> Vec<u8> {
+    let body = format!(r#"{{"wallet_addresses":["{WALLET}"],"chain":"solana",{rest}}}"#);
+    submission(body.as_bytes())
+}
+
+/// A submission of these addresses (JSON texts).
+fn of(chain: &str, addresses: &str) -> Vec<u8> {
+    let body = format!(r#"{{"wallet_addresses":[{addresses}],"chain":{chain}}}"#);
+    submission(body.as_bytes())
+}
+
+pub fn submitted() -> Vec<Row> {
+    let mut rows = Vec::new();
+    addresses(&mut rows);
+    chains(&mut rows);
+    members(&mut rows);
+    rows
+}
+
+fn addresses(rows: &mut Vec<Row>) {
+    let long = MARK.repeat(20_000);
+    for (what, json, says) in [
+        ("nothing", String::new(), "/wallet_addresses empty-list"),
+        ("an empty text", "\"\"".into(), SOLANA),
+        ("a word", "\"EV1L\"".into(), "/wallet_addresses/0 bad-address \"EV1L\""),
+        ("a number", "7".into(), "/wallet_addresses/0 wrong-type"),
+        ("null", "null".into(), "/wallet_addresses/0 wrong-type"),
+        ("true", "true".into(), "/wallet_addresses/0 wrong-type"),
+        ("a list", format!("[\"{WALLET}\"]"), "/wallet_addresses/0 wrong-type"),
+        (
+            "an object behind a good one",
+            format!("\"{WALLET}\",{{}}"),
+            "/wallet_addresses/1 wrong-type",
+        ),
+        ("a character too few", format!("\"{}\"", &WALLET[1..]), SOLANA),
+        ("two characters too many", format!("\"{WALLET}11\""), SOLANA),
+        ("a letter that base58 lacks", format!("\"{}0\"", &WALLET[..42]), SOLANA),
+        ("another one", format!("\"{}l\"", &WALLET[..42]), SOLANA),
+        ("31 bytes", format!("\"{}\"", "1".repeat(31)), SOLANA),
+        ("33 bytes", format!("\"{}\"", "1".repeat(33)), SOLANA),
+        ("a number beyond 32 bytes", format!("\"{}\"", "z".repeat(44)), SOLANA),
+        ("a space before", format!("\" {WALLET}\""), SOLANA),
+        ("a space behind", format!("\"{WALLET} \""), SOLANA),
+        ("a line break behind", format!("\"{WALLET}\\nEV1L\""), "\\n"),
+        ("a forged line", "\"x\\r\\n{\\\"forged\\\":\\\"EV1L\\\"}\"".into(), "\\r\\n"),
+        ("a NUL", format!("\"{WALLET}\\u0000\""), "\\u{0}"),
+        ("an escape sequence", "\"\\u001b[2JEV1L\"".into(), "\\u{1b}[2J"),
+        (
+            "a zero-width space",
+            format!("\"{}\u{200b}{}\"", &WALLET[..9], &WALLET[9..]),
+            "\\u{200b}",
+        ),
+        ("a zero-width joiner", format!("\"{WALLET}\u{200d}\""), "\\u{200d}"),
+        ("text that turns", format!("\"{}\u{202e}{}\"", &WALLET[..9], &WALLET[9..]), "\\u{202e}"),
+        ("a bidi isolate", format!("\"\u{2066}{WALLET}\u{2069}\""), "\\u{2066}"),
+        (
+            "Cyrillic that looks the same",
+            format!("\"{}\"", WALLET.replacen('C', "\u{421}", 1)),
+            "\\u{421}",
+        ),
+        ("full-width letters", "\"\u{ff23}onfig\"".into(), "\\u{ff23}"),
+        ("half a surrogate pair", "\"\\ud800\"".into(), "not valid Unicode"),
+        ("the other half", "\"EV1L\\udc00\"".into(), "not valid Unicode"),
+        ("SQL", "\"'; drop table batches; -- EV1L\"".into(), "drop table"),
+        ("a formula", "\"=cmd|'/c EV1L'!A1\"".into(), "=cmd"),
+        ("a template", "\"${jndi:ldap://EV1L/x}\"".into(), "jndi"),
+        ("markup", "\"<script>EV1L</script>\"".into(), "script"),
+        ("a path", "\"../../etc/EV1L\"".into(), "etc"),
+        ("a format", "\"%s%n{}EV1L\"".into(), "%s%n"),
+        ("a very long text", format!("\"{long}\""), "...\": not a Solana address"),
+        ("an address of another chain", format!("\"{CHECKSUMMED}\""), SOLANA),
+    ] {
+        rows.push(Row::new(format!("address: {what}"), of("\"solana\"", &json), INVALID, says));
+    }
+    // A chain without a provider is named, and the addresses are checked all the same.
+    for (what, address, says) in [
+        ("no 0x", &CHECKSUMMED[2..], EVM),
+        ("0X", &CHECKSUMMED.replacen("0x", "0X", 1), EVM),
+        ("a digit too few", &CHECKSUMMED[..41], EVM),
+        ("a digit too many", &format!("{CHECKSUMMED}0"), EVM),
+        ("a letter that is no digit", &format!("{}g", &CHECKSUMMED[..41]), EVM),
+        ("a space", &format!("{CHECKSUMMED} "), EVM),
+        ("a name", "EV1L.eth", EVM),
+        ("a Solana address", WALLET, EVM),
+        ("a wrong checksum", MISSPELLED, CHECKSUMMED),
+        ("another wrong checksum", &CHECKSUMMED.replace("Aed", "AeD"), CHECKSUMMED),
+    ] {
+        for chain in ["\"ethereum\"", "\"base\"", "\"bsc\""] {
+            let what = format!("address on {chain}: {what}");
+            rows.push(Row::new(what, of(chain, &format!("\"{address}\"")), INVALID, says));
+        }
+    }
+    let many = (0..250).map(|n| format!("\"EV1L{n}\"")).collect::<Vec<_>>().join(",");
+    let says = "250 fields are not valid; the first 100 are listed";
+    rows.push(Row::new("250 bad addresses", of("\"solana\"", &many), INVALID, says));
+}
+
+fn chains(rows: &mut Vec<Row>) {
+    let wallet = format!("\"{WALLET}\"");
+    for (chain, says) in [
+        ("\"doge\"", "unknown-chain unknown chain \"doge\"; known are solana, ethereum, base"),
+        ("\"Solana\"", "\"Solana\""),
+        ("\"\"", "unknown chain \"\""),
+        ("\" solana\"", "\" solana\""),
+        ("\"solana\\u0000\"", "\\u{0}"),
+        ("\"s\u{43e}lana\"", "\\u{43e}"),
+        ("\"EV1L\\u001b[31m\"", "\\u{1b}"),
+        ("\"\\ud83d\"", "/chain wrong-type"),
+        ("7", "/chain wrong-type"),
+        ("null", "/chain wrong-type"),
+        ("[\"solana\"]", "/chain wrong-type"),
+        ("{}", "/chain wrong-type"),
+    ] {
+        rows.push(Row::new(format!("chain {chain}"), of(chain, &wallet), INVALID, says));
+    }
+    for chain in ["ethereum", "base", "binance-smart-chain", "eth", "bsc"] {
+        for address in [CHECKSUMMED, &CHECKSUMMED.to_lowercase()] {
+            let sent = of(&format!("\"{chain}\""), &format!("\"{address}\""));
+            let expected = (422, "chain-unavailable");
+            rows.push(Row::new(format!("{chain} has no provider"), sent, expected, "/chain"));
+        }
+    }
+}
+
+fn members(rows: &mut Vec<Row>) {
+    for (rest, says) in [
+        (r#""method":"lifo""#, "/method unknown-method the method \"lifo\" is not offered"),
+        (r#""method":"FIFO""#, "/method unknown-method"),
+        (r#""method":"fifo\u0000EV1L""#, "\\u{0}"),
+        (r#""method":1"#, "/method wrong-type"),
+        (r#""method":["fifo"]"#, "/method wrong-type"),
+        (r#""options":"EV1L""#, "/options wrong-type"),
+        (r#""options":[]"#, "/options wrong-type"),
+        (r#""options":{"scoop":1}"#, "/options/scoop unknown-field"),
+        (r#""options":{"scope":"EV1L"}"#, "/options/scope bad-option"),
+        (r#""options":{"scope":7}"#, "/options/scope bad-option"),
+        (r#""options":{"scope":null}"#, "/options/scope bad-option"),
+        (r#""options":{"scope":"wallet","scope":"global"}"#, "/options/scope duplicate-key"),
+        (r#""options":{"quote_assets":"EV1L"}"#, "/options/quote_assets bad-option"),
+        (r#""options":{"same_ts":"acquire_first"}"#, "/options/same_ts bad-option"),
+        (r#""time_range":"2d""#, "/time_range bad-time-range"),
+        (r#""time_range":"ALL""#, "/time_range bad-time-range"),
+        (r#""time_range":7"#, "/time_range wrong-type"),
+        (r#""time_range":[]"#, "/time_range wrong-type"),
+        (r#""time_range":{}"#, "/time_range/from missing-field"),
+        (r#""time_range":{"from":1,"to":2}"#, "/time_range/from wrong-type"),
+        (
+            r#""time_range":{"from":"EV1L","to":"2024-01-01T00:00:00Z"}"#,
+            "/time_range/from bad-time-range",
+        ),
+        (
+            r#""time_range":{"from":"2024-02-30T00:00:00Z","to":"2024-03-01T00:00:00Z"}"#,
+            "2024-02-30",
+        ),
+        (r#""time_range":{"from":"2024-01-01","to":"2024-03-01"}"#, "RFC 3339"),
+        (
+            r#""time_range":{"from":"99999-01-01T00:00:00Z","to":"2024-03-01T00:00:00Z"}"#,
+            "/time_range/from",
+        ),
+        (
+            r#""time_range":{"from":"2024-01-02T00:00:00Z","to":"2024-01-01T00:00:00Z"}"#,
+            "from must lie before to",
+        ),
+        (
+            r#""time_range":{"from":"2024-01-01T00:00:00Z","to":"2024-01-01T00:00:00Z"}"#,
+            "from must lie before to",
+        ),
+        (
+            r#""time_range":{"from":"2024-01-01T00:00:00Z","to":"2024-02-01T00:00:00Z","x":1}"#,
+            "/time_range/x",
+        ),
+    ] {
+        rows.push(Row::new(rest, with(rest), INVALID, says));
+    }
+    for number in [
+        "0",
+        "-0",
+        "-1",
+        "1.5",
+        "1.0",
+        "1e2",
+        "1e999",
+        "-1e999",
+        "1e-999",
+        "1000000001",
+        "4294967296",
+        "9223372036854775808",
+        "18446744073709551616",
+        "99999999999999999999999",
+    ] {
+        let rest = format!("\"max_transactions\":{number}");
+        let says = format!("/max_transactions out-of-range \"{number}\" is no whole number from 1");
+        rows.push(Row::new(&rest, with(&rest), INVALID, says));
+    }
+    let huge = format!("\"max_transactions\":{}", "9".repeat(100_000));
+    rows.push(Row::new("a number of 100,000 digits", with(&huge), INVALID, "...\" is no whole"));
+    for (json, found) in [("\"9\"", "a string"), ("true", "a boolean"), ("[1]", "a list")] {
+        let rest = format!("\"max_transactions\":{json}");
+        let says = format!("expected a whole number, found {found}");
+        rows.push(Row::new(&rest, with(&rest), INVALID, says));
+    }
+}
+
+/// Values in paths and queries.
+pub fn in_the_address(known: &Known) -> Vec<Row> {
+    let mut rows = Vec::new();
+    let get = |target: &str| request("GET", target, &[], b"");
+    for (text, says) in [
+        ("7", "\"7\" is no job id"),
+        ("EV1L", "is no job id"),
+        ("00000000-0000-0000-0000-000000000000", "no job with the id"),
+        ("00000000-0000-4000-8000-000000000000", "no job with the id"),
+        ("0193E0F5-7C1F-7D0E-8B5A-0F4A5C1D2E3F", "no job with the id"),
+        ("0193e0f57c1f7d0e8b5a0f4a5c1d2e3f", "is no job id"),
+        ("%7B0193e0f5-7c1f-7d0e-8b5a-0f4a5c1d2e3f%7D", "is no job id"),
+        ("0193e0f5-7c1f-7d0e-8b5a-0f4a5c1d2e3g", "is no job id"),
+        ("%FF%FE", "not UTF-8"),
+        ("%00EV1L", "\\u{0}EV1L"),
+        ("EV1L%0d%0aforged:%201", "\\r\\n"),
+        ("%1b%5B31mEV1L", "\\u{1b}"),
+        ("%E2%80%AEEV1L", "\\u{202e}"),
+        ("'%20or%201=1;--%20EV1L", "is no job id"),
+        ("..%2f..%2fetc%2fEV1L", "is no job id"),
+    ] {
+        for (method, path) in [
+            ("GET", format!("/api/pnl/batch/status/{text}")),
+            ("GET", format!("/api/pnl/batch/results/{text}")),
+            ("GET", format!("/api/pnl/batch/results/{text}/export.csv")),
+            ("POST", format!("/api/pnl/batch/{text}/cancel")),
+            ("POST", format!("/api/pnl/batch/{text}/retry")),
+        ] {
+            let code = if says == "not UTF-8" { "not-found" } else { "unknown-job" };
+            let sent = request(method, &path, &[], b"");
+            rows.push(Row::new(format!("{method} {path}"), sent, (404, code), says));
+        }
+    }
+    for (text, chain, says) in [
+        ("wallet1", "sol", SOLANA),
+        (WALLET, "base", EVM),
+        (MISSPELLED, "eth", CHECKSUMMED),
+        ("EV1L%0d%0a", "sol", "\\r\\n"),
+        ("%E2%80%AEEV1L", "sol", "\\u{202e}"),
+        ("'%3Bdrop%20table%20batches%3B--EV1L", "bsc", EVM),
+    ] {
+        for route in ["pnl", "ledger"] {
+            let path = format!("/api/v2/wallets/{text}/{route}?chain={chain}");
+            let what = format!("{path} is no wallet");
+            rows.push(Row::new(what, get(&path), INVALID, "{wallet} bad-address \""));
+            rows.push(Row::new(&path, get(&path), INVALID, says));
+        }
+    }
+    let results = format!("/api/pnl/batch/results/{}", known.job);
+    let mut tampered = known.cursor.clone();
+    let last = if tampered.ends_with('0') { "1" } else { "0" };
+    tampered.replace_range(tampered.len() - 1.., last);
+    let cursors = ["", "0", "EV1L", "00", "%00", "%FF", "%E2%80%AE", &tampered, &"0".repeat(5_000)];
+    let ledger = format!("/api/v2/wallets/{WALLET}/ledger?chain=sol&");
+    for list in ["/api/pnl/batch?", "/api/pnl/results?", &format!("{results}?"), &ledger] {
+        for cursor in cursors {
+            let path = format!("{list}cursor={cursor}");
+            let what: String = path.chars().take(150).collect();
+            rows.push(Row::new(what, get(&path), BAD_CURSOR, "leave it out to begin"));
+        }
+        if !list.starts_with(&results) {
+            let path = format!("{list}cursor={}", known.cursor);
+            let what = format!("a cursor of another list at {list}");
+            rows.push(Row::new(what, get(&path), BAD_CURSOR, "next_cursor"));
+        }
+        for limit in [
+            "0",
+            "-1",
+            "-0",
+            "1001",
+            "1.5",
+            "1e2",
+            "1e999",
+            "18446744073709551616",
+            "",
+            "%20",
+            "EV1L",
+        ] {
+            let path = format!("{list}limit={limit}");
+            rows.push(Row::new(&path, get(&path), BAD_QUERY, "?limit out-of-range"));
+        }
+    }
+    for (path, says) in [
+        (format!("{results}?limit=5&limit=5"), "?limit duplicate-key"),
+        (
+            format!("{results}?page=2"),
+            "?page unknown-field unknown parameter; known here: limit, cursor",
+        ),
+        (format!("{results}?EV1L%0d%0a=2"), "?EV1L\\r\\n: unknown parameter"),
+        (format!("{results}?%E2%80%AEEV1L=2"), "?\\u{202e}EV1L: unknown parameter"),
+        (format!("{results}/export.csv?partial=maybe"), "?partial bad-value"),
+        (format!("{results}/export.csv?partial=%E2%80%AE"), "\\u{202e}"),
+        (format!("/api/pnl/batch/status/{}?x=1", known.job), "?x unknown-field"),
+        (
+            "/api/pnl/batch?status=EV1L".into(),
+            "?status bad-value \"EV1L\" is none of queued, running",
+        ),
+        ("/api/pnl/batch?status=%FF".into(), "?status bad-value"),
+        ("/api/pnl/batch?status='%20or%201=1".into(), "?status bad-value"),
+        ("/api/pnl/results?chain=doge".into(), "?chain unknown-chain"),
+        ("/api/pnl/results?chain=sol&chain=eth".into(), "?chain duplicate-key"),
+        ("/api/pnl/results?sort=EV1L".into(), "?sort bad-value"),
+        ("/api/pnl/results?sort=total_pnl_usd%3Bdrop".into(), "?sort bad-value"),
+        (
+            "/api/services/status?x=1".into(),
+            "?x unknown-field unknown parameter; this route takes none",
+        ),
+        (format!("/api/v2/wallets/{WALLET}/pnl"), "?chain missing-field"),
+        (format!("/api/v2/wallets/{WALLET}/pnl?chain=doge"), "?chain unknown-chain"),
+        (format!("/api/v2/wallets/{WALLET}/pnl?chain=sol&include=all"), "?include bad-value"),
+        (format!("/api/v2/wallets/{WALLET}/pnl?chain=sol&include="), "?include bad-value"),
+        (format!("/api/v2/wallets/{WALLET}/pnl?chain=sol&method=lifo"), "?method unknown-method"),
+        (format!("/api/v2/wallets/{WALLET}/ledger?chain=sol&format=xml"), "?format bad-value"),
+        (
+            format!("/api/v2/wallets/{WALLET}/ledger?chain=sol&format=oracle&limit=5"),
+            "?limit unknown-field",
+        ),
+    ] {
+        rows.push(Row::new(&path, get(&path), BAD_QUERY, says));
+    }
+    rows
+}

@@ -1,0 +1,151 @@
+//! The subcommands that run once: their output and exit codes.
+
+use persistence_layer::test_util::TestDatabase;
+use serde_json::{Value, json};
+
+use crate::support::{DEMO_CHAIN, configured, demo_node, demo_wallets, program, run, text};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn analyze_prints_a_row_for_every_wallet_in_each_format() {
+    let (folder, database, node) =
+        (tempfile::tempdir().unwrap(), TestDatabase::create().await, demo_node().await);
+    let analyze = |format: &str| {
+        let mut command = program(folder.path());
+        configured(&mut command, &database, &node);
+        command.args(["analyze", "--chain", "sol", "--format", format]).args(demo_wallets());
+        run(&mut command, "")
+    };
+    let json = analyze("json");
+    assert_eq!(json.status.code(), Some(0), "{}", text(&json.stderr));
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    let rows = json["data"].as_array().unwrap();
+    assert_eq!(rows.len(), 4);
+    assert!(rows.iter().all(|row| row["status"] == "done"), "{json}");
+    let csv = analyze("csv");
+    assert_eq!(csv.status.code(), Some(0), "{}", text(&csv.stderr));
+    assert_eq!(text(&csv.stdout).lines().count(), 5);
+    let table = analyze("table");
+    assert_eq!(table.status.code(), Some(0), "{}", text(&table.stderr));
+    assert!(text(&table.stderr).contains("4 of 4 wallets"), "{}", text(&table.stderr));
+    let table = text(&table.stdout);
+    for wallet in demo_wallets() {
+        assert!(table.contains(&wallet), "{table}");
+    }
+
+    let mut command = program(folder.path());
+    configured(&mut command, &database, &node);
+    let refused = run(command.args(["analyze", "--chain", "sol", "wallet1"]), "");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("not a Solana address"), "{}", text(&refused.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn migrate_brings_an_empty_database_to_the_newest_schema() {
+    let (folder, database) = (tempfile::tempdir().unwrap(), TestDatabase::empty(2).await);
+    let (before, newest) = database.store().schema_version().await.unwrap();
+    assert_eq!(before, 0);
+    for _ in 0..2 {
+        let mut command = program(folder.path());
+        command.env("DATABASE_URL", database.url()).arg("migrate");
+        let migrated = run(&mut command, "");
+        assert_eq!(migrated.status.code(), Some(0), "{}", text(&migrated.stderr));
+        assert_eq!(database.store().schema_version().await.unwrap(), (newest, newest));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_that_could_take_every_connection_is_warned_about_with_both_numbers() {
+    let (folder, database) = (tempfile::tempdir().unwrap(), TestDatabase::create().await);
+    let usable = database.store().server_budget().await.unwrap().usable();
+    let mut command = program(folder.path());
+    let most = (usable + 1).to_string();
+    command
+        .env("DATABASE_URL", database.url())
+        .env("PNL_DATABASE__MAX_CONNECTIONS", &most)
+        .env("PNL_DATABASE__MIN_CONNECTIONS", "0");
+    let warned = run(command.arg("migrate"), "");
+    assert_eq!(warned.status.code(), Some(0), "{}", text(&warned.stderr));
+    let log = text(&warned.stderr);
+    assert!(log.contains(&most) && log.contains(&usable.to_string()), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pool_whose_minimum_does_not_fit_is_refused_before_it_is_filled() {
+    let (folder, database) = (tempfile::tempdir().unwrap(), TestDatabase::create().await);
+    let usable = database.store().server_budget().await.unwrap().usable();
+    let least = (usable + 1).to_string();
+    let mut command = program(folder.path());
+    command
+        .env("DATABASE_URL", database.url())
+        .env("PNL_DATABASE__MAX_CONNECTIONS", &least)
+        .env("PNL_DATABASE__MIN_CONNECTIONS", &least);
+    let refused = run(command.arg("serve"), "");
+    assert_eq!(refused.status.code(), Some(1), "{}", text(&refused.stderr));
+    let log = text(&refused.stderr);
+    assert!(log.contains(&least) && log.contains(&usable.to_string()), "{log}");
+    // The server was asked over one connection, not over as many as it would give.
+    assert!(!log.contains("pool initialized"), "{log}");
+}
+
+#[test]
+fn check_config_prints_without_secrets_and_names_what_is_wrong() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = "postgres://user:hush-hush@db.example/pnl";
+    let shown = run(program(folder.path()).env("DATABASE_URL", secret).arg("check-config"), "");
+    assert_eq!(shown.status.code(), Some(0), "{}", text(&shown.stderr));
+    let toml = text(&shown.stdout);
+    assert!(toml.contains("max_concurrent = 3") && toml.contains("db.example"), "{toml}");
+    assert!(!toml.contains("hush-hush"), "{toml}");
+
+    for (name, value, key) in [
+        ("PNL_API__PORT", "eighty", "api.port"),
+        ("PNL_WORKER__LEASE_SECONDS", "0", "worker.lease_seconds"),
+        ("PNL_API__PROT", "80", "PNL_API__PROT"),
+    ] {
+        let refused = run(program(folder.path()).env(name, value).arg("check-config"), "");
+        assert_eq!(refused.status.code(), Some(2), "{name}");
+        assert!(text(&refused.stderr).contains(key), "{}", text(&refused.stderr));
+        assert!(refused.stdout.is_empty());
+    }
+    let missing = ["check-config", "--config", "missing.toml"];
+    assert_eq!(run(program(folder.path()).args(missing), "").status.code(), Some(2));
+}
+
+#[test]
+fn engine_answers_a_case_and_a_refused_one_alike() {
+    let folder = tempfile::tempdir().unwrap();
+    let case = json!({"method": "fifo", "events": [
+        {"id": "1", "ts": 1, "kind": "acquire", "asset": "A", "qty": "10", "decimals": 0, "value": "100"},
+        {"id": "2", "ts": 2, "kind": "dispose", "asset": "A", "qty": "4", "decimals": 0, "value": "60"},
+    ]});
+    let answered = run(program(folder.path()).arg("engine"), &case.to_string());
+    assert_eq!(answered.status.code(), Some(0), "{}", text(&answered.stderr));
+    let answer: Value = serde_json::from_slice(&answered.stdout).unwrap();
+    assert_eq!(answer["totals"]["realized_gain"], "20", "{answer}");
+    let refused = run(program(folder.path()).arg("engine"), "{\"events\": 7}");
+    assert_eq!(refused.status.code(), Some(0));
+    let refused: Value = serde_json::from_slice(&refused.stdout).unwrap();
+    assert!(refused["error"].is_string(), "{refused}");
+}
+
+#[test]
+fn parse_prints_good_files_and_tells_bad_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = std::fs::read_dir(format!("{DEMO_CHAIN}/transactions")).unwrap().next().unwrap();
+    let good = good.unwrap().path();
+    let parse = ["parse", "--chain", "solana"];
+    let parsed = run(program(folder.path()).args(parse).arg(&good), "");
+    assert_eq!(parsed.status.code(), Some(0), "{}", text(&parsed.stderr));
+    for line in text(&parsed.stdout).lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["chain"], "solana", "{line}");
+    }
+    let raw = std::fs::read_to_string(&good).unwrap();
+    let both = run(program(folder.path()).args(parse).args(["none.json", "-"]), &raw);
+    assert_eq!(both.status.code(), Some(1));
+    assert_eq!(text(&both.stdout), text(&parsed.stdout), "stdin is a file, and the rest goes on");
+    let told: Value = serde_json::from_str(text(&both.stderr).trim()).unwrap();
+    assert_eq!(told["file"], "none.json", "{told}");
+    let wrong = run(program(folder.path()).args(["parse", "--chain", "doge", "-"]), "");
+    assert_eq!(wrong.status.code(), Some(2));
+}

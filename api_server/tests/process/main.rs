@@ -1,0 +1,8 @@
+//! The program as a process, tested from outside.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod bad_input;
+mod commands;
+mod serve;
+mod support;
