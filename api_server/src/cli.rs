@@ -39,6 +39,22 @@ pub enum Command {
     ///
     /// Exit code 2 with the key named when something is wrong.
     CheckConfig(ConfigArgs),
+    /// Look for what is wrong: configuration, database, disk, Redis, endpoints, ports.
+    ///
+    /// One line for each thing, with what to do. Exit code 0 all ok, 1 something to look at, 2
+    /// something that does not work.
+    Doctor(DoctorArgs),
+}
+
+/// `doctor`
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Ask no chain endpoint and no price source
+    #[arg(long)]
+    pub offline: bool,
 }
 
 /// Where the configuration comes from.

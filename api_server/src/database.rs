@@ -1,5 +1,7 @@
 //! Opening the database: the server, the pool, and whether the one can carry the other.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use persistence_layer::{Judgement, Store, StoreSettings};
 use service_runtime::config::Settings;
@@ -31,6 +33,29 @@ impl Database {
         }
     }
 
+    /// The same for a command that looks and goes: two connections, little patience, no judgement.
+    ///
+    /// # Errors
+    /// As [`Database::open`].
+    pub async fn open_for_a_look(settings: &Settings) -> anyhow::Result<Self> {
+        let server = postgres::Database::open(&settings.database)
+            .await
+            .context("a PostgreSQL of our own cannot be started")?;
+        let few = StoreSettings {
+            max_connections: 2,
+            min_connections: 0,
+            acquire_timeout: LOOK_PATIENCE,
+            ..pool_settings(settings, &server)
+        };
+        match Store::connect(&few).await.with_context(|| unreachable(&server)) {
+            Ok(store) => Ok(Self { store, server }),
+            Err(error) => {
+                server.stop().await;
+                Err(error)
+            }
+        }
+    }
+
     /// Closes the pool, and stops a cluster of our own when nobody else uses it.
     pub async fn close(self) {
         self.store.close().await;
@@ -38,9 +63,12 @@ impl Database {
     }
 }
 
-async fn connect(settings: &Settings, server: &postgres::Database) -> anyhow::Result<Store> {
+/// Time in which a database must answer somebody who only looks.
+const LOOK_PATIENCE: Duration = Duration::from_secs(5);
+
+fn pool_settings(settings: &Settings, server: &postgres::Database) -> StoreSettings {
     let database = &settings.database;
-    let pool = StoreSettings {
+    StoreSettings {
         url: server.url().expose().to_owned(),
         max_connections: database.max_connections,
         min_connections: database.min_connections,
@@ -48,13 +76,21 @@ async fn connect(settings: &Settings, server: &postgres::Database) -> anyhow::Re
         idle_timeout: database.idle_timeout(),
         max_lifetime: database.max_lifetime(),
         statement_timeout: database.statement_timeout(),
-    };
-    let unreachable = || format!("cannot connect to {}", server.url().redacted());
-    let budget = Store::ask_budget(&pool).await.with_context(unreachable)?;
+    }
+}
+
+fn unreachable(server: &postgres::Database) -> String {
+    format!("cannot connect to {}", server.url().redacted())
+}
+
+async fn connect(settings: &Settings, server: &postgres::Database) -> anyhow::Result<Store> {
+    let database = &settings.database;
+    let pool = pool_settings(settings, server);
+    let budget = Store::ask_budget(&pool).await.with_context(|| unreachable(server))?;
     match budget.judge(database.min_connections, database.max_connections) {
         Judgement::Ok => {}
         Judgement::Warn(text) => tracing::warn!("{text}"),
         Judgement::Refuse(text) => bail!(text),
     }
-    Store::connect(&pool).await.with_context(unreachable)
+    Store::connect(&pool).await.with_context(|| unreachable(server))
 }

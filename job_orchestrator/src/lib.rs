@@ -9,7 +9,7 @@
 //! - `heartbeat`, `rescuer`: keeping leases, and taking over those of the dead;
 //! - [`outage`]: chains whose providers are all down;
 //! - [`wallets`]: results of any method from stored ledgers;
-//! - [`sources`]: endpoints, prices and rules as configured;
+//! - [`sources`]: endpoints, prices and rules as configured; [`probes`]: asking each of them once;
 //! - [`tools`]: what the subcommands of the program need;
 //! - [`metrics`], [`status`]: what this crate reports.
 //!
@@ -24,6 +24,7 @@ mod in_flight;
 pub mod metrics;
 pub mod outage;
 pub mod outcome;
+pub mod probes;
 pub mod request;
 mod rescuer;
 mod running;

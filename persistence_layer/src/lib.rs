@@ -8,7 +8,7 @@
 //! - [`wallet_tasks`]: the job queue - claim, heartbeat, end, sweep;
 //! - [`chain_data`]: signature lists, raw transactions, balance snapshots;
 //! - [`prices`], [`ledgers`], [`results`]: what is computed from them;
-//! - [`redis`]: the connection to Redis;
+//! - [`redis`]: the connection to Redis; [`server`]: what the database server says of itself;
 //! - [`metrics`]: what the pool and the transactions report.
 //!
 //! # Through a connection pooler
@@ -33,6 +33,7 @@ pub mod redis;
 #[cfg(feature = "queries")]
 pub mod results;
 pub mod schema;
+pub mod server;
 pub mod settings;
 pub mod store;
 #[doc(hidden)]

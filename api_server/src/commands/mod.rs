@@ -2,6 +2,7 @@
 
 pub mod analyze;
 pub mod check_config;
+pub mod doctor;
 pub mod engine;
 pub mod migrate;
 pub mod parse;
@@ -30,6 +31,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Parse(args) => parse::run(&args),
         Command::Migrate(args) => blocking_on(migrate::run(args)),
         Command::CheckConfig(args) => check_config::run(&args),
+        Command::Doctor(args) => blocking_on(doctor::run(args)),
     };
     match outcome {
         Ok(code) => code,

@@ -4,5 +4,6 @@
 
 mod bad_input;
 mod commands;
+mod operator;
 mod serve;
 mod support;
