@@ -74,7 +74,15 @@ impl BigWallet {
         let (job, _) = jobs::submit(&service.client(), &wallets).await?;
         let begun = Instant::now();
         let service = self.follow(&site, &settings, service, &job, &curve).await?;
-        figures.note("time to the result", figures::seconds(elapsed(begun)));
+        figures.note("time to the end", figures::seconds(elapsed(begun)));
+        note_attempts(&site, &service, &figures).await?;
+        let status = service.client().job_status(&job.job_id).await?;
+        let completed = status.status == "completed";
+        figures.judge("how the job ended", &status.status, "completed", completed);
+        if !completed {
+            // Nothing to look into or to read back.
+            return figures.conclude();
+        }
         self.judge_result(&site, &service, &job, &mut figures).await?;
         for phase in ["working", "after the kill"] {
             figures.note(
@@ -108,7 +116,6 @@ impl BigWallet {
         loop {
             let status = service.client().job_status(&job.job_id).await?;
             if status.done {
-                ensure!(status.status == "completed", "the job ended as {status:?}");
                 return Ok(service);
             }
             if !killed && site.node.stats().calls_of("getTransaction") >= self.transactions / 2 {
@@ -130,27 +137,6 @@ impl BigWallet {
         job: &Job,
         figures: &mut Figures,
     ) -> anyhow::Result<()> {
-        let attempts = site
-            .postgres
-            .psql(
-                DATABASE,
-                "select count(*) || ' ' || coalesce(outcome, 'open') from wallet_attempts \
-                 group by outcome order by outcome",
-            )
-            .await?;
-        figures.note("attempts by outcome", attempts.replace('\n', ", "));
-        let stages = jobs::milliseconds_by_label(
-            &service.admin(),
-            "wallet_stage_duration_seconds_sum",
-            "stage",
-        )
-        .await?;
-        for (stage, milliseconds) in stages {
-            figures.note(
-                &format!("time in stage {stage} (last process)"),
-                figures::seconds(milliseconds),
-            );
-        }
         let row = jobs::only_row(&service.client(), job).await?;
         let result = &row["result"];
         let whole = result["coverage"]["complete"] == Value::Bool(true);
@@ -212,4 +198,25 @@ impl BigWallet {
             .note("ledger in pages: events", format_args!("{} in {} pages", read.rows, read.pages));
         Ok(())
     }
+}
+
+/// How many attempts it took, what became of them, and where the time of the last process went.
+async fn note_attempts(site: &Site, service: &Service, figures: &Figures) -> anyhow::Result<()> {
+    let attempts = site
+        .postgres
+        .psql(
+            DATABASE,
+            "select count(*) || ' ' || coalesce(outcome, 'open') from wallet_attempts \
+             group by outcome order by outcome",
+        )
+        .await?;
+    figures.note("attempts by outcome", attempts.replace('\n', ", "));
+    let stages =
+        jobs::milliseconds_by_label(&service.admin(), "wallet_stage_duration_seconds_sum", "stage")
+            .await?;
+    for (stage, milliseconds) in stages {
+        figures
+            .note(&format!("time in stage {stage} (last process)"), figures::seconds(milliseconds));
+    }
+    Ok(())
 }
