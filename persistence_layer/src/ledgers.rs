@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::convert::{from_bigint, from_integer, interval, json_text, to_bigint, to_integer};
 use crate::error::StoreError;
-use crate::store::{Store, run};
+use crate::store::{Store, read, run};
 use crate::wallet_tasks::{Lease, hold};
 
 /// Level of zstd for everything stored: beyond it the time grows faster than the gain.
@@ -98,15 +98,12 @@ pub async fn current(
     store: &Store,
     wallet: &WalletRef,
 ) -> Result<Option<CurrentLedger>, StoreError> {
-    let row = run!(store, "ledgers/current", async |tx| {
-        Ok(sqlx::query_file!(
-            "queries/ledgers/current.sql",
-            wallet.chain.as_str(),
-            wallet.address.as_str()
-        )
-        .fetch_optional(tx)
-        .await?)
-    })?;
+    let row = read!(store, async |connection| sqlx::query_file!(
+        "queries/ledgers/current.sql",
+        wallet.chain.as_str(),
+        wallet.address.as_str()
+    )
+    .fetch_optional(connection))?;
     row.map(|row| {
         Ok(CurrentLedger {
             head: LedgerHead {
@@ -138,11 +135,13 @@ pub async fn chunk(
     no: u32,
 ) -> Result<Option<Vec<u8>>, StoreError> {
     let no = to_integer(no, "chunk number")?;
-    let payload = run!(store, "ledgers/chunk", async |tx| {
-        Ok(sqlx::query_file_scalar!("queries/ledger_chunks/get.sql", chain.as_str(), ledger_id, no)
-            .fetch_optional(tx)
-            .await?)
-    })?;
+    let payload = read!(store, async |connection| sqlx::query_file_scalar!(
+        "queries/ledger_chunks/get.sql",
+        chain.as_str(),
+        ledger_id,
+        no
+    )
+    .fetch_optional(connection))?;
     payload.map(|payload| decompress(&payload, "a ledger chunk")).transpose()
 }
 

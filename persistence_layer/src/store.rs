@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 
@@ -190,6 +191,12 @@ impl Store {
         Ok(self.pool.begin_with(AssertSqlSafe(self.begin.clone())).await?)
     }
 
+    /// A connection for a read of one statement, which is a transaction by itself: see [`read!`].
+    pub(crate) async fn reader(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        let _waiting = (self.pool.num_idle() == 0).then(|| self.metrics.waiting());
+        Ok(self.pool.acquire().await?)
+    }
+
     /// Gives up on a server that has gone silent. The server's own limit cannot tell when nothing
     /// reaches us any more, and the driver sends no keep-alives.
     pub(crate) async fn patiently<T>(
@@ -252,6 +259,22 @@ macro_rules! run {
     }};
 }
 pub(crate) use run;
+
+/// Runs one statement that only reads and takes no lock, in one round trip: neither opening and
+/// closing a transaction nor its limits are worth two more. Only for statements that find a few
+/// rows, or one list, by key: the limit of their time is ours alone ([`Store::patiently`]).
+macro_rules! read {
+    ($store:expr, async |$connection:ident| $body:expr) => {{
+        let store: &$crate::store::Store = $store;
+        let statement = Box::pin($crate::store::outcome(async {
+            let mut connection = store.reader().await?;
+            let $connection: &mut sqlx::PgConnection = &mut connection;
+            Ok($body.await?)
+        }));
+        store.patiently(statement).await
+    }};
+}
+pub(crate) use read;
 
 /// Names the error type of an async block, which has no place to say it.
 pub(crate) fn outcome<T, F: Future<Output = Result<T, StoreError>>>(body: F) -> F {

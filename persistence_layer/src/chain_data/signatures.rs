@@ -9,7 +9,7 @@ use pnl_core::{Address, Chain, TxId};
 
 use crate::convert::{from_bigint, to_bigint};
 use crate::error::StoreError;
-use crate::store::{Store, run};
+use crate::store::{Store, read, run};
 use crate::wallet_tasks::{Lease, add_progress, hold};
 
 /// One signature in the list of an address.
@@ -71,11 +71,12 @@ pub async fn scan(
     chain: Chain,
     address: &Address,
 ) -> Result<Option<AddressScan>, StoreError> {
-    let row = run!(store, "address_scans/get", async |tx| {
-        Ok(sqlx::query_file!("queries/address_scans/get.sql", chain.as_str(), address.as_str())
-            .fetch_optional(tx)
-            .await?)
-    })?;
+    let row = read!(store, async |connection| sqlx::query_file!(
+        "queries/address_scans/get.sql",
+        chain.as_str(),
+        address.as_str()
+    )
+    .fetch_optional(connection))?;
     row.map(|row| {
         Ok(AddressScan {
             covered_until: row.covered_until.as_deref().map(TxId::new),
@@ -139,20 +140,24 @@ pub async fn put_signature_page(
             None => known.pass.saturating_add(1),
         };
         let first_pos = if pass == known.pass { known.next_pos } else { 0 };
-        let new = sqlx::query_file!(
-            "queries/address_signatures/insert.sql",
-            chain,
-            address.as_str(),
-            &ids as &[&str],
-            &slots,
-            &times as &[Option<i64>],
-            &failed,
-            pass,
-            first_pos
-        )
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
+        let new = if page.is_empty() {
+            0
+        } else {
+            sqlx::query_file!(
+                "queries/address_signatures/insert.sql",
+                chain,
+                address.as_str(),
+                &ids as &[&str],
+                &slots,
+                &times as &[Option<i64>],
+                &failed,
+                pass,
+                first_pos
+            )
+            .execute(&mut *tx)
+            .await?
+            .rows_affected()
+        };
         let next_pos = first_pos.saturating_add(i64::try_from(ids.len()).unwrap_or(i64::MAX));
         sqlx::query_file!(
             "queries/address_scans/advance.sql",
@@ -184,16 +189,13 @@ pub async fn signatures(
 ) -> Result<Vec<SignatureRow>, StoreError> {
     // A slot beyond bigint is beyond every stored one.
     let max_slot = i64::try_from(max_slot).unwrap_or(i64::MAX);
-    let rows = run!(store, "address_signatures/list", async |tx| {
-        Ok(sqlx::query_file!(
-            "queries/address_signatures/list.sql",
-            chain.as_str(),
-            address.as_str(),
-            max_slot
-        )
-        .fetch_all(tx)
-        .await?)
-    })?;
+    let rows = read!(store, async |connection| sqlx::query_file!(
+        "queries/address_signatures/list.sql",
+        chain.as_str(),
+        address.as_str(),
+        max_slot
+    )
+    .fetch_all(connection))?;
     rows.into_iter()
         .map(|row| {
             Ok(SignatureRow {

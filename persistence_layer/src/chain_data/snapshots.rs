@@ -4,7 +4,7 @@ use pnl_core::WalletRef;
 
 use crate::convert::{from_bigint, json_text, to_bigint};
 use crate::error::StoreError;
-use crate::store::{Store, run};
+use crate::store::{Store, read, run};
 use crate::wallet_tasks::{Lease, hold};
 
 /// Balances of a wallet, asked at or soon after a pin.
@@ -25,16 +25,13 @@ pub async fn snapshot(
     pin_slot: u64,
 ) -> Result<Option<StoredSnapshot>, StoreError> {
     let pin = to_bigint(pin_slot, "pin slot")?;
-    let row = run!(store, "balance_snapshots/get", async |tx| {
-        Ok(sqlx::query_file!(
-            "queries/balance_snapshots/get.sql",
-            wallet.chain.as_str(),
-            wallet.address.as_str(),
-            pin
-        )
-        .fetch_optional(tx)
-        .await?)
-    })?;
+    let row = read!(store, async |connection| sqlx::query_file!(
+        "queries/balance_snapshots/get.sql",
+        wallet.chain.as_str(),
+        wallet.address.as_str(),
+        pin
+    )
+    .fetch_optional(connection))?;
     row.map(|row| {
         Ok(StoredSnapshot {
             pin_slot,

@@ -7,7 +7,7 @@ use pnl_core::{Chain, RawTransaction, TxId};
 use crate::convert::{from_bigint, to_bigint};
 use crate::error::StoreError;
 use crate::ledgers::{compress, decompress};
-use crate::store::{Store, run};
+use crate::store::{Store, read, run};
 use crate::wallet_tasks::{Lease, add_progress, hold};
 
 /// Those of `ids` that are not stored, in the given order.
@@ -17,15 +17,12 @@ pub async fn missing_transactions(
     ids: &[TxId],
 ) -> Result<Vec<TxId>, StoreError> {
     let ids: Vec<&str> = ids.iter().map(TxId::as_str).collect();
-    let missing = run!(store, "raw_transactions/missing", async |tx| {
-        Ok(sqlx::query_file_scalar!(
-            "queries/raw_transactions/missing.sql",
-            chain.as_str(),
-            &ids as &[&str]
-        )
-        .fetch_all(tx)
-        .await?)
-    })?;
+    let missing = read!(store, async |connection| sqlx::query_file_scalar!(
+        "queries/raw_transactions/missing.sql",
+        chain.as_str(),
+        &ids as &[&str]
+    )
+    .fetch_all(connection))?;
     Ok(missing.iter().map(|id| TxId::new(id)).collect())
 }
 
@@ -94,11 +91,12 @@ pub async fn transactions(
     ids: &[TxId],
 ) -> Result<Vec<RawTransaction>, StoreError> {
     let texts: Vec<&str> = ids.iter().map(TxId::as_str).collect();
-    let rows = run!(store, "raw_transactions/get", async |tx| {
-        Ok(sqlx::query_file!("queries/raw_transactions/get.sql", chain.as_str(), &texts as &[&str])
-            .fetch_all(tx)
-            .await?)
-    })?;
+    let rows = read!(store, async |connection| sqlx::query_file!(
+        "queries/raw_transactions/get.sql",
+        chain.as_str(),
+        &texts as &[&str]
+    )
+    .fetch_all(connection))?;
     let mut stored: HashMap<TxId, RawTransaction> = rows
         .into_iter()
         .map(|row| {
