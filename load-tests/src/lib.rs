@@ -11,6 +11,7 @@
 
 pub mod bench;
 pub mod chain;
+pub mod chaos;
 pub mod faults;
 pub mod node;
 pub mod prices;

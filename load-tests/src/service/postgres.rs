@@ -83,6 +83,14 @@ impl PostgresServer {
         Ok(folder)
     }
 
+    /// Gives a folder to the account of the server.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn hand_over(&self, folder: &Path) -> anyhow::Result<()> {
+        hand_over(folder)
+    }
+
     /// Starts it again on the same port and waits until it takes sessions.
     ///
     /// # Errors
