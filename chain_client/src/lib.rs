@@ -37,5 +37,6 @@ pub use prices::{
 pub use provider_pool::{ProviderConfig, ProviderKind, ProviderPool};
 pub use retry::CallPolicy;
 pub use source::{
-    ProviderState, ProviderStatus, SignatureInfo, Snapshot, TokenAccount, TransactionSource,
+    PageStart, ProviderState, ProviderStatus, SignatureInfo, Snapshot, TokenAccount,
+    TransactionSource,
 };

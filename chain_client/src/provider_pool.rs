@@ -14,7 +14,9 @@ use crate::json_rpc::{Reply, RpcCall};
 use crate::metrics::ClientMetrics;
 use crate::retry::{CallPolicy, Endpoints};
 use crate::solana_rpc::{self as rpc, TOKEN_2022_PROGRAM, TOKEN_PROGRAM};
-use crate::source::{ProviderState, ProviderStatus, SignatureInfo, Snapshot, TransactionSource};
+use crate::source::{
+    PageStart, ProviderState, ProviderStatus, SignatureInfo, Snapshot, TransactionSource,
+};
 
 /// How many slots before the newest one are looked at for a block time. Leaders miss single slots
 /// and short rows of them; a longer row without any time is a node without times.
@@ -184,12 +186,14 @@ impl TransactionSource for ProviderPool {
     async fn signatures(
         &self,
         address: &Address,
-        before: Option<&TxId>,
+        from: Option<&PageStart>,
         until: Option<&TxId>,
     ) -> Result<Vec<SignatureInfo>, SourceError> {
         let newest_seen = self.newest_seen.load(Ordering::Relaxed);
+        let before = from.map(|from| &from.above);
         let call = rpc::get_signatures(address, before, until, newest_seen);
-        self.ask(&call, rpc::read_signatures).await
+        let first = from.map(|from| &from.first);
+        self.ask(&call, |result| rpc::read_signatures(result, first)).await
     }
 
     async fn transaction(&self, id: &TxId) -> Result<RawTransaction, SourceError> {

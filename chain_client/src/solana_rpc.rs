@@ -100,7 +100,11 @@ pub(crate) fn read_balance(result: &RawValue) -> Result<(u64, u64), Failure> {
     Ok((balance.value, balance.context.slot))
 }
 
-pub(crate) fn read_signatures(result: &RawValue) -> Result<Vec<SignatureInfo>, Failure> {
+/// The rows of a page, which must come newest first and begin with `first`, where that is known.
+pub(crate) fn read_signatures(
+    result: &RawValue,
+    first: Option<&TxId>,
+) -> Result<Vec<SignatureInfo>, Failure> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Row {
@@ -114,6 +118,14 @@ pub(crate) fn read_signatures(result: &RawValue) -> Result<Vec<SignatureInfo>, F
     let rows: Vec<Row> = serde_json::from_str(result.get()).map_err(Failure::malformed)?;
     if rows.len() > SIGNATURE_PAGE_LIMIT {
         return Err(Failure::malformed(format!("{} rows in one page", rows.len())));
+    }
+    if !rows.is_sorted_by(|a, b| a.slot >= b.slot) {
+        return Err(Failure::malformed("a page that is not newest first"));
+    }
+    if let Some(first) = first
+        && rows.first().is_none_or(|row| row.signature != first.as_str())
+    {
+        return Err(Failure::malformed(format!("a page that does not begin with {first}")));
     }
     rows.into_iter()
         .map(|row| {
@@ -346,7 +358,7 @@ mod tests {
             json!([{"signature": signature, "slot": slot, "err": {"InstructionError": [0, "x"]},
                 "memo": null, "blockTime": null}])
         };
-        let read = read_signatures(&raw(&row(json!(5), &signature))).unwrap();
+        let read = read_signatures(&raw(&row(json!(5), &signature)), None).unwrap();
         assert_eq!((read[0].slot, read[0].block_time, read[0].failed), (5, None, true));
         for bad in [
             row(json!("5"), &signature),
@@ -355,9 +367,25 @@ mod tests {
             json!([{"signature": signature, "slot": 5, "blockTime": 1}]),
             json!({"value": []}),
         ] {
-            assert!(read_signatures(&raw(&bad)).is_err(), "{bad}");
+            assert!(read_signatures(&raw(&bad), None).is_err(), "{bad}");
         }
-        assert_eq!(read_signatures(&raw(&json!([]))), Ok(vec![]));
+        assert_eq!(read_signatures(&raw(&json!([])), None), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_page_begins_where_the_list_goes_on_and_comes_newest_first() {
+        let signature = |byte: u8| bs58::encode([byte; 64]).into_string();
+        let page = |slots: &[(u8, u64)]| {
+            let rows = slots.iter().map(|(byte, slot)| {
+                json!({"signature": signature(*byte), "slot": slot, "err": null, "blockTime": 1})
+            });
+            raw(&rows.collect())
+        };
+        let first = TxId::new(&signature(1));
+        assert!(read_signatures(&page(&[(1, 9), (2, 9), (3, 7)]), Some(&first)).is_ok());
+        assert!(read_signatures(&page(&[(2, 9), (1, 9)]), Some(&first)).is_err());
+        assert!(read_signatures(&page(&[]), Some(&first)).is_err(), "an end that is none");
+        assert!(read_signatures(&page(&[(1, 9), (2, 10)]), None).is_err());
     }
 
     #[test]

@@ -24,11 +24,12 @@ pub trait TransactionSource: Send + Sync {
     async fn snapshot(&self, wallet: &Address) -> Result<Snapshot, SourceError>;
 
     /// One page of at most [`SIGNATURE_PAGE_LIMIT`] transactions that name `address`, newest first,
-    /// failed ones included. `before` and `until` are exclusive. An empty page is the end.
+    /// failed ones included, down to `until` (exclusive). It begins at the top, or with the row
+    /// `from` names. A shorter page is the end.
     async fn signatures(
         &self,
         address: &Address,
-        before: Option<&TxId>,
+        from: Option<&PageStart>,
         until: Option<&TxId>,
     ) -> Result<Vec<SignatureInfo>, SourceError>;
 
@@ -40,6 +41,19 @@ pub trait TransactionSource: Send + Sync {
 
     /// How the providers are doing, in their configured order.
     fn status(&self) -> Vec<ProviderStatus>;
+}
+
+/// Where a list goes on: two rows that an earlier page has shown, one below the other.
+///
+/// A node that does not know the transaction it shall go on behind answers with an empty page, which
+/// looks like the end of the list. So the next page is asked for from one row further up, and must
+/// begin with the row that is known: a node that knows neither, or has it elsewhere, is found out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PageStart {
+    /// The row above.
+    pub above: TxId,
+    /// The row that the page begins with.
+    pub first: TxId,
 }
 
 /// One row of an address's transaction list.

@@ -11,10 +11,13 @@ use pnl_core::{Address, Chain, TxId};
 use service_runtime::config::WorkerSettings;
 use tokio::sync::Mutex;
 
+use crate::error::StageError;
 use crate::in_flight::InFlight;
 use crate::metrics::Metrics;
 use crate::outage::OutageGates;
 use crate::request::Analysis;
+use crate::room::{Room, Taken};
+use crate::running::StageSign;
 
 /// What the wallets of a process share so as to ask for nothing twice.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +28,8 @@ pub(crate) struct Shared {
     pub lists: InFlight<(Chain, Address)>,
     /// Transactions being fetched.
     pub transactions: InFlight<(Chain, TxId)>,
+    /// What of long histories is in memory.
+    pub room: Room,
 }
 
 /// One attempt: the lease and everything its stages need.
@@ -41,6 +46,10 @@ pub(crate) struct Attempt {
     pub gates: Arc<OutageGates>,
     /// What the other wallets of this process are asking for.
     pub shared: Shared,
+    /// Where the status page reads the stage.
+    pub stage: StageSign,
+    /// Its part of the room for long histories.
+    pub taken: Taken,
     /// Whether anything new was stored since the claim.
     pub progressed: Arc<AtomicBool>,
 }
@@ -54,6 +63,17 @@ impl Attempt {
     /// The wallet's address.
     pub fn wallet(&self) -> &Address {
         &self.lease.wallet.address
+    }
+
+    /// Whether nobody has worked on this task before, so that nothing can be left of it.
+    pub fn is_first(&self) -> bool {
+        self.lease.fence <= 1
+    }
+
+    /// Takes room in memory for a history of so many transactions.
+    pub fn take_room(&self, transactions: usize) -> Result<(), StageError> {
+        let taken = self.shared.room.take(&self.taken, transactions);
+        if taken { Ok(()) } else { Err(StageError::NoRoom) }
     }
 
     /// Notes that a write brought so many new rows.

@@ -26,6 +26,7 @@ use crate::heartbeat::Heartbeat;
 use crate::metrics::Metrics;
 use crate::outage::OutageGates;
 use crate::request::Analysis;
+use crate::room::Taken;
 use crate::running::{Running, Slot, Stop};
 use crate::status::WorkerStatus;
 use crate::watch_state::StateLog;
@@ -113,7 +114,7 @@ impl Worker {
         WorkerStatus::of(
             &self.inner.id,
             self.inner.settings.wallet_permits,
-            self.inner.running.count(),
+            self.inner.running.wallets(),
             self.inner.gates.paused(),
             &self.inner.deps.sources,
         )
@@ -266,7 +267,7 @@ impl Worker {
             span.in_scope(|| tracing::error!("a wallet of a chain without a source was claimed"));
             return;
         };
-        let (registration, stop) = inner.running.register(lease.task_id, lease.fence, claimed);
+        let (registration, stage, stop) = inner.running.register(&lease, claimed);
         let analysis = Analysis::of_batch(&lease.request);
         let readable = analysis.as_ref().map(|_| ()).map_err(ToString::to_string);
         let attempt = Attempt {
@@ -279,6 +280,8 @@ impl Worker {
             metrics: inner.deps.metrics.clone(),
             gates: Arc::clone(&inner.gates),
             shared: inner.shared.clone(),
+            stage,
+            taken: Taken::default(),
             progressed: Arc::new(AtomicBool::new(false)),
             lease,
         };

@@ -64,6 +64,9 @@ pub enum StageError {
     /// The lease belongs to somebody else by now; nothing was written.
     #[error("the lease of the task was lost")]
     LeaseLost,
+    /// Other long wallets fill the memory of this process.
+    #[error("no room for a history of this length now")]
+    NoRoom,
     /// The database is away.
     #[error("the database is not available: {detail}")]
     DatabaseAway {
@@ -91,6 +94,7 @@ impl StageError {
             Self::Contended { .. } => "listing-contended",
             Self::Permanent { code, .. } => code,
             Self::LeaseLost => "lease-lost",
+            Self::NoRoom => "no-room",
             Self::DatabaseAway { .. } => "database-unavailable",
             Self::Storage { .. } => "internal",
         }
@@ -117,7 +121,7 @@ impl StageError {
             Self::Permanent { detail, .. } => {
                 ("The chain endpoint refused the request", detail.clone(), false)
             }
-            Self::LeaseLost | Self::DatabaseAway { .. } | Self::Storage { .. } => {
+            Self::LeaseLost | Self::NoRoom | Self::DatabaseAway { .. } | Self::Storage { .. } => {
                 ("Internal error", "the service could not store its work".to_owned(), true)
             }
         };

@@ -70,6 +70,11 @@ impl OutageGates {
         Self { limit, memory, troubles: Mutex::default(), prices: Mutex::default(), opened }
     }
 
+    /// How long trouble may last.
+    pub const fn limit(&self) -> Duration {
+        self.limit
+    }
+
     /// The chains whose tasks are not to be claimed now.
     pub fn closed(&self) -> Vec<Chain> {
         self.lock()
@@ -224,7 +229,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
     use async_trait::async_trait;
-    use chain_client::{ProviderStatus, SignatureInfo, Snapshot, SourceError};
+    use chain_client::{PageStart, ProviderStatus, SignatureInfo, Snapshot, SourceError};
     use pnl_core::{Address, Pin, RawTransaction, TxId};
 
     use super::*;
@@ -251,7 +256,7 @@ mod tests {
         async fn signatures(
             &self,
             _: &Address,
-            _: Option<&TxId>,
+            _: Option<&PageStart>,
             _: Option<&TxId>,
         ) -> Result<Vec<SignatureInfo>, SourceError> {
             Err(down())

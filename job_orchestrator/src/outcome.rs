@@ -9,12 +9,12 @@
 //! | time limit, something new stored | `continued`: queued at once, free, at most `max_continuations` times |
 //! | time limit, nothing new stored | one attempt, backoff; the last one ends `timed_out` |
 //! | a call that failed all its tries, a transaction the node does not have, an unreadable answer, a list that other processes kept reading | one attempt, backoff; the last one ends `failed` |
-//! | the provider asked to wait | queued after that wait, free |
+//! | the provider asked to wait | queued after that wait, free; past the outage limit without anything new stored `failed` |
 //! | every provider of the chain down | queued, free, the chain pauses; past the outage limit `failed` |
 //! | the price source down | queued, free; past the outage limit `failed` |
 //! | a permanent error, a panic | `failed` at once |
 //! | cancelled | `cancelled` |
-//! | released at shutdown, database away | queued, free |
+//! | released at shutdown, database away, no room in memory beside other long wallets | queued, free |
 //! | lease lost | nothing is written: somebody else holds the task |
 
 use std::time::Duration;
@@ -65,6 +65,9 @@ pub struct RetryRules {
     pub backoff: Duration,
     /// Whether the outage of the chain, or of the price source, has lasted longer than the limit.
     pub outage_limit_passed: bool,
+    /// Whether the wallet was put off by its provider, and nothing but put off, for longer than the
+    /// same limit.
+    pub throttle_limit_passed: bool,
 }
 
 /// What becomes of the task.
@@ -86,6 +89,9 @@ const OUTAGE_DELAY: Duration = Duration::from_secs(1);
 const PRICES_DELAY: Duration = Duration::from_secs(15);
 /// Wait of a task that the database refused, so that a sick database is not hammered.
 const DATABASE_DELAY: Duration = Duration::from_secs(2);
+
+/// Wait of a task that found no room: the long wallets before it take a while.
+const ROOM_DELAY: Duration = Duration::from_secs(10);
 
 /// Looks up the row of the table. `jitter` in 0..=1000 spreads the backoff by up to a quarter.
 pub fn decide(end: &AttemptEnd, spent: Spent, rules: &RetryRules, jitter: u32) -> Decision {
@@ -117,6 +123,9 @@ pub fn decide(end: &AttemptEnd, spent: Spent, rules: &RetryRules, jitter: u32) -
             retryable: false,
         }),
         AttemptEnd::Failed(error) => match error {
+            StageError::RateLimited { .. } if rules.throttle_limit_passed => {
+                ended(error.to_task_error())
+            }
             StageError::RateLimited { retry_after } => {
                 let delay = (*retry_after).max(THROTTLE_FLOOR);
                 free(delay, WaitReason::ProviderThrottled, Some(error.to_task_error()))
@@ -132,6 +141,7 @@ pub fn decide(end: &AttemptEnd, spent: Spent, rules: &RetryRules, jitter: u32) -
                 free(PRICES_DELAY, WaitReason::Outage, Some(error.to_task_error()))
             }
             StageError::DatabaseAway { .. } => free(DATABASE_DELAY, WaitReason::Released, None),
+            StageError::NoRoom => free(ROOM_DELAY, WaitReason::Released, None),
             StageError::Permanent { .. } => ended(error.to_task_error()),
             StageError::Transient { .. }
             | StageError::TransactionNotFound { .. }
@@ -196,6 +206,7 @@ mod tests {
         max_continuations: 2,
         backoff: Duration::from_secs(5),
         outage_limit_passed: false,
+        throttle_limit_passed: false,
     };
     const FRESH: Spent = Spent { attempts: 0, continuations: 0 };
     const LIMIT: Duration = Duration::from_secs(180);
@@ -296,6 +307,14 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_was_only_ever_throttled_ends_past_the_limit() {
+        let retry_after = Duration::from_secs(9);
+        let throttled = AttemptEnd::Failed(StageError::RateLimited { retry_after });
+        let passed = RetryRules { throttle_limit_passed: true, ..RULES };
+        assert_eq!(end(throttled, FRESH, &passed), (EndState::Failed, code("provider-throttled")));
+    }
+
+    #[test]
     fn an_outage_is_free_until_its_limit_and_then_ends_the_task() {
         let outage = || AttemptEnd::Failed(StageError::Outage { detail: "refused".to_owned() });
         let last = Spent { attempts: 2, continuations: 0 };
@@ -332,6 +351,8 @@ mod tests {
         let away = AttemptEnd::Failed(StageError::DatabaseAway { detail: "refused".to_owned() });
         let (_, reason, costs, _) = requeue(away, FRESH);
         assert_eq!((reason, costs), (WaitReason::Released, false));
+        let crowded = AttemptEnd::Failed(StageError::NoRoom);
+        assert_eq!(requeue(crowded, FRESH), (ROOM_DELAY, WaitReason::Released, false, None));
     }
 
     #[test]

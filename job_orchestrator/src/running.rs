@@ -2,11 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use persistence_layer::wallet_tasks::Lease;
+use pnl_core::WalletRef;
 use prometheus::IntGauge;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
+
+use crate::metrics::Stage;
 
 /// Why a wallet's work is stopped from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +59,43 @@ impl Drop for Slot {
     }
 }
 
+/// Where a wallet stands, for the status page.
+#[derive(Debug, Clone)]
+pub(crate) struct StageSign(Arc<Mutex<(Option<Stage>, SystemTime)>>);
+
+impl StageSign {
+    fn new() -> Self {
+        Self(Arc::new(Mutex::new((None, SystemTime::now()))))
+    }
+
+    /// The wallet begins with a stage.
+    pub fn enter(&self, stage: Stage) {
+        let mut sign = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if sign.0 != Some(stage) {
+            *sign = (Some(stage), SystemTime::now());
+        }
+    }
+
+    fn read(&self) -> (Option<Stage>, SystemTime) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A wallet that is being worked on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningWallet {
+    /// Its task.
+    pub task_id: i64,
+    /// The wallet.
+    pub wallet: WalletRef,
+    /// Since when this process works on it.
+    pub claimed: SystemTime,
+    /// What it is doing; `None` before it begins.
+    pub stage: Option<Stage>,
+    /// Since when.
+    pub since: SystemTime,
+}
+
 /// The leases of this process.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Running(Arc<Mutex<HashMap<i64, Entry>>>);
@@ -62,6 +103,9 @@ pub(crate) struct Running(Arc<Mutex<HashMap<i64, Entry>>>);
 #[derive(Debug)]
 struct Entry {
     fence: i64,
+    wallet: WalletRef,
+    claimed: SystemTime,
+    stage: StageSign,
     renewed: Instant,
     stop: watch::Sender<Option<Stop>>,
 }
@@ -86,20 +130,44 @@ impl Drop for Registration {
 
 impl Running {
     /// Puts a lease claimed at `claimed` on the list.
-    pub fn register(&self, task: i64, fence: i64, claimed: Instant) -> (Registration, StopSignal) {
+    pub fn register(
+        &self,
+        lease: &Lease,
+        claimed: Instant,
+    ) -> (Registration, StageSign, StopSignal) {
+        let (task, fence, wallet) = (lease.task_id, lease.fence, lease.wallet.clone());
         let (stop, signal) = watch::channel(None);
-        self.lock().insert(task, Entry { fence, renewed: claimed, stop });
-        (Registration { running: self.clone(), task, fence }, StopSignal(signal))
+        let stage = StageSign::new();
+        let entry = Entry {
+            fence,
+            wallet,
+            claimed: SystemTime::now(),
+            stage: stage.clone(),
+            renewed: claimed,
+            stop,
+        };
+        self.lock().insert(task, entry);
+        (Registration { running: self.clone(), task, fence }, stage, StopSignal(signal))
+    }
+
+    /// The wallets that are worked on, the longest first.
+    pub fn wallets(&self) -> Vec<RunningWallet> {
+        let mut wallets: Vec<RunningWallet> = self
+            .lock()
+            .iter()
+            .map(|(task, entry)| {
+                let (stage, since) = entry.stage.read();
+                let (wallet, claimed) = (entry.wallet.clone(), entry.claimed);
+                RunningWallet { task_id: *task, wallet, claimed, stage, since }
+            })
+            .collect();
+        wallets.sort_by_key(|wallet| (wallet.claimed, wallet.task_id));
+        wallets
     }
 
     /// Task and fence of each lease.
     pub fn leases(&self) -> Vec<(i64, i64)> {
         self.lock().iter().map(|(task, entry)| (*task, entry.fence)).collect()
-    }
-
-    /// How many wallets are worked on.
-    pub fn count(&self) -> usize {
-        self.lock().len()
     }
 
     /// The leases `renewed` were extended by a heartbeat that began at `at`.
@@ -157,15 +225,40 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
+    use persistence_layer::batches::BatchId;
+    use persistence_layer::wallet_tasks::WorkerId;
+    use pnl_core::{Address, Chain};
+
     use super::*;
 
     const LEASE: Duration = Duration::from_secs(30);
 
+    fn lease(task_id: i64, fence: i64) -> Lease {
+        Lease {
+            task_id,
+            fence,
+            batch: BatchId::generate(),
+            wallet: WalletRef {
+                chain: Chain::Solana,
+                address: Address::from_chain_data(&format!("w{task_id}")),
+            },
+            ordinal: 0,
+            trace_id: String::new(),
+            request: serde_json::Value::Null,
+            pin: None,
+            attempts: 0,
+            continuations: 0,
+            takeovers: 0,
+            throttled_for: None,
+            worker: WorkerId::generate(),
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_lease_that_was_not_renewed_for_its_length_is_stopped_once() {
         let running = Running::default();
-        let (_kept, _signal) = running.register(1, 7, Instant::now());
-        let (_lapsing, mut signal) = running.register(2, 9, Instant::now());
+        let (_kept, _, _signal) = running.register(&lease(1, 7), Instant::now());
+        let (_lapsing, _, mut signal) = running.register(&lease(2, 9), Instant::now());
         tokio::time::sleep(LEASE / 2).await;
         running.renewed(&[(1, 7), (2, 8)], Instant::now());
         tokio::time::sleep(LEASE / 2).await;
@@ -177,7 +270,7 @@ mod tests {
     #[tokio::test]
     async fn the_first_order_to_stop_stands() {
         let running = Running::default();
-        let (_registration, mut signal) = running.register(1, 1, Instant::now());
+        let (_registration, _, mut signal) = running.register(&lease(1, 1), Instant::now());
         running.stop(1, 1, Stop::Cancelled);
         running.stop_all(Stop::Released);
         assert_eq!(signal.wait().await, Stop::Cancelled);
@@ -186,8 +279,8 @@ mod tests {
     #[tokio::test]
     async fn a_late_word_about_an_old_lease_does_not_stop_the_new_one() {
         let running = Running::default();
-        let (_old, _signal) = running.register(1, 1, Instant::now());
-        let (_new, mut signal) = running.register(1, 2, Instant::now());
+        let (_old, _, _signal) = running.register(&lease(1, 1), Instant::now());
+        let (_new, _, mut signal) = running.register(&lease(1, 2), Instant::now());
         running.stop(1, 1, Stop::LeaseLost);
         running.stop(1, 2, Stop::Cancelled);
         assert_eq!(signal.wait().await, Stop::Cancelled);
@@ -196,11 +289,23 @@ mod tests {
     #[tokio::test]
     async fn an_ended_work_does_not_take_a_later_lease_off_the_list() {
         let running = Running::default();
-        let (old, _signal) = running.register(1, 1, Instant::now());
-        let (new, _signal) = running.register(1, 2, Instant::now());
+        let (old, _, _signal) = running.register(&lease(1, 1), Instant::now());
+        let (new, _, _signal) = running.register(&lease(1, 2), Instant::now());
         drop(old);
         assert_eq!(running.leases(), [(1, 2)]);
         drop(new);
-        assert_eq!(running.count(), 0);
+        assert!(running.leases().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_wallets_are_shown_with_their_stages() {
+        let running = Running::default();
+        let (_kept, sign, _signal) = running.register(&lease(3, 1), Instant::now());
+        assert_eq!(running.wallets()[0].stage, None);
+        sign.enter(Stage::Fetch);
+        let shown = running.wallets().remove(0);
+        assert_eq!((shown.task_id, shown.stage), (3, Some(Stage::Fetch)));
+        sign.enter(Stage::Fetch);
+        assert_eq!(running.wallets()[0].since, shown.since, "the stage goes on");
     }
 }

@@ -8,6 +8,7 @@ use persistence_layer::wallet_tasks::WorkerId;
 use pnl_core::Chain;
 
 use crate::outage::PausedChain;
+pub use crate::running::RunningWallet;
 
 /// A snapshot of the worker of this process.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct WorkerStatus {
     pub slots: u32,
     /// Slots in use.
     pub slots_in_use: u32,
+    /// What they are used for, the longest first.
+    pub running: Vec<RunningWallet>,
     /// Chains whose wallets wait for their providers.
     pub paused: Vec<PausedChain>,
     /// The providers of each chain, in their configured order.
@@ -28,14 +31,15 @@ impl WorkerStatus {
     pub(crate) fn of(
         worker: &WorkerId,
         slots: u32,
-        running: usize,
+        running: Vec<RunningWallet>,
         paused: Vec<PausedChain>,
         sources: &BTreeMap<Chain, Arc<dyn TransactionSource>>,
     ) -> Self {
         Self {
             worker: worker.to_string(),
             slots,
-            slots_in_use: u32::try_from(running).unwrap_or(u32::MAX),
+            slots_in_use: u32::try_from(running.len()).unwrap_or(u32::MAX),
+            running,
             paused,
             providers: sources.iter().map(|(chain, source)| (*chain, source.status())).collect(),
         }

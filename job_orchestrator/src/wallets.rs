@@ -5,19 +5,21 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
-use futures::Stream;
+use chrono::SecondsFormat;
+use futures::{Stream, StreamExt};
 use persistence_layer::ledgers::{self, CurrentLedger};
 use persistence_layer::{Store, StoreError};
 use pnl_core::document::{EventJson, ExportHead};
 use pnl_core::ledger::{LedgerError, LedgerEvent, LedgerRules};
-use pnl_core::report::{Coverage, History, ReportError, ReportInput, WalletPnl};
-use pnl_core::{Chain, Engine, EngineError, Method, Options, Pin, WalletRef, Window};
+use pnl_core::report::{Coverage, History, ReportError};
+use pnl_core::{Chain, Engine, EngineError, Method, Options, Pin, WalletRef};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::attempt::compute;
+use crate::pnl_document::PnlDocument;
+use crate::stages::replay::{self, ReplayError, lines};
 
 /// Which records come with a wallet's result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -49,6 +51,16 @@ pub enum WalletsError {
     /// The ledger was replaced since the cursor was given.
     #[error("the ledger was replaced by a newer one; begin again without a cursor")]
     CursorExpired,
+}
+
+impl From<ReplayError> for WalletsError {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Corrupt(detail) => Self::Corrupt(detail),
+            ReplayError::Ledger(error) => Self::Ledger(error),
+            ReplayError::Engine(error) => Self::Engine(error),
+        }
+    }
 }
 
 impl WalletsError {
@@ -110,8 +122,9 @@ impl Wallets {
         Self { store, rules }
     }
 
-    /// The wallet's result by `method` over its full history; `None` when no ledger of it is
-    /// stored. Also when the result was stored.
+    /// The wallet's result by `method` over its full history, with the records asked for and the time
+    /// at which its ledger was made (`analyzed_at`), in pieces; `None` when no ledger of it is stored.
+    /// The pieces joined are one JSON object.
     ///
     /// # Errors
     /// [`WalletsError`].
@@ -120,28 +133,28 @@ impl Wallets {
         wallet: &WalletRef,
         method: Method,
         include: Include,
-    ) -> Result<Option<(WalletPnl, DateTime<Utc>)>, WalletsError> {
+    ) -> Result<Option<impl Stream<Item = Result<String, WalletsError>> + use<>>, WalletsError>
+    {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
-        let created_at = reader.ledger.created_at;
+        let created_at = reader.ledger.created_at.to_rfc3339_opts(SecondsFormat::Millis, true);
         let mut engine = Engine::new(method, self.options(wallet.chain))?;
         let mut seq = 0;
         for no in 0..reader.ledger.head.chunks {
             let chunk = reader.chunk(no).await?;
-            (engine, seq) = compute(move || apply(engine, seq, &chunk)).await?;
+            (engine, seq) = compute(move || replay::apply(engine, seq, &chunk)).await?;
         }
         let history = reader.history;
-        compute(move || {
+        let (history, outcome) = compute(move || {
             let outcome = engine.finish(Some(&history.prices))?;
-            let input = ReportInput {
-                history: &history,
-                outcome: &outcome,
-                window: Window::ALL,
-                transactions: history.facts.transactions,
-            };
-            let pnl = WalletPnl::build(input, include.lots, include.disposals)?;
-            Ok(Some((pnl, created_at)))
+            Ok::<_, WalletsError>((history, outcome))
         })
-        .await
+        .await?;
+        let closing = serde_json::json!({ "analyzed_at": created_at });
+        let document = PnlDocument::new(history, outcome, include, &closing);
+        // What can fail fails here, before anything is sent.
+        let Some((head, document)) = document.piece().await? else { return Ok(None) };
+        let head = futures::stream::once(async move { Ok(head) });
+        Ok(Some(head.chain(futures::stream::try_unfold(document, PnlDocument::piece))))
     }
 
     /// A page of at most `limit` events behind `after`; `None` when no ledger of the wallet is
@@ -278,7 +291,7 @@ impl OracleDocument {
     fn events(&mut self, chunk: &[u8]) -> Result<String, WalletsError> {
         let mut text = String::new();
         for line in lines(chunk)? {
-            let row: LedgerEvent = serde_json::from_str(line).map_err(corrupt)?;
+            let row = replay::event(line)?;
             match row.to_event(self.seq)? {
                 Some(event) => {
                     if self.seq > self.excluded.len() as u64 {
@@ -294,21 +307,6 @@ impl OracleDocument {
         }
         Ok(text)
     }
-}
-
-fn apply(mut engine: Engine, mut seq: u64, chunk: &[u8]) -> Result<(Engine, u64), WalletsError> {
-    for line in lines(chunk)? {
-        let row: LedgerEvent = serde_json::from_str(line).map_err(corrupt)?;
-        if let Some(event) = row.to_event(seq)? {
-            engine.apply(&event)?;
-        }
-        seq += 1;
-    }
-    Ok((engine, seq))
-}
-
-fn lines(chunk: &[u8]) -> Result<impl Iterator<Item = &str>, WalletsError> {
-    Ok(std::str::from_utf8(chunk).map_err(corrupt)?.lines())
 }
 
 fn corrupt(error: impl std::fmt::Display) -> WalletsError {

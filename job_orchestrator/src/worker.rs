@@ -83,12 +83,23 @@ async fn work(attempt: &Attempt, calls: &CallCounter) -> Result<(), AttemptEnd> 
 
 async fn stages(attempt: &Attempt, calls: &CallCounter) -> Result<(), StageError> {
     let pin = staged(attempt, Stage::Pin, stages::pin::run(attempt)).await?;
-    let fetched = staged(attempt, Stage::Fetch, stages::fetch::run(attempt, pin)).await?;
-    let ordered = staged(attempt, Stage::Order, stages::history::run(attempt, fetched)).await?;
-    let books = staged(attempt, Stage::Ledger, stages::ledger::run(attempt, &ordered)).await?;
+    let balances = stages::fetch::balances(attempt, pin);
+    let balances = staged(attempt, Stage::Fetch, balances).await?;
+    let (snapshot, plan) = match stages::plan::earlier(attempt, pin).await? {
+        Some(plan) => (balances.snapshot, plan),
+        None => {
+            let fetch = stages::fetch::run(attempt, pin, balances);
+            let (snapshot, fetched) = staged(attempt, Stage::Fetch, fetch).await?;
+            let order = stages::history::run(attempt, pin, fetched);
+            (snapshot, staged(attempt, Stage::Order, order).await?)
+        }
+    };
+    let ledger = stages::ledger::run(attempt, pin, &plan);
+    let books = staged(attempt, Stage::Ledger, ledger).await?;
     let finish = async {
         let by_method = || serde_json::to_value(calls.by_method());
-        let finished = stages::finish::run(attempt, pin, ordered, books, by_method).await?;
+        let finished =
+            stages::finish::run(attempt, pin, &snapshot, &plan.head, books, by_method).await?;
         Ok(wallet_tasks::finish(&attempt.store, &attempt.lease, &finished).await?)
     };
     staged(attempt, Stage::Finish, finish).await
@@ -101,6 +112,7 @@ async fn staged<T>(
     work: impl Future<Output = Result<T, StageError>>,
 ) -> Result<T, StageError> {
     let _timer = attempt.metrics.stage(stage);
+    attempt.stage.enter(stage);
     work.instrument(tracing::info_span!("stage", stage = stage.as_str())).await
 }
 
@@ -117,6 +129,8 @@ async fn settle(attempt: &Attempt, end: &AttemptEnd, seconds: f64) {
         max_continuations: attempt.settings.max_continuations,
         backoff: Duration::from_secs(attempt.settings.backoff_seconds),
         outage_limit_passed,
+        throttle_limit_passed: !attempt.progressed.load(Ordering::Relaxed)
+            && attempt.lease.throttled_for.is_some_and(|waited| waited >= gates.limit()),
     };
     let spent =
         Spent { attempts: attempt.lease.attempts, continuations: attempt.lease.continuations };

@@ -101,10 +101,11 @@ const QUERY_CANCELED: &str = "57014";
 /// Whether an SQLSTATE means "not now" rather than "not this".
 ///
 /// 08 connection, 40 rolled back, 53 out of disk, memory or connections, 57P server stopping or
-/// starting, 58 system error, 25006 read-only (a primary that became a replica), 55P03 lock.
+/// starting, 58 system error, 25006 read-only (a primary that became a replica), 25P03 and 25P04 a
+/// transaction that the server ended because we stood still in it, 55P03 lock.
 fn is_passing(state: &str) -> bool {
     ["08", "40", "53", "57P", "58"].iter().any(|class| state.starts_with(class))
-        || matches!(state, "25006" | "55P03")
+        || matches!(state, "25006" | "25P03" | "25P04" | "55P03")
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -143,9 +144,10 @@ mod tests {
 
     #[test]
     fn sqlstates_that_pass_are_told_from_those_that_stay() {
-        for passing in
-            ["08006", "40001", "40P01", "53100", "53300", "57P01", "57P03", "58030", "25006"]
-        {
+        for passing in [
+            "08006", "40001", "40P01", "53100", "53300", "57P01", "57P03", "58030", "25006",
+            "25P03",
+        ] {
             assert!(is_passing(passing), "{passing}");
         }
         for staying in ["23505", "23514", "42P01", "22003", "25001"] {

@@ -2,7 +2,8 @@
 //!
 //! Chunks are written under a lease while a ledger is built. [`crate::wallet_tasks::finish`] makes
 //! it the current one; the one before stays readable for some minutes, for readers under way. What
-//! an attempt leaves unfinished is removed when it ends, or by the sweep when its worker died.
+//! an attempt leaves unfinished is removed when it ends, or by the sweep when its worker died, unless
+//! the next attempt can go on with it ([`crate::wallet_work`]).
 
 use std::time::Duration;
 
@@ -188,7 +189,16 @@ pub(crate) async fn complete(
     Ok(())
 }
 
-/// Removes what was built under `lease` and did not become current.
+/// Removes what was built for the task and no later attempt can go on with.
+pub(crate) async fn discard_unkept(tx: &mut PgConnection, lease: &Lease) -> Result<(), StoreError> {
+    let chain = lease.wallet.chain.as_str();
+    sqlx::query_file!("queries/ledgers/discard_unkept.sql", chain, lease.task_id)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Removes what was built for the task and did not become current.
 pub(crate) async fn discard_unfinished(
     tx: &mut PgConnection,
     lease: &Lease,
@@ -213,7 +223,8 @@ pub(crate) async fn remove_stale(store: &Store) -> Result<(), StoreError> {
     })
 }
 
-async fn begin_building(
+/// Notes that a ledger is being built under this lease.
+pub(crate) async fn begin_building(
     tx: &mut PgConnection,
     lease: &Lease,
     ledger_id: Uuid,

@@ -7,8 +7,10 @@
 //! - [`batches`]: submit under admission, status, cancel, retry;
 //! - [`wallet_tasks`]: the job queue - claim, heartbeat, end, sweep;
 //! - [`chain_data`]: signature lists, raw transactions, balance snapshots;
+//! - [`wallet_work`]: what an attempt at a long wallet leaves for the next one;
 //! - [`prices`], [`ledgers`], [`results`]: what is computed from them;
-//! - [`redis`]: the connection to Redis; [`server`]: what the database server says of itself;
+//! - [`redis`], [`redis_monitor`]: the connection to Redis, and whether it is there;
+//! - [`server`]: what the database server says of itself;
 //! - [`metrics`]: what the pool and the transactions report.
 //!
 //! # Through a connection pooler
@@ -30,6 +32,7 @@ pub mod metrics;
 #[cfg(feature = "queries")]
 pub mod prices;
 pub mod redis;
+pub mod redis_monitor;
 #[cfg(feature = "queries")]
 pub mod results;
 pub mod schema;
@@ -41,6 +44,8 @@ pub mod test_util;
 pub mod wakeups;
 #[cfg(feature = "queries")]
 pub mod wallet_tasks;
+#[cfg(feature = "queries")]
+pub mod wallet_work;
 
 pub use error::StoreError;
 pub use settings::{Judgement, ServerBudget, StoreSettings};

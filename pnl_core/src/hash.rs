@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
+use sha2::digest::common::hazmat::{SerializableState, SerializedState};
 use sha2::{Digest, Sha256};
 
 use crate::asset::AssetId;
@@ -35,11 +36,21 @@ impl InputHasher {
         add_line(&mut self.0, tx);
     }
 
+    /// Where the hash stands, in hex: what [`Self::resume`] goes on from.
+    pub fn state(&self) -> String {
+        save(&self.0)
+    }
+
+    /// Goes on where [`Self::state`] was taken; `None` when it was not.
+    pub fn resume(state: &str) -> Option<Self> {
+        restore(state).map(Self)
+    }
+
     /// The hash with everything added so far.
     pub fn finish(&self, parser_version: &str, pin: &Pin) -> String {
         let mut hasher = self.0.clone();
         add_line(&mut hasher, &(parser_version, ENGINE_VERSION, pin));
-        hex(hasher)
+        hex(&hasher.finalize())
     }
 }
 
@@ -58,9 +69,19 @@ impl PriceSetHasher {
         add_line(&mut self.0, &(asset, quote.price_time, quote.price, &quote.source));
     }
 
+    /// Where the hash stands, in hex: what [`Self::resume`] goes on from.
+    pub fn state(&self) -> String {
+        save(&self.0)
+    }
+
+    /// Goes on where [`Self::state`] was taken; `None` when it was not.
+    pub fn resume(state: &str) -> Option<Self> {
+        restore(state).map(Self)
+    }
+
     /// The hash of the prices so far.
     pub fn finish(&self) -> String {
-        hex(self.0.clone())
+        hex(&self.0.clone().finalize())
     }
 }
 
@@ -76,9 +97,51 @@ fn add_line(hasher: &mut Sha256, value: &impl Serialize) {
     hasher.update(b"\n");
 }
 
-fn hex(hasher: Sha256) -> String {
-    hasher.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing to a string cannot fail");
         text
     })
+}
+
+fn save(hasher: &Sha256) -> String {
+    hex(&hasher.serialize())
+}
+
+fn restore(text: &str) -> Option<Sha256> {
+    let mut state = SerializedState::<Sha256>::default();
+    if !text.is_ascii() || text.len() != state.len() * 2 {
+        return None;
+    }
+    for (place, byte) in state.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[place * 2..place * 2 + 2], 16).ok()?;
+    }
+    Sha256::deserialize(&state).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_goes_on_where_it_stood() {
+        let asset = AssetId::native();
+        let quote = |price: &str| PriceQuote {
+            price: price.parse().unwrap(),
+            price_time: 7,
+            rank: crate::price::PriceRank::NativeHour,
+            source: "csv".into(),
+        };
+        let mut whole = PriceSetHasher::new();
+        for step in 0..40 {
+            let mut resumed = PriceSetHasher::resume(&whole.state()).unwrap();
+            assert_eq!(resumed.finish(), whole.finish());
+            for hasher in [&mut whole, &mut resumed] {
+                hasher.add(&asset, &quote(&format!("{step}.5")));
+            }
+            assert_eq!(resumed.finish(), whole.finish(), "step {step}");
+        }
+        assert!(PriceSetHasher::resume("").is_none());
+        assert!(PriceSetHasher::resume(&"zz".repeat(whole.state().len() / 2)).is_none());
+    }
 }

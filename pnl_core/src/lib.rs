@@ -41,6 +41,7 @@ pub use amount::{AmountError, RawAmount, RawDelta, Usd, UsdPrice};
 pub use asset::AssetId;
 pub use chain::{Address, Chain, Pin, TxId, WalletRef};
 pub use engine::{Engine, EngineError, Options, Outcome, Window};
+pub use hash::ENGINE_VERSION;
 pub use method::Method;
 pub use movement::{TxKind, TxStatus, WalletTransaction};
 pub use price::{PriceBook, PriceQuote, PriceRank};

@@ -5,7 +5,7 @@ mod ledger_support;
 use ledger_support::*;
 use pnl_core::engine::Window;
 use pnl_core::ledger::LedgerError;
-use pnl_core::movement::{TxKind, TxStatus};
+use pnl_core::movement::{TxKind, TxStatus, WalletTransaction};
 use pnl_core::{Address, AssetId, Chain, RawAmount};
 
 /// 5,000 lamports * 100 USD / 1e9 = 0.0005 USD.
@@ -376,10 +376,44 @@ fn time_never_runs_backwards_and_prices_are_asked_at_that_time() {
     assert_eq!(booked, expected);
     assert_eq!(ledger.facts().missing_block_time, 2);
     // Half-open: four are at or after NOON + 10, one of them at NOON + 11.
-    let count = |from, to| ledger.transactions_in(&Window { from, to });
+    let count = |from, to| {
+        let mut ledger = builder_of(Window { from, to });
+        for line in &lines {
+            ledger.push(line, &FixedBook::sol_at_100()).unwrap();
+        }
+        ledger.transactions_in_window()
+    };
     assert_eq!(count(None, None), 5);
     assert_eq!(count(Some(NOON + 10), Some(NOON + 11)), 3);
     assert_eq!(count(Some(NOON + 11), None), 1);
+}
+
+#[test]
+fn a_ledger_that_goes_on_from_a_stored_state_is_the_one_that_was_never_interrupted() {
+    let book = FixedBook::sol_at_100();
+    let lines: Vec<WalletTransaction> = (0..12i64)
+        .map(|n| {
+            let line = line(&format!("t{n}")).at(NOON + n * 60).fee(FEE);
+            let line = if n % 3 == 0 { line.unexplained("X", n + 1) } else { line };
+            line.with(|tx| {
+                tx.rent = if n % 2 == 0 { "-2039280" } else { "2039280" }.parse().unwrap()
+            })
+        })
+        .collect();
+    let window = Window { from: Some(NOON + 120), to: Some(NOON + 500) };
+    let mut whole = builder_of(window);
+    let mut interrupted = builder_of(window);
+    for line in &lines {
+        let text = serde_json::to_string(&interrupted.state()).unwrap();
+        let state = serde_json::from_str(&text).unwrap();
+        interrupted = builder_of(window).resume(state).unwrap();
+        assert_eq!(interrupted.push(line, &book), whole.push(line, &book));
+        assert_eq!(interrupted.state(), whole.state());
+    }
+    let pin = pnl_core::Pin { block: 99, block_time: NOON + 9_000 };
+    assert_eq!(interrupted.input_hash("p", &pin), whole.input_hash("p", &pin));
+    assert_eq!(interrupted.price_set_hash(), whole.price_set_hash());
+    assert_eq!(interrupted.transactions_in_window(), 7);
 }
 
 #[test]

@@ -6,10 +6,9 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use chrono::{DateTime, Utc};
-use futures::TryStreamExt;
+use futures::{Stream, TryStreamExt};
 use job_orchestrator::wallets::{Include, LedgerCursor, WalletsError};
-use pnl_core::report::{Coverage, WalletPnl};
+use pnl_core::report::Coverage;
 use pnl_core::{Address, Chain, Method, WalletRef};
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -18,19 +17,11 @@ use crate::app::AppState;
 use crate::cursor;
 use crate::dto::batch::unknown_method;
 use crate::dto::job::PinView;
-use crate::dto::time::rfc3339;
 use crate::error::{ApiError, FieldErrors};
 use crate::extract::{Params, Segment, check_accept};
 use crate::handlers::fresh_json;
 use crate::json::shown;
 use crate::problems;
-
-#[derive(Serialize)]
-struct PnlView {
-    #[serde(flatten)]
-    pnl: WalletPnl,
-    analyzed_at: String,
-}
 
 /// `GET /api/v2/wallets/{wallet}/pnl`
 pub async fn pnl(
@@ -45,9 +36,8 @@ pub async fn pnl(
     let include = include(&mut params);
     params.finish()?;
     let wallet = wallet_ref(chain, &wallet)?;
-    let found = app.wallets.pnl(&wallet, method, include).await?;
-    let (pnl, analyzed_at): (WalletPnl, DateTime<Utc>) = found.ok_or_else(|| unknown(&wallet))?;
-    Ok(fresh_json(&PnlView { pnl, analyzed_at: rfc3339(analyzed_at) }))
+    let pieces = app.wallets.pnl(&wallet, method, include).await?;
+    Ok(streamed(pieces.ok_or_else(|| unknown(&wallet))?))
 }
 
 /// Form of the ledger.
@@ -138,16 +128,20 @@ async fn document(
     method: Method,
 ) -> Result<Response, ApiError> {
     let pieces = app.wallets.oracle_document(wallet, method).await?;
-    let pieces = pieces.ok_or_else(|| unknown(wallet))?;
+    Ok(streamed(pieces.ok_or_else(|| unknown(wallet))?))
+}
+
+/// A JSON document that is sent as it is made.
+fn streamed(pieces: impl Stream<Item = Result<String, WalletsError>> + Send + 'static) -> Response {
     let pieces = pieces.map_ok(Bytes::from).map_err(|error| {
-        tracing::error!(%error, code = error.code(), "a ledger document was aborted");
+        tracing::error!(%error, code = error.code(), "a document of a wallet was aborted");
         io::Error::other("the document failed")
     });
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    Ok((headers, Body::from_stream(pieces)).into_response())
+    (headers, Body::from_stream(pieces)).into_response()
 }
 
 fn chain(params: &mut Params) -> Option<Chain> {

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use chain_client::{
-    CallPolicy, ProviderConfig, ProviderKind, ProviderPool, ProviderState, SetupError, SourceError,
-    TransactionSource,
+    CallPolicy, PageStart, ProviderConfig, ProviderKind, ProviderPool, ProviderState, SetupError,
+    SourceError, TransactionSource,
 };
-use load_tests::{FaultKind, Faults, RecordedChain};
-use pnl_core::Chain;
+use load_tests::{FaultKind, Faults, RecordedChain, SyntheticPlan};
+use pnl_core::{Address, Chain};
 
 use crate::support::{
     demo_node, hasty, metrics, node, pool, provider, requests, transaction_id, wallet,
@@ -45,6 +45,31 @@ async fn whatever_the_first_provider_does_the_second_answers() {
         assert!(raw.is_ok(), "{faults:?}: {raw:?}");
         assert_eq!(requests(&one), 1, "{faults:?}");
     }
+}
+
+/// Both are equally new; the second has never heard of the wallet.
+#[tokio::test]
+async fn a_node_that_does_not_know_the_list_cannot_end_it() {
+    let made = |seed| {
+        let plan = SyntheticPlan { transactions_each: 1_500, seed, ..SyntheticPlan::default() };
+        RecordedChain::synthetic(plan)
+    };
+    let (one, other) = (node(made(1)).await, node(made(2)).await);
+    let wallet = Address::from_chain_data(&one.chain().synthetic_wallets()[0]);
+    let pool = pool(&[&one, &other], hasty());
+    let page = pool.signatures(&wallet, None, None).await.unwrap();
+    assert_eq!(page.len(), 1_000);
+    let [.., above, first] = &page[..] else { panic!("a full page") };
+    let from = PageStart { above: above.tx_id.clone(), first: first.tx_id.clone() };
+
+    one.set_faults(Faults { down: true, ..Faults::default() });
+    let error = pool.signatures(&wallet, Some(&from), None).await.unwrap_err();
+    assert!(requests(&other) > 0, "it was asked");
+    assert!(error.to_string().contains("does not begin with"), "{error}");
+
+    one.set_faults(Faults::default());
+    let rest = pool.signatures(&wallet, Some(&from), None).await.unwrap();
+    assert_eq!((rest.len(), &rest[0].tx_id), (501, &first.tx_id));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chain_client::{CallCounter, SourceError, TransactionSource};
+use chain_client::{CallCounter, PageStart, SignatureInfo, SourceError, TransactionSource};
 use load_tests::{RecordedChain, SyntheticPlan};
 use pnl_core::{Address, RawAmount, TxId};
 
@@ -78,24 +78,32 @@ async fn a_long_list_is_walked_page_by_page_in_both_directions() {
     let address = Address::from_chain_data(&chain.synthetic_wallets()[0]);
     let node = node(chain).await;
     let pool = pool(&[&node], hasty());
-    let mut rows = Vec::new();
+    let mut rows: Vec<SignatureInfo> = Vec::new();
     let mut sizes = Vec::new();
     loop {
-        let before = rows.last().map(|row: &chain_client::SignatureInfo| &row.tx_id);
-        let page = pool.signatures(&address, before, None).await.unwrap();
+        let from = match &rows[..] {
+            [.., above, first] => {
+                Some(PageStart { above: above.tx_id.clone(), first: first.tx_id.clone() })
+            }
+            _ => None,
+        };
+        let mut page = pool.signatures(&address, from.as_ref(), None).await.unwrap();
         sizes.push(page.len());
+        if from.is_some() {
+            assert_eq!(page.remove(0), rows[rows.len() - 1]);
+        }
         if page.is_empty() {
             break;
         }
         rows.extend(page);
     }
-    assert_eq!(sizes, [1000, 1000, 345, 0]);
+    assert_eq!(sizes, [1000, 1000, 347, 1]);
     assert!(rows.is_sorted_by(|a, b| a.slot > b.slot));
     assert!(rows.iter().all(|row| row.block_time.is_some() && !row.failed));
     let newer = pool.signatures(&address, None, Some(&rows[10].tx_id)).await.unwrap();
     assert_eq!(newer, rows[..10]);
-    let between =
-        pool.signatures(&address, Some(&rows[3].tx_id), Some(&rows[7].tx_id)).await.unwrap();
+    let from = PageStart { above: rows[3].tx_id.clone(), first: rows[4].tx_id.clone() };
+    let between = pool.signatures(&address, Some(&from), Some(&rows[7].tx_id)).await.unwrap();
     assert_eq!(between, rows[4..7]);
     let raw = pool.transaction(&rows[2_000].tx_id).await.unwrap();
     assert_eq!((raw.block, raw.block_time), (rows[2_000].slot, rows[2_000].block_time));

@@ -44,6 +44,11 @@ impl Catalogue {
         self.facts.entry(tx_id).or_insert(Fact { block, read: false, index: None });
     }
 
+    /// How many transactions it has.
+    pub fn len(&self) -> usize {
+        self.facts.len()
+    }
+
     /// Notes that a transaction was read, and the index that its node gave.
     pub fn mark_read(&mut self, tx_id: &TxId, index: Option<u32>) {
         if let Some(fact) = self.facts.get_mut(tx_id) {

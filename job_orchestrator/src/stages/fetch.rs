@@ -9,19 +9,22 @@
 //! attempt that ends early loses at most what is in flight. One statement at a time: a wallet never
 //! holds more than one connection of the pool here.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use chain_client::Snapshot;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use persistence_layer::chain_data::{self, StoredSnapshot};
 use pnl_core::{Address, Chain, Pin, RawTransaction, TxId};
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tx_parser::solana::{self, TokenProgram};
 
+use super::COMMIT_AFTER;
 use super::catalogue::{AddressBook, Catalogue};
 use super::listing::ListingGoal;
 use super::lists::list;
+use super::looks::{self, Looks, Seen};
 use super::order::Entry;
 use crate::attempt::{Attempt, compute};
 use crate::error::StageError;
@@ -29,8 +32,6 @@ use crate::in_flight::{Busy, Claim};
 
 /// Transactions read, or fetched and committed, at a time.
 const CHUNK: usize = 100;
-/// Longest time that a fetched transaction waits for its commit.
-const COMMIT_AFTER: Duration = Duration::from_secs(2);
 /// Looks at the balances until the node has reached the pin, and the pause between them.
 const SNAPSHOT_TRIES: u32 = 5;
 const SNAPSHOT_PAUSE: Duration = Duration::from_secs(1);
@@ -41,7 +42,8 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a history is not whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Cut {
     /// More transactions than asked for, or than the service reads for one wallet.
     Transactions,
@@ -62,8 +64,6 @@ impl Cut {
 /// What is known of a wallet when everything is stored.
 #[derive(Debug)]
 pub(crate) struct Fetched {
-    /// What it holds.
-    pub snapshot: Snapshot,
     /// The transactions of its view, and those of the oldest block of the view that the bound will
     /// leave out.
     pub entries: Vec<Entry>,
@@ -78,8 +78,12 @@ pub(crate) struct Fetched {
 }
 
 /// Reads what is missing and tells what there is.
-pub(crate) async fn run(attempt: &Attempt, pin: Pin) -> Result<Fetched, StageError> {
-    let snapshot = snapshot(attempt, pin).await?;
+pub(crate) async fn run(
+    attempt: &Attempt,
+    pin: Pin,
+    balances: Balances,
+) -> Result<(Snapshot, Fetched), StageError> {
+    let Balances { snapshot, mut unstored } = balances;
     let service_bound = attempt.settings.max_transactions as usize;
     let requested = attempt.analysis.max_transactions.map(|count| count as usize);
     let bound = requested.map_or(service_bound, |count| count.min(service_bound));
@@ -91,23 +95,40 @@ pub(crate) async fn run(attempt: &Attempt, pin: Pin) -> Result<Fetched, StageErr
         catalogue: Catalogue::new(bound),
         associated: BTreeMap::new(),
         wallet: attempt.wallet().clone(),
+        looks: Looks::new(),
     };
+    let mut earlier: Option<HashMap<TxId, Seen>> = None;
     let mut newer_activity = false;
     let open = snapshot.token_accounts.iter().map(|account| account.address.clone());
     let mut round = book.first_round(attempt.wallet(), open);
     while !round.is_empty() {
-        list(attempt, goal, &round).await?;
-        for address in &round {
-            // Those between pin and balances tell that the balances have moved on. Later ones are
-            // not in them, and which of those are known depends on when the lists were read.
-            let rows = chain_data::signatures(&attempt.store, attempt.chain(), address, read_until)
-                .await?;
-            for row in rows {
-                if row.slot > pin.block {
-                    newer_activity = true;
-                } else {
-                    known.catalogue.add(row.tx_id, row.slot);
-                }
+        let nothing = list(attempt, goal, &round, &mut unstored).await?;
+        // Those between pin and balances tell that the balances have moved on. Later ones are not
+        // in them, and which of those are known depends on when the lists were read.
+        let listed = if nothing {
+            HashMap::new()
+        } else {
+            let _turn = attempt.shared.room.read().await;
+            let (store, chain) = (&attempt.store, attempt.chain());
+            let listed = chain_data::listed(store, chain, &round, read_until).await?;
+            attempt.take_room(known.catalogue.len() + listed.len())?;
+            listed
+        };
+        for (tx_id, slot) in listed {
+            if slot > pin.block {
+                newer_activity = true;
+            } else {
+                known.catalogue.add(tx_id, slot);
+            }
+        }
+        known.looks.expect(known.catalogue.len());
+        let seen = match &mut earlier {
+            Some(seen) => seen,
+            None => earlier.insert(looks::earlier(attempt).await?),
+        };
+        for tx_id in known.catalogue.unread() {
+            if let Some(seen) = seen.remove(&tx_id) {
+                known.note(seen, &mut book);
             }
         }
         read(attempt, &mut known, &mut book).await?;
@@ -121,15 +142,27 @@ pub(crate) async fn run(attempt: &Attempt, pin: Pin) -> Result<Fetched, StageErr
     } else {
         book.is_cut().then_some(Cut::TokenAccounts)
     };
-    Ok(Fetched { snapshot, entries, bound, addresses, newer_activity, cut })
+    let fetched = Fetched { entries, bound, addresses, newer_activity, cut };
+    Ok((snapshot, fetched))
 }
 
-/// The wallet's balances, asked for once per wallet and pin.
-async fn snapshot(attempt: &Attempt, pin: Pin) -> Result<Snapshot, StageError> {
+/// What a wallet holds, and the form in which that is still to be stored.
+#[derive(Debug)]
+pub(crate) struct Balances {
+    /// What it holds.
+    pub snapshot: Snapshot,
+    unstored: Option<StoredSnapshot>,
+}
+
+/// The wallet's balances, asked for once per wallet and pin: [`run`] stores them.
+pub(crate) async fn balances(attempt: &Attempt, pin: Pin) -> Result<Balances, StageError> {
     let (store, wallet) = (&attempt.store, &attempt.lease.wallet);
-    if let Some(stored) = chain_data::snapshot(store, wallet, pin.block).await? {
-        return serde_json::from_value(stored.balances)
-            .map_err(|error| StageError::Storage { detail: format!("stored balances: {error}") });
+    if !attempt.is_first()
+        && let Some(stored) = chain_data::snapshot(store, wallet, pin.block).await?
+    {
+        let snapshot = serde_json::from_value(stored.balances)
+            .map_err(|error| StageError::Storage { detail: format!("stored balances: {error}") })?;
+        return Ok(Balances { snapshot, unstored: None });
     }
     let mut tries = 1;
     let snapshot = loop {
@@ -151,8 +184,7 @@ async fn snapshot(attempt: &Attempt, pin: Pin) -> Result<Snapshot, StageError> {
     let balances = serde_json::to_value(&snapshot)
         .map_err(|error| StageError::Storage { detail: error.to_string() })?;
     let stored = StoredSnapshot { pin_slot: pin.block, node_slot: snapshot.slot, balances };
-    chain_data::put_snapshot(store, &attempt.lease, &stored).await?;
-    Ok(snapshot)
+    Ok(Balances { snapshot, unstored: Some(stored) })
 }
 
 /// What the rounds have brought so far.
@@ -161,18 +193,16 @@ struct Known {
     catalogue: Catalogue,
     /// The associated account of each mint seen. Deriving one takes a search on the curve.
     associated: BTreeMap<(Address, TokenProgram), Option<Address>>,
-}
-
-/// What a look into a transaction tells.
-struct Seen {
-    tx_id: TxId,
-    block: u64,
-    index: Option<u32>,
-    accounts: Vec<Address>,
-    mints: Vec<(Address, TokenProgram)>,
+    looks: Looks,
 }
 
 impl Known {
+    /// Takes a new look down for later attempts, and notes it.
+    fn note_new(&mut self, seen: Seen, book: &mut AddressBook) {
+        self.looks.note(&seen);
+        self.note(seen, book);
+    }
+
     fn note(&mut self, seen: Seen, book: &mut AddressBook) {
         self.catalogue.mark_read(&seen.tx_id, seen.index);
         for account in seen.accounts {
@@ -221,7 +251,7 @@ async fn read(
         }
         busy = read_free(attempt, &absent, known, book).await?;
     }
-    Ok(())
+    known.looks.store_all(attempt).await
 }
 
 /// A transaction that another wallet of this process is fetching.
@@ -267,8 +297,9 @@ async fn read_stored(
         let stored = chain_data::transactions(store, chain, &present).await?;
         let looked = look_into(&known.wallet, stored).await?;
         for (_, seen) in looked.readable {
-            known.note(seen, book);
+            known.note_new(seen, book);
         }
+        known.looks.store(attempt).await?;
         if let Some(error) = looked.unreadable {
             return Err(error);
         }
@@ -345,9 +376,39 @@ async fn commit(
     attempt.note_progress(stored);
     release(claim, attempt.chain(), raw.iter().map(|raw| &raw.tx_id));
     for seen in seen {
-        known.note(seen, book);
+        known.note_new(seen, book);
     }
+    known.looks.store(attempt).await?;
     looked.unreadable.map_or(Ok(()), Err)
+}
+
+/// The transactions in the given order, from the store. Those that are not there any more, because
+/// they are kept for a limited time only, are fetched again.
+pub(crate) async fn stored_again(
+    attempt: &Attempt,
+    ids: &[TxId],
+) -> Result<Vec<RawTransaction>, StageError> {
+    let (store, chain) = (&attempt.store, attempt.chain());
+    let stored = chain_data::transactions(store, chain, ids).await?;
+    if stored.len() == ids.len() {
+        return Ok(stored);
+    }
+    let mut by_id: HashMap<TxId, RawTransaction> =
+        stored.into_iter().map(|raw| (raw.tx_id.clone(), raw)).collect();
+    let missing: Vec<TxId> = ids.iter().filter(|id| !by_id.contains_key(*id)).cloned().collect();
+    let asks = missing.into_iter().map(|id| async move {
+        let answer = attempt.source.transaction(&id).await;
+        answer.map_err(|error| StageError::asking_for_transaction(&id, error))
+    });
+    let concurrency = attempt.settings.fetch_concurrency as usize;
+    let fetched: Vec<RawTransaction> =
+        futures::stream::iter(asks).buffer_unordered(concurrency).try_collect().await?;
+    for part in fetched.chunks(CHUNK) {
+        let stored = chain_data::put_transactions(store, &attempt.lease, part).await?;
+        attempt.note_progress(stored);
+    }
+    by_id.extend(fetched.into_iter().map(|raw| (raw.tx_id.clone(), raw)));
+    Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())
 }
 
 /// Transactions after a look into them.

@@ -9,8 +9,8 @@ use persistence_layer::wallet_tasks::FinishedWallet;
 use pnl_core::report::{self, Coverage, History, ReportInput, Truncation};
 use pnl_core::{AmountError, AssetId, Pin, RawAmount};
 
-use super::history::Ordered;
 use super::ledger::Books;
+use super::plan::PlanHead;
 use super::prices;
 use crate::attempt::{Attempt, compute};
 use crate::error::StageError;
@@ -23,7 +23,8 @@ const WRAPPED_NATIVE: [&str; 2] =
 pub(crate) async fn run(
     attempt: &Attempt,
     pin: Pin,
-    ordered: Ordered,
+    snapshot: &Snapshot,
+    plan: &PlanHead,
     books: Books,
     calls: impl FnOnce() -> serde_json::Result<serde_json::Value>,
 ) -> Result<FinishedWallet, StageError> {
@@ -31,8 +32,8 @@ pub(crate) async fn run(
     let table = prices::load(attempt, builder.pin_requests(&pin)).await?;
     let pin_prices = builder.pin_prices(&pin, &table);
     // The chain tells what is held now; newer movements hide what was held at the pin.
-    let balances = (!ordered.newer_activity)
-        .then(|| balances(&ordered.snapshot))
+    let balances = (!plan.newer_activity)
+        .then(|| balances(snapshot))
         .transpose()
         .map_err(|error| StageError::permanent("amount-out-of-range", &error))?;
     let history = History {
@@ -42,7 +43,7 @@ pub(crate) async fn run(
         facts: builder.facts().clone(),
         prices: pin_prices,
         balances,
-        coverage: coverage(attempt, &ordered),
+        coverage: coverage(attempt, plan),
         parser_version: tx_parser::PARSER_VERSION.to_owned(),
         price_set_hash: builder.price_set_hash(),
         input_hash: builder.input_hash(tx_parser::PARSER_VERSION, &pin),
@@ -50,7 +51,8 @@ pub(crate) async fn run(
     // The last call was for the prices above.
     let calls = calls().map_err(|error| StageError::Storage { detail: error.to_string() })?;
     let window = attempt.analysis.time_range.resolve(pin);
-    let transactions = builder.transactions_in(&window);
+    let transactions = builder.transactions_in_window();
+    let cut = plan.cut.is_some();
     let analysis_is_default = attempt.analysis.is_default();
     compute(move || {
         let outcome = engine.finish(Some(&history.prices)).map_err(StageError::engine)?;
@@ -66,7 +68,7 @@ pub(crate) async fn run(
                 input_hash: history.input_hash.clone(),
                 price_set_hash: history.price_set_hash.clone(),
                 coverage: serde_json::to_value(&report.coverage).map_err(json)?,
-                cut: false,
+                cut,
                 chunks: stored.chunks,
                 events: stored.events,
                 context: serde_json::to_value(&history).map_err(json)?,
@@ -83,7 +85,7 @@ pub(crate) async fn run(
             transactions: report.transactions,
             token_win_rate: report.metrics.token_win_rate.as_ref().map(ToString::to_string),
             complete: report.coverage.complete,
-            full_history_default_method: analysis_is_default && ledger.is_some(),
+            full_history_default_method: analysis_is_default && !cut,
         };
         Ok(FinishedWallet { ledger, report_json, summary, calls })
     })
@@ -108,17 +110,17 @@ fn balances(snapshot: &Snapshot) -> Result<BTreeMap<AssetId, RawAmount>, AmountE
 }
 
 /// What was read. Everything that the source has, or the stage would have failed; cut or not.
-fn coverage(attempt: &Attempt, ordered: &Ordered) -> Coverage {
+fn coverage(attempt: &Attempt, plan: &PlanHead) -> Coverage {
     // Kinds, not names: which provider answered is no property of the history.
     let kinds: BTreeSet<&str> =
         attempt.source.status().iter().map(|provider| provider.kind).collect();
     Coverage {
-        complete: ordered.cut.is_none(),
+        complete: plan.cut.is_none(),
         sources: kinds.into_iter().map(str::to_owned).collect(),
         missing: Vec::new(),
-        truncated: ordered.cut.map(|cut| Truncation {
+        truncated: plan.cut.map(|cut| Truncation {
             reason: cut.reason().to_owned(),
-            oldest_block: ordered.oldest_block(),
+            oldest_block: plan.oldest_block,
         }),
     }
 }

@@ -3,33 +3,47 @@
 //! The history streams through in chunks, in order, from its first transaction on: what stays in
 //! memory are the sums of the ledger and the records of the engine. Computing happens on a thread
 //! of its own, so that heartbeats are not held up by it.
+//!
+//! With its chunks a long history stores where its ledger stands. The next attempt goes on behind
+//! them: the stored events are replayed into the engine, which is the cheap part, and the result is
+//! the one that an uninterrupted attempt would have come to.
 
-use persistence_layer::chain_data;
 use persistence_layer::ledgers;
-use pnl_core::ledger::{LedgerBuilder, LedgerError, PriceTable};
+use persistence_layer::wallet_work::{self, Checkpoint};
+use pnl_core::ledger::{LedgerBuilder, LedgerError, LedgerState, PriceTable};
 use pnl_core::movement::Note;
-use pnl_core::{Address, Engine, EngineError, Options, RawTransaction, TxId, WalletTransaction};
+use pnl_core::{
+    Address, ENGINE_VERSION, Engine, EngineError, Options, Pin, RawTransaction, TxId,
+    WalletTransaction,
+};
+use tokio::time::Instant;
+use tx_parser::PARSER_VERSION;
 use uuid::Uuid;
 
-use super::history::Ordered;
+use super::fetch;
 use super::order::Placed;
+use super::plan::Plan;
 use super::prices;
+use super::replay::{self, ReplayError};
 use crate::attempt::{Attempt, compute};
 use crate::error::StageError;
 
 /// Transactions in one chunk of a ledger.
 const CHUNK: usize = 200;
+/// A ledger of up to so many assets stores its state with every chunk; a larger state only when
+/// [`super::COMMIT_AFTER`] has passed.
+const SMALL_STATE: usize = 500;
 /// The note of a transaction whose place was decided by its id.
 const ORDER_UNCERTAIN: &str = "order_uncertain";
 
-/// The books of a wallet, with everything booked.
+/// The books of a wallet.
 #[derive(Debug)]
 pub(crate) struct Books {
     /// The ledger's sums and hashes.
     pub builder: LedgerBuilder,
     /// The engine with all events applied.
     pub engine: Engine,
-    /// The stored ledger; none of a cut history.
+    /// The stored ledger; none of a short cut history.
     pub stored: Option<StoredLedger>,
     events: u64,
 }
@@ -46,47 +60,124 @@ pub(crate) struct StoredLedger {
 }
 
 /// Books the whole history.
-pub(crate) async fn run(attempt: &Attempt, ordered: &Ordered) -> Result<Books, StageError> {
+pub(crate) async fn run(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Books, StageError> {
+    attempt.take_room(usize::try_from(plan.head.transactions).unwrap_or(usize::MAX))?;
+    let versions = format!("{ENGINE_VERSION} {PARSER_VERSION}");
+    let mut books = begin(attempt, pin, plan)?;
+    if plan.is_long() && !attempt.is_first() {
+        books = resume(attempt, books, &versions).await?;
+    }
+    let booked = books.builder.facts().transactions;
+    let mut kept_at = Instant::now();
+    let mut place = 0;
+    for no in 0..plan.pages() {
+        for chunk in plan.page(attempt, no).await?.chunks(CHUNK) {
+            place += chunk.len() as u64;
+            // Checkpoints stand at the ends of chunks.
+            if place <= booked {
+                continue;
+            }
+            let (mut more, payload, events) = book_chunk(attempt, books, chunk).await?;
+            if let Some(stored) = &mut more.stored
+                && events > 0
+            {
+                stored.chunks += 1;
+                stored.events += u64::from(events);
+                let small = more.builder.facts().assets.len() <= SMALL_STATE;
+                if plan.is_long() && (small || kept_at.elapsed() >= super::COMMIT_AFTER) {
+                    keep(attempt, &more, events, &payload, &versions).await?;
+                    kept_at = Instant::now();
+                } else {
+                    let (store, lease) = (&attempt.store, &attempt.lease);
+                    let no = stored.chunks - 1;
+                    ledgers::append_chunk(store, lease, stored.id, no, events, &payload).await?;
+                }
+            }
+            books = more;
+        }
+    }
+    Ok(books)
+}
+
+/// Empty books.
+fn begin(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Books, StageError> {
     let options = attempt
         .analysis
         .engine_options(Options::with_quote_assets(attempt.rules.quote_assets()))
         .map_err(|error| StageError::permanent(error.code(), &error))?;
-    let mut books = Books {
-        builder: LedgerBuilder::new(attempt.wallet().clone(), attempt.rules.clone()),
+    let window = attempt.analysis.time_range.resolve(pin);
+    // A cut ledger would answer for the wallet's whole history: it is not kept, but a long one is
+    // stored while it is built.
+    let is_stored = plan.head.cut.is_none() || plan.is_long();
+    Ok(Books {
+        builder: LedgerBuilder::new(attempt.wallet().clone(), attempt.rules.clone(), window),
         engine: Engine::new(attempt.analysis.method, options).map_err(StageError::engine)?,
-        // A cut ledger would answer for the wallet's whole history.
-        stored: ordered.cut.is_none().then(|| StoredLedger {
-            id: Uuid::new_v4(),
-            chunks: 0,
-            events: 0,
-        }),
+        stored: is_stored.then(|| StoredLedger { id: Uuid::new_v4(), chunks: 0, events: 0 }),
         events: 0,
+    })
+}
+
+/// The books as an earlier attempt has left them, or `books` when none has.
+async fn resume(attempt: &Attempt, books: Books, versions: &str) -> Result<Books, StageError> {
+    let (store, lease) = (&attempt.store, &attempt.lease);
+    let Some(checkpoint) = wallet_work::resume_ledger(store, lease, versions).await? else {
+        return Ok(books);
     };
-    for chunk in ordered.placed.chunks(CHUNK) {
-        let ids: Vec<TxId> = chunk.iter().map(|placed| placed.tx_id.clone()).collect();
-        let raw = chain_data::transactions(&attempt.store, attempt.chain(), &ids).await?;
-        let (wallet, chunk) = (attempt.wallet().clone(), chunk.to_vec());
-        let lines = compute(move || parse(&wallet, &chunk, &raw)).await?;
-        let table = prices::load(attempt, books.builder.price_requests(&lines)).await?;
-        let (kept, payload, events) = compute(move || book(books, &lines, &table)).await?;
-        books = kept;
-        if let Some(stored) = &mut books.stored
-            && events > 0
-        {
-            ledgers::append_chunk(
-                &attempt.store,
-                &attempt.lease,
-                stored.id,
-                stored.chunks,
-                events,
-                &payload,
-            )
-            .await?;
-            stored.chunks += 1;
-            stored.events += u64::from(events);
-        }
+    let unreadable =
+        |detail: String| StageError::Storage { detail: format!("checkpoint: {detail}") };
+    let state: LedgerState =
+        serde_json::from_slice(&checkpoint.state).map_err(|error| unreadable(error.to_string()))?;
+    let builder =
+        books.builder.resume(state).ok_or_else(|| unreadable("the state of a hash".to_owned()))?;
+    let Checkpoint { ledger_id, chunks, events, .. } = checkpoint;
+    let (mut engine, mut seq) = (books.engine, 0);
+    for no in 0..chunks {
+        let chunk = ledgers::chunk(store, attempt.chain(), ledger_id, no).await?;
+        let chunk = chunk.ok_or_else(|| unreadable(format!("chunk {no} is gone")))?;
+        (engine, seq) = compute(move || replay::apply(engine, seq, &chunk)).await.map_err(
+            |error| match error {
+                ReplayError::Corrupt(detail) => unreadable(detail),
+                ReplayError::Ledger(error) => StageError::ledger(error),
+                ReplayError::Engine(error) => StageError::engine(error),
+            },
+        )?;
     }
-    Ok(books)
+    tracing::info!(transactions = builder.facts().transactions, "the ledger goes on");
+    let stored = Some(StoredLedger { id: ledger_id, chunks, events });
+    Ok(Books { builder, engine, stored, events: seq })
+}
+
+/// Stores the last chunk with where the ledger stands behind it.
+async fn keep(
+    attempt: &Attempt,
+    books: &Books,
+    events: u32,
+    payload: &[u8],
+    versions: &str,
+) -> Result<(), StageError> {
+    let Some(stored) = books.stored else { return Ok(()) };
+    let state = serde_json::to_vec(&books.builder.state())
+        .map_err(|error| StageError::Storage { detail: error.to_string() })?;
+    let checkpoint =
+        Checkpoint { ledger_id: stored.id, chunks: stored.chunks, events: stored.events, state };
+    let (store, lease) = (&attempt.store, &attempt.lease);
+    wallet_work::append_chunk(store, lease, events, payload, versions, &checkpoint).await?;
+    attempt.note_progress(1);
+    Ok(())
+}
+
+/// Books the next transactions; gives the books, the events as JSON lines, and how many they are.
+async fn book_chunk(
+    attempt: &Attempt,
+    books: Books,
+    placed: &[Placed],
+) -> Result<(Books, Vec<u8>, u32), StageError> {
+    let ids: Vec<TxId> = placed.iter().map(|placed| placed.tx_id.clone()).collect();
+    let raw = fetch::stored_again(attempt, &ids).await?;
+    let (wallet, placed) = (attempt.wallet().clone(), placed.to_vec());
+    let lines = compute(move || parse(&wallet, &placed, &raw)).await?;
+    let table = prices::load(attempt, books.builder.price_requests(&lines)).await?;
+    compute(move || book(books, &lines, &table)).await
 }
 
 /// Reads the transactions as the wallet sees them, with their resolved places.

@@ -10,16 +10,16 @@
 //!
 //! Pure: asking and storing is done by [`super::fetch`].
 
-use chain_client::SignatureInfo;
 use chain_client::source::SIGNATURE_PAGE_LIMIT;
+use chain_client::{PageStart, SignatureInfo};
 use persistence_layer::chain_data::{AddressScan, ScanPass, ScanProgress};
 use pnl_core::TxId;
 
-/// One page to ask for; both ends are exclusive.
+/// One page to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest {
-    /// Only older than this.
-    pub before: Option<TxId>,
+    /// Where it goes on; `None` at the top.
+    pub from: Option<PageStart>,
     /// Only newer than this.
     pub until: Option<TxId>,
 }
@@ -41,7 +41,7 @@ pub struct Listing {
     goal: ListingGoal,
     covered_until: Option<TxId>,
     covered_slot: u64,
-    pass: Option<ScanPass>,
+    pass: Option<Pass>,
     /// Transactions up to the pin that the open pass has walked over.
     walked: usize,
     top: Top,
@@ -49,12 +49,31 @@ pub struct Listing {
     asking: Asking,
 }
 
+/// A pass under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pass {
+    scan: ScanPass,
+    /// The row above the place of the pass. Without it the pass walks down from the top again.
+    above: Option<TxId>,
+}
+
+impl Pass {
+    fn new(head: TxId, place: PageStart) -> Self {
+        Self { scan: ScanPass { head, before: place.first }, above: Some(place.above) }
+    }
+
+    fn place(&self) -> Option<PageStart> {
+        let first = self.scan.before.clone();
+        self.above.clone().map(|above| PageStart { above, first })
+    }
+}
+
 /// The newest end of the list, above everything known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Top {
-    /// Not looked at since the snapshot. `before` is the place of a walk that needs several pages,
-    /// `seen` what it has walked over.
-    Open { before: Option<TxId>, seen: usize },
+    /// Not looked at since the snapshot. `place` is that of a walk that needs several pages, `seen`
+    /// what it has walked over.
+    Open { place: Option<PageStart>, seen: usize },
     /// Known to the snapshot.
     Known,
 }
@@ -65,17 +84,30 @@ enum Asking {
     Top,
 }
 
+impl ListingGoal {
+    /// Whether the list is known as far as it is needed, so that nothing needs to be asked.
+    pub fn is_met(&self, scan: &AddressScan) -> bool {
+        // Slot 0 is the genesis block: covering "up to 0" and covering nothing are the same.
+        scan.pass.is_none() && scan.covered_slot > 0 && scan.covered_slot >= self.node_slot
+    }
+}
+
 impl Listing {
-    /// Begins from what is stored. `walked` counts the stored transactions up to the pin that an
-    /// open pass has walked over (0 without an open pass).
-    pub fn new(goal: ListingGoal, scan: Option<AddressScan>, walked: usize) -> Self {
+    /// Begins from what is stored. Of an open pass, `walked` counts the stored transactions up to the
+    /// pin that it has walked over, and `above` is the row above its place.
+    pub fn new(
+        goal: ListingGoal,
+        scan: Option<AddressScan>,
+        walked: usize,
+        above: Option<TxId>,
+    ) -> Self {
+        let known = scan.as_ref().is_some_and(|scan| goal.is_met(scan));
         let (covered_until, covered_slot, pass) = match scan {
             Some(scan) => (scan.covered_until, scan.covered_slot, scan.pass),
             None => (None, 0, None),
         };
-        // Slot 0 is the genesis block: covering "up to 0" and covering nothing are the same.
-        let known = pass.is_none() && covered_slot > 0 && covered_slot >= goal.node_slot;
-        let top = if known { Top::Known } else { Top::Open { before: None, seen: 0 } };
+        let pass = pass.map(|scan| Pass { scan, above });
+        let top = if known { Top::Known } else { Top::Open { place: None, seen: 0 } };
         Self { goal, covered_until, covered_slot, pass, walked, top, asking: Asking::Top }
     }
 
@@ -85,27 +117,38 @@ impl Listing {
             && self.walked <= self.goal.bound
         {
             self.asking = Asking::Down;
-            let before = Some(pass.before.clone());
-            return Some(PageRequest { before, until: self.covered_until.clone() });
+            return Some(PageRequest { from: pass.place(), until: self.covered_until.clone() });
         }
-        let Top::Open { before, .. } = &self.top else { return None };
+        let Top::Open { place, .. } = &self.top else { return None };
         self.asking = Asking::Top;
-        let newest = self.pass.as_ref().map(|pass| &pass.head).or(self.covered_until.as_ref());
-        Some(PageRequest { before: before.clone(), until: newest.cloned() })
+        let newest = self.pass.as_ref().map(|pass| &pass.scan.head);
+        let until = newest.or(self.covered_until.as_ref()).cloned();
+        Some(PageRequest { from: place.clone(), until })
     }
 
     /// Takes the answer to the last request. Returns what is to be stored with the page.
     pub fn take(&mut self, page: &[SignatureInfo]) -> ScanProgress {
         // Where the walk goes on, when the page was not the last one.
-        let further = page.last().filter(|_| page.len() >= SIGNATURE_PAGE_LIMIT);
-        let further = further.map(|row| row.tx_id.clone());
-        let counted = page.iter().filter(|row| row.slot <= self.goal.pin_slot).count();
+        let further = match page {
+            [.., above, first] if page.len() >= SIGNATURE_PAGE_LIMIT => {
+                Some(PageStart { above: above.tx_id.clone(), first: first.tx_id.clone() })
+            }
+            _ => None,
+        };
+        let goes_on = match (self.asking, &self.pass, &self.top) {
+            (Asking::Down, Some(pass), _) => pass.above.is_some(),
+            (Asking::Top, _, Top::Open { place, .. }) => place.is_some(),
+            _ => false,
+        };
+        // The row that it begins with was counted with the page before.
+        let new = &page[usize::from(goes_on).min(page.len())..];
+        let counted = new.iter().filter(|row| row.slot <= self.goal.pin_slot).count();
         match (self.asking, self.pass.take()) {
             (Asking::Down, Some(open)) => {
                 self.walked += counted;
                 match further {
-                    Some(before) => self.pass = Some(ScanPass { head: open.head, before }),
-                    None => self.finish(Some(open.head)),
+                    Some(place) => self.pass = Some(Pass::new(open.scan.head, place)),
+                    None => self.finish(Some(open.scan.head)),
                 }
             }
             (Asking::Top, Some(open)) => {
@@ -118,7 +161,7 @@ impl Listing {
                 self.walked = counted;
                 let head = page.first().map(|row| row.tx_id.clone());
                 match (further, head) {
-                    (Some(before), Some(head)) => self.pass = Some(ScanPass { head, before }),
+                    (Some(place), Some(head)) => self.pass = Some(Pass::new(head, place)),
                     (_, head) => self.finish(head),
                 }
             }
@@ -128,11 +171,11 @@ impl Listing {
 
     /// A page above an open pass. The pass keeps its head and its place: the store lists one pass
     /// at a time. A walk from the top that is interrupted begins again; its rows stay.
-    fn take_top(&mut self, further: Option<TxId>, counted: usize) {
+    fn take_top(&mut self, further: Option<PageStart>, counted: usize) {
         let Top::Open { seen, .. } = &self.top else { return };
         let seen = seen + counted;
         self.top = match further {
-            Some(before) if seen <= self.goal.bound => Top::Open { before: Some(before), seen },
+            Some(place) if seen <= self.goal.bound => Top::Open { place: Some(place), seen },
             _ => Top::Known,
         };
     }
@@ -147,7 +190,8 @@ impl Listing {
     fn progress(&self) -> ScanProgress {
         match &self.pass {
             Some(pass) => {
-                ScanProgress::More { head: pass.head.clone(), before: pass.before.clone() }
+                let ScanPass { head, before } = pass.scan.clone();
+                ScanProgress::More { head, before }
             }
             None => ScanProgress::Finished {
                 covered_until: self.covered_until.clone(),
@@ -171,7 +215,7 @@ mod tests {
     impl Node {
         fn page(&self, request: &PageRequest) -> Vec<SignatureInfo> {
             let slot = |id: &TxId| id.as_str().parse::<u64>().unwrap();
-            let top = request.before.as_ref().map_or(self.0, |before| slot(before) - 1);
+            let top = request.from.as_ref().map_or(self.0, |from| slot(&from.above) - 1);
             let bottom = request.until.as_ref().map_or(1, |until| slot(until) + 1);
             (bottom..=top)
                 .rev()
@@ -225,9 +269,9 @@ mod tests {
     #[test]
     fn a_fresh_address_takes_one_call_per_full_page_and_one_more() {
         for (count, expected) in
-            [(0, vec![0]), (999, vec![999]), (1000, vec![1000, 0]), (2500, vec![1000, 1000, 500])]
+            [(0, vec![0]), (999, vec![999]), (1000, vec![1000, 1]), (2500, vec![1000, 1000, 502])]
         {
-            let mut listing = Listing::new(goal(9000, ALL), None, 0);
+            let mut listing = Listing::new(goal(9000, ALL), None, 0, None);
             let (sizes, progress) = run(&mut listing, &Node(count), 99);
             assert_eq!(sizes, expected, "{count} transactions");
             assert_eq!(progress, finished(count, 9000));
@@ -237,12 +281,12 @@ mod tests {
     #[test]
     fn a_covered_address_is_not_asked_and_an_older_cover_is_topped_up() {
         let scan = AddressScan { covered_until: Some(id(700)), covered_slot: 800, pass: None };
-        let mut covered = Listing::new(goal(800, ALL), Some(scan.clone()), 0);
+        let mut covered = Listing::new(goal(800, ALL), Some(scan.clone()), 0, None);
         assert_eq!(covered.next_request(), None);
 
-        let mut older = Listing::new(goal(950, ALL), Some(scan), 0);
+        let mut older = Listing::new(goal(950, ALL), Some(scan), 0, None);
         let request = older.next_request().unwrap();
-        assert_eq!(request, PageRequest { before: None, until: Some(id(700)) });
+        assert_eq!(request, PageRequest { from: None, until: Some(id(700)) });
         let page = Node(940).page(&request);
         assert_eq!(page.len(), 240);
         assert_eq!(Some(older.take(&page)), finished(940, 950));
@@ -251,29 +295,33 @@ mod tests {
 
     #[test]
     fn an_empty_address_is_covered_too() {
-        let mut listing = Listing::new(goal(800, ALL), None, 0);
+        let mut listing = Listing::new(goal(800, ALL), None, 0, None);
         let (_, progress) = run(&mut listing, &Node(0), 99);
         let scan = stored(progress, None);
-        assert_eq!(Listing::new(goal(800, ALL), Some(scan), 0).next_request(), None);
+        assert_eq!(Listing::new(goal(800, ALL), Some(scan), 0, None).next_request(), None);
     }
 
     #[test]
     fn an_interrupted_pass_goes_on_where_it_stopped_and_then_looks_for_newer_ones() {
-        let mut first = Listing::new(goal(3000, ALL), None, 0);
+        let mut first = Listing::new(goal(3000, ALL), None, 0, None);
         let (sizes, progress) = run(&mut first, &Node(2500), 2);
         assert_eq!(sizes, [1000, 1000]);
         let scan = stored(progress, None);
-        // Three transactions later another attempt goes on.
-        let mut second = Listing::new(goal(3000, ALL), Some(scan), 2000);
-        let (sizes, progress) = run(&mut second, &Node(2503), 99);
-        assert_eq!(sizes, [500, 3]);
-        assert_eq!(progress, finished(2503, 3000));
+        // Three transactions later another attempt goes on, or begins anew without the row above.
+        for (above, expected) in
+            [(Some(id(503)), [502, 3].as_slice()), (None, &[1000, 1000, 505, 3])]
+        {
+            let mut second = Listing::new(goal(3000, ALL), Some(scan.clone()), 1999, above);
+            let (sizes, progress) = run(&mut second, &Node(2503), 99);
+            assert_eq!(sizes, expected);
+            assert_eq!(progress, finished(2503, 3000));
+        }
     }
 
     #[test]
     fn a_bound_ends_the_walk_one_page_after_it_is_passed() {
         for (bound, expected) in [(100, vec![1000]), (999, vec![1000]), (1000, vec![1000, 1000])] {
-            let mut listing = Listing::new(goal(9000, bound), None, 0);
+            let mut listing = Listing::new(goal(9000, bound), None, 0, None);
             let (sizes, progress) = run(&mut listing, &Node(5000), 99);
             assert_eq!(sizes, expected, "bound {bound}");
             assert!(matches!(progress, Some(ScanProgress::More { .. })));
@@ -283,17 +331,18 @@ mod tests {
     #[test]
     fn transactions_after_the_pin_do_not_count_against_the_bound() {
         let goal = ListingGoal { pin_slot: 4000, node_slot: 5000, bound: 100 };
-        let (sizes, _) = run(&mut Listing::new(goal, None, 0), &Node(5000), 99);
+        let (sizes, _) = run(&mut Listing::new(goal, None, 0, None), &Node(5000), 99);
         assert_eq!(sizes, [1000, 1000]);
     }
 
     #[test]
     fn a_bounded_address_is_topped_up_without_walking_again() {
-        let (_, progress) = run(&mut Listing::new(goal(5000, 1500), None, 0), &Node(5000), 99);
-        for (now, expected) in [(5040, vec![40]), (6200, vec![1000, 200]), (9000, vec![1000, 1000])]
+        let (_, progress) =
+            run(&mut Listing::new(goal(5000, 1500), None, 0, None), &Node(5000), 99);
+        for (now, expected) in [(5040, vec![40]), (6200, vec![1000, 201]), (9000, vec![1000, 1000])]
         {
             let scan = stored(progress.clone(), None);
-            let mut later = Listing::new(goal(9000, 1500), Some(scan), 2000);
+            let mut later = Listing::new(goal(9000, 1500), Some(scan), 1999, Some(id(3003)));
             let (sizes, again) = run(&mut later, &Node(now), 99);
             assert_eq!(sizes, expected, "{now} transactions by now");
             assert_eq!(again, progress, "the pass keeps its place");
@@ -302,10 +351,11 @@ mod tests {
 
     #[test]
     fn the_bound_of_one_request_does_not_cut_the_next() {
-        let (_, progress) = run(&mut Listing::new(goal(5000, 100), None, 0), &Node(2500), 99);
-        let mut whole = Listing::new(goal(5000, ALL), Some(stored(progress, None)), 1000);
+        let (_, progress) = run(&mut Listing::new(goal(5000, 100), None, 0, None), &Node(2500), 99);
+        let scan = Some(stored(progress, None));
+        let mut whole = Listing::new(goal(5000, ALL), scan, 1000, Some(id(1502)));
         let (sizes, progress) = run(&mut whole, &Node(2500), 99);
-        assert_eq!(sizes, [1000, 500, 0], "the last call looks for newer ones");
+        assert_eq!(sizes, [1000, 502, 0], "the last call looks for newer ones");
         assert_eq!(progress, finished(2500, 5000));
     }
 }

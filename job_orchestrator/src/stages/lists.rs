@@ -3,13 +3,15 @@
 //! What to ask for is decided in [`super::listing`]; here it is asked, several addresses at a time,
 //! and each page is stored before the next one is asked for.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use chain_client::{SignatureInfo, SourceError};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use persistence_layer::StoreError;
-use persistence_layer::chain_data::{self, SignatureRow};
+use persistence_layer::chain_data::{
+    self, AddressScan, ScanProgress, SignatureRow, StoredSnapshot, Walked,
+};
 use pnl_core::{Address, Chain};
 
 use super::listing::{Listing, ListingGoal};
@@ -20,15 +22,23 @@ use crate::in_flight::{Busy, Claim};
 /// Times that a page is asked for anew because somebody else lists the same address.
 const LISTING_TRIES: u32 = 5;
 
-/// Lists the addresses as far as the goal needs it, several at a time, one page each.
+/// Lists the addresses as far as the goal needs it, several at a time, one page each. The balances
+/// that are not stored yet are stored with the first page, or before it. Tells whether nothing at
+/// all is listed.
 pub(crate) async fn list(
     attempt: &Attempt,
     goal: ListingGoal,
     addresses: &[Address],
-) -> Result<(), StageError> {
-    let mut waiting: VecDeque<Address> = addresses.iter().cloned().collect();
+    balances: &mut Option<StoredSnapshot>,
+) -> Result<bool, StageError> {
+    let scans = chain_data::scans(&attempt.store, attempt.chain(), addresses).await?;
+    let is_open = |address: &&Address| scans.get(address).is_none_or(|scan| !goal.is_met(scan));
+    let mut waiting: VecDeque<Address> = addresses.iter().filter(is_open).cloned().collect();
+    let mut nothing = scans.is_empty();
+    let mut scans = Some(scans);
     while !waiting.is_empty() {
-        let busy = list_free(attempt, goal, waiting).await?;
+        let (busy, rows) = list_free(attempt, goal, waiting, scans.take(), balances).await?;
+        nothing &= rows == 0 && busy.is_empty();
         // Another wallet lists these right now; afterwards little or nothing is left to ask.
         waiting = VecDeque::new();
         for ((_, address), mut listed) in busy {
@@ -39,17 +49,32 @@ pub(crate) async fn list(
             waiting.push_back(address);
         }
     }
+    put_balances(attempt, balances).await?;
+    Ok(nothing)
+}
+
+/// Stores the balances that are not stored yet.
+async fn put_balances(
+    attempt: &Attempt,
+    balances: &mut Option<StoredSnapshot>,
+) -> Result<(), StageError> {
+    if let Some(balances) = balances.take() {
+        chain_data::put_snapshot(&attempt.store, &attempt.lease, &balances).await?;
+    }
     Ok(())
 }
 
-/// Lists those that no other wallet is listing; gives the others.
+/// Lists those that no other wallet is listing; gives the others, and how many rows came.
 async fn list_free(
     attempt: &Attempt,
     goal: ListingGoal,
     mut waiting: VecDeque<Address>,
-) -> Result<Vec<((Chain, Address), Busy)>, StageError> {
+    mut scans: Option<HashMap<Address, AddressScan>>,
+    balances: &mut Option<StoredSnapshot>,
+) -> Result<(Vec<((Chain, Address), Busy)>, usize), StageError> {
     let (store, lease) = (&attempt.store, &attempt.lease);
     let mut busy = Vec::new();
+    let mut came = 0;
     let mut asking = FuturesUnordered::new();
     loop {
         while asking.len() < attempt.settings.fetch_concurrency as usize {
@@ -59,15 +84,35 @@ async fn list_free(
                 busy.extend(taken);
                 continue;
             }
-            let listing = begin_listing(attempt, goal, &address).await?;
-            let listed = Listed { address, listing, conflicts: 0, claim };
+            let scan = match scans {
+                // Somebody may have listed it since: then a page comes twice, or is in conflict.
+                Some(ref mut scans) => scans.remove(&address),
+                None => chain_data::scan(store, attempt.chain(), &address).await?,
+            };
+            let is_new = scan.is_none();
+            let listing = begin_listing(attempt, goal, &address, scan).await?;
+            let listed = Listed { address, listing, is_new, conflicts: 0, claim };
             asking.extend(ask_for_page(attempt, listed));
         }
-        let Some((mut listed, answer)) = asking.next().await else { return Ok(busy) };
+        let Some((mut listed, answer)) = asking.next().await else { return Ok((busy, came)) };
         let page: Vec<SignatureInfo> = answer.map_err(StageError::asking)?;
         let progress = listed.listing.take(&page);
         let rows: Vec<SignatureRow> = page.into_iter().map(signature_row).collect();
         let address = &listed.address;
+        came += rows.len();
+        if std::mem::take(&mut listed.is_new)
+            && let ScanProgress::Finished { covered_slot, .. } = progress
+        {
+            let (snapshot, slot) = (balances.as_ref(), covered_slot);
+            let stored =
+                chain_data::put_whole_list(store, lease, address, &rows, slot, snapshot).await?;
+            if let Some(stored) = stored {
+                attempt.note_progress(stored);
+                *balances = None;
+                continue;
+            }
+        }
+        put_balances(attempt, balances).await?;
         match chain_data::put_signature_page(store, lease, address, &rows, &progress).await {
             Ok(stored) => {
                 attempt.note_progress(stored);
@@ -78,7 +123,8 @@ async fn list_free(
             // Another process lists the same address from another newest end: go on with its pass.
             Err(StoreError::Conflict(_)) if listed.conflicts < LISTING_TRIES => {
                 listed.conflicts += 1;
-                listed.listing = begin_listing(attempt, goal, address).await?;
+                let scan = chain_data::scan(store, attempt.chain(), address).await?;
+                listed.listing = begin_listing(attempt, goal, address, scan).await?;
             }
             Err(StoreError::Conflict(_)) => {
                 return Err(StageError::Contended { detail: address.to_string() });
@@ -93,6 +139,8 @@ async fn list_free(
 struct Listed {
     address: Address,
     listing: Listing,
+    /// Nobody has asked for it, as far as is known.
+    is_new: bool,
     /// Pages that were in the way of another process.
     conflicts: u32,
     claim: Claim<(Chain, Address)>,
@@ -105,8 +153,8 @@ fn ask_for_page(
 ) -> Option<impl Future<Output = (Listed, Result<Vec<SignatureInfo>, SourceError>)> + '_> {
     let request = listed.listing.next_request()?;
     Some(async move {
-        let (before, until) = (request.before.as_ref(), request.until.as_ref());
-        let answer = attempt.source.signatures(&listed.address, before, until).await;
+        let (from, until) = (request.from.as_ref(), request.until.as_ref());
+        let answer = attempt.source.signatures(&listed.address, from, until).await;
         (listed, answer)
     })
 }
@@ -115,18 +163,18 @@ async fn begin_listing(
     attempt: &Attempt,
     goal: ListingGoal,
     address: &Address,
+    scan: Option<AddressScan>,
 ) -> Result<Listing, StageError> {
     let (store, chain) = (&attempt.store, attempt.chain());
-    let scan = chain_data::scan(store, chain, address).await?;
     let walked = match scan.as_ref().and_then(|scan| scan.pass.as_ref()) {
         // From the newest row down to the place of the pass.
         Some(pass) => {
-            let rows = chain_data::signatures(store, chain, address, goal.pin_slot).await?;
-            rows.iter().position(|row| row.tx_id == pass.before).map_or(0, |place| place + 1)
+            chain_data::walked(store, chain, address, goal.pin_slot, &pass.before).await?
         }
-        None => 0,
+        None => Walked::default(),
     };
-    Ok(Listing::new(goal, scan, walked))
+    let rows = usize::try_from(walked.rows).unwrap_or(usize::MAX);
+    Ok(Listing::new(goal, scan, rows, walked.above))
 }
 
 fn signature_row(info: SignatureInfo) -> SignatureRow {

@@ -11,6 +11,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use pnl_core::TxId;
+use serde::{Deserialize, Serialize};
 
 /// What must be known of a transaction to place it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,51 +25,52 @@ pub struct Entry {
 }
 
 /// A transaction with its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placed {
     /// The transaction.
+    #[serde(rename = "t")]
     pub tx_id: TxId,
     /// Slot or block number.
+    #[serde(rename = "b")]
     pub block: u64,
     /// Index in the block, or rank among the wallet's transactions of the block.
+    #[serde(rename = "i")]
     pub index: u32,
     /// Whether the place relative to some other transaction of the block was decided by the bytes
     /// of the ids alone.
+    #[serde(rename = "u", default, skip_serializing_if = "std::ops::Not::not")]
     pub uncertain: bool,
 }
 
 /// Transactions of one block in the order of one address's list, oldest first.
 pub type Sequence = Vec<TxId>;
 
-/// The blocks for which the signature lists are needed: more than one transaction, and not all of
-/// them with an index.
-pub fn crowded_blocks(entries: &[Entry]) -> BTreeSet<u64> {
-    let mut blocks: BTreeMap<u64, (usize, bool)> = BTreeMap::new();
-    for entry in entries {
-        let (count, indexed) = blocks.entry(entry.block).or_insert((0, true));
-        *count += 1;
-        *indexed &= entry.index.is_some();
-    }
-    blocks
-        .into_iter()
-        .filter(|(_, (count, indexed))| *count > 1 && !indexed)
-        .map(|(block, _)| block)
+/// The blocks for which the signature lists are needed, in order: more than one transaction, and not
+/// all of them with an index. Sorts the entries.
+pub fn crowded_blocks(entries: &mut [Entry]) -> Vec<u64> {
+    entries.sort_unstable_by(|a, b| (a.block, &a.tx_id).cmp(&(b.block, &b.tx_id)));
+    blocks(entries)
+        .filter(|block| block.len() > 1 && block.iter().any(|entry| entry.index.is_none()))
+        .map(|block| block[0].block)
         .collect()
+}
+
+/// Sorted entries, block by block.
+fn blocks(entries: &[Entry]) -> impl Iterator<Item = &[Entry]> {
+    entries.chunk_by(|a, b| a.block == b.block)
 }
 
 /// Places all entries, oldest first. `sequences` holds the lists' view of the crowded blocks; ids
 /// in them that are no entries are ignored.
-pub fn place(entries: Vec<Entry>, sequences: &BTreeMap<u64, Vec<Sequence>>) -> Vec<Placed> {
-    let mut blocks: BTreeMap<u64, Vec<Entry>> = BTreeMap::new();
-    for entry in entries {
-        blocks.entry(entry.block).or_default().push(entry);
-    }
-    let mut placed = Vec::new();
-    for (block, entries) in blocks {
-        match indexes(&entries) {
+pub fn place(mut entries: Vec<Entry>, sequences: &BTreeMap<u64, Vec<Sequence>>) -> Vec<Placed> {
+    entries.sort_unstable_by(|a, b| (a.block, &a.tx_id).cmp(&(b.block, &b.tx_id)));
+    let mut placed = Vec::with_capacity(entries.len());
+    for entries in blocks(&entries) {
+        let block = entries[0].block;
+        match indexes(entries) {
             Some(by_index) => place_by_index(block, by_index, &mut placed),
             None => {
-                let ids: Vec<TxId> = entries.into_iter().map(|entry| entry.tx_id).collect();
+                let ids: Vec<TxId> = entries.iter().map(|entry| entry.tx_id.clone()).collect();
                 let lists = sequences.get(&block).map_or(&[][..], Vec::as_slice);
                 for (rank, (tx_id, uncertain)) in (0..).zip(merge(ids, lists)) {
                     placed.push(Placed { tx_id, block, index: rank, uncertain });
@@ -203,15 +205,15 @@ mod tests {
 
     #[test]
     fn blocks_come_oldest_first_and_a_lone_transaction_has_rank_zero() {
-        let entries = vec![entry("b", 9, None), entry("a", 7, Some(3))];
-        assert!(crowded_blocks(&entries).is_empty());
+        let mut entries = vec![entry("b", 9, None), entry("a", 7, Some(3))];
+        assert!(crowded_blocks(&mut entries).is_empty());
         assert_eq!(placed(entries, &[]), rows(&[("a", 7, 3, false), ("b", 9, 0, false)]));
     }
 
     #[test]
     fn the_nodes_index_is_used_when_every_transaction_of_the_block_has_it() {
-        let entries = vec![entry("a", 5, Some(12)), entry("b", 5, Some(4))];
-        assert!(crowded_blocks(&entries).is_empty());
+        let mut entries = vec![entry("a", 5, Some(12)), entry("b", 5, Some(4))];
+        assert!(crowded_blocks(&mut entries).is_empty());
         assert_eq!(
             placed(entries, &[(5, &["ab"])]),
             rows(&[("b", 5, 4, false), ("a", 5, 12, false)])
@@ -220,8 +222,9 @@ mod tests {
 
     #[test]
     fn one_missing_index_makes_the_whole_block_ranked_by_the_lists() {
-        let entries = vec![entry("a", 5, Some(12)), entry("b", 5, Some(4)), entry("c", 5, None)];
-        assert_eq!(crowded_blocks(&entries), BTreeSet::from([5]));
+        let mut entries =
+            vec![entry("a", 5, Some(12)), entry("b", 5, Some(4)), entry("c", 5, None)];
+        assert_eq!(crowded_blocks(&mut entries), [5]);
         assert_eq!(
             placed(entries, &[(5, &["cab"])]),
             rows(&[("c", 5, 0, false), ("a", 5, 1, false), ("b", 5, 2, false)])

@@ -76,6 +76,69 @@ async fn a_worker_killed_in_every_stage_loses_nothing_and_changes_nothing() {
     assert!(asked <= TRANSACTIONS + deaths * LOST_AT_MOST, "{asked} getTransaction");
 }
 
+/// The ledger needs the prices of every hour in turn: a call for one of them that hangs stops it in
+/// each of its chunks.
+#[tokio::test(flavor = "multi_thread")]
+async fn books_interrupted_in_every_chunk_are_those_that_never_were() {
+    let undisturbed = world().await;
+    let wallets = undisturbed.node.chain().synthetic_wallets();
+    let expected = undisturbed.run(&wallets).await.remove(0).report_json;
+
+    let mut world = world().await;
+    world.settings.lease_seconds = 1;
+    let id = world.submit(&wallets).await;
+    let mut chunks = Vec::new();
+    for hour in 0..14 {
+        world.node.set_faults(hang(&format!("historical/{}", 1_704_067_200 + hour * 3600)));
+        let before = world.node.stats().faults_given();
+        let worker = world.worker().await;
+        let struck = async || (world.node.stats().faults_given() > before).then_some(());
+        eventually(struck).await.unwrap_or_else(|| panic!("never got to hour {hour}"));
+        worker.kill().await;
+        let kept = "select coalesce(max(chunks), 0)::bigint from ledger_checkpoints";
+        chunks.push(world.database.number(kept).await);
+    }
+    world.node.set_faults(Faults::default());
+    let looked = world.node.stats().calls_of("getSignaturesForAddress");
+    assert!(chunks.is_sorted() && chunks[0] == 0, "{chunks:?}");
+    // Each chunk is 4,000 seconds long, so every hour but some is in another one.
+    chunks.dedup();
+    assert!(chunks.len() >= 12, "{chunks:?}");
+    let ledgers = world.database.number("select count(*) from ledgers").await;
+    assert_eq!(ledgers, 1, "all attempts have written one ledger");
+
+    let worker = world.worker().await;
+    world.until_done(id).await;
+    worker.stop().await;
+    let rows = world.rows(id).await;
+    assert_eq!(rows[0].report_json, expected);
+    assert_eq!(world.node.stats().calls_of("getSignaturesForAddress"), looked);
+    assert_eq!(world.database.number("select sum(attempts) from wallet_tasks").await, 0);
+    let chunks_of_it = "select count(*) from ledger_chunks";
+    assert_eq!(world.database.number(chunks_of_it).await, 13);
+}
+
+/// Attempts that end by their time limit in whatever stage go on where they stood, and cost nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_wallet_is_done_over_many_short_attempts() {
+    const MANY: u64 = 2_500;
+    let undisturbed = World::new(made_up(1, MANY)).await;
+    let wallets = undisturbed.node.chain().synthetic_wallets();
+    let expected = undisturbed.run(&wallets).await.remove(0).report_json;
+
+    let mut world = World::new(made_up(1, MANY)).await;
+    world.settings.wallet_timeout_seconds = 8;
+    world.node.set_faults(Faults { latency_ms: Some((30, 50)), ..Faults::default() });
+    let worker = world.worker().await;
+    let id = world.submit(&wallets).await;
+    world.until_done(id).await;
+    worker.stop().await;
+    let rows = world.rows(id).await;
+    assert_eq!(rows[0].report_json, expected);
+    let continued = "select continuations::bigint from wallet_tasks where attempts = 0";
+    assert!(world.database.number(continued).await >= 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_killed_among_many_wallets_leaves_them_to_another() {
     let world = World::new(made_up(12, 60)).await;

@@ -5,6 +5,7 @@
 mod support;
 
 mod crashes;
+mod large;
 mod reads;
 mod recorded;
 mod waiting;

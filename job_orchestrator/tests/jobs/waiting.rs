@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chain_client::{
-    ProviderPool, ProviderStatus, SignatureInfo, Snapshot, SourceError, TransactionSource,
+    PageStart, ProviderPool, ProviderStatus, SignatureInfo, Snapshot, SourceError,
+    TransactionSource,
 };
 use load_tests::{FaultKind, Faults};
 use persistence_layer::batches::BatchState;
@@ -20,7 +21,7 @@ const COSTLY: &str = "select sum(attempts) from wallet_tasks";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_time_limit_with_progress_goes_on_where_it_stopped_and_is_free() {
     let mut world = World::new(made_up(1, 300)).await;
-    world.settings.wallet_timeout_seconds = 3;
+    world.settings.wallet_timeout_seconds = 5;
     world.node.set_faults(Faults { latency_ms: Some((150, 200)), ..Faults::default() });
     let rows = world.run(&world.node.chain().synthetic_wallets()).await;
     assert_eq!(rows[0].state, TaskState::Done, "{:?}", rows[0]);
@@ -167,10 +168,10 @@ impl TransactionSource for Panicking {
     async fn signatures(
         &self,
         address: &Address,
-        before: Option<&TxId>,
+        from: Option<&PageStart>,
         until: Option<&TxId>,
     ) -> Result<Vec<SignatureInfo>, SourceError> {
-        self.node.signatures(address, before, until).await
+        self.node.signatures(address, from, until).await
     }
     async fn transaction(&self, id: &TxId) -> Result<RawTransaction, SourceError> {
         self.node.transaction(id).await
@@ -218,10 +219,10 @@ impl TransactionSource for HangingOnce {
     async fn signatures(
         &self,
         _: &Address,
-        before: Option<&TxId>,
+        from: Option<&PageStart>,
         until: Option<&TxId>,
     ) -> Result<Vec<SignatureInfo>, SourceError> {
-        self.node.signatures(&self.listed, before, until).await
+        self.node.signatures(&self.listed, from, until).await
     }
     async fn transaction(&self, id: &TxId) -> Result<RawTransaction, SourceError> {
         if !self.hung.swap(true, Ordering::SeqCst) {

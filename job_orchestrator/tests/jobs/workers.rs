@@ -12,6 +12,8 @@ use crate::support::{World, eventually, gauge, job_id, made_up, request, result,
 async fn two_workers_share_a_batch_and_never_hold_more_than_their_slots() {
     let mut world = World::new(made_up(20, 40)).await;
     world.settings.wallet_permits = 3;
+    // A lease that lapses on a busy machine frees its slot before its task is taken over.
+    world.settings.lease_seconds = 30;
     world.node.set_faults(Faults { latency_ms: Some((2, 10)), ..Faults::default() });
     let workers = [world.worker().await, world.worker().await];
     let id = world.submit(&world.node.chain().synthetic_wallets()).await;

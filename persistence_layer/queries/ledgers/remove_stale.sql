@@ -4,8 +4,15 @@ where (chain, ledger_id) in (
     select l.chain, l.ledger_id
     from ledgers l
     where (l.state = 'superseded' and l.superseded_at < now() - $1::interval)
-       or (l.state = 'building' and not exists (
-           select from wallet_tasks t
-           where t.id = l.task and t.fence = l.fence and t.state = 'running'))
+       or (l.state = 'building'
+           and not exists (
+               select from wallet_tasks t
+               where t.id = l.task and t.fence = l.fence and t.state = 'running')
+           -- The next attempt goes on with it.
+           and not exists (
+               select from ledger_checkpoints c
+               join wallet_tasks t on t.id = c.task
+               where c.task = l.task and c.chain = l.chain and c.ledger_id = l.ledger_id
+                 and t.state in ('queued', 'delayed', 'running')))
     limit $2
     for update of l skip locked)

@@ -1,6 +1,7 @@
 -- wallet_tasks/requeue: $1 task, $2 fence, $3 delay, $4 reason, $5 costs an attempt, $6 error as text
--- No row: the lease was lost. A ready task goes behind the head of the queue, so that a wallet of
--- many attempts takes turns with the others; a delayed one has waited and keeps its place.
+-- No row: the lease was lost. A ready task goes behind the head of the queue: by one place, or after
+-- a time limit by one for each second that it has held a slot, so that long wallets leave the slots
+-- to others for most of the time. A delayed one has waited and keeps its place.
 update wallet_tasks
 set state = case when $3::interval > interval '0' then 'delayed' else 'queued' end,
     run_at = case when $3::interval > interval '0' then clock_timestamp() + $3::interval end,
@@ -9,11 +10,20 @@ set state = case when $3::interval > interval '0' then 'delayed' else 'queued' e
     worker = null,
     attempts = attempts + case when $5 then 1 else 0 end,
     takeovers = case when progress > progress_at_claim then 0 else takeovers end,
+    throttled_since = case
+        when $4 <> 'provider_throttled' then null
+        when progress > progress_at_claim then clock_timestamp()
+        else coalesce(throttled_since, clock_timestamp())
+        end,
     continuations = continuations + case when $4 = 'continued' then 1 else 0 end,
     error = coalesce($6::text::json, error),
     vtime = case when $3::interval > interval '0' then vtime
         else greatest(vtime, (
             select head.vtime + 1 from ready_heads head
-            order by head.prio, head.vtime, head.id limit 1))
+            order by head.prio, head.vtime, head.id limit 1)
+            + case when $4 = 'continued' then coalesce((
+                select extract(epoch from clock_timestamp() - a.started)::bigint
+                from wallet_attempts a where a.task = wallet_tasks.id and a.fence = $2), 0)
+              else 0 end)
         end
 where id = $1 and fence = $2 and state = 'running'

@@ -6,9 +6,12 @@
 mod signatures;
 mod snapshots;
 mod transactions;
+mod whole_lists;
 
 pub use signatures::{
-    AddressScan, ScanPass, ScanProgress, SignatureRow, put_signature_page, scan, signatures,
+    AddressScan, ScanPass, ScanProgress, SignatureRow, SlotSequence, Walked, listed,
+    put_signature_page, scan, scans, sequences, signatures, walked,
 };
 pub use snapshots::{StoredSnapshot, put_snapshot, snapshot};
 pub use transactions::{missing_transactions, put_transactions, transactions};
+pub use whole_lists::put_whole_list;

@@ -5,6 +5,9 @@
 //! it. Two readers of one address keep to one pass: a page of another pass is refused, so that the
 //! order of signatures inside a slot, which only the node's lists tell, can be rebuilt.
 
+use std::collections::HashMap;
+
+use futures::TryStreamExt;
 use pnl_core::{Address, Chain, TxId};
 
 use crate::convert::{from_bigint, to_bigint};
@@ -77,19 +80,46 @@ pub async fn scan(
         address.as_str()
     )
     .fetch_optional(connection))?;
-    row.map(|row| {
-        Ok(AddressScan {
-            covered_until: row.covered_until.as_deref().map(TxId::new),
-            covered_slot: from_bigint(row.covered_slot, "covered slot")?,
-            pass: match (row.head, row.before) {
-                (Some(head), Some(before)) => {
-                    Some(ScanPass { head: TxId::new(&head), before: TxId::new(&before) })
-                }
-                _ => None,
-            },
+    row.map(|row| scan_of(row.covered_until, row.covered_slot, row.head.zip(row.before)))
+        .transpose()
+}
+
+/// How far the lists of addresses are known; those never asked for are left out.
+pub async fn scans(
+    store: &Store,
+    chain: Chain,
+    addresses: &[Address],
+) -> Result<HashMap<Address, AddressScan>, StoreError> {
+    let addresses: Vec<&str> = addresses.iter().map(Address::as_str).collect();
+    let rows = run!(store, "address_scans/get_many", async |tx| {
+        Ok(sqlx::query_file!(
+            "queries/address_scans/get_many.sql",
+            chain.as_str(),
+            &addresses as &[&str]
+        )
+        .fetch_all(tx)
+        .await?)
+    })?;
+    rows.into_iter()
+        .map(|row| {
+            let address = Address::from_chain_data(&row.address);
+            scan_of(row.covered_until, row.covered_slot, row.head.zip(row.before))
+                .map(|scan| (address, scan))
         })
+        .collect()
+}
+
+fn scan_of(
+    covered_until: Option<String>,
+    covered_slot: i64,
+    pass: Option<(String, String)>,
+) -> Result<AddressScan, StoreError> {
+    Ok(AddressScan {
+        covered_until: covered_until.as_deref().map(TxId::new),
+        covered_slot: from_bigint(covered_slot, "covered slot")?,
+        pass: pass
+            .map(|(head, before)| ScanPass { head: TxId::new(&head), before: TxId::new(&before) }),
     })
-    .transpose()
 }
 
 /// Stores one page of a list, newest first, together with where the pass then stands. Gives what
@@ -206,4 +236,105 @@ pub async fn signatures(
             })
         })
         .collect()
+}
+
+/// The transactions up to and including `max_slot` in the stored lists of the addresses, with their
+/// slots, in no order. Nothing else is kept of a row, so a long list takes little memory.
+pub async fn listed(
+    store: &Store,
+    chain: Chain,
+    addresses: &[Address],
+    max_slot: u64,
+) -> Result<HashMap<TxId, u64>, StoreError> {
+    // A slot beyond bigint is beyond every stored one.
+    let max_slot = i64::try_from(max_slot).unwrap_or(i64::MAX);
+    let addresses: Vec<&str> = addresses.iter().map(Address::as_str).collect();
+    run!(store, "address_signatures/slots", async |tx| {
+        let mut rows = sqlx::query_file!(
+            "queries/address_signatures/slots.sql",
+            chain.as_str(),
+            &addresses as &[&str],
+            max_slot
+        )
+        .fetch(tx);
+        let mut listed = HashMap::new();
+        while let Some(row) = rows.try_next().await? {
+            listed.insert(TxId::new(&row.tx_id), from_bigint(row.slot, "slot")?);
+        }
+        Ok(listed)
+    })
+}
+
+/// Transactions of one slot in the order of one address's list, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotSequence {
+    /// The slot.
+    pub slot: u64,
+    /// Its transactions.
+    pub tx_ids: Vec<TxId>,
+}
+
+/// What the stored lists of the addresses say about the order inside the slots: one sequence per
+/// address and slot. The caller asks for at most some thousand slots at a time.
+pub async fn sequences(
+    store: &Store,
+    chain: Chain,
+    addresses: &[Address],
+    slots: &[u64],
+) -> Result<Vec<SlotSequence>, StoreError> {
+    let addresses: Vec<&str> = addresses.iter().map(Address::as_str).collect();
+    let slots = slots.iter().map(|slot| to_bigint(*slot, "slot")).collect::<Result<Vec<_>, _>>()?;
+    let rows = run!(store, "address_signatures/in_blocks", async |tx| {
+        Ok(sqlx::query_file!(
+            "queries/address_signatures/in_blocks.sql",
+            chain.as_str(),
+            &addresses as &[&str],
+            &slots
+        )
+        .fetch_all(tx)
+        .await?)
+    })?;
+    let of_one_list = rows.chunk_by(|a, b| (&a.address, a.slot) == (&b.address, b.slot));
+    of_one_list
+        .map(|rows| {
+            Ok(SlotSequence {
+                slot: from_bigint(rows[0].slot, "slot")?,
+                tx_ids: rows.iter().map(|row| TxId::new(&row.tx_id)).collect(),
+            })
+        })
+        .collect()
+}
+
+/// What a walk from the newest transaction down to some place has passed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Walked {
+    /// Stored transactions that count.
+    pub rows: u64,
+    /// The one right above the place.
+    pub above: Option<TxId>,
+}
+
+/// What is stored of the list of an address from its newest transaction down to `place`. Those up to
+/// and including `max_slot` count; none when `place` is not in the list.
+pub async fn walked(
+    store: &Store,
+    chain: Chain,
+    address: &Address,
+    max_slot: u64,
+    place: &TxId,
+) -> Result<Walked, StoreError> {
+    let max_slot = i64::try_from(max_slot).unwrap_or(i64::MAX);
+    let row = run!(store, "address_signatures/walked", async |tx| {
+        Ok(sqlx::query_file!(
+            "queries/address_signatures/walked.sql",
+            chain.as_str(),
+            address.as_str(),
+            max_slot,
+            place.as_str()
+        )
+        .fetch_one(tx)
+        .await?)
+    })?;
+    let above = row.above.as_deref().map(TxId::new);
+    Ok(Walked { rows: from_bigint(row.rows, "walked rows")?, above })
 }

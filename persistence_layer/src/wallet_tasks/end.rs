@@ -35,7 +35,7 @@ pub async fn transition(
                 end_task(tx, lease, *state, error.as_ref()).await?;
             }
         }
-        ledgers::discard_unfinished(tx, lease).await?;
+        ledgers::discard_unkept(tx, lease).await?;
         settle_batch(tx, lease.batch).await?;
         notify(tx).await
     })

@@ -5,8 +5,8 @@ use super::{Swept, TaskError, close_attempt, lock_batch, notify, settle_batch};
 use crate::batches::BatchId;
 use crate::convert::to_integer;
 use crate::error::StoreError;
-use crate::ledgers;
 use crate::store::{Store, run};
+use crate::{ledgers, wallet_work};
 
 /// Expired leases looked at in one sweep; the next one takes the rest.
 const LIMIT: i64 = 200;
@@ -48,6 +48,9 @@ pub async fn sweep(store: &Store, max_takeovers: u32) -> Result<Swept, StoreErro
     }
     if let Err(error) = ledgers::remove_stale(store).await {
         tracing::warn!(%error, code = error.code(), "stale ledgers were not removed");
+    }
+    if let Err(error) = wallet_work::remove_ended(store).await {
+        tracing::warn!(%error, code = error.code(), "the work of ended tasks was not removed");
     }
     Ok(swept)
 }

@@ -2,8 +2,8 @@
 
 use persistence_layer::batches::BatchId;
 use persistence_layer::chain_data::{
-    ScanPass, ScanProgress, SignatureRow, StoredSnapshot, missing_transactions, put_signature_page,
-    put_snapshot, put_transactions, scan, signatures, snapshot, transactions,
+    self, ScanPass, ScanProgress, SignatureRow, StoredSnapshot, missing_transactions,
+    put_signature_page, put_snapshot, put_transactions, scan, signatures, snapshot, transactions,
 };
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{Lease, WorkerId};
@@ -162,6 +162,46 @@ async fn the_order_inside_a_slot_is_the_nodes_over_pages_and_passes() {
     let overlap = [row("y", 5), row("m", 5)];
     put_signature_page(store, &lease, &address, &overlap, &done("q", 6)).await.unwrap();
     assert_eq!(list(store, &address, 5).await, ["q", "b", "y", "m", "z", "k"]);
+}
+
+#[tokio::test]
+async fn lists_are_read_together_and_a_walk_knows_its_place() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lease = lease(&database).await;
+    let (one, other) = (Address::from_chain_data("one"), Address::from_chain_data("other"));
+    let page = [row("e", 9), row("d", 7), row("c", 7), row("b", 7)];
+    put_signature_page(store, &lease, &one, &page, &more("e", "b")).await.unwrap();
+    put_signature_page(store, &lease, &other, &[row("b", 7), row("a", 7)], &done("b", 9))
+        .await
+        .unwrap();
+    let both = [one.clone(), other.clone()];
+
+    let listed = chain_data::listed(store, Chain::Solana, &both, 8).await.unwrap();
+    let mut listed: Vec<_> = listed.iter().map(|(id, slot)| (id.as_str(), *slot)).collect();
+    listed.sort_unstable();
+    assert_eq!(listed, [("a", 7), ("b", 7), ("c", 7), ("d", 7)]);
+
+    let sequences = chain_data::sequences(store, Chain::Solana, &both, &[7]).await.unwrap();
+    let sequences: Vec<_> = sequences.into_iter().map(|s| (s.slot, s.tx_ids)).collect();
+    assert_eq!(sequences, [(7, ids(&["b", "c", "d"])), (7, ids(&["a", "b"]))], "oldest first");
+
+    let walked = async |place| {
+        let walked = chain_data::walked(store, Chain::Solana, &one, 8, &TxId::new(place)).await;
+        walked.map(|walked| (walked.rows, walked.above)).unwrap()
+    };
+    assert_eq!(walked("b").await, (3, Some(TxId::new("c"))));
+    assert_eq!(walked("d").await, (1, Some(TxId::new("e"))));
+    assert_eq!(walked("e").await, (0, None));
+    assert_eq!(walked("unknown").await, (0, None));
+
+    let unknown = Address::from_chain_data("unknown");
+    let scans = chain_data::scans(store, Chain::Solana, &[one.clone(), unknown]).await.unwrap();
+    assert_eq!(scans.len(), 1);
+    assert_eq!(
+        scans.get(&one),
+        chain_data::scan(store, Chain::Solana, &one).await.unwrap().as_ref()
+    );
 }
 
 #[tokio::test]

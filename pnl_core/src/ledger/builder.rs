@@ -9,6 +9,7 @@ use super::facts::{AssetFacts, HistoryFacts};
 use super::page::{Page, Priced, market_value, oldest};
 use super::prices::{LedgerRules, PriceRequest};
 use super::shape::{Shape, incoming, outgoing, shape};
+use super::state::LedgerState;
 use crate::amount::{AmountError, RawDelta, UsdPrice};
 use crate::asset::AssetId;
 use crate::chain::{Address, Pin};
@@ -21,7 +22,8 @@ use crate::value::{LegValue, Side, exchange};
 /// Builds the ledger of one wallet from its transactions, from the first one on, in chain order.
 ///
 /// It carries the running time, the pool of rent deposits and the sums of the history from one
-/// transaction to the next, so it is made anew for every run over a history.
+/// transaction to the next. A run over a history begins with a new one, or goes on from the
+/// [state](Self::state) of an earlier run over the same history.
 #[derive(Debug)]
 pub struct LedgerBuilder {
     wallet: Address,
@@ -29,15 +31,17 @@ pub struct LedgerBuilder {
     pool_name: Arc<str>,
     rules: LedgerRules,
     ts: i64,
-    times: Vec<i64>,
+    window: Window,
+    in_window: u64,
     facts: HistoryFacts,
     lines: InputHasher,
     prices: PriceSetHasher,
 }
 
 impl LedgerBuilder {
-    /// A builder for the history of `wallet`, at its beginning.
-    pub fn new(wallet: Address, rules: LedgerRules) -> Self {
+    /// A builder for the history of `wallet`, at its beginning, that counts the transactions inside
+    /// `window`.
+    pub fn new(wallet: Address, rules: LedgerRules, window: Window) -> Self {
         Self {
             wallet_name: wallet.as_str().into(),
             pool_name: rent_pool(&wallet).into(),
@@ -45,10 +49,36 @@ impl LedgerBuilder {
             wallet,
             rules,
             ts: 0,
-            times: Vec::new(),
+            window,
+            in_window: 0,
             facts: HistoryFacts::default(),
             prices: PriceSetHasher::new(),
         }
+    }
+
+    /// Where the history stands after the last transaction.
+    pub fn state(&self) -> LedgerState {
+        LedgerState {
+            ts: self.ts,
+            in_window: self.in_window,
+            lines: self.lines.state(),
+            prices: self.prices.state(),
+            facts: self.facts.clone(),
+        }
+    }
+
+    /// Goes on from a state of the same history, rules and window: the events and hashes that
+    /// follow are those of a run from the beginning. `None` when the state cannot be read.
+    #[must_use]
+    pub fn resume(self, state: LedgerState) -> Option<Self> {
+        Some(Self {
+            ts: state.ts,
+            in_window: state.in_window,
+            lines: InputHasher::resume(&state.lines)?,
+            prices: PriceSetHasher::resume(&state.prices)?,
+            facts: state.facts,
+            ..self
+        })
     }
 
     /// The prices that pushing `transactions` next, in this order, will look up. Listed stablecoins
@@ -105,8 +135,8 @@ impl LedgerBuilder {
     }
 
     /// How many of the transactions so far lie in the window, failed ones included.
-    pub fn transactions_in(&self, window: &Window) -> u64 {
-        self.times.iter().filter(|ts| window.contains(**ts)).count() as u64
+    pub const fn transactions_in_window(&self) -> u64 {
+        self.in_window
     }
 
     /// The prices at the pin that value what the wallet holds after the last transaction.
@@ -185,7 +215,7 @@ impl LedgerBuilder {
         self.lines.add(tx);
         self.facts.add_line(tx)?;
         self.ts = later(self.ts, tx.block_time);
-        self.times.push(self.ts);
+        self.in_window += u64::from(self.window.contains(self.ts));
         let mut page = Page::new(tx, self.ts, self.wallet_name.clone());
         let mut fees = self.fee_legs(tx, book);
         match shape(tx) {

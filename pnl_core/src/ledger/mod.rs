@@ -40,11 +40,13 @@ mod facts;
 mod page;
 mod prices;
 mod shape;
+mod state;
 
 pub use builder::LedgerBuilder;
 pub use event::{LedgerEvent, LedgerKind, LedgerLeg, LegSide, RENT_SUFFIX, rent_pool};
 pub use facts::{AssetFacts, HistoryFacts};
 pub use prices::{LedgerRules, PriceRequest, PriceTable};
+pub use state::LedgerState;
 
 use crate::amount::AmountError;
 use crate::asset::AssetId;

@@ -6,6 +6,7 @@ pub mod random;
 
 use std::collections::BTreeMap;
 
+use pnl_core::engine::Window;
 use pnl_core::ledger::{LedgerBuilder, LedgerEvent, LedgerKind, LedgerRules, LegSide};
 use pnl_core::movement::{
     AssetDelta, Completeness, FeePaid, NetChange, Order, TxKind, TxStatus, WalletTransaction,
@@ -30,8 +31,12 @@ pub fn rules() -> LedgerRules {
     }
 }
 
+pub fn builder_of(window: Window) -> LedgerBuilder {
+    LedgerBuilder::new(wallet(), rules(), window)
+}
+
 pub fn builder() -> LedgerBuilder {
-    LedgerBuilder::new(wallet(), rules())
+    builder_of(Window::ALL)
 }
 
 /// A line in which nothing happened, signed by the wallet, of unknown kind.

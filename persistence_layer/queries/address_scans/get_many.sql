@@ -1,0 +1,21 @@
+-- address_scans/get_many: $1 chain, $2 addresses
+-- Marked as used, to the day, so that retention leaves the lists alone. A row that is neither marked
+-- lately nor could be marked now is being removed: it counts as absent.
+with marked as (
+    update address_scans s
+    set updated_at = clock_timestamp()
+    where s.chain = $1
+      and s.address = any (array(
+          select old.address from address_scans old
+          where old.chain = $1
+            and old.address = any ($2::text[])
+            and old.updated_at < now() - interval '1 day'
+          order by old.address
+          for update))
+    returning s.address, s.covered_until, s.covered_slot, s.head, s.before
+)
+select address as "address!", covered_until, covered_slot as "covered_slot!", head, before
+from marked
+union all
+select address, covered_until, covered_slot, head, before from address_scans
+where chain = $1 and address = any ($2::text[]) and updated_at >= now() - interval '1 day'

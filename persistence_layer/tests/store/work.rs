@@ -1,0 +1,140 @@
+//! What attempts at long wallets leave for the next ones.
+
+use persistence_layer::ledgers;
+use persistence_layer::test_util::TestDatabase;
+use persistence_layer::wallet_tasks::{self, WaitReason, sweep};
+use persistence_layer::wallet_work::{self, Checkpoint, StoredPlan};
+use persistence_layer::{Store, StoreError};
+use pnl_core::{Chain, WalletRef};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::support::{
+    claim_and_die, claim_one, failed, finished, ledger_head, requeue, submit, transition, wallet,
+};
+
+const MADE_BY: &str = "1 1";
+
+/// Stores the chunk behind `checkpoint` and moves it on.
+async fn append(
+    store: &Store,
+    lease: &wallet_tasks::Lease,
+    checkpoint: &mut Checkpoint,
+    line: &str,
+) -> Result<(), StoreError> {
+    checkpoint.chunks += 1;
+    checkpoint.events += 1;
+    checkpoint.state = format!("after {}", checkpoint.chunks).into_bytes();
+    wallet_work::append_chunk(store, lease, 1, line.as_bytes(), MADE_BY, checkpoint).await
+}
+
+fn fresh() -> Checkpoint {
+    Checkpoint { ledger_id: Uuid::now_v7(), chunks: 0, events: 0, state: Vec::new() }
+}
+
+#[tokio::test]
+async fn a_ledger_goes_on_behind_its_checkpoint_under_the_next_lease() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..1).await;
+    let dead = claim_and_die(store).await;
+    let mut checkpoint = fresh();
+    append(store, &dead, &mut checkpoint, "{\"n\":0}\n").await.unwrap();
+    let behind = checkpoint.clone();
+    // A chunk without checkpoint: the next attempt writes it anew.
+    ledgers::append_chunk(store, &dead, behind.ledger_id, 1, 1, b"{\"n\":9}\n").await.unwrap();
+    sweep(store, 20).await.unwrap();
+
+    let next = claim_one(store).await;
+    sweep(store, 20).await.unwrap();
+    let late = append(store, &dead, &mut checkpoint.clone(), "late").await;
+    assert!(matches!(late, Err(StoreError::LeaseLost { .. })));
+    assert_eq!(wallet_work::resume_ledger(store, &next, "2 1").await.unwrap(), None, "other rules");
+    let mut resumed = wallet_work::resume_ledger(store, &next, MADE_BY).await.unwrap().unwrap();
+    assert_eq!(resumed, behind);
+    append(store, &next, &mut resumed, "{\"n\":1}\n").await.unwrap();
+    let head = ledger_head(resumed.ledger_id, 100, 2, 2);
+    let result = wallet_tasks::FinishedWallet { ledger: Some(head), ..finished() };
+    wallet_tasks::finish(store, &next, &result).await.unwrap();
+    let read =
+        async |no| ledgers::chunk(store, Chain::Solana, resumed.ledger_id, no).await.unwrap();
+    assert_eq!(read(1).await.unwrap(), b"{\"n\":1}\n");
+    let wallet = WalletRef { chain: Chain::Solana, address: wallet(0) };
+    assert_eq!(ledgers::current(store, &wallet).await.unwrap().unwrap().head.events, 2);
+
+    sweep(store, 20).await.unwrap();
+    assert_eq!(database.number("select count(*) from wallet_work").await, 0, "nothing is left");
+    assert_eq!(database.number("select count(*) from ledger_checkpoints").await, 0);
+}
+
+#[tokio::test]
+async fn a_requeued_task_keeps_its_ledger_and_a_given_up_one_does_not() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..1).await;
+    let first = claim_one(store).await;
+    append(store, &first, &mut fresh(), "{}\n").await.unwrap();
+    ledgers::append_chunk(store, &first, Uuid::now_v7(), 0, 1, b"{}\n").await.unwrap();
+    transition(store, &first, &requeue(WaitReason::Continued)).await;
+    sweep(store, 20).await.unwrap();
+    let ledgers = "select count(*) from ledgers";
+    assert_eq!(database.number(ledgers).await, 1, "only the one with a checkpoint is of use");
+    let second = claim_one(store).await;
+    transition(store, &second, &failed()).await;
+    sweep(store, 20).await.unwrap();
+    sweep(store, 20).await.unwrap();
+    assert_eq!(database.number(ledgers).await, 0);
+}
+
+#[tokio::test]
+async fn looks_and_plans_are_read_back_by_the_version_that_made_them() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..1).await;
+    let lease = claim_and_die(store).await;
+    for page in ["a", "b"] {
+        wallet_work::put_look(store, &lease, "1", page.as_bytes()).await.unwrap();
+    }
+    let look =
+        async |made_by, after| wallet_work::look(store, &lease, made_by, after).await.unwrap();
+    assert_eq!(look("1", -1).await, Some((0, b"a".to_vec())));
+    assert_eq!(look("1", 0).await, Some((1, b"b".to_vec())));
+    assert_eq!((look("1", 1).await, look("2", -1).await), (None, None));
+
+    let plan = StoredPlan { pages: 2, head: json!({"transactions": 7}) };
+    let pages = [b"p0".to_vec(), b"p1".to_vec()];
+    wallet_work::put_plan_pages(store, &lease, 0, &pages).await.unwrap();
+    let read = async |pin| wallet_work::plan(store, &lease, pin, "1").await.unwrap();
+    assert_eq!(read(9).await, None, "not whole yet");
+    wallet_work::put_plan(store, &lease, 9, "1", &plan).await.unwrap();
+    append(store, &lease, &mut fresh(), "{}\n").await.unwrap();
+    assert_eq!((read(9).await, read(8).await), (Some(plan), None));
+    assert_eq!(wallet_work::plan_page(store, &lease, 1).await.unwrap(), b"p1");
+    assert!(wallet_work::plan_page(store, &lease, 2).await.is_err());
+
+    // A new plan makes the old one void, and what was built on it.
+    wallet_work::put_plan_pages(store, &lease, 0, &pages).await.unwrap();
+    assert_eq!(read(9).await, None);
+    assert_eq!(database.number("select count(*) from ledger_checkpoints").await, 0);
+    // All of it was progress: the holder's death counts for nothing.
+    sweep(store, 20).await.unwrap();
+    assert_eq!(claim_one(store).await.takeovers, 0);
+}
+
+#[tokio::test]
+async fn a_task_knows_since_when_it_was_only_put_off() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..1).await;
+    let throttled = requeue(WaitReason::ProviderThrottled);
+    let first = claim_one(store).await;
+    assert_eq!(first.throttled_for, None);
+    transition(store, &first, &throttled).await;
+    let second = claim_one(store).await;
+    let waited = second.throttled_for.expect("it was put off");
+    transition(store, &second, &throttled).await;
+    let third = claim_one(store).await;
+    assert!(third.throttled_for.unwrap() >= waited, "the first time counts");
+    transition(store, &third, &requeue(WaitReason::Backoff)).await;
+    assert_eq!(claim_one(store).await.throttled_for, None);
+}
