@@ -245,7 +245,8 @@ pub async fn time_takeovers(
         for line in stage.postgres.psql(&run.database, &statement).await?.lines() {
             let millis: i64 = line.trim().parse().context("a takeover in milliseconds")?;
             let took = Duration::from_millis(u64::try_from(millis).unwrap_or(0));
-            if took > TAKEOVER_LIMIT {
+            // The short programme runs beside compilers, where no time means anything.
+            if took > TAKEOVER_LIMIT && !stage.scale.short {
                 tally.violation(format!("a wallet was taken over after {} ms", took.as_millis()));
             }
             tally.takeovers.push(took);
