@@ -4,14 +4,15 @@ use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::response::Response;
-use persistence_layer::StoreError;
+use persistence_layer::redis::Redis;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::app::{AppState, RedisLink};
+use crate::dto::time::rfc3339;
 use crate::error::ApiError;
 use crate::handlers::fresh_json;
-use crate::problems;
+use crate::{monitor, problems};
 
 /// Longest wait for one dependency.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -91,25 +92,20 @@ pub async fn detailed(State(app): State<AppState>) -> Result<Response, ApiError>
 
 /// `/api/health/db`: one round trip now, and the pool.
 pub async fn database(State(app): State<AppState>) -> Result<Response, ApiError> {
-    let answer = tokio::time::timeout(PATIENCE, app.store.ping()).await;
-    let (ping, error) = match answer {
-        Ok(Ok(ping)) => (Some(ping), None),
-        Ok(Err(error)) => (None, Some(error.code())),
-        Err(_) => (None, Some(NO_ANSWER)),
-    };
+    let answer = monitor::ask(&app.store, true).await;
     let pool = app.store.pool();
     let members = members(&json!({
-        "state": if ping.is_some() { "up" } else { "down" },
-        "ping_ms": ping.map(milliseconds),
+        "state": if answer.up { "up" } else { "down" },
+        "cause": answer.code,
+        "since": rfc3339(app.database.health().since),
+        "ping_ms": answer.round_trip.map(milliseconds),
         "pool": { "size": pool.size, "idle": pool.idle, "max": pool.max },
     }));
-    match error {
-        None => Ok(fresh_json(&members)),
-        Some(code) => {
-            tracing::warn!(code, "the database did not answer a probe");
-            Err(ApiError::database_unavailable().with_members(members))
-        }
+    if answer.up {
+        return Ok(fresh_json(&members));
     }
+    tracing::warn!(code = answer.code, "the database did not answer a probe");
+    Err(ApiError::database_unavailable().with_members(members))
 }
 
 fn lifecycle(app: &AppState) -> Check {
@@ -124,8 +120,14 @@ fn lifecycle(app: &AppState) -> Check {
 
 async fn ask_database(app: &AppState) -> Check {
     let started = Instant::now();
-    let answer = tokio::time::timeout(PATIENCE, app.store.ping()).await;
-    from_answer("database", started, answer, true)
+    let answer = monitor::ask(&app.store, true).await;
+    Check {
+        name: "database",
+        state: if answer.up { "up" } else { "down" },
+        duration_ms: milliseconds(started.elapsed()),
+        detail: answer.code.map(str::to_owned),
+        required: true,
+    }
 }
 
 /// Nothing when none is configured. Redis is never required.
@@ -141,29 +143,24 @@ async fn ask_redis(link: &RedisLink) -> Option<Check> {
             required: false,
         }),
         RedisLink::Connected(redis) => {
-            let answer = tokio::time::timeout(PATIENCE, redis.ping()).await;
-            Some(from_answer("redis", started, answer, false))
+            let detail = redis_trouble(redis).await;
+            Some(Check {
+                name: "redis",
+                state: if detail.is_none() { "up" } else { "down" },
+                duration_ms: milliseconds(started.elapsed()),
+                detail: detail.map(str::to_owned),
+                required: false,
+            })
         }
     }
 }
 
-fn from_answer(
-    name: &'static str,
-    started: Instant,
-    answer: Result<Result<Duration, StoreError>, tokio::time::error::Elapsed>,
-    required: bool,
-) -> Check {
-    let detail = match answer {
+/// Why Redis does not answer now; `None` when it does.
+pub async fn redis_trouble(redis: &Redis) -> Option<&'static str> {
+    match tokio::time::timeout(PATIENCE, redis.ping()).await {
         Ok(Ok(_)) => None,
-        Ok(Err(error)) => Some(error.code().to_owned()),
-        Err(_) => Some(NO_ANSWER.to_owned()),
-    };
-    Check {
-        name,
-        state: if detail.is_none() { "up" } else { "down" },
-        duration_ms: milliseconds(started.elapsed()),
-        detail,
-        required,
+        Ok(Err(error)) => Some(error.code()),
+        Err(_) => Some(NO_ANSWER),
     }
 }
 

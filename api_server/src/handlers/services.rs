@@ -1,5 +1,7 @@
 //! `GET /api/services/status`: what runs, how much waits, how the providers are.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
@@ -13,6 +15,10 @@ use crate::app::{AppState, RedisLink};
 use crate::dto::time::rfc3339;
 use crate::error::ApiError;
 use crate::extract::{Params, check_accept};
+use crate::handlers::health::redis_trouble;
+
+/// Longest wait for the queue's figures: the page is looked at most when the database has trouble.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// No member names a host, an address or a key.
 #[derive(Serialize)]
@@ -71,12 +77,23 @@ pub async fn status(
     params.finish()?;
     let worker = app.worker.as_ref().map(job_orchestrator::Worker::status);
     let database = app.database.health();
-    let queue = if database.up { queue(&app).await } else { None };
-    let services = services(&app, worker.as_ref(), &database);
+    let (queue, redis) = tokio::join!(
+        async {
+            let asked = tokio::time::timeout(PATIENCE, queue(&app));
+            if database.up { asked.await.ok().flatten() } else { None }
+        },
+        async {
+            match &app.redis {
+                RedisLink::Connected(redis) => redis_trouble(redis).await,
+                RedisLink::Absent | RedisLink::Unreachable => None,
+            }
+        },
+    );
+    let services = services(&app, worker.as_ref(), &database, redis);
     let body = StatusView {
         status: if !database.up {
             "down"
-        } else if services.iter().any(|service| matches!(service.state, "down" | "paused")) {
+        } else if services.iter().any(|one| matches!(one.state, "down" | "paused" | "degraded")) {
             "degraded"
         } else {
             "ok"
@@ -113,6 +130,7 @@ fn services(
     app: &AppState,
     worker: Option<&WorkerStatus>,
     database: &crate::monitor::DatabaseHealth,
+    redis_trouble: Option<&'static str>,
 ) -> Vec<ServiceView> {
     let started = rfc3339(app.instance.started_at);
     let mut services = vec![
@@ -124,7 +142,11 @@ fn services(
         },
         ServiceView {
             name: "database",
-            state: if database.up { "up" } else { "down" },
+            state: match (database.up, database.code) {
+                (true, None) => "up",
+                (true, Some(_)) => "degraded",
+                (false, _) => "down",
+            },
             since: rfc3339(database.since),
             detail: database.code.map(str::to_owned),
         },
@@ -132,7 +154,10 @@ fn services(
     let redis = match app.redis {
         RedisLink::Absent => None,
         RedisLink::Unreachable => Some(("down", Some("not reached at start".to_owned()))),
-        RedisLink::Connected(_) => Some(("up", None)),
+        RedisLink::Connected(_) => Some(match redis_trouble {
+            None => ("up", None),
+            Some(code) => ("down", Some(code.to_owned())),
+        }),
     };
     services.extend(redis.map(|(state, detail)| ServiceView {
         name: "redis",

@@ -1,9 +1,12 @@
 //! Probes and the status page, with a healthy, a missing and a leaving service.
 
+use api_server::monitor;
+use persistence_layer::test_util::TestDatabase;
+use reqwest::Method;
 use serde_json::{Value, json};
 use service_runtime::config::Role;
 
-use crate::support::{Plan, TestApp, UNUSED, eventually};
+use crate::support::{Plan, TestApp, UNUSED, connect, eventually};
 
 fn state_of<'a>(body: &'a Value, check: &str) -> &'a str {
     let checks = body["checks"].as_array().unwrap();
@@ -69,6 +72,47 @@ async fn without_its_database_the_service_lives_is_not_ready_and_recovers() {
     app.proxy.as_mut().unwrap().mend().await;
     eventually("readiness returns", || async { app.get("/api/health").await.status == 200 }).await;
     assert_eq!(app.get(&format!("/api/pnl/batch/status/{job}")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_database_that_stands_still_is_told_although_every_connection_waits_for_it() {
+    let app = TestApp::start(Plan { through_proxy: true, ..Plan::default() }).await;
+    app.proxy.as_ref().unwrap().freeze(true);
+    // More requests than connections: all of them are in use now, and stay so.
+    let stuck: Vec<_> =
+        (0..10).map(|_| app.request(Method::GET, "/api/pnl/batch").send()).collect();
+    let stuck = tokio::spawn(futures::future::join_all(stuck));
+    eventually("readiness notices", || async { app.get("/api/health").await.status == 503 }).await;
+    let status = app.get("/api/services/status").await.json();
+    assert_eq!(status["status"], "down", "{status}");
+    let database = &status["services"][1];
+    assert_eq!(database["name"], "database");
+    assert!(database["detail"].is_string() && database["since"].is_string(), "{database}");
+    let problem = app.get("/api/health/db").await.problem(503, "database-unavailable");
+    assert_eq!(problem["cause"], "database-no-answer", "{problem}");
+    app.get("/api/health/detailed").await.problem(503, "not-ready");
+    assert_eq!(app.get("/health").await.status, 200);
+    let body = json!({"wallet_addresses": [UNUSED], "chain": "solana"});
+    app.submit(&body).await.problem(503, "database-unavailable");
+    assert_eq!(app.admin_get("/metrics").await.status, 200);
+
+    app.proxy.as_ref().unwrap().freeze(false);
+    eventually("readiness returns", || async { app.get("/api/health").await.status == 200 }).await;
+    assert!(app.jobs().await.is_empty(), "a refused submission is not stored later");
+    stuck.abort();
+}
+
+#[tokio::test]
+async fn a_database_without_writes_is_told_and_goes_on_being_read() {
+    let database = TestDatabase::create().await;
+    let mark = if database.url().contains('?') { '&' } else { '?' };
+    let read_only = format!("{}{mark}options[default_transaction_read_only]=on", database.url());
+    let store = connect(&read_only).await;
+    let answer = monitor::ask(&store, true).await;
+    assert!(answer.up, "{answer:?}");
+    assert_eq!(answer.code, Some("database-read-only"));
+    let answer = monitor::ask(database.store(), true).await;
+    assert_eq!((answer.up, answer.code), (true, None));
 }
 
 #[tokio::test]

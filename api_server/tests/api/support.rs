@@ -18,6 +18,7 @@ use service_runtime::config::{
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -311,7 +312,8 @@ fn settings(node: &RecordedNode) -> Settings {
     settings
 }
 
-async fn connect(url: &str) -> Store {
+/// A pool of five connections.
+pub async fn connect(url: &str) -> Store {
     Store::connect(&StoreSettings {
         url: url.to_owned(),
         max_connections: 5,
@@ -332,9 +334,16 @@ pub struct Proxy {
     target: String,
     address: SocketAddr,
     running: Option<JoinHandle<()>>,
+    frozen: watch::Sender<bool>,
 }
 
 impl Proxy {
+    /// Passes nothing on in either direction, and keeps all connections: a server that was stopped
+    /// looks like that.
+    pub fn freeze(&self, frozen: bool) {
+        self.frozen.send_replace(frozen);
+    }
+
     async fn start(url: &str) -> Self {
         let (scheme, rest) = url.split_once("://").unwrap();
         let (authority, path) = rest.split_once('/').unwrap();
@@ -343,8 +352,9 @@ impl Proxy {
         let address = listener.local_addr().unwrap();
         let url = format!("{scheme}://{user}@{address}/{path}");
         let target = target.to_owned();
-        let running = Some(tokio::spawn(forward(listener, target.clone())));
-        Self { url, target, address, running }
+        let frozen = watch::Sender::new(false);
+        let running = Some(tokio::spawn(forward(listener, target.clone(), frozen.subscribe())));
+        Self { url, target, address, running, frozen }
     }
 
     /// Cuts every connection and refuses new ones.
@@ -358,17 +368,26 @@ impl Proxy {
     /// Lets connections through again.
     pub async fn mend(&mut self) {
         let listener = TcpListener::bind(self.address).await.unwrap();
-        self.running = Some(tokio::spawn(forward(listener, self.target.clone())));
+        self.running =
+            Some(tokio::spawn(forward(listener, self.target.clone(), self.frozen.subscribe())));
     }
 }
 
-async fn forward(listener: TcpListener, target: String) {
+async fn forward(listener: TcpListener, target: String, frozen: watch::Receiver<bool>) {
     let mut connections = tokio::task::JoinSet::new();
     while let Ok((mut client, _)) = listener.accept().await {
-        let target = target.clone();
+        let (target, mut frozen) = (target.clone(), frozen.clone());
         connections.spawn(async move {
-            if let Ok(mut server) = TcpStream::connect(target).await {
-                let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+            let Ok(mut server) = TcpStream::connect(target).await else { return };
+            loop {
+                // A copy that is dropped has written all it has read, or waits for more.
+                tokio::select! {
+                    _ = tokio::io::copy_bidirectional(&mut client, &mut server) => return,
+                    _ = frozen.wait_for(|frozen| *frozen) => {}
+                }
+                if frozen.wait_for(|frozen| !*frozen).await.is_err() {
+                    return;
+                }
             }
         });
     }
