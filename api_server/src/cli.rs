@@ -119,9 +119,13 @@ pub struct ParseArgs {
     /// The chain: solana, ethereum, base, binance-smart-chain (or sol, eth, bsc)
     #[arg(long)]
     pub chain: Chain,
-    /// Whose view to print; repeatable [default: every signer and owner with a change]
+    /// Whose view to print; repeatable [default: every signer or the sender, then everybody with a
+    /// change]
     #[arg(long = "wallet", value_name = "ADDRESS")]
     pub wallets: Vec<String>,
+    /// The contract whose tokens are the native coin, on EVM chains [default: WETH or WBNB]
+    #[arg(long, value_name = "ADDRESS")]
+    pub wrapped_native: Option<String>,
     /// Raw transactions, one per file; - is stdin
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,

@@ -56,8 +56,8 @@ impl RawAmount {
     }
 
     /// The same quantity as a movement into the wallet.
-    pub fn into_delta(self) -> Result<RawDelta, AmountError> {
-        I256::try_from(self.0).map(RawDelta).map_err(|_| AmountError::Overflow)
+    pub const fn into_delta(self) -> RawDelta {
+        RawDelta { magnitude: self.0, negative: false }
     }
 }
 
@@ -104,46 +104,81 @@ impl fmt::Debug for RawAmount {
 }
 
 /// A signed change in base units, seen from the wallet: positive came in, negative went out.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct RawDelta(I256);
+///
+/// Sign and size are kept apart, so that a change can be as large as an amount: tokens of an EVM
+/// chain count to 2^256 - 1.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct RawDelta {
+    magnitude: U256,
+    /// Never set for zero.
+    negative: bool,
+}
 
 impl RawDelta {
     /// No change.
-    pub const ZERO: Self = Self(I256::ZERO);
+    pub const ZERO: Self = Self { magnitude: U256::ZERO, negative: false };
+
+    const fn with_sign(magnitude: U256, negative: bool) -> Self {
+        Self { magnitude, negative: negative && !magnitude.const_is_zero() }
+    }
 
     /// Whether nothing changed.
     pub fn is_zero(self) -> bool {
-        self.0.is_zero()
+        self.magnitude.is_zero()
     }
 
     /// Whether something went out.
-    pub fn is_negative(self) -> bool {
-        self.0.is_negative()
+    pub const fn is_negative(self) -> bool {
+        self.negative
     }
 
     /// Whether something came in.
     pub fn is_positive(self) -> bool {
-        self.0.is_positive()
+        !self.negative && !self.is_zero()
     }
 
     /// The size of the change without its sign.
-    pub fn magnitude(self) -> RawAmount {
-        RawAmount(self.0.unsigned_abs())
+    pub const fn magnitude(self) -> RawAmount {
+        RawAmount(self.magnitude)
     }
 
     /// Sum, or [`AmountError::Overflow`].
     pub fn checked_add(self, other: Self) -> Result<Self, AmountError> {
-        self.0.checked_add(other.0).map(Self).ok_or(AmountError::Overflow)
+        if self.negative == other.negative {
+            let sum = self.magnitude.checked_add(other.magnitude).ok_or(AmountError::Overflow)?;
+            return Ok(Self::with_sign(sum, self.negative));
+        }
+        // Of two opposite changes the larger one gives the sign; the rest always fits.
+        Ok(match self.magnitude.checked_sub(other.magnitude) {
+            Some(rest) => Self::with_sign(rest, self.negative),
+            None => Self::with_sign(other.magnitude.wrapping_sub(self.magnitude), other.negative),
+        })
     }
 
     /// Difference, or [`AmountError::Overflow`].
     pub fn checked_sub(self, other: Self) -> Result<Self, AmountError> {
-        self.0.checked_sub(other.0).map(Self).ok_or(AmountError::Overflow)
+        self.checked_add(other.opposite())
     }
 
-    /// The opposite change, or [`AmountError::Overflow`] for the smallest value.
-    pub fn checked_neg(self) -> Result<Self, AmountError> {
-        self.0.checked_neg().map(Self).ok_or(AmountError::Overflow)
+    /// The same change in the other direction.
+    pub const fn opposite(self) -> Self {
+        Self::with_sign(self.magnitude, !self.negative)
+    }
+}
+
+impl Ord for RawDelta {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        match (self.negative, other.negative) {
+            (false, false) => self.magnitude.cmp(&other.magnitude),
+            (true, true) => other.magnitude.cmp(&self.magnitude),
+            (negative, _) => other.negative.cmp(&negative),
+        }
+    }
+}
+
+impl PartialOrd for RawDelta {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -155,9 +190,7 @@ impl From<i64> for RawDelta {
 
 impl From<i128> for RawDelta {
     fn from(value: i128) -> Self {
-        let magnitude = I256::from_raw(U256::from(value.unsigned_abs()));
-        // 128 bits always fit, and so does their negation.
-        Self(if value < 0 { magnitude.wrapping_neg() } else { magnitude })
+        Self::with_sign(U256::from(value.unsigned_abs()), value < 0)
     }
 }
 
@@ -167,21 +200,24 @@ impl FromStr for RawDelta {
     /// Reads decimal digits with an optional leading `-`.
     fn from_str(text: &str) -> Result<Self, AmountError> {
         match text.strip_prefix('-') {
-            Some(digits) => digits.parse::<RawAmount>()?.into_delta()?.checked_neg(),
-            None => text.parse::<RawAmount>()?.into_delta(),
+            Some(digits) => Ok(digits.parse::<RawAmount>()?.into_delta().opposite()),
+            None => Ok(text.parse::<RawAmount>()?.into_delta()),
         }
     }
 }
 
 impl fmt::Display for RawDelta {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        if self.negative {
+            f.write_str("-")?;
+        }
+        fmt::Display::fmt(&self.magnitude, f)
     }
 }
 
 impl fmt::Debug for RawDelta {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RawDelta({})", self.0)
+        write!(f, "RawDelta({self})")
     }
 }
 
@@ -474,7 +510,22 @@ mod tests {
     fn deltas_are_signed_integers_in_text() {
         assert_eq!("-5000".parse::<RawDelta>().unwrap(), RawDelta::from(-5000i64));
         assert_eq!(RawDelta::from(i128::MIN).to_string(), i128::MIN.to_string());
+        assert_eq!("-0".parse::<RawDelta>().unwrap(), RawDelta::ZERO);
         assert!("-".parse::<RawDelta>().is_err());
         assert!("1.0".parse::<RawDelta>().is_err());
+    }
+
+    #[test]
+    fn a_delta_is_as_large_as_an_amount() {
+        let all = RawAmount::from(U256::MAX).into_delta();
+        let one = RawDelta::from(1i64);
+        assert_eq!(all.to_string().parse::<RawDelta>().unwrap(), all);
+        assert_eq!(all.opposite().checked_add(all).unwrap(), RawDelta::ZERO);
+        assert_eq!(all.checked_add(one), Err(AmountError::Overflow));
+        assert_eq!(all.opposite().checked_sub(one), Err(AmountError::Overflow));
+        assert_eq!(one.checked_sub(all).unwrap().checked_add(all).unwrap(), one);
+        let mut sorted = [one, RawDelta::ZERO, all, all.opposite(), one.opposite()];
+        sorted.sort();
+        assert_eq!(sorted, [all.opposite(), one.opposite(), RawDelta::ZERO, one, all]);
     }
 }

@@ -13,7 +13,7 @@ pub enum ParseErrorCode {
     NullTransaction,
     /// A member that every recording has is missing.
     MissingMember,
-    /// A text that should be a 32-byte key is none.
+    /// A text that should be a key, an address or a hash is none.
     BadKey,
     /// A list is longer than the chain allows.
     TooMany,
@@ -21,6 +21,10 @@ pub enum ParseErrorCode {
     BadBalances,
     /// A token balance row is inconsistent.
     BadTokenRow,
+    /// The receipt belongs to another transaction.
+    ReceiptMismatch,
+    /// A figure does not fit into 256 bits.
+    TooLarge,
     /// The wallet asked about is no address of the chain.
     BadWallet,
 }
@@ -37,6 +41,8 @@ impl ParseErrorCode {
             Self::TooMany => "too_many",
             Self::BadBalances => "bad_balances",
             Self::BadTokenRow => "bad_token_row",
+            Self::ReceiptMismatch => "receipt_mismatch",
+            Self::TooLarge => "too_large",
             Self::BadWallet => "bad_wallet",
         }
     }

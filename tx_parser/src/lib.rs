@@ -4,11 +4,14 @@
 //! network, database, clock or price here, so every answer can be replayed from its input.
 //!
 //! - [`solana`]: the `result` of getTransaction, both encodings;
+//! - [`evm`]: transaction, receipt, block time and internal transfers of an EVM chain;
 //! - [`ParseError`]: input that cannot be read, with its place.
 //!
-//! What the members of a line mean, and how lamports are divided, is written in `docs/parser.md`.
+//! What the members of a line mean, and how lamports are divided, is written in `docs/parser.md`; what
+//! is different on EVM chains, in `docs/evm.md`.
 
 mod error;
+pub mod evm;
 pub mod solana;
 
 pub use error::{ParseError, ParseErrorCode};

@@ -63,24 +63,6 @@ fn exercise(text: &[u8]) {
     }
 }
 
-/// All places of a value, as JSON pointers.
-fn pointers(value: &Value, at: &str, all: &mut Vec<String>) {
-    all.push(at.to_owned());
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members {
-                pointers(member, &format!("{at}/{name}"), all);
-            }
-        }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                pointers(item, &format!("{at}/{index}"), all);
-            }
-        }
-        _ => {}
-    }
-}
-
 fn replacement() -> impl Strategy<Value = Value> {
     prop_oneof![
         Just(Value::Null),
@@ -111,8 +93,7 @@ proptest! {
     ) {
         let mut recording = recordings()[which].clone();
         for (place, value) in changes {
-            let mut places = Vec::new();
-            pointers(&recording, "", &mut places);
+            let places = common::places(&recording);
             *recording.pointer_mut(&places[place.index(places.len())]).unwrap() = value;
         }
         exercise(&serde_json::to_vec(&recording).unwrap());
@@ -125,8 +106,7 @@ proptest! {
     ) {
         let mut recording = recordings()[which].clone();
         for (place, remove) in changes {
-            let mut places = Vec::new();
-            pointers(&recording, "", &mut places);
+            let places = common::places(&recording);
             let place = &places[place.index(places.len())];
             let Some((parent, member)) = place.rsplit_once('/') else { continue };
             match recording.pointer_mut(parent).unwrap() {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use common::{address, all_net, fee, integer, native_change};
+use common::{Differences, address, all_net, fee, integer, native_change};
 use pnl_core::{TxKind, TxStatus, WalletTransaction};
 use serde_json::Value;
 use tx_parser::solana::{self, Transaction};
@@ -29,23 +29,6 @@ fn number(value: &Value) -> i128 {
 
 fn members(value: &Value) -> impl Iterator<Item = (&String, &Value)> {
     value.as_object().unwrap().iter()
-}
-
-/// Differences are collected, so that one run shows all of them.
-#[derive(Default)]
-struct Differences(Vec<String>);
-
-impl Differences {
-    fn check<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, got: T, want: T) {
-        if got != want {
-            self.0.push(format!("{what}: got {got:?}, recorded {want:?}"));
-        }
-    }
-
-    fn assert_none(self, checked: usize) {
-        let first: Vec<_> = self.0.iter().take(20).collect();
-        assert!(self.0.is_empty(), "{} differences in {checked}: {first:#?}", self.0.len());
-    }
 }
 
 /// Token changes of an owner as the index lists them, the wrapped native coin left out.

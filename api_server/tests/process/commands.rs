@@ -146,6 +146,53 @@ fn parse_prints_good_files_and_tells_bad_ones() {
     assert_eq!(text(&both.stdout), text(&parsed.stdout), "stdin is a file, and the rest goes on");
     let told: Value = serde_json::from_str(text(&both.stderr).trim()).unwrap();
     assert_eq!(told["file"], "none.json", "{told}");
-    let wrong = run(program(folder.path()).args(["parse", "--chain", "doge", "-"]), "");
-    assert_eq!(wrong.status.code(), Some(2));
+    for wrong in [
+        vec!["--chain", "doge"],
+        vec!["--chain", "base", "--wallet", "0x12"],
+        vec!["--chain", "base", "--wrapped-native", "0x12"],
+        vec![
+            "--chain",
+            "solana",
+            "--wrapped-native",
+            "So11111111111111111111111111111111111111112",
+        ],
+    ] {
+        let parse = run(program(folder.path()).arg("parse").args(&wrong).arg("-"), "");
+        assert_eq!(parse.status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+/// A payment of 5 wei in the wrapped coin that the command line names.
+#[test]
+fn parse_knows_the_wrapped_coin_of_a_test_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let (hash, coin) = ("0x".to_owned() + &"ab".repeat(32), "0x".to_owned() + &"11".repeat(20));
+    let (alice, bob) = ("0x".to_owned() + &"aa".repeat(20), "0x".to_owned() + &"bb".repeat(20));
+    let transfer = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
+    let padded = |account: &str| format!("0x{:0>64}", &account[2..]);
+    let raw = json!({
+        "transaction": {
+            "hash": hash, "from": alice, "to": coin, "value": "0x0", "input": "0x12345678",
+            "blockNumber": "0x1", "transactionIndex": "0x0",
+        },
+        "receipt": {
+            "status": "0x1", "gasUsed": "0x2", "effectiveGasPrice": "0x3",
+            "logs": [{
+                "address": coin, "topics": [transfer, padded(&alice), padded(&bob)],
+                "data": format!("0x{:064x}", 5),
+            }],
+        },
+        "block_timestamp": 1, "internal_transfers": [],
+    });
+    let parse = ["parse", "--chain", "eth", "--wrapped-native", &coin, "-"];
+    let parsed = run(program(folder.path()).args(parse), &raw.to_string());
+    assert_eq!(parsed.status.code(), Some(0), "{}", text(&parsed.stderr));
+    let lines: Vec<Value> =
+        text(&parsed.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&lines[0]["wallet"], &lines[1]["wallet"]), (&alice.into(), &bob.into()));
+    let changes = |line: &Value| json!([line["net"], line["fee"]]);
+    let native = |raw: &str| json!({"asset": "native", "raw": raw, "decimals": 18});
+    let fee = json!({"asset": "native", "raw": "-6"});
+    assert_eq!(changes(&lines[0]), json!([[native("-5")], fee]));
+    assert_eq!(changes(&lines[1]), json!([[native("5")], null]));
 }

@@ -4,7 +4,7 @@ mod analyze;
 mod parse;
 
 pub use analyze::{AnalyzeError, analyze};
-pub use parse::parse_files;
+pub use parse::{Parser, WrappedNativeError, parse_files};
 
 /// Answers an accounting document: the result, or the reason why there is none, as one JSON object
 /// in one line.

@@ -1,10 +1,12 @@
 //! What stored ledgers answer, and what the subcommands give.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use futures::TryStreamExt;
+use job_orchestrator::Analysis;
+use job_orchestrator::tools::{self, Parser};
 use job_orchestrator::wallets::{Include, Wallets, WalletsError};
-use job_orchestrator::{Analysis, tools};
 use persistence_layer::results::ResultRow;
 use pnl_core::{Address, Chain, Method, RawDelta, WalletRef};
 use serde_json::Value;
@@ -126,12 +128,18 @@ async fn a_cut_history_and_an_unknown_wallet_have_no_ledger_and_an_old_cursor_ex
 #[test]
 fn files_are_parsed_in_order_and_a_bad_one_is_told() {
     let Some(fixtures) = fixtures() else { return };
-    let folder = fixtures.join("solana/transactions");
+    parse_folder(Chain::Solana, &fixtures, "solana/transactions");
+    parse_folder(Chain::Ethereum, &fixtures, "evm/ethereum/transactions");
+}
+
+fn parse_folder(chain: Chain, fixtures: &Path, folder: &str) {
+    let parser = Parser::new(chain, None).unwrap();
+    let folder = fixtures.join(folder);
     let mut files: Vec<_> =
         std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).take(3).collect();
     files.insert(1, fixtures.join("solana/README.md"));
     let (mut out, mut errors) = (Vec::new(), Vec::new());
-    let good = tools::parse_files(Chain::Solana, &[], &files, &mut out, &mut errors).unwrap();
+    let good = tools::parse_files(&parser, &[], &files, &mut out, &mut errors).unwrap();
     assert!(!good);
     let out = String::from_utf8(out).unwrap();
     let lines: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

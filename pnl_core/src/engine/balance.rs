@@ -216,8 +216,8 @@ impl Records {
 /// `a - b`.
 fn difference(a: RawAmount, b: RawAmount) -> Result<RawDelta, AmountError> {
     if a >= b {
-        a.checked_sub(b)?.into_delta()
+        Ok(a.checked_sub(b)?.into_delta())
     } else {
-        b.checked_sub(a)?.into_delta()?.checked_neg()
+        Ok(b.checked_sub(a)?.into_delta().opposite())
     }
 }

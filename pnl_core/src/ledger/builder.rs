@@ -321,14 +321,14 @@ impl LedgerBuilder {
         let linked = if tx.rent.is_negative() {
             tx.rent
         } else {
-            tx.rent.magnitude().min(self.facts.rent_pool).into_delta()?
+            tx.rent.magnitude().min(self.facts.rent_pool).into_delta()
         };
         let unlinked = tx.rent.checked_sub(linked)?;
         let native = AssetId::native();
         if !linked.is_zero() {
             let leg = self.price(&native, linked, None, book).at_market(LegSide::Rent);
             let link: Arc<str> = format!("{}:rent", tx.tx_id).into();
-            let of_pool = linked.checked_neg()?;
+            let of_pool = linked.opposite();
             // What leaves comes first: a link must be open before it is taken up.
             if linked.is_negative() {
                 page.add(LedgerKind::TransferOut, vec![leg]).link = Some(link.clone());

@@ -78,7 +78,7 @@ impl History {
         let Some(balances) = &self.balances else { return Ok(None) };
         let mut rests: BTreeMap<&AssetId, RawDelta> = BTreeMap::new();
         for (asset, balance) in balances {
-            rests.insert(asset, balance.into_delta()?);
+            rests.insert(asset, balance.into_delta());
         }
         for (asset, facts) in &self.facts.assets {
             let rest = rests.entry(asset).or_default();

@@ -114,8 +114,8 @@ fn unmatched_transfers(input: &ReportInput<'_>) -> Result<u64, ReportError> {
     let mut count = 0;
     for (asset, facts) in &input.history.facts.assets {
         let disposed = disposed.get(asset).copied().unwrap_or_default();
-        let beyond = facts.held.into_delta()?.checked_sub(facts.raw)?;
-        count += u64::from(beyond > disposed.into_delta()?);
+        let beyond = facts.held.into_delta().checked_sub(facts.raw)?;
+        count += u64::from(beyond > disposed.into_delta());
     }
     Ok(count)
 }

@@ -1,0 +1,204 @@
+//! The chain's coin: internal transfers, wrapping, failures.
+
+use alloy_primitives::U256;
+use pnl_core::{Chain, TxKind, TxStatus};
+use serde_json::{Value, json};
+
+use crate::maker::{FEE, Maker, WETH, account, internal, transfer, wrapping};
+use crate::{changes, codes, common, devnet, net, recorded};
+
+#[test]
+fn internal_native_transfer_is_the_proceeds_of_a_sale() {
+    let hash = "0x396f57534e5deff9b530357bda8dcd31b80892ba7ce3de6f6593b0225bba3d0f";
+    let wallet = "0xf92940216a808378bffd05f444b7bf71d5a193cd";
+    let Some(line) = recorded(Chain::Ethereum, hash, wallet) else { return };
+    let usdc = "0xa0b86991c6218b36c1d19d4a2e9eb0ce3606eb48";
+    assert_eq!(net(&line), changes(&[("native", 62_555_211_026_786_486), (usdc, -121_424_518)]));
+    assert_eq!((line.kind, line.complete.native), (TxKind::Swap, true));
+}
+
+#[test]
+fn split_by_internal_transfers_reaches_both_receivers() {
+    let hash = "0x51287c898292780f883930eeee37a5e67024b8160568dc0a48bbc04c13075fe9";
+    for receiver in
+        ["0xbcd4042de499d14e55001ccbb24a551f3b954096", "0x71be63f3384f5fb98995898a86b02fb2426c5788"]
+    {
+        let Some(line) = devnet(hash, receiver) else { return };
+        assert_eq!(net(&line), changes(&[("native", 490_934_684_184_316_675)]));
+    }
+}
+
+#[test]
+fn internal_transfers_that_nobody_recorded_make_the_line_incomplete() {
+    let sale = Maker::call("alice", "router").log(transfer("a", "alice", "pool", U256::ONE));
+    assert!(sale.view("alice").complete.native);
+    let unknown = sale.with("/internal_transfers", Value::Null).view("alice");
+    assert!(!unknown.complete.native);
+    assert_eq!(codes(&unknown), ["internal_transfers_missing"]);
+    // A plain payment has too little gas to send coins on, whoever receives it.
+    let payment = |gas: &str| {
+        Maker::call("alice", "bob")
+            .with("/internal_transfers", Value::Null)
+            .with("/transaction/input", json!("0x"))
+            .with("/receipt/gasUsed", json!(gas))
+            .view("bob")
+    };
+    assert!(payment("0x5208").complete.native);
+    assert!(!payment("0x8000").complete.native);
+}
+
+#[test]
+fn internal_transfers_that_contradict_the_wrapping_are_incomplete() {
+    let hash = "0x3a02a2df62ec9d633e73771b48806c2fc8a47f64bf97058cc561e20c6fe037c4";
+    let wallet = "0x2b888954421b424c5d3d9ce9bb67c9bd47537d12";
+    let Some(line) = recorded(Chain::Base, hash, wallet) else { return };
+    assert!(!line.complete.native);
+    assert!(codes(&line).contains(&"internal_transfers_incomplete"));
+    let made = Maker::call("alice", "router").log(wrapping("Withdrawal", "router", 5));
+    assert!(!made.view("alice").complete.native);
+    assert!(made.internal(internal(WETH, "router", 5)).view("alice").complete.native);
+    let made = Maker::call("alice", "router").log(wrapping("Deposit", "router", 5));
+    assert!(!made.view("alice").complete.native);
+    assert!(made.internal(internal("router", WETH, 5)).view("alice").complete.native);
+}
+
+#[test]
+fn internal_row_of_no_sense_is_told_and_the_others_count() {
+    let mut bad = internal("router", "alice", 4);
+    bad["from"] = json!(7);
+    let made = Maker::call("alice", "router")
+        .internal(bad)
+        .internal(json!("x"))
+        .internal(internal("router", "alice", 5));
+    let line = made.view("alice");
+    assert_eq!(net(&line), changes(&[("native", 5)]));
+    assert!(!line.complete.native);
+    assert_eq!(codes(&line), ["internal_malformed"]);
+}
+
+#[test]
+fn reverted_inner_call_moves_nothing() {
+    let hash = "0x9fdb53f1c7c44e950d15180abfac443319e16ca58d6ed5a879d32ec77955dac6";
+    let wallets = [
+        "0x1cbd3b2770909d4e10f157cabc84c7264073c9ec",
+        "0x71be63f3384f5fb98995898a86b02fb2426c5788",
+    ];
+    for wallet in wallets {
+        let Some(line) = devnet(hash, wallet) else { return };
+        assert!(line.net.is_empty(), "{line:?}");
+    }
+}
+
+#[test]
+fn call_below_a_reverted_one_moves_nothing() {
+    let frame = |path: &str, failed: bool| {
+        let mut row = internal("router", "bob", 1);
+        row["trace_id"] = json!(path);
+        row["is_error"] = json!(failed);
+        row
+    };
+    let made = Maker::call("alice", "router")
+        .internal(frame("0_1", true))
+        .internal(frame("0_1_0", false))
+        .internal(frame("0_1_0_2", false))
+        .internal(frame("0_10", false))
+        .internal(frame("0", false));
+    assert_eq!(net(&made.view("bob")), changes(&[("native", 2)]));
+}
+
+#[test]
+fn delegated_calls_carry_nothing() {
+    let frame = |kind: &str| {
+        let mut row = internal("router", "bob", 1);
+        row["type"] = json!(kind);
+        row
+    };
+    let mut made = Maker::call("alice", "router");
+    for kind in ["delegatecall", "callcode", "staticcall", "DELEGATECALL", "call", "selfdestruct"] {
+        made = made.internal(frame(kind));
+    }
+    assert_eq!(net(&made.view("bob")), changes(&[("native", 2)]));
+}
+
+#[test]
+fn refund_of_unused_native_is_netted_first() {
+    let hash = "0x265c15c2b77090afb164f4c723b158f10d94853a705eda67410a340fc0113ece";
+    let wallet = "0x4bba290826c253bd854121346c370a9886d1bc26";
+    let Some(line) = recorded(Chain::Ethereum, hash, wallet) else { return };
+    let usdt = "0xdac17f958d2ee523a2206206994597c13d831ec7";
+    assert_eq!(net(&line), changes(&[("native", -3_918_934_703_639_028), (usdt, 5_000_000)]));
+}
+
+#[test]
+fn failed_transaction_costs_its_fee_and_moves_nothing() {
+    let made = Maker::call("alice", "bob")
+        .value(5)
+        .log(transfer("a", "alice", "bob", U256::ONE))
+        .internal(internal("bob", "alice", 3))
+        .with("/receipt/status", json!("0x0"));
+    let line = made.view("alice");
+    assert_eq!((line.status, line.kind), (TxStatus::Failed, TxKind::FeeOnly));
+    assert!(line.net.is_empty() && line.complete.native);
+    assert_eq!(common::fee(&line), -FEE);
+    assert!(made.view("bob").fee.is_none());
+    let wallet = "0x2b888954421b424c5d3d9ce9bb67c9bd47537d12";
+    let hash = "0xfbfd35db096d0acb26a988895841d786baafe08f6cf55265338e0b5db58350ee";
+    let Some(line) = recorded(Chain::Ethereum, hash, wallet) else { return };
+    assert!(line.net.is_empty());
+    assert_eq!(line.fee.unwrap().raw.to_string(), "-569541142835320");
+}
+
+#[test]
+fn wrapping_and_unwrapping_is_no_exchange() {
+    let hash = "0x1f3aa6f7d33bfaaaf9cdd92b16fecdf911341601c02ad89b4ec0b80c66c28a07";
+    let wallet = "0x4b2975aff4def34d3cd4f4759b45faf738d790d3";
+    let Some(line) = recorded(Chain::Ethereum, hash, wallet) else { return };
+    assert!(line.net.is_empty());
+    assert_eq!(line.kind, TxKind::Unwrap);
+    let hash = "0x16ed934163d7f3610fb6b83c39bd8a1831775661b63e1954ff49a87f35467c7a";
+    let line = devnet(hash, "0x71be63f3384f5fb98995898a86b02fb2426c5788").unwrap();
+    assert_eq!((line.net.len(), line.kind), (0, TxKind::Wrap));
+    // Another contract with the same event is no wrapped coin.
+    let mut event = wrapping("Deposit", "alice", 5);
+    event["address"] = json!(account("vault"));
+    let line = Maker::call("alice", "vault").value(5).log(event).view("alice");
+    assert_eq!(net(&line), changes(&[("native", -5)]));
+}
+
+#[test]
+fn created_contract_receives_the_value() {
+    let made = Maker::call("alice", "unused")
+        .value(5)
+        .with("/transaction/to", Value::Null)
+        .with("/receipt/contractAddress", json!(account("contract")));
+    assert_eq!(net(&made.view("alice")), changes(&[("native", -5)]));
+    assert_eq!(net(&made.view("contract")), changes(&[("native", 5)]));
+    let mut inner = internal("factory", "unused", 3);
+    inner["to"] = Value::Null;
+    inner["contract_address"] = json!(account("child"));
+    let made = Maker::call("alice", "factory").internal(inner);
+    assert_eq!(net(&made.view("child")), changes(&[("native", 3)]));
+    let hash = "0x6aed902635e8d6993695b78fc213dc1eabc9623d7cc4febd07d0ae070daa2846";
+    let Some(line) = devnet(hash, "0xcd3b766ccdd6ae721141f452c550ca635964ce71") else { return };
+    assert_eq!((line.kind, line.net.len()), (TxKind::FeeOnly, 0));
+}
+
+#[test]
+fn self_transfer_changes_nothing_but_the_fee() {
+    let hash = "0x16350991a0ec175d4777b9c688b2f4a54611468ffec7c1069cd7089d6c1c49f5";
+    let Some(line) = devnet(hash, "0xdf3e18d64bc6a983f673ab319ccae4f1a57c7097") else { return };
+    assert_eq!((line.kind, line.net.len()), (TxKind::OwnTransfer, 0));
+    let line = Maker::call("alice", "alice").value(5).view("alice");
+    assert_eq!((line.kind, line.net.len()), (TxKind::OwnTransfer, 0));
+}
+
+#[test]
+fn transfer_between_tracked_wallets_is_one_quantity_seen_twice() {
+    let hash = "0xb2a0c75781ca4966374b69f8bde7a98861d4e00116ca0232ec7a258a93557214";
+    let Some(from) = devnet(hash, "0xfabb0ac9d68b0b445fb7357272ff202c5651694a") else { return };
+    let to = devnet(hash, "0xdf3e18d64bc6a983f673ab319ccae4f1a57c7097").unwrap();
+    let usdc = "0xe7f1725e7734ce288f8367e1bb143e90bb3f0512";
+    assert_eq!(net(&from), changes(&[(usdc, -3_743_576_000)]));
+    assert_eq!(net(&to), changes(&[(usdc, 3_743_576_000)]));
+    assert_eq!((from.kind, to.kind), (TxKind::TransferOut, TxKind::TransferIn));
+}
