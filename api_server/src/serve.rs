@@ -15,6 +15,7 @@ use job_orchestrator::sources::{Sources, ledger_rules, offered_chains};
 use job_orchestrator::wallets::Wallets;
 use job_orchestrator::{Worker, WorkerDeps, sweep_only};
 use persistence_layer::Store;
+use persistence_layer::batches::Admission;
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
 use service_runtime::config::{Role, Settings};
@@ -137,7 +138,10 @@ pub struct Assembled {
 pub fn batches(settings: &Settings, store: Store) -> Batches {
     let hours = u64::from(settings.batch.idempotency_hours);
     let rules = BatchRules {
-        max_concurrent: settings.batch.max_concurrent,
+        admission: Admission {
+            max_concurrent: settings.batch.max_concurrent,
+            queue_limit: settings.batch.waiting_batches(),
+        },
         chains: offered_chains(settings),
         idempotency: Duration::from_secs(hours * 3600),
     };

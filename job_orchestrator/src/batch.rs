@@ -1,15 +1,15 @@
 //! Accepting, cancelling and retrying batches.
 //!
 //! The requests come here validated; this decides, and the store does each thing in one
-//! transaction. The limit on active batches is counted in the database, so it holds over all
-//! processes and until a batch has ended.
+//! transaction. The limits on batches are counted in the database, so they hold over all processes
+//! and until a batch has ended.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use persistence_layer::batches::{
-    self, Batch, BatchId, IdempotencyClaim, NewBatch, Retried, Submitted,
+    self, Admission, Batch, BatchId, IdempotencyClaim, NewBatch, Retried, Submitted,
 };
 use persistence_layer::{Store, StoreError};
 use pnl_core::{Address, Chain};
@@ -20,8 +20,8 @@ use crate::request::Analysis;
 /// What batches are accepted under.
 #[derive(Debug, Clone)]
 pub struct BatchRules {
-    /// Batches that may be active at a time.
-    pub max_concurrent: u32,
+    /// Batches that may be worked on at a time, and how many may wait behind them.
+    pub admission: Admission,
     /// Chains with a provider; others are refused.
     pub chains: BTreeSet<Chain>,
     /// How long an answer is replayed for its `Idempotency-Key`.
@@ -66,7 +66,7 @@ pub struct Accepted {
 /// Why a batch was not accepted or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
-    /// So many batches are active already. The text is what existing clients match on.
+    /// So many batches are worked on already, and no more may wait. The text is what existing clients match on.
     #[error(
         "System is currently processing maximum concurrent batch jobs ({limit}). Please try again in a few minutes."
     )]
@@ -99,7 +99,7 @@ pub enum BatchError {
 
 impl BatchError {
     /// Stable code, for problem bodies, metrics and logs.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::AtCapacity { .. } => "capacity-exhausted",
             Self::KeyReused => "idempotency-key-reused",
@@ -153,7 +153,7 @@ impl Batches {
             wallets: request.wallets,
             response: body.clone(),
         };
-        match batches::submit(&self.store, &batch, self.rules.max_concurrent).await? {
+        match batches::submit(&self.store, &batch, self.rules.admission).await? {
             Submitted::Accepted => {
                 tracing::info!(
                     trace_id = batch.trace_id,
@@ -197,7 +197,7 @@ impl Batches {
     /// [`BatchError::Unknown`], [`BatchError::NotTerminal`], [`BatchError::AtCapacity`] (a retried
     /// batch takes a place like a new one), or the database.
     pub async fn retry(&self, id: BatchId) -> Result<u32, BatchError> {
-        match batches::retry(&self.store, id, self.rules.max_concurrent).await? {
+        match batches::retry(&self.store, id, self.rules.admission).await? {
             Retried::Requeued(wallets) => {
                 tracing::info!(batch_id = %id, wallets, "batch retried");
                 Ok(wallets)

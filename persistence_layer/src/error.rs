@@ -43,20 +43,107 @@ pub enum StoreError {
     Redis(#[source] redis::RedisError),
 }
 
+/// Why the database cannot do it at the moment, as far as it or the connection to it tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// It takes no writes: a replica, or set so.
+    ReadOnly,
+    /// A statement failed for want of disk space.
+    Full,
+    /// The server gives no further connection.
+    NoConnections,
+    /// The server stops or starts.
+    Restarting,
+    /// Nothing there answers, or the connection broke.
+    Unreachable,
+    /// All connections of this process stayed in use for the whole acquire timeout.
+    PoolExhausted,
+    /// Transactions stood in each other's way, also when repeated.
+    Conflict,
+    /// Out of memory, I/O errors and the like: the server's log says more.
+    Failing,
+}
+
+impl Cause {
+    /// All causes.
+    pub const ALL: [Self; 8] = [
+        Self::ReadOnly,
+        Self::Full,
+        Self::NoConnections,
+        Self::Restarting,
+        Self::Unreachable,
+        Self::PoolExhausted,
+        Self::Conflict,
+        Self::Failing,
+    ];
+
+    /// A stable name for logs, metrics, health and problem bodies.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "database-read-only",
+            Self::Full => "database-full",
+            Self::NoConnections => "database-no-connections",
+            Self::Restarting => "database-restarting",
+            Self::Unreachable => "database-unreachable",
+            Self::PoolExhausted => "database-pool-exhausted",
+            Self::Conflict => "database-conflict",
+            Self::Failing => "database-failing",
+        }
+    }
+
+    fn of(error: &sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(refused) => {
+                refused.code().as_deref().and_then(Self::of_state).unwrap_or(Self::Failing)
+            }
+            sqlx::Error::PoolTimedOut => Self::PoolExhausted,
+            _ => Self::Unreachable,
+        }
+    }
+
+    /// What an SQLSTATE that means "not now" says; `None`: it means "not this".
+    fn of_state(state: &str) -> Option<Self> {
+        Some(match state {
+            // What a primary says that became a replica.
+            "25006" => Self::ReadOnly,
+            "53100" => Self::Full,
+            "53300" => Self::NoConnections,
+            // 55P03: a lock was not to be had in time.
+            "55P03" => Self::Conflict,
+            _ if state.starts_with("40") => Self::Conflict,
+            // Shut down, crashed, starting up; a database that is dropped counts as gone.
+            _ if state.starts_with("57P") => Self::Restarting,
+            // The server ended our session because we stood still in a transaction.
+            _ if state.starts_with("08") || matches!(state, "25P03" | "25P04") => Self::Unreachable,
+            // Out of memory or another resource; errors of the system below.
+            _ if state.starts_with("53") || state.starts_with("58") => Self::Failing,
+            _ => return None,
+        })
+    }
+}
+
 impl StoreError {
     /// A stable name for logs, metrics and problem bodies.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::LeaseLost { .. } => "lease-lost",
-            Self::Unavailable(_) => "db-unavailable",
-            Self::Timeout(_) => "db-timeout",
+            Self::Unavailable(error) => Cause::of(error).code(),
+            Self::Timeout(_) => "database-timeout",
             Self::Conflict(_) => "store-conflict",
             Self::Corrupt(_) => "store-corrupt",
             Self::OutOfRange(_) => "store-out-of-range",
-            Self::Migration(_) => "db-migration",
-            Self::Settings(_) => "db-settings",
-            Self::Database(_) => "db-error",
+            Self::Migration(_) => "database-migration",
+            Self::Settings(_) => "database-settings",
+            Self::Database(_) => "database-error",
             Self::Redis(_) => "redis-unavailable",
+        }
+    }
+
+    /// Why the database cannot do it at the moment, when that is what happened.
+    pub fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Unavailable(error) => Some(Cause::of(error)),
+            _ => None,
         }
     }
 
@@ -98,22 +185,12 @@ const SERIALIZATION_FAILURE: &str = "40001";
 const DEADLOCK: &str = "40P01";
 const QUERY_CANCELED: &str = "57014";
 
-/// Whether an SQLSTATE means "not now" rather than "not this".
-///
-/// 08 connection, 40 rolled back, 53 out of disk, memory or connections, 57P server stopping or
-/// starting, 58 system error, 25006 read-only (a primary that became a replica), 25P03 and 25P04 a
-/// transaction that the server ended because we stood still in it, 55P03 lock.
-fn is_passing(state: &str) -> bool {
-    ["08", "40", "53", "57P", "58"].iter().any(|class| state.starts_with(class))
-        || matches!(state, "25006" | "25P03" | "25P04" | "55P03")
-}
-
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::Database(refused) => match refused.code().as_deref() {
                 Some(QUERY_CANCELED) => Self::Timeout(error),
-                Some(state) if is_passing(state) => Self::Unavailable(error),
+                Some(state) if Cause::of_state(state).is_some() => Self::Unavailable(error),
                 _ => Self::Database(error),
             },
             sqlx::Error::Io(_)
@@ -143,22 +220,48 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sqlstates_that_pass_are_told_from_those_that_stay() {
-        for passing in [
-            "08006", "40001", "40P01", "53100", "53300", "57P01", "57P03", "58030", "25006",
-            "25P03",
+    fn sqlstates_that_pass_name_their_cause_and_those_that_stay_have_none() {
+        for (state, cause) in [
+            ("25006", Cause::ReadOnly),
+            ("53100", Cause::Full),
+            ("53300", Cause::NoConnections),
+            ("57P01", Cause::Restarting),
+            ("57P02", Cause::Restarting),
+            ("57P03", Cause::Restarting),
+            ("08006", Cause::Unreachable),
+            ("25P03", Cause::Unreachable),
+            ("40001", Cause::Conflict),
+            ("40P01", Cause::Conflict),
+            ("55P03", Cause::Conflict),
+            ("53200", Cause::Failing),
+            ("58030", Cause::Failing),
         ] {
-            assert!(is_passing(passing), "{passing}");
+            assert_eq!(Cause::of_state(state), Some(cause), "{state}");
         }
-        for staying in ["23505", "23514", "42P01", "22003", "25001"] {
-            assert!(!is_passing(staying), "{staying}");
+        for staying in ["23505", "23514", "42P01", "22003", "25001", "57014"] {
+            assert_eq!(Cause::of_state(staying), None, "{staying}");
         }
     }
 
     #[test]
-    fn an_exhausted_pool_is_transient_and_a_lost_lease_is_not() {
-        assert!(StoreError::from(sqlx::Error::PoolTimedOut).is_transient());
-        assert_eq!(StoreError::from(sqlx::Error::PoolTimedOut).code(), "db-unavailable");
+    fn broken_connections_and_exhausted_pools_are_transient_and_a_lost_lease_is_not() {
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        for (error, code) in [
+            (sqlx::Error::PoolTimedOut, "database-pool-exhausted"),
+            (sqlx::Error::PoolClosed, "database-unreachable"),
+            (sqlx::Error::Io(reset), "database-unreachable"),
+        ] {
+            let error = StoreError::from(error);
+            assert!(error.is_transient());
+            assert_eq!(error.code(), code);
+        }
         assert!(!StoreError::LeaseLost { task: 1 }.is_transient());
+    }
+
+    #[test]
+    fn no_two_causes_share_a_code() {
+        let codes: std::collections::BTreeSet<&str> =
+            Cause::ALL.into_iter().map(Cause::code).collect();
+        assert_eq!(codes.len(), Cause::ALL.len());
     }
 }

@@ -147,32 +147,23 @@ pub async fn chunk(
 }
 
 /// Makes the ledger that was built under `lease` the current one, unless it is cut or the present
-/// one has a newer pin. Part of the finishing transaction.
+/// one has a newer pin. Gives whether it became current. Part of the finishing transaction.
 pub(crate) async fn complete(
     tx: &mut PgConnection,
     lease: &Lease,
     head: &LedgerHead,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     if head.cut {
-        return Ok(());
+        return Ok(false);
     }
-    let chain = lease.wallet.chain.as_str();
-    let wallet = lease.wallet.address.as_str();
-    let pin_block = to_bigint(head.pin.block, "pin block")?;
-    // A wallet without events has no chunk that would have begun it.
-    begin_building(tx, lease, head.ledger_id).await?;
-    let newer = sqlx::query_file_scalar!("queries/ledgers/newer.sql", chain, wallet, pin_block)
-        .fetch_one(&mut *tx)
-        .await?;
-    if newer {
-        return Ok(());
-    }
-    sqlx::query_file!("queries/ledgers/supersede.sql", chain, wallet).execute(&mut *tx).await?;
-    let completed = sqlx::query_file!(
-        "queries/ledgers/complete.sql",
-        chain,
+    let put = sqlx::query_file!(
+        "queries/ledgers/put_current.sql",
+        lease.wallet.chain.as_str(),
+        lease.wallet.address.as_str(),
         head.ledger_id,
-        pin_block,
+        lease.task_id,
+        lease.fence,
+        to_bigint(head.pin.block, "pin block")?,
         head.pin.block_time,
         head.input_hash,
         head.price_set_hash,
@@ -181,12 +172,15 @@ pub(crate) async fn complete(
         to_integer(head.chunks, "chunks")?,
         to_bigint(head.events, "events")?
     )
-    .execute(tx)
+    .fetch_one(tx)
     .await?;
-    if completed.rows_affected() == 0 {
-        return Err(StoreError::Conflict("the ledger's chunks are not those its head names"));
+    match (put.newer, put.made) {
+        (true, _) => Ok(false),
+        (false, true) => Ok(true),
+        (false, false) => {
+            Err(StoreError::Conflict("the ledger's chunks are not those its head names"))
+        }
     }
-    Ok(())
 }
 
 /// Removes what was built for the task and no later attempt can go on with.
@@ -212,15 +206,21 @@ pub(crate) async fn discard_unfinished(
 /// Removes ledgers replaced long enough ago and those whose builder is gone; some at a time.
 pub(crate) async fn remove_stale(store: &Store) -> Result<(), StoreError> {
     run!(store, "ledgers/remove_stale", async |tx| {
-        sqlx::query_file!(
-            "queries/ledgers/remove_stale.sql",
-            interval(SUPERSEDED_FOR)? as _,
-            REMOVED_AT_ONCE
-        )
-        .execute(tx)
-        .await?;
+        remove_stale_in(tx).await?;
         Ok(())
     })
+}
+
+/// The same inside of a transaction; gives how many were removed.
+pub(crate) async fn remove_stale_in(tx: &mut PgConnection) -> Result<u64, StoreError> {
+    let removed = sqlx::query_file!(
+        "queries/ledgers/remove_stale.sql",
+        interval(SUPERSEDED_FOR)? as _,
+        REMOVED_AT_ONCE
+    )
+    .execute(tx)
+    .await?;
+    Ok(removed.rows_affected())
 }
 
 /// Notes that a ledger is being built under this lease.

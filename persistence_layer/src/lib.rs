@@ -9,6 +9,8 @@
 //! - [`chain_data`]: signature lists, raw transactions, balance snapshots;
 //! - [`wallet_work`]: what an attempt at a long wallet leaves for the next one;
 //! - [`prices`], [`ledgers`], [`results`]: what is computed from them;
+//! - [`retention`]: removes what its time is over;
+//! - [`processes`], [`queue_report`]: what operators look at;
 //! - [`redis`], [`redis_monitor`]: the connection to Redis, and whether it is there;
 //! - [`server`]: what the database server says of itself;
 //! - [`metrics`]: what the pool and the transactions report.
@@ -31,10 +33,16 @@ pub mod ledgers;
 pub mod metrics;
 #[cfg(feature = "queries")]
 pub mod prices;
+#[cfg(feature = "queries")]
+pub mod processes;
+#[cfg(feature = "queries")]
+pub mod queue_report;
 pub mod redis;
 pub mod redis_monitor;
 #[cfg(feature = "queries")]
 pub mod results;
+#[cfg(feature = "queries")]
+pub mod retention;
 pub mod schema;
 pub mod server;
 pub mod settings;
@@ -47,6 +55,6 @@ pub mod wallet_tasks;
 #[cfg(feature = "queries")]
 pub mod wallet_work;
 
-pub use error::StoreError;
+pub use error::{Cause, StoreError};
 pub use settings::{Judgement, ServerBudget, StoreSettings};
 pub use store::{PoolMetrics, Store};

@@ -4,13 +4,12 @@ mod latest;
 
 use chrono::{DateTime, Utc};
 use pnl_core::{Address, Pin, Usd};
-use sqlx::PgConnection;
 
 use crate::batches::BatchId;
-use crate::convert::{from_integer, to_bigint};
+use crate::convert::from_integer;
 use crate::error::StoreError;
 use crate::store::{Store, run};
-use crate::wallet_tasks::{FinishedWallet, Lease, TaskError, TaskState};
+use crate::wallet_tasks::{TaskError, TaskState};
 
 pub use latest::{LatestCursor, LatestRow, LatestSort, Summary, latest, summary};
 
@@ -105,48 +104,4 @@ pub async fn page(
             })
         })
         .collect()
-}
-
-/// Stores a result and the wallet's latest figures. Part of the finishing transaction, which has
-/// checked the fence.
-pub(crate) async fn insert(
-    tx: &mut PgConnection,
-    lease: &Lease,
-    finished: &FinishedWallet,
-) -> Result<(), StoreError> {
-    let chain = lease.wallet.chain.as_str();
-    let wallet = lease.wallet.address.as_str();
-    sqlx::query_file!(
-        "queries/pnl_results/insert.sql",
-        chain,
-        lease.batch.0,
-        wallet,
-        lease.task_id,
-        lease.fence,
-        finished.report_json
-    )
-    .execute(&mut *tx)
-    .await?;
-    let summary = &finished.summary;
-    if !summary.full_history_default_method {
-        return Ok(());
-    }
-    sqlx::query_file!(
-        "queries/wallet_latest/upsert.sql",
-        chain,
-        wallet,
-        lease.batch.0,
-        to_bigint(summary.pin.block, "pin block")?,
-        summary.total_pnl_usd.to_string(),
-        summary.realized_gain_usd.to_string(),
-        summary.unrealized_gain_usd.to_string(),
-        summary.fees_usd.to_string(),
-        to_bigint(summary.trades, "trades")?,
-        to_bigint(summary.transactions, "transactions")?,
-        summary.token_win_rate,
-        summary.complete
-    )
-    .execute(tx)
-    .await?;
-    Ok(())
 }

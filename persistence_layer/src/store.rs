@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgPool, Postgres, Transaction};
 
 use crate::error::StoreError;
 use crate::metrics::Metrics;
@@ -20,6 +20,9 @@ const COLLISION_TRIES: u32 = 5;
 
 /// Wait before the first repetition; each further one waits that much longer.
 const COLLISION_WAIT: Duration = Duration::from_millis(5);
+
+/// Longest time of a diagnosis.
+const DIAGNOSIS: Duration = Duration::from_secs(5);
 
 /// The database: a cheap clone over one pool.
 #[derive(Clone)]
@@ -161,6 +164,35 @@ impl Store {
         Ok(started.elapsed())
     }
 
+    /// Finds out what ails the database, over a connection beside the pool: whether it can be reached,
+    /// gives connections and takes writes. The error's code names the cause. For health pages and
+    /// operators, when an ordinary call has failed; takes at most some seconds.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] with its [`crate::Cause`], and as any write.
+    pub async fn diagnose(&self) -> Result<(), StoreError> {
+        let write = "-- care_runs/probe
+            insert into care_runs (task, finished_at) values ('write_probe', clock_timestamp())
+            on conflict (task) do update set finished_at = excluded.finished_at";
+        let probe = outcome(async {
+            let mut connection = self.options.connect().await?;
+            let mut tx = connection.begin().await?;
+            sqlx::query("-- server/probe_limit\nset local statement_timeout = '3s'")
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query(write).execute(&mut *tx).await?;
+            tx.commit().await?;
+            connection.close().await?;
+            Ok(())
+        });
+        match tokio::time::timeout(DIAGNOSIS, probe).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut)).into())
+            }
+        }
+    }
+
     /// State of the pool now.
     pub fn pool(&self) -> PoolMetrics {
         PoolMetrics {
@@ -188,7 +220,14 @@ impl Store {
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Postgres>, StoreError> {
         let _waiting = (self.pool.num_idle() == 0).then(|| self.metrics.waiting());
         // The text is made from numbers of the configuration alone.
-        Ok(self.pool.begin_with(AssertSqlSafe(self.begin.clone())).await?)
+        match self.pool.begin_with(AssertSqlSafe(self.begin.clone())).await {
+            // The pool keeps to itself why it could not open a further connection.
+            Err(sqlx::Error::PoolTimedOut) if self.pool.size() < self.max_connections => {
+                self.diagnose().await?;
+                Err(sqlx::Error::PoolTimedOut.into())
+            }
+            begun => Ok(begun?),
+        }
     }
 
     /// A connection for a read of one statement, which is a transaction by itself: see [`read!`].
@@ -291,13 +330,16 @@ const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
 /// Compilation of statements is off: each of ours reads a few rows through an index, and compiling
 /// one whose cost was overestimated takes a second (measured on the claim at 100,000 ready tasks).
 ///
+/// Bitmap scans are off as well: with statistics from before a burst the planner prefers one over the
+/// ordered walk of the same index that would end at the first row, and reads a batch whole.
+///
 /// A process that is frozen between two statements holds its rows; the server ends its transaction
 /// after [`IDLE_IN_TRANSACTION`], so that the others do not stand still with it.
 fn begin_statement(statement_timeout: Duration) -> String {
     format!(
         "begin isolation level read committed; set local statement_timeout = {}; \
          set local idle_in_transaction_session_timeout = {}; \
-         set local jit = off; set local timezone = 'UTC'",
+         set local jit = off; set local enable_bitmapscan = off; set local timezone = 'UTC'",
         statement_timeout.as_millis(),
         IDLE_IN_TRANSACTION.as_millis()
     )

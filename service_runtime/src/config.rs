@@ -28,5 +28,5 @@ pub use error::{ConfigError, Problem};
 pub use secret::SecretUrl;
 pub use settings::{
     AdminSettings, Admission, ApiSettings, BatchSettings, DatabaseSettings, LogFormat, LogSettings,
-    RedisSettings, Role, ServiceSettings, Settings, UnknownRole, WorkerSettings,
+    RedisSettings, RetentionSettings, Role, ServiceSettings, Settings, UnknownRole, WorkerSettings,
 };

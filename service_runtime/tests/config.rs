@@ -164,8 +164,13 @@ fn a_mistake_is_named_with_its_key_and_its_origin() {
         ),
         (
             "PNL_BATCH__ADMISSION",
-            "queue",
-            "batch.admission: unknown value; known are reject (from environment variable PNL_BATCH__ADMISSION)",
+            "lottery",
+            "batch.admission: unknown value; known are reject, queue (from environment variable PNL_BATCH__ADMISSION)",
+        ),
+        (
+            "PNL_RETENTION__RAW_TRANSACTIONS_DAYS",
+            "1",
+            "retention.raw_transactions_days: 1 is out of range, allowed are 2 to 36500 (from environment variable PNL_RETENTION__RAW_TRANSACTIONS_DAYS)",
         ),
         (
             "PNL_CHAINS__SOLANA",

@@ -300,7 +300,7 @@ mod tests {
             idempotency: None,
             response: json!({}),
         };
-        batches::submit(database.store(), &batch, 1).await.unwrap();
+        batches::submit(database.store(), &batch, batches::Admission::rejecting(1)).await.unwrap();
         let whole = csv_stream(database.store().clone(), id, Chain::Solana).unwrap();
         let whole: Vec<_> = whole.map(Result::unwrap).collect().await;
         let lines = |pieces: &[Bytes]| pieces.concat().split(|byte| *byte == b'\n').count() - 1;

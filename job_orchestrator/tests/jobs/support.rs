@@ -14,7 +14,7 @@ use job_orchestrator::{
     Analysis, BatchRules, Batches, Metrics, NewBatchRequest, Worker, WorkerDeps,
 };
 use load_tests::{RecordedChain, RecordedNode, SyntheticPlan};
-use persistence_layer::batches::{self, Batch, BatchId};
+use persistence_layer::batches::{self, Admission, Batch, BatchId};
 use persistence_layer::results::{self, ResultRow};
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::{Store, StoreSettings};
@@ -141,7 +141,7 @@ impl World {
 
     pub fn batches(&self) -> Batches {
         let rules = BatchRules {
-            max_concurrent: 3,
+            admission: Admission::rejecting(3),
             chains: BTreeSet::from([Chain::Solana]),
             idempotency: Duration::from_secs(3600),
         };

@@ -1,7 +1,25 @@
 -- address_signatures/insert: $1 chain, $2 address, $3 ids newest first, $4 slots, $5 block times,
--- $6 failed, $7 pass, $8 position of the first
-insert into address_signatures (chain, address, tx_id, slot, block_time, failed, pass, pos)
-select $1, $2, page.tx_id, page.slot, page.block_time, page.failed, $7, $8 + page.place - 1
-from unnest($3::text[], $4::bigint[], $5::bigint[], $6::boolean[])
-    with ordinality as page (tx_id, slot, block_time, failed, place)
-on conflict (chain, address, tx_id) do nothing
+-- $6 failed, $7 pass, $8 position of the first, $9 nothing of the list is covered.
+-- Gives how many are new.
+-- What is known keeps its place, except when the list is read anew from its newest end: then rows of
+-- an earlier pass are what retention had not removed yet, and take their place among the others.
+with page as materialized (
+    select distinct on (tx_id) *
+    from unnest($3::text[], $4::bigint[], $5::bigint[], $6::boolean[])
+        with ordinality as listed (tx_id, slot, block_time, failed, place)
+    order by tx_id, place
+),
+known as materialized (
+    select s.tx_id from address_signatures s
+    where s.chain = $1 and s.address = $2 and s.tx_id = any ($3::text[])
+),
+written as (
+    insert into address_signatures (chain, address, tx_id, slot, block_time, failed, pass, pos)
+    select $1, $2, page.tx_id, page.slot, page.block_time, page.failed, $7, $8 + page.place - 1
+    from page
+    on conflict (chain, address, tx_id) do update
+    set pass = excluded.pass, pos = excluded.pos
+    where $9::boolean and address_signatures.pass < excluded.pass
+)
+select count(*) as "new!" from page where not exists (
+    select from known where known.tx_id = page.tx_id)

@@ -1,2 +1,2 @@
 -- admission/lock: whoever opens a batch queues here
-select id from admission where id = 1 for update
+select max_concurrent from admission where id = 1 for update

@@ -1,8 +1,12 @@
--- batches/close_if_settled: $1 batch, whose row is locked. Changes nothing while a task is open.
+-- batches/close_if_settled: $1 batch, whose row is locked. No row: a task is open, or it was closed.
+-- The order of the look for an open task is that of its index: without one, a table that is full of
+-- open tasks would be read row by row, also when this batch has none.
 -- started_at: a claim leaves it out when it would have to wait for the batch's row.
 update batches b
 set done = c.done, failed = c.failed, timed_out = c.timed_out, cancelled = c.cancelled,
     finished_at = clock_timestamp(),
+    updated_at = clock_timestamp(),
+    waiting_since = null,
     started_at = coalesce(b.started_at, c.started_at),
     state = case
         when c.done = b.total then 'completed'
@@ -22,6 +26,9 @@ from (
 ) c
 where b.id = $1
   and b.state = 'active'
-  and not exists (
-      select from wallet_tasks
-      where batch_id = $1 and state in ('queued', 'delayed', 'running'))
+  and (
+      select t.id from wallet_tasks t
+      where t.batch_id = $1 and t.finished_at is null
+      order by t.ordinal desc
+      limit 1) is null
+returning b.id

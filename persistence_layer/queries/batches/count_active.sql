@@ -1,2 +1,5 @@
 -- batches/count_active
-select count(*) as "active!" from batches where state = 'active'
+select count(*) filter (where waiting_since is null) as "admitted!",
+    count(*) filter (where waiting_since is not null) as "waiting!"
+from batches
+where state = 'active'

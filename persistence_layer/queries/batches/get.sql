@@ -1,6 +1,8 @@
 -- batches/get: $1 id. Tasks are counted while the batch is active; later its row has the counts.
 select b.id, b.chain, b.request, b.trace_id, b.total, b.state, b.cancel_requested,
-    b.pin_block, b.pin_block_time, b.created_at, b.started_at, b.updated_at, b.finished_at,
+    b.pin_block, b.pin_block_time, b.created_at, b.started_at,
+    case when b.state = 'active' then b.waiting_since end as waiting_since,
+    greatest(b.updated_at, c.changed_at) as "updated_at!", b.finished_at,
     coalesce(c.queued, 0) as "queued!",
     coalesce(c.running, 0) as "running!",
     coalesce(b.done, c.done, 0) as "done!",
@@ -18,9 +20,11 @@ left join lateral (
         count(*) filter (where t.state = 'failed') as failed,
         count(*) filter (where t.state = 'timed_out') as timed_out,
         count(*) filter (where t.state = 'cancelled') as cancelled,
+        greatest(max(t.started_at), max(t.finished_at)) as changed_at,
         count(*) filter (where t.wait_reason = 'continued') as continued,
         count(*) filter (where t.wait_reason = 'provider_throttled') as provider_throttled
     from wallet_tasks t
     where t.batch_id = b.id and b.state = 'active'
 ) c on true
 where b.id = $1
+  and not exists (select from expired_batches e where e.id = b.id)

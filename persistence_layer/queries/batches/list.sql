@@ -1,6 +1,8 @@
 -- batches/list: $1 state or null, $2 started or null, $3 id to begin behind or null, $4 limit
 select b.id, b.chain, b.request, b.trace_id, b.total, b.state, b.cancel_requested,
-    b.pin_block, b.pin_block_time, b.created_at, b.started_at, b.updated_at, b.finished_at,
+    b.pin_block, b.pin_block_time, b.created_at, b.started_at,
+    case when b.state = 'active' then b.waiting_since end as waiting_since,
+    greatest(b.updated_at, c.changed_at) as "updated_at!", b.finished_at,
     coalesce(c.queued, 0) as "queued!",
     coalesce(c.running, 0) as "running!",
     coalesce(b.done, c.done, 0) as "done!",
@@ -18,6 +20,7 @@ left join lateral (
         count(*) filter (where t.state = 'failed') as failed,
         count(*) filter (where t.state = 'timed_out') as timed_out,
         count(*) filter (where t.state = 'cancelled') as cancelled,
+        greatest(max(t.started_at), max(t.finished_at)) as changed_at,
         count(*) filter (where t.wait_reason = 'continued') as continued,
         count(*) filter (where t.wait_reason = 'provider_throttled') as provider_throttled
     from wallet_tasks t
@@ -26,5 +29,6 @@ left join lateral (
 where ($1::text is null or b.state = $1)
   and ($2::boolean is null or (b.started_at is not null) = $2)
   and ($3::uuid is null or b.id < $3)
+  and not exists (select from expired_batches e where e.id = b.id)
 order by b.id desc
 limit $4

@@ -1,6 +1,8 @@
--- wallet_tasks/retry: $1 batch. The fence stays: it only ever grows.
+-- wallet_tasks/retry: $1 batch, $2 it waits for admission. The fence stays: it only ever grows.
 update wallet_tasks t
-set state = 'queued', attempts = 0, continuations = 0, takeovers = 0, error = null, calls = null,
+set state = case when $2::boolean then 'delayed' else 'queued' end,
+    run_at = case when $2::boolean then timestamptz 'infinity' end,
+    attempts = 0, continuations = 0, takeovers = 0, error = null, calls = null,
     started_at = null, finished_at = null, vtime = base.vtime + again.place - 1
 from (
     select id, row_number() over (order by ordinal) as place
@@ -11,7 +13,7 @@ cross join (
     select coalesce(
         (select vtime from ready_heads order by prio, vtime, id limit 1),
         (select max(vtime) from wallet_tasks where state = 'running'),
-        (select min(vtime) from wallet_tasks where state = 'delayed'),
+        (select min(vtime) from wallet_tasks where state = 'delayed' and run_at < 'infinity'),
         0) as vtime
 ) as base
 where t.id = again.id

@@ -2,12 +2,13 @@
 
 use pnl_core::Pin;
 
-use super::submit::admit;
+use super::admission::{Admission, Place, admit};
+use super::expired::is_expired;
 use super::{Batch, BatchId, BatchState, Retried, read};
 use crate::convert::{self, to_bigint};
 use crate::error::StoreError;
 use crate::store::{Store, run};
-use crate::wallet_tasks::{lock_batch, notify, settle_batch};
+use crate::wallet_tasks::{close_gate, lock_batch, notify, pass_batch};
 
 /// Cancels a batch: waiting wallets at once, running ones are told at their next heartbeat. The
 /// batch is terminal when none runs. Cancelling again, or a terminal batch, changes nothing.
@@ -15,15 +16,16 @@ use crate::wallet_tasks::{lock_batch, notify, settle_batch};
 /// Gives the batch as it stands afterwards; `None` when there is no such batch.
 pub async fn cancel(store: &Store, id: BatchId) -> Result<Option<Batch>, StoreError> {
     run!(store, "batches/cancel", async |tx| {
-        match lock_batch(tx, id).await? {
-            Some(batch) if batch.state == BatchState::Active => {
+        match pass_batch(tx, id).await? {
+            Some((passed, batch)) if batch.state == BatchState::Active => {
                 sqlx::query_file!("queries/batches/request_cancel.sql", id.0)
                     .execute(&mut *tx)
                     .await?;
                 sqlx::query_file!("queries/wallet_tasks/cancel_waiting.sql", id.0)
                     .execute(&mut *tx)
                     .await?;
-                settle_batch(tx, id).await?;
+                sqlx::query_file!("queries/batches/touch.sql", id.0).execute(&mut *tx).await?;
+                passed.settle(tx).await?;
                 notify(tx).await
             }
             _ => Ok(()),
@@ -33,14 +35,23 @@ pub async fn cancel(store: &Store, id: BatchId) -> Result<Option<Batch>, StoreEr
 }
 
 /// Queues the failed and timed-out wallets of a terminal batch again, with nothing counted against
-/// them, and makes the batch active again if `max_concurrent` allows one more. The pin stays.
-pub async fn retry(store: &Store, id: BatchId, max_concurrent: u32) -> Result<Retried, StoreError> {
+/// them, and makes the batch active again: at once or behind the batches that wait, as `admission`
+/// allows. The pin stays.
+pub async fn retry(
+    store: &Store,
+    id: BatchId,
+    admission: Admission,
+) -> Result<Retried, StoreError> {
     run!(store, "batches/retry", async |tx| {
-        // Admission before batch: the order in which every transaction locks them.
-        let admitted = admit(tx, max_concurrent).await?;
+        // Admission before gate before batch: the order in which every transaction locks them.
+        let place = admit(tx, admission).await?;
+        close_gate(tx, id).await?;
         let Some(batch) = lock_batch(tx, id).await? else {
             return Ok(Retried::Unknown);
         };
+        if is_expired(tx, id).await? {
+            return Ok(Retried::Unknown);
+        }
         if batch.state == BatchState::Active {
             return Ok(Retried::NotTerminal);
         }
@@ -50,11 +61,13 @@ pub async fn retry(store: &Store, id: BatchId, max_concurrent: u32) -> Result<Re
         if again == 0 {
             return Ok(Retried::NothingToRetry);
         }
-        if !admitted {
-            return Ok(Retried::AtCapacity { limit: max_concurrent });
-        }
-        sqlx::query_file!("queries/batches/reopen.sql", id.0).execute(&mut *tx).await?;
-        sqlx::query_file!("queries/wallet_tasks/retry.sql", id.0).execute(&mut *tx).await?;
+        let waits = match place {
+            Place::Free => false,
+            Place::Waiting => true,
+            Place::None => return Ok(Retried::AtCapacity { limit: admission.max_concurrent }),
+        };
+        sqlx::query_file!("queries/batches/reopen.sql", id.0, waits).execute(&mut *tx).await?;
+        sqlx::query_file!("queries/wallet_tasks/retry.sql", id.0, waits).execute(&mut *tx).await?;
         notify(tx).await?;
         Ok(Retried::Requeued(convert::from_count(again, "retryable wallets")?))
     })

@@ -2,9 +2,13 @@
 //!
 //! A batch is `active` until none of its wallet tasks is open; its end state follows from how they
 //! ended. Opening one (submit, retry) goes through the row of table `admission`, which makes the
-//! limit on active batches exact under any concurrency.
+//! limits on admitted and on waiting batches exact under any concurrency. A batch that waits for
+//! admission is active too; its tasks are delayed without end, so that no worker of any version
+//! claims them. After its time a batch is removed and leaves a tombstone ([`expired()`]).
 
+mod admission;
 mod control;
+mod expired;
 mod read;
 mod submit;
 
@@ -18,7 +22,10 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 
+pub use admission::Admission;
+pub(crate) use admission::admit_waiting;
 pub use control::{cancel, retry, set_pin};
+pub use expired::expired;
 pub use read::{get, list};
 pub use submit::submit;
 
@@ -168,9 +175,9 @@ pub struct IdempotencyClaim {
 /// What became of a submission.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Submitted {
-    /// Stored, with all tasks.
+    /// Stored, with all tasks; admitted or waiting for it.
     Accepted,
-    /// So many batches are active already. Nothing was stored.
+    /// So many batches are admitted already, and no more may wait. Nothing was stored.
     AtCapacity {
         /// The limit that was asked for.
         limit: u32,
@@ -207,6 +214,8 @@ pub struct Batch {
     pub created_at: DateTime<Utc>,
     /// First claim of a wallet.
     pub started_at: Option<DateTime<Utc>>,
+    /// Since when it waits for admission.
+    pub waiting_since: Option<DateTime<Utc>>,
     /// Last change of one of its wallets' states.
     pub updated_at: DateTime<Utc>,
     /// When it became terminal.
@@ -266,7 +275,7 @@ pub enum Retried {
     Unknown,
     /// It is still active.
     NotTerminal,
-    /// So many batches are active already.
+    /// So many batches are admitted already, and no more may wait.
     AtCapacity {
         /// The limit that was asked for.
         limit: u32,

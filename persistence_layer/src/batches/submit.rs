@@ -2,20 +2,26 @@
 
 use sqlx::PgConnection;
 
+use super::admission::{Admission, Place, admit};
 use super::{BatchId, IdempotencyClaim, NewBatch, Submitted};
 use crate::convert::{interval, json_text, to_integer};
 use crate::error::StoreError;
 use crate::store::{Store, run};
 use crate::wallet_tasks::notify;
 
-/// Stores a batch with all its tasks, unless `max_concurrent` batches are active. One transaction.
+/// Expired answers that each submission with a key removes, so that they cannot pile up.
+const REMOVED_WITH_A_SUBMISSION: i64 = 100;
+
+/// Stores a batch with all its tasks, unless `admission` has no place for it. One transaction.
+///
+/// Without a free place it waits for one, as far as batches may wait; it is accepted all the same.
 ///
 /// A known `Idempotency-Key` is answered before admission is asked, so a replay never depends on
 /// free capacity. Of two submissions at once with one key the second is [`Submitted::KeyInFlight`].
 pub async fn submit(
     store: &Store,
     new: &NewBatch,
-    max_concurrent: u32,
+    admission: Admission,
 ) -> Result<Submitted, StoreError> {
     let total = u32::try_from(new.wallets.len())
         .map_err(|_| StoreError::OutOfRange("number of wallets"))
@@ -27,9 +33,11 @@ pub async fn submit(
         {
             return Ok(answer);
         }
-        if !admit(tx, max_concurrent).await? {
-            return Ok(Submitted::AtCapacity { limit: max_concurrent });
-        }
+        let waits = match admit(tx, admission).await? {
+            Place::Free => false,
+            Place::Waiting => true,
+            Place::None => return Ok(Submitted::AtCapacity { limit: admission.max_concurrent }),
+        };
         sqlx::query_file!(
             "queries/batches/insert.sql",
             new.id.0,
@@ -37,7 +45,8 @@ pub async fn submit(
             json_text(&new.request),
             new.trace_id,
             total,
-            new.created_at
+            new.created_at,
+            waits
         )
         .execute(&mut *tx)
         .await?;
@@ -45,7 +54,8 @@ pub async fn submit(
             "queries/wallet_tasks/insert.sql",
             new.id.0,
             new.chain.as_str(),
-            &wallets as &[&str]
+            &wallets as &[&str],
+            waits
         )
         .execute(&mut *tx)
         .await?;
@@ -55,14 +65,6 @@ pub async fn submit(
         notify(tx).await?;
         Ok(Submitted::Accepted)
     })
-}
-
-/// Takes the place of one more active batch, if there is one. The lock on the admission row is
-/// held to the end of the transaction, so nobody counts in between.
-pub(super) async fn admit(tx: &mut PgConnection, max_concurrent: u32) -> Result<bool, StoreError> {
-    sqlx::query_file!("queries/admission/lock.sql").fetch_one(&mut *tx).await?;
-    let active = sqlx::query_file_scalar!("queries/batches/count_active.sql").fetch_one(tx).await?;
-    Ok(active < i64::from(max_concurrent))
 }
 
 async fn known_answer(
@@ -106,8 +108,12 @@ async fn remember(
     )
     .execute(&mut *tx)
     .await?;
-    sqlx::query_file!("queries/idempotency_keys/delete_expired.sql", interval(claim.keep)? as _)
-        .execute(tx)
-        .await?;
+    sqlx::query_file!(
+        "queries/idempotency_keys/delete_expired.sql",
+        interval(claim.keep)? as _,
+        REMOVED_WITH_A_SUBMISSION
+    )
+    .execute(tx)
+    .await?;
     Ok(())
 }

@@ -13,7 +13,7 @@ use pnl_core::{Address, Chain, TxId};
 use crate::convert::{from_bigint, to_bigint};
 use crate::error::StoreError;
 use crate::store::{Store, read, run};
-use crate::wallet_tasks::{Lease, add_progress, hold};
+use crate::wallet_tasks::{Lease, hold};
 
 /// One signature in the list of an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,9 +153,6 @@ pub async fn put_signature_page(
     let covered_until = covered_until.map(TxId::as_str);
     run!(store, "address_signatures/put_page", async |tx| {
         hold(tx, lease).await?;
-        sqlx::query_file!("queries/address_scans/begin.sql", chain, address.as_str())
-            .execute(&mut *tx)
-            .await?;
         let known = sqlx::query_file!("queries/address_scans/lock.sql", chain, address.as_str())
             .fetch_one(&mut *tx)
             .await?;
@@ -173,7 +170,7 @@ pub async fn put_signature_page(
         let new = if page.is_empty() {
             0
         } else {
-            sqlx::query_file!(
+            let new = sqlx::query_file_scalar!(
                 "queries/address_signatures/insert.sql",
                 chain,
                 address.as_str(),
@@ -182,13 +179,16 @@ pub async fn put_signature_page(
                 &times as &[Option<i64>],
                 &failed,
                 pass,
-                first_pos
+                first_pos,
+                known.covered_slot == 0
             )
-            .execute(&mut *tx)
-            .await?
-            .rows_affected()
+            .fetch_one(&mut *tx)
+            .await?;
+            from_bigint(new, "new signatures")?
         };
         let next_pos = first_pos.saturating_add(i64::try_from(ids.len()).unwrap_or(i64::MAX));
+        let further = covered_slot.is_some_and(|slot| slot > known.covered_slot);
+        let progress = new + u64::from(further);
         sqlx::query_file!(
             "queries/address_scans/advance.sql",
             chain,
@@ -198,13 +198,12 @@ pub async fn put_signature_page(
             head,
             before,
             covered_until,
-            covered_slot
+            covered_slot,
+            lease.task_id,
+            to_bigint(progress, "progress")?
         )
         .execute(&mut *tx)
         .await?;
-        let further = covered_slot.is_some_and(|slot| slot > known.covered_slot);
-        let progress = new + u64::from(further);
-        add_progress(tx, lease, progress).await?;
         Ok(progress)
     })
 }

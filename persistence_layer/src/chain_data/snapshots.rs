@@ -5,7 +5,7 @@ use pnl_core::WalletRef;
 use crate::convert::{from_bigint, json_text, to_bigint};
 use crate::error::StoreError;
 use crate::store::{Store, read, run};
-use crate::wallet_tasks::{Lease, hold};
+use crate::wallet_tasks::Lease;
 
 /// Balances of a wallet, asked at or soon after a pin.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,17 +54,19 @@ pub async fn put_snapshot(
     let pin = to_bigint(snapshot.pin_slot, "pin slot")?;
     let node = to_bigint(snapshot.node_slot, "node slot")?;
     run!(store, "balance_snapshots/put", async |tx| {
-        hold(tx, lease).await?;
-        sqlx::query_file!(
+        sqlx::query_file_scalar!(
             "queries/balance_snapshots/put.sql",
             lease.wallet.chain.as_str(),
             lease.wallet.address.as_str(),
             pin,
             node,
-            json_text(&snapshot.balances)
+            json_text(&snapshot.balances),
+            lease.task_id,
+            lease.fence
         )
-        .execute(tx)
-        .await?;
-        Ok(())
+        .fetch_optional(tx)
+        .await?
+        .map(|_| ())
+        .ok_or(StoreError::LeaseLost { task: lease.task_id })
     })
 }

@@ -4,11 +4,13 @@
 //! write names task, fence and `state = running`, so whoever lost the lease stores nothing. Leases
 //! are compared with the database's clock only.
 //!
-//! Locks are taken in one order everywhere: admission, batch, task. Only [`claim()`] begins with
-//! tasks; it takes nothing that would make it wait.
+//! Locks are taken in one order everywhere: admission, gate, batch, task (the gate of a batch orders
+//! the ends of its tasks, see `gate.rs`). Only [`claim()`] begins with tasks; it takes nothing that
+//! would make it wait.
 
 mod claim;
 mod end;
+mod gate;
 mod lease;
 mod sweep;
 
@@ -27,6 +29,7 @@ use crate::wakeups::CHANNEL;
 pub use claim::claim;
 pub(crate) use end::close_attempt;
 pub use end::{finish, transition};
+pub(crate) use gate::{close_gate, pass_batch};
 pub(crate) use lease::{add_progress, hold};
 pub use lease::{heartbeat, oldest_queued_age, queue_counts};
 pub use sweep::sweep;
@@ -286,14 +289,6 @@ pub(crate) async fn lock_batch(
         })
     })
     .transpose()
-}
-
-/// Notes that a task of the batch changed, and makes the batch terminal when none is open. The
-/// batch's row is locked, so of two tasks ending at once the later one sees the earlier.
-pub(crate) async fn settle_batch(tx: &mut PgConnection, id: BatchId) -> Result<(), StoreError> {
-    sqlx::query_file!("queries/batches/touch.sql", id.0).execute(&mut *tx).await?;
-    sqlx::query_file!("queries/batches/close_if_settled.sql", id.0).execute(tx).await?;
-    Ok(())
 }
 
 /// Wakes the workers when this transaction commits.

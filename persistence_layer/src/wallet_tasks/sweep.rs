@@ -1,7 +1,8 @@
 //! Taking tasks away from workers that died.
 
 use super::end::to_json;
-use super::{Swept, TaskError, close_attempt, lock_batch, notify, settle_batch};
+use super::gate::{heal, pass_batch};
+use super::{Swept, TaskError, close_attempt, notify};
 use crate::batches::BatchId;
 use crate::convert::to_integer;
 use crate::error::StoreError;
@@ -16,7 +17,8 @@ const LIMIT: i64 = 200;
 ///
 /// Each time a task's holder dies without a row stored since it was claimed, `takeovers` grows by
 /// one, otherwise it becomes 0. At `max_takeovers` the task fails with `worker-crashed`: a wallet
-/// that kills its worker must not kill them all. Also removes what dead attempts left of ledgers.
+/// that kills its worker must not kill them all. Also closes batches and admits waiting ones where a
+/// process died in between, and removes what dead attempts left of ledgers.
 ///
 /// # Errors
 /// Only when nothing could be taken away. A task that could not be is left to the next sweep and
@@ -45,6 +47,9 @@ pub async fn sweep(store: &Store, max_takeovers: u32) -> Result<Swept, StoreErro
         && swept == Swept::default()
     {
         return Err(error);
+    }
+    if let Err(error) = heal(store).await {
+        tracing::warn!(%error, code = error.code(), "batches that were left open were not closed");
     }
     if let Err(error) = ledgers::remove_stale(store).await {
         tracing::warn!(%error, code = error.code(), "stale ledgers were not removed");
@@ -79,7 +84,7 @@ async fn take_away(
         retryable: true,
     }))?;
     run!(store, "wallet_tasks/take_away", async |tx| {
-        let Some(locked) = lock_batch(tx, batch).await? else { return Ok(None) };
+        let Some((passed, locked)) = pass_batch(tx, batch).await? else { return Ok(None) };
         let row = sqlx::query_file!(
             "queries/wallet_tasks/take_away.sql",
             task,
@@ -91,13 +96,14 @@ async fn take_away(
         .fetch_optional(&mut *tx)
         .await?;
         let Some(row) = row else { return Ok(None) };
+        sqlx::query_file!("queries/batches/touch.sql", batch.0).execute(&mut *tx).await?;
         let (taken, outcome, code) = match row.state.as_str() {
             "failed" => (Taken::Parked, "parked", Some("worker-crashed")),
             "cancelled" => (Taken::Cancelled, "cancelled", None),
             _ => (Taken::Requeued, "lease_expired", None),
         };
         close_attempt(tx, task, fence, outcome, code).await?;
-        settle_batch(tx, batch).await?;
+        passed.settle(tx).await?;
         notify(tx).await?;
         Ok(Some(taken))
     })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use persistence_layer::batches::{
-    self, BatchStatus, Counts, IdempotencyClaim, NewBatch, Submitted,
+    self, Admission, BatchStatus, Counts, IdempotencyClaim, NewBatch, Submitted,
 };
 use persistence_layer::test_util::TestDatabase;
 use pnl_core::Chain;
@@ -33,7 +33,7 @@ async fn of_a_hundred_submits_at_once_from_two_processes_exactly_three_are_accep
     let batches: Vec<NewBatch> = (0..100).map(|_| new_batch(0..3)).collect();
     let outcomes = join_all(batches.iter().enumerate().map(|(n, new)| {
         let store = if n % 2 == 0 { database.store() } else { &other };
-        batches::submit(store, new, 3)
+        batches::submit(store, new, Admission::rejecting(3))
     }))
     .await;
     let mut accepted = Vec::new();
@@ -64,11 +64,14 @@ async fn a_batch_holds_its_place_until_its_last_wallet_has_ended() {
     submit(store, 0..2).await;
     let next = new_batch(5..6);
     let refused = Submitted::AtCapacity { limit: 1 };
-    assert_eq!(batches::submit(store, &next, 1).await.unwrap(), refused);
+    assert_eq!(batches::submit(store, &next, Admission::rejecting(1)).await.unwrap(), refused);
     finish(store, &claim_one(store).await).await;
-    assert_eq!(batches::submit(store, &next, 1).await.unwrap(), refused);
+    assert_eq!(batches::submit(store, &next, Admission::rejecting(1)).await.unwrap(), refused);
     finish(store, &claim_one(store).await).await;
-    assert_eq!(batches::submit(store, &next, 1).await.unwrap(), Submitted::Accepted);
+    assert_eq!(
+        batches::submit(store, &next, Admission::rejecting(1)).await.unwrap(),
+        Submitted::Accepted
+    );
 }
 
 #[tokio::test]
@@ -76,7 +79,7 @@ async fn a_new_batch_is_queued_with_all_its_wallets() {
     let database = TestDatabase::create().await;
     let store = database.store();
     let new = new_batch(0..4);
-    batches::submit(store, &new, 3).await.unwrap();
+    batches::submit(store, &new, Admission::rejecting(3)).await.unwrap();
     let stored = batch(store, new.id).await;
     assert_eq!(stored.chain, Chain::Solana);
     assert_eq!(stored.request, new.request);
@@ -93,11 +96,14 @@ async fn the_same_request_under_the_same_key_gets_the_stored_answer() {
     let database = TestDatabase::create().await;
     let store = database.store();
     let first = keyed("key", "fingerprint", "first");
-    assert_eq!(batches::submit(store, &first, 1).await.unwrap(), Submitted::Accepted);
+    assert_eq!(
+        batches::submit(store, &first, Admission::rejecting(1)).await.unwrap(),
+        Submitted::Accepted
+    );
     // There is no room for another batch: a replay does not ask for any.
     let again = keyed("key", "fingerprint", "second");
     let replayed = Submitted::Replayed { body: json!({"job_id": "first"}) };
-    assert_eq!(batches::submit(store, &again, 1).await.unwrap(), replayed);
+    assert_eq!(batches::submit(store, &again, Admission::rejecting(1)).await.unwrap(), replayed);
     assert!(batches::get(store, again.id).await.unwrap().is_none());
 }
 
@@ -105,9 +111,12 @@ async fn the_same_request_under_the_same_key_gets_the_stored_answer() {
 async fn a_key_of_another_request_is_refused() {
     let database = TestDatabase::create().await;
     let store = database.store();
-    batches::submit(store, &keyed("key", "one", "first"), 3).await.unwrap();
+    batches::submit(store, &keyed("key", "one", "first"), Admission::rejecting(3)).await.unwrap();
     let other = keyed("key", "two", "second");
-    assert_eq!(batches::submit(store, &other, 3).await.unwrap(), Submitted::KeyReused);
+    assert_eq!(
+        batches::submit(store, &other, Admission::rejecting(3)).await.unwrap(),
+        Submitted::KeyReused
+    );
     assert!(batches::get(store, other.id).await.unwrap().is_none());
 }
 
@@ -118,32 +127,38 @@ async fn a_refused_submit_does_not_use_up_its_key() {
     submit(store, 0..1).await;
     let new = keyed("key", "fingerprint", "answer");
     let refused = Submitted::AtCapacity { limit: 1 };
-    assert_eq!(batches::submit(store, &new, 1).await.unwrap(), refused);
-    assert_eq!(batches::submit(store, &new, 2).await.unwrap(), Submitted::Accepted);
+    assert_eq!(batches::submit(store, &new, Admission::rejecting(1)).await.unwrap(), refused);
+    assert_eq!(
+        batches::submit(store, &new, Admission::rejecting(2)).await.unwrap(),
+        Submitted::Accepted
+    );
 }
 
 #[tokio::test]
 async fn an_expired_key_counts_as_absent() {
     let database = TestDatabase::create().await;
     let store = database.store();
-    batches::submit(store, &keyed("key", "one", "first"), 10).await.unwrap();
+    batches::submit(store, &keyed("key", "one", "first"), Admission::rejecting(10)).await.unwrap();
     let mut later = keyed("key", "two", "second");
     later.idempotency.as_mut().unwrap().keep = Duration::ZERO;
-    assert_eq!(batches::submit(store, &later, 10).await.unwrap(), Submitted::Accepted);
+    assert_eq!(
+        batches::submit(store, &later, Admission::rejecting(10)).await.unwrap(),
+        Submitted::Accepted
+    );
     // The key now belongs to the later one.
     let replay = keyed("key", "two", "third");
     let replayed = Submitted::Replayed { body: json!({"job_id": "second"}) };
-    assert_eq!(batches::submit(store, &replay, 10).await.unwrap(), replayed);
+    assert_eq!(batches::submit(store, &replay, Admission::rejecting(10)).await.unwrap(), replayed);
 }
 
 #[tokio::test]
 async fn expired_keys_are_removed_with_later_submits() {
     let database = TestDatabase::create().await;
     let store = database.store();
-    batches::submit(store, &keyed("old", "f", "old"), 10).await.unwrap();
+    batches::submit(store, &keyed("old", "f", "old"), Admission::rejecting(10)).await.unwrap();
     let mut later = keyed("new", "f", "new");
     later.idempotency.as_mut().unwrap().keep = Duration::ZERO;
-    batches::submit(store, &later, 10).await.unwrap();
+    batches::submit(store, &later, Admission::rejecting(10)).await.unwrap();
     let mut connection = database.connection().await;
     let keys: Vec<String> = sqlx::query_scalar("select key from idempotency_keys")
         .fetch_all(&mut connection)
@@ -163,7 +178,7 @@ async fn a_key_that_is_being_stored_is_in_flight() {
     let first = keyed("key", "f", "first");
     let under_way = tokio::spawn({
         let (store, first) = (store.clone(), first.clone());
-        async move { batches::submit(&store, &first, 3).await }
+        async move { batches::submit(&store, &first, Admission::rejecting(3)).await }
     });
     let second = keyed("key", "f", "second");
     loop {
@@ -180,11 +195,14 @@ async fn a_key_that_is_being_stored_is_in_flight() {
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(batches::submit(store, &second, 3).await.unwrap(), Submitted::KeyInFlight);
+    assert_eq!(
+        batches::submit(store, &second, Admission::rejecting(3)).await.unwrap(),
+        Submitted::KeyInFlight
+    );
     held.commit().await.unwrap();
     assert_eq!(under_way.await.unwrap().unwrap(), Submitted::Accepted);
     let replayed = Submitted::Replayed { body: json!({"job_id": "first"}) };
-    assert_eq!(batches::submit(store, &second, 3).await.unwrap(), replayed);
+    assert_eq!(batches::submit(store, &second, Admission::rejecting(3)).await.unwrap(), replayed);
 }
 
 #[tokio::test]
@@ -192,7 +210,9 @@ async fn of_many_submits_with_one_key_one_batch_is_made() {
     let database = TestDatabase::create().await;
     let store = database.store();
     let all: Vec<NewBatch> = (0..30).map(|n| keyed("key", "f", &n.to_string())).collect();
-    let outcomes = join_all(all.iter().map(|new| batches::submit(store, new, 100))).await;
+    let outcomes =
+        join_all(all.iter().map(|new| batches::submit(store, new, Admission::rejecting(100))))
+            .await;
     let accepted =
         outcomes.into_iter().filter(|outcome| *outcome.as_ref().unwrap() == Submitted::Accepted);
     assert_eq!(accepted.count(), 1);

@@ -2,7 +2,7 @@
 
 use persistence_layer::StoreError;
 use persistence_layer::batches::{
-    self, BatchId, BatchState, BatchStatus, Counts, Retried, Waiting,
+    self, Admission, BatchId, BatchState, BatchStatus, Counts, Retried, Waiting,
 };
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{
@@ -161,15 +161,24 @@ async fn retry_queues_the_failed_and_timed_out_wallets_again() {
     let pin = Pin { block: 5, block_time: 50 };
     batches::set_pin(store, id, pin).await.unwrap();
     let held = claim(store, &WorkerId::generate(), 3).await;
-    assert_eq!(batches::retry(store, id, 3).await.unwrap(), Retried::NotTerminal);
+    assert_eq!(
+        batches::retry(store, id, Admission::rejecting(3)).await.unwrap(),
+        Retried::NotTerminal
+    );
     finish(store, &held[0]).await;
     transition(store, &held[1], &failed()).await;
     let timed_out = Transition::End { state: EndState::TimedOut, error: None };
     transition(store, &held[2], &timed_out).await;
 
     let other = submit(store, 10..11).await;
-    assert_eq!(batches::retry(store, id, 1).await.unwrap(), Retried::AtCapacity { limit: 1 });
-    assert_eq!(batches::retry(store, id, 2).await.unwrap(), Retried::Requeued(2));
+    assert_eq!(
+        batches::retry(store, id, Admission::rejecting(1)).await.unwrap(),
+        Retried::AtCapacity { limit: 1 }
+    );
+    assert_eq!(
+        batches::retry(store, id, Admission::rejecting(2)).await.unwrap(),
+        Retried::Requeued(2)
+    );
     let open = batch(store, id).await;
     assert_eq!(open.state, BatchState::Active);
     assert_eq!(open.pin, Some(pin));
@@ -183,8 +192,14 @@ async fn retry_queues_the_failed_and_timed_out_wallets_again() {
         finish(store, lease).await;
     }
     assert_eq!(batch(store, id).await.state, BatchState::Completed);
-    assert_eq!(batches::retry(store, id, 2).await.unwrap(), Retried::NothingToRetry);
-    assert_eq!(batches::retry(store, BatchId::generate(), 2).await.unwrap(), Retried::Unknown);
+    assert_eq!(
+        batches::retry(store, id, Admission::rejecting(2)).await.unwrap(),
+        Retried::NothingToRetry
+    );
+    assert_eq!(
+        batches::retry(store, BatchId::generate(), Admission::rejecting(2)).await.unwrap(),
+        Retried::Unknown
+    );
     batches::cancel(store, other).await.unwrap();
 }
 
@@ -197,8 +212,10 @@ async fn many_retries_and_submits_at_once_keep_the_limit() {
         ended.push(submit(store, 0..1).await);
         transition(store, &claim_one(store).await, &failed()).await;
     }
-    let outcomes =
-        futures::future::join_all(ended.iter().map(|id| batches::retry(store, *id, 3))).await;
+    let outcomes = futures::future::join_all(
+        ended.iter().map(|id| batches::retry(store, *id, Admission::rejecting(3))),
+    )
+    .await;
     let requeued = outcomes
         .into_iter()
         .filter(|outcome| *outcome.as_ref().unwrap() == Retried::Requeued(1))

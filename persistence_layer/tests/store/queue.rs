@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::future::join_all;
-use persistence_layer::batches::{self, NewBatch};
+use persistence_layer::batches::{self, Admission, NewBatch};
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{
     self, QueueCounts, Transition, WaitReason, WorkerId, oldest_queued_age, queue_counts,
@@ -227,7 +227,7 @@ async fn tasks_of_paused_chains_are_passed_over() {
     let store = database.store();
     submit(store, 0..3).await;
     let base = NewBatch { chain: Chain::Base, ..new_batch(0..1) };
-    batches::submit(store, &base, 10).await.unwrap();
+    batches::submit(store, &base, Admission::rejecting(10)).await.unwrap();
     let worker = WorkerId::generate();
     let held = wallet_tasks::claim(store, &worker, 9, LONG, &[Chain::Solana]).await.unwrap();
     assert_eq!(held.len(), 1);
@@ -261,6 +261,9 @@ async fn submits_and_ends_wake_the_workers() {
     };
     submit(store, 0..2).await;
     assert!(heard(&mut wakeups).await, "a submit");
+    // Somebody waits for the wallet that ends.
+    submit(store, 0..1).await;
+    assert!(heard(&mut wakeups).await, "another submit");
     finish(store, &claim_one(store).await).await;
     assert!(heard(&mut wakeups).await, "a finish");
     // The listener's connection dies; it comes back and says so.

@@ -1,7 +1,7 @@
 //! Results of a batch, latest figures, summary.
 
 use persistence_layer::Store;
-use persistence_layer::batches::{self, BatchId, NewBatch};
+use persistence_layer::batches::{self, Admission, BatchId, NewBatch};
 use persistence_layer::results::{LatestCursor, LatestSort, SummaryRow, latest, page, summary};
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{self, FinishedWallet, TaskState, WorkerId};
@@ -131,7 +131,7 @@ async fn latest_can_be_sorted_filtered_and_paged_without_loss() {
         .await;
     }
     let base = NewBatch { chain: Chain::Base, ..new_batch(0..1) };
-    batches::submit(store, &base, 1000).await.unwrap();
+    batches::submit(store, &base, Admission::rejecting(1000)).await.unwrap();
     finish(store, &claim_one(store).await).await;
 
     let walk = async |chain, sort, ascending| -> Vec<String> {

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use persistence_layer::batches::{self, Admission};
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::{Judgement, Store, StoreSettings};
 use prometheus::Registry;
@@ -161,8 +162,8 @@ async fn what_a_few_repeats_do_not_settle_is_unavailable() {
     let database = TestDatabase::create().await;
     fail_inserts(&database, "40P01", 1000).await;
     let new = crate::support::new_batch(0..1);
-    let error = persistence_layer::batches::submit(database.store(), &new, 3).await.unwrap_err();
-    assert_eq!((error.code(), error.is_transient()), ("db-unavailable", true));
+    let error = batches::submit(database.store(), &new, Admission::rejecting(3)).await.unwrap_err();
+    assert_eq!((error.code(), error.is_transient()), ("database-conflict", true));
 }
 
 #[tokio::test]
@@ -170,10 +171,10 @@ async fn a_full_disk_is_unavailable_and_not_repeated() {
     let database = TestDatabase::create().await;
     fail_inserts(&database, "53100", 1).await;
     let new = crate::support::new_batch(0..1);
-    let error = persistence_layer::batches::submit(database.store(), &new, 3).await.unwrap_err();
-    assert_eq!((error.code(), error.is_transient()), ("db-unavailable", true));
+    let error = batches::submit(database.store(), &new, Admission::rejecting(3)).await.unwrap_err();
+    assert_eq!((error.code(), error.is_transient()), ("database-full", true));
     // It passes, and the same call succeeds.
-    let again = persistence_layer::batches::submit(database.store(), &new, 3).await.unwrap();
+    let again = batches::submit(database.store(), &new, Admission::rejecting(3)).await.unwrap();
     assert_eq!(again, persistence_layer::batches::Submitted::Accepted);
 }
 
@@ -212,7 +213,7 @@ async fn a_server_that_falls_silent_is_given_up() {
     store.ping().await.unwrap();
     silence.send(true).unwrap();
     let error = tokio::time::timeout(Duration::from_secs(20), store.ping()).await.unwrap();
-    assert_eq!(error.unwrap_err().code(), "db-unavailable");
+    assert_eq!(error.unwrap_err().code(), "database-unreachable");
 }
 
 #[tokio::test]
@@ -246,12 +247,12 @@ async fn a_statement_beyond_its_limit_is_cancelled_and_the_limit_stays_in_its_tr
     let mut held = sqlx::Connection::begin(&mut connection).await.unwrap();
     sqlx::query("select id from admission for update").execute(&mut *held).await.unwrap();
     let new = crate::support::new_batch(0..1);
-    let error = persistence_layer::batches::submit(&store, &new, 3).await.unwrap_err();
-    assert_eq!(error.code(), "db-timeout");
+    let error = batches::submit(&store, &new, Admission::rejecting(3)).await.unwrap_err();
+    assert_eq!(error.code(), "database-timeout");
     assert!(error.is_transient());
     held.commit().await.unwrap();
     // The connection serves on.
-    assert!(persistence_layer::batches::submit(&store, &new, 3).await.is_ok());
+    assert!(batches::submit(&store, &new, Admission::rejecting(3)).await.is_ok());
     assert!(store.ping().await.unwrap() < Duration::from_secs(30));
     store.close().await;
 }
@@ -279,7 +280,7 @@ async fn a_server_that_is_gone_is_unavailable() {
     let store = database.store();
     store.close().await;
     let error = store.ping().await.unwrap_err();
-    assert_eq!(error.code(), "db-unavailable");
+    assert_eq!(error.code(), "database-unreachable");
     assert!(error.is_transient());
 }
 
@@ -310,7 +311,7 @@ async fn a_read_only_server_is_unavailable() {
     sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
     let store = database.second_store().await;
     let new = crate::support::new_batch(0..1);
-    let error = persistence_layer::batches::submit(&store, &new, 3).await.unwrap_err();
-    assert_eq!(error.code(), "db-unavailable");
+    let error = batches::submit(&store, &new, Admission::rejecting(3)).await.unwrap_err();
+    assert_eq!(error.code(), "database-read-only");
     store.close().await;
 }

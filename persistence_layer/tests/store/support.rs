@@ -4,7 +4,7 @@ use chrono::Utc;
 use std::time::Duration;
 
 use persistence_layer::Store;
-use persistence_layer::batches::{self, Batch, BatchId, NewBatch, Submitted};
+use persistence_layer::batches::{self, Admission, Batch, BatchId, NewBatch, Submitted};
 use persistence_layer::ledgers::LedgerHead;
 use persistence_layer::results::SummaryRow;
 use persistence_layer::wallet_tasks::{
@@ -45,7 +45,10 @@ pub fn new_batch(numbers: impl IntoIterator<Item = usize>) -> NewBatch {
 /// Submits a batch of the wallets `numbers`; there is room for it.
 pub async fn submit(store: &Store, numbers: impl IntoIterator<Item = usize>) -> BatchId {
     let new = new_batch(numbers);
-    assert_eq!(batches::submit(store, &new, 1000).await.unwrap(), Submitted::Accepted);
+    assert_eq!(
+        batches::submit(store, &new, Admission::rejecting(1000)).await.unwrap(),
+        Submitted::Accepted
+    );
     new.id
 }
 

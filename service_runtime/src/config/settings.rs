@@ -30,6 +30,8 @@ pub struct Settings {
     pub redis: RedisSettings,
     /// Admission of batches.
     pub batch: BatchSettings,
+    /// How long what is stored stays.
+    pub retention: RetentionSettings,
     /// The work on wallets.
     pub worker: WorkerSettings,
     /// Chain endpoints.
@@ -253,6 +255,8 @@ pub enum Admission {
     /// It is refused with 503 and `Retry-After`.
     #[default]
     Reject,
+    /// It waits for a place, as far as `batch.queue_limit` lets it; then it is refused.
+    Queue,
 }
 
 /// `[batch]`
@@ -263,14 +267,77 @@ pub struct BatchSettings {
     pub max_concurrent: u32,
     /// What happens to the next one.
     pub admission: Admission,
+    /// With [`Admission::Queue`]: how many batches may wait behind those worked on.
+    pub queue_limit: u32,
     /// How long an `Idempotency-Key` is remembered, in hours.
     pub idempotency_hours: u32,
 }
 
 impl Default for BatchSettings {
     fn default() -> Self {
-        Self { max_concurrent: 3, admission: Admission::Reject, idempotency_hours: 24 }
+        Self {
+            max_concurrent: 3,
+            admission: Admission::Reject,
+            queue_limit: 100,
+            idempotency_hours: 24,
+        }
     }
+}
+
+impl BatchSettings {
+    /// Batches that may wait behind those worked on; none when the next one is rejected.
+    pub const fn waiting_batches(&self) -> u32 {
+        match self.admission {
+            Admission::Reject => 0,
+            Admission::Queue => self.queue_limit,
+        }
+    }
+}
+
+/// `[retention]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionSettings {
+    /// Days that raw transactions and signature lists are kept after their last use; 0: for ever.
+    pub raw_transactions_days: u32,
+    /// Days that a job and its results are kept after its end; 0: for ever.
+    pub results_days: u32,
+    /// Pause between two runs of the fleet, in minutes.
+    pub interval_minutes: u32,
+    /// Most rows removed in one transaction.
+    pub rows_per_step: u32,
+}
+
+impl Default for RetentionSettings {
+    fn default() -> Self {
+        Self {
+            raw_transactions_days: 0,
+            results_days: 0,
+            interval_minutes: 60,
+            rows_per_step: 1000,
+        }
+    }
+}
+
+impl RetentionSettings {
+    /// How long unused chain data is kept; `None`: for ever.
+    pub fn raw_transactions(&self) -> Option<Duration> {
+        days(self.raw_transactions_days)
+    }
+
+    /// How long ended jobs are kept; `None`: for ever.
+    pub fn results(&self) -> Option<Duration> {
+        days(self.results_days)
+    }
+
+    /// Pause between two runs of the fleet.
+    pub fn interval(&self) -> Duration {
+        Duration::from_secs(u64::from(self.interval_minutes) * 60)
+    }
+}
+
+fn days(days: u32) -> Option<Duration> {
+    (days > 0).then(|| Duration::from_secs(u64::from(days) * 86_400))
 }
 
 /// `[worker]`

@@ -120,6 +120,19 @@ impl Settings {
     fn check_work(&self, found: &mut Violations) {
         found.range("batch.max_concurrent", self.batch.max_concurrent, 1..=10_000);
         found.range("batch.idempotency_hours", self.batch.idempotency_hours, 1..=8760);
+        found.range("batch.queue_limit", self.batch.queue_limit, 1..=10_000);
+        let retention = &self.retention;
+        // Use is marked to the day, so one day is no span to keep something for.
+        if retention.raw_transactions_days != 0 {
+            found.range(
+                "retention.raw_transactions_days",
+                retention.raw_transactions_days,
+                2..=36_500,
+            );
+        }
+        found.range("retention.results_days", retention.results_days, 0..=36_500);
+        found.range("retention.interval_minutes", retention.interval_minutes, 1..=10_080);
+        found.range("retention.rows_per_step", retention.rows_per_step, 1..=100_000);
         let worker = &self.worker;
         found.range("worker.wallet_permits", worker.wallet_permits, 1..=1000);
         found.range("worker.wallet_timeout_seconds", worker.wallet_timeout_seconds, 1..=DAY);

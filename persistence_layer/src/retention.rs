@@ -1,0 +1,351 @@
+//! Removes what its time is over, in steps of a bounded number of rows.
+//!
+//! Each step is one short transaction under an advisory lock of it, so at most one process of the
+//! fleet is in a step at a time; one that dies in it takes nothing with it, and the next run goes on
+//! where it ended.
+//!
+//! - **Batches** go when they have been over for `results` (and their idempotency key has expired):
+//!   first for clients, at once, leaving a tombstone for a year; then their rows - tasks, attempts,
+//!   results, the latest figures that are theirs. A wallet's current ledger goes with the batch that
+//!   made it, and balance snapshots with the last batch of their pin: so what is there always
+//!   belongs together. Batches that are not over are never touched.
+//! - **Chain data** - raw transactions and signature lists - goes when no wallet has used it for
+//!   `raw_transactions`. Use is marked to the day. Nothing goes that was used since the oldest open
+//!   batch began, no list of a wallet that an open task is about, and nothing at all while a worker
+//!   that does not report itself works (it may not mark what it uses). A later run fetches what it
+//!   misses and reaches the same numbers.
+//! - **Prices** stay: they are small, and numbers must not change with what a source says later.
+
+use std::time::Duration;
+
+use pnl_core::Chain;
+use sqlx::PgConnection;
+
+use crate::batches::BatchState;
+use crate::convert::interval;
+use crate::error::StoreError;
+use crate::ledgers;
+use crate::processes::GONE_AFTER;
+use crate::store::{Store, run};
+
+/// Name of the runs in table `care_runs`.
+const TASK: &str = "retention";
+
+/// Batches that become tombstones in one step.
+const EXPIRED_AT_ONCE: i64 = 100;
+
+/// Use of chain data is marked to the day, so none is kept for less than two.
+const SHORTEST_UNUSED: Duration = Duration::from_secs(2 * 86_400);
+
+/// What is kept for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetentionRules {
+    /// Raw transactions and signature lists that nobody uses; `None`: for ever. At least two days.
+    pub raw_transactions: Option<Duration>,
+    /// Batches and their results after their end; `None`: for ever.
+    pub results: Option<Duration>,
+    /// Answers to an `Idempotency-Key`.
+    pub idempotency: Duration,
+    /// Rows removed in one step, at most; those that hang on them come on top.
+    pub rows_per_step: u32,
+}
+
+/// What is removed, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Batches that clients no longer see.
+    Batches,
+    /// Wallet tasks with their attempts and results.
+    Tasks,
+    /// Ledgers: without batch, replaced, or never finished.
+    Ledgers,
+    /// Balance snapshots.
+    Snapshots,
+    /// Raw transactions.
+    RawTransactions,
+    /// Signature lists; counted in signatures and one for the list.
+    Signatures,
+    /// Idempotency keys.
+    IdempotencyKeys,
+    /// Reports of processes that are gone.
+    ProcessReports,
+    /// Tombstones of batches.
+    Tombstones,
+}
+
+impl Kind {
+    /// All kinds in their order.
+    pub const ALL: [Self; 9] = [
+        Self::Batches,
+        Self::Tasks,
+        Self::Ledgers,
+        Self::Snapshots,
+        Self::RawTransactions,
+        Self::Signatures,
+        Self::IdempotencyKeys,
+        Self::ProcessReports,
+        Self::Tombstones,
+    ];
+
+    /// A name for metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Batches => "batches",
+            Self::Tasks => "wallet_tasks",
+            Self::Ledgers => "ledgers",
+            Self::Snapshots => "balance_snapshots",
+            Self::RawTransactions => "raw_transactions",
+            Self::Signatures => "address_signatures",
+            Self::IdempotencyKeys => "idempotency_keys",
+            Self::ProcessReports => "process_reports",
+            Self::Tombstones => "tombstones",
+        }
+    }
+}
+
+/// What became of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Run {
+    /// The fleet has finished a run within the pause.
+    NotDue,
+    /// Another process is at it.
+    Busy,
+    /// Everything whose time is over is gone.
+    Finished(Removed),
+}
+
+/// Rows removed, by kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Removed(Vec<(Kind, u64)>);
+
+impl Removed {
+    /// The kinds of which something was removed, and how much.
+    pub fn iter(&self) -> impl Iterator<Item = (Kind, u64)> {
+        self.0.iter().copied()
+    }
+
+    /// How much of one kind.
+    pub fn of(&self, kind: Kind) -> u64 {
+        self.0.iter().find(|(removed, _)| *removed == kind).map_or(0, |(_, rows)| *rows)
+    }
+}
+
+/// Removes everything whose time is over, unless the fleet has done so within `pause`. Every process
+/// may call this as often as it likes. May be dropped at any await: the step under way is undone,
+/// those before it stand.
+///
+/// # Errors
+/// As every write. What the steps before have removed stays removed.
+pub async fn prune(
+    store: &Store,
+    rules: &RetentionRules,
+    pause: Duration,
+) -> Result<Run, StoreError> {
+    let due = run!(store, "retention/is_due", async |tx| {
+        if !lock(tx).await? {
+            return Ok(None);
+        }
+        let due =
+            sqlx::query_file_scalar!("queries/care_runs/is_due.sql", TASK, interval(pause)? as _)
+                .fetch_one(tx)
+                .await?;
+        Ok(Some(due))
+    })?;
+    match due {
+        None => return Ok(Run::Busy),
+        Some(false) => return Ok(Run::NotDue),
+        Some(true) => {}
+    }
+    let mut removed = Removed::default();
+    for kind in Kind::ALL {
+        let mut rows = 0;
+        loop {
+            let step = run!(store, "retention/step", async |tx| {
+                if !lock(tx).await? {
+                    return Ok(None);
+                }
+                remove(tx, kind, rules).await.map(Some)
+            })?;
+            match step {
+                None => return Ok(Run::Busy),
+                Some(0) => break,
+                Some(more) => rows += more,
+            }
+        }
+        if rows > 0 {
+            removed.0.push((kind, rows));
+        }
+    }
+    run!(store, "retention/finish", async |tx| {
+        sqlx::query_file!("queries/care_runs/finish.sql", TASK).execute(tx).await?;
+        Ok(())
+    })?;
+    Ok(Run::Finished(removed))
+}
+
+/// Whether this transaction is the only one in a step.
+async fn lock(tx: &mut PgConnection) -> Result<bool, StoreError> {
+    Ok(sqlx::query_file_scalar!("queries/retention/try_lock.sql").fetch_one(tx).await?)
+}
+
+/// One step of one kind; gives the rows removed, 0 when nothing is left.
+async fn remove(
+    tx: &mut PgConnection,
+    kind: Kind,
+    rules: &RetentionRules,
+) -> Result<u64, StoreError> {
+    let limit = i64::from(rules.rows_per_step.max(1));
+    // A job is there for as long as an answer names it.
+    let results = rules.results.map(|kept| kept.max(rules.idempotency));
+    let unused = rules.raw_transactions.map(|kept| kept.max(SHORTEST_UNUSED));
+    match kind {
+        Kind::Batches => {
+            let Some(kept) = results else { return Ok(0) };
+            let kept = interval(kept)?;
+            let expired = sqlx::query_file!(
+                "queries/retention/expire_batches.sql",
+                kept as _,
+                EXPIRED_AT_ONCE.min(limit)
+            );
+            Ok(expired.execute(tx).await?.rows_affected())
+        }
+        Kind::Tasks => remove_tasks(tx, limit).await,
+        Kind::Ledgers => {
+            let expired = sqlx::query_file!("queries/retention/expire_ledgers.sql", limit)
+                .execute(&mut *tx)
+                .await?
+                .rows_affected();
+            Ok(expired + ledgers::remove_stale_in(tx).await?)
+        }
+        Kind::Snapshots => {
+            let Some(kept) = results else { return Ok(0) };
+            let kept = interval(kept)?;
+            let removed =
+                sqlx::query_file!("queries/retention/remove_snapshots.sql", kept as _, limit);
+            Ok(removed.execute(tx).await?.rows_affected())
+        }
+        Kind::RawTransactions => {
+            let Some(kept) = unused else { return Ok(0) };
+            if chain_data_in_use(tx).await? {
+                return Ok(0);
+            }
+            remove_transactions(tx, kept, limit).await
+        }
+        Kind::Signatures => {
+            let Some(kept) = unused else { return Ok(0) };
+            if chain_data_in_use(tx).await? {
+                return Ok(0);
+            }
+            remove_signatures(tx, kept, limit).await
+        }
+        Kind::IdempotencyKeys => {
+            let kept = interval(rules.idempotency)?;
+            let removed =
+                sqlx::query_file!("queries/idempotency_keys/delete_expired.sql", kept as _, limit);
+            Ok(removed.execute(tx).await?.rows_affected())
+        }
+        Kind::ProcessReports => {
+            let removed = sqlx::query_file!("queries/retention/remove_reports.sql");
+            Ok(removed.execute(tx).await?.rows_affected())
+        }
+        Kind::Tombstones => {
+            let removed = sqlx::query_file!("queries/retention/remove_tombstones.sql", limit);
+            Ok(removed.execute(tx).await?.rows_affected())
+        }
+    }
+}
+
+/// Some tasks of an expired batch, and the batch when that was the last of them.
+async fn remove_tasks(tx: &mut PgConnection, limit: i64) -> Result<u64, StoreError> {
+    let next =
+        sqlx::query_file!("queries/retention/next_expired.sql").fetch_optional(&mut *tx).await?;
+    let Some(next) = next else { return Ok(0) };
+    if next.state.as_deref() == Some(BatchState::Active.as_str()) {
+        sqlx::query_file!("queries/retention/forget_expired.sql", next.id).execute(tx).await?;
+        return Ok(1);
+    }
+    let removed = sqlx::query_file!("queries/retention/remove_tasks.sql", next.id, limit)
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+    if removed == limit.unsigned_abs() {
+        return Ok(removed);
+    }
+    sqlx::query_file!("queries/retention/remove_batch.sql", next.id).execute(&mut *tx).await?;
+    sqlx::query_file!("queries/retention/finish_expired.sql", next.id).execute(tx).await?;
+    // The batch itself, so that a batch without tasks is no end of the run.
+    Ok(removed + 1)
+}
+
+async fn chain_data_in_use(tx: &mut PgConnection) -> Result<bool, StoreError> {
+    let gone_after = interval(GONE_AFTER)?;
+    let in_use =
+        sqlx::query_file_scalar!("queries/retention/chain_data_in_use.sql", gone_after as _)
+            .fetch_one(tx)
+            .await?;
+    if in_use {
+        tracing::info!("a worker without report is at work: chain data is left alone");
+    }
+    Ok(in_use)
+}
+
+async fn remove_transactions(
+    tx: &mut PgConnection,
+    kept: Duration,
+    limit: i64,
+) -> Result<u64, StoreError> {
+    let mut removed = 0;
+    for chain in Chain::ALL {
+        let kept = interval(kept)?;
+        removed += sqlx::query_file!(
+            "queries/retention/remove_transactions.sql",
+            chain.as_str(),
+            kept as _,
+            limit
+        )
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        if removed > 0 {
+            break;
+        }
+    }
+    Ok(removed)
+}
+
+/// Whole lists as far as `limit` reaches, and a part of the last one.
+async fn remove_signatures(
+    tx: &mut PgConnection,
+    kept: Duration,
+    limit: i64,
+) -> Result<u64, StoreError> {
+    let mut removed = 0;
+    while removed < limit.unsigned_abs() {
+        let kept = interval(kept)?;
+        let next = sqlx::query_file!("queries/retention/next_scan.sql", kept as _)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(next) = next else { break };
+        let left = limit - i64::try_from(removed).unwrap_or(limit);
+        let gone = sqlx::query_file!(
+            "queries/retention/remove_signatures.sql",
+            next.chain,
+            next.address,
+            left
+        )
+        .execute(&mut *tx)
+        .await?
+        .rows_affected();
+        if gone < left.unsigned_abs() {
+            sqlx::query_file!("queries/retention/remove_scan.sql", next.chain, next.address)
+                .execute(&mut *tx)
+                .await?;
+        } else {
+            sqlx::query_file!("queries/retention/reset_scan.sql", next.chain, next.address)
+                .execute(&mut *tx)
+                .await?;
+        }
+        removed += gone + 1;
+    }
+    Ok(removed)
+}

@@ -1,0 +1,438 @@
+//! What retention removes and what it leaves.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use persistence_layer::batches::{self, Admission, BatchId, IdempotencyClaim, Retried};
+use persistence_layer::chain_data::{
+    self, ScanProgress, SignatureRow, StoredSnapshot, missing_transactions, put_signature_page,
+    put_snapshot, put_transactions, signatures,
+};
+use persistence_layer::ledgers;
+use persistence_layer::processes::{self, ProcessReport};
+use persistence_layer::results::{self, LatestSort};
+use persistence_layer::retention::{Kind, Removed, RetentionRules, Run, prune};
+use persistence_layer::test_util::TestDatabase;
+use persistence_layer::wallet_tasks::{self, Lease, WorkerId};
+use pnl_core::{Address, Chain, Pin, RawTransaction, TxId};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, Executor};
+
+use crate::support::{
+    PIN, batch, claim, claim_one, failed, finish, finished, ledger_head, new_batch, submit,
+    transition, wallet,
+};
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Jobs for 30 days, chain data for 10, three rows at a time.
+fn rules() -> RetentionRules {
+    RetentionRules {
+        raw_transactions: Some(DAY * 10),
+        results: Some(DAY * 30),
+        idempotency: DAY,
+        rows_per_step: 3,
+    }
+}
+
+async fn prune_all(database: &TestDatabase, rules: &RetentionRules) -> Removed {
+    match prune(database.store(), rules, Duration::ZERO).await.unwrap() {
+        Run::Finished(removed) => removed,
+        other => panic!("nobody else prunes: {other:?}"),
+    }
+}
+
+/// Makes everything that is stored so many days older.
+async fn age(database: &TestDatabase, days: u32) {
+    let columns = [
+        ("batches", "created_at"),
+        ("batches", "finished_at"),
+        ("idempotency_keys", "created_at"),
+        ("raw_transactions", "stored_at"),
+        ("raw_transactions", "used_at"),
+        ("address_scans", "updated_at"),
+        ("balance_snapshots", "taken_at"),
+        ("ledgers", "superseded_at"),
+        ("processes", "seen_at"),
+        ("expired_batches", "expired_at"),
+        ("care_runs", "finished_at"),
+    ];
+    let mut connection = database.connection().await;
+    for (table, column) in columns {
+        let sql = format!("update {table} set {column} = {column} - interval '{days} days'");
+        connection.execute(AssertSqlSafe(sql)).await.unwrap();
+    }
+}
+
+async fn count(database: &TestDatabase, table: &'static str) -> i64 {
+    let sql = format!("select count(*) from {table}");
+    sqlx::query_scalar(AssertSqlSafe(sql))
+        .fetch_one(&mut database.connection().await)
+        .await
+        .unwrap()
+}
+
+/// Finishes a claimed wallet with a ledger of one chunk.
+async fn finish_with_ledger(database: &TestDatabase, lease: &Lease) {
+    let store = database.store();
+    let mut result = finished();
+    let block = lease.pin.unwrap().block;
+    let head = ledger_head(uuid::Uuid::new_v4(), block, 1, 1);
+    ledgers::append_chunk(store, lease, head.ledger_id, 0, 1, b"{}\n").await.unwrap();
+    let snapshot = StoredSnapshot { pin_slot: block, node_slot: block, balances: json!({}) };
+    put_snapshot(store, lease, &snapshot).await.unwrap();
+    result.ledger = Some(head);
+    wallet_tasks::finish(store, lease, &result).await.unwrap();
+}
+
+/// A batch of ten wallets with everything a batch leaves behind, all done.
+async fn done_batch(database: &TestDatabase, first: usize) -> BatchId {
+    let id = submit(database.store(), first..first + 10).await;
+    batches::set_pin(database.store(), id, PIN).await.unwrap();
+    for lease in claim(database.store(), &WorkerId::generate(), 10).await {
+        finish_with_ledger(database, &lease).await;
+    }
+    id
+}
+
+#[tokio::test]
+async fn an_old_job_goes_with_everything_that_is_its_own_and_leaves_a_tombstone() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let old = done_batch(&database, 0).await;
+    age(&database, 31).await;
+    // Wallet 0 has a newer result; its figures and ledger are that one's.
+    let young = submit(store, 0..1).await;
+    batches::set_pin(store, young, Pin { block: PIN.block + 1, ..PIN }).await.unwrap();
+    finish_with_ledger(&database, &claim_one(store).await).await;
+
+    let removed = prune_all(&database, &rules()).await;
+    assert_eq!((removed.of(Kind::Batches), removed.of(Kind::Tasks)), (1, 11));
+    assert!(batches::get(store, old).await.unwrap().is_none());
+    assert!(batches::expired(store, old).await.unwrap().is_some());
+    assert!(results::page(store, old, None, 100).await.unwrap().is_empty());
+    assert_eq!(batches::list(store, None, None, 10).await.unwrap().len(), 1);
+    assert_eq!(batch(store, young).await.counts.done, 1);
+    assert!(batches::expired(store, young).await.unwrap().is_none());
+    assert!(batches::expired(store, BatchId::generate()).await.unwrap().is_none());
+    for (table, left) in
+        [("wallet_tasks", 1), ("wallet_attempts", 1), ("pnl_results", 1), ("wallet_latest", 1)]
+    {
+        assert_eq!(count(&database, table).await, left, "{table}");
+    }
+    let latest =
+        results::latest(store, None, LatestSort::AnalyzedAt, true, None, 10).await.unwrap();
+    assert_eq!(latest[0].batch, young);
+    // Ledgers stay readable for some minutes after they are replaced.
+    age(&database, 1).await;
+    prune_all(&database, &rules()).await;
+    assert_eq!(
+        (count(&database, "ledgers").await, count(&database, "ledger_chunks").await),
+        (1, 1)
+    );
+    assert_eq!(count(&database, "balance_snapshots").await, 1);
+    // And the tombstone for a year.
+    age(&database, 366).await;
+    prune_all(&database, &RetentionRules { results: None, ..rules() }).await;
+    assert!(batches::expired(store, old).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_is_kept_for_ever_or_not_over_stays() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let over = done_batch(&database, 0).await;
+    let open = submit(store, 20..22).await;
+    finish(store, &claim_one(store).await).await;
+    age(&database, 1000).await;
+    let for_ever = RetentionRules { raw_transactions: None, results: None, ..rules() };
+    prune_all(&database, &for_ever).await;
+    assert!(batches::get(store, over).await.unwrap().is_some());
+    prune_all(&database, &rules()).await;
+    assert!(batches::get(store, over).await.unwrap().is_none());
+    let open = batch(store, open).await;
+    assert_eq!((open.counts.done, open.counts.queued), (1, 1));
+    assert_eq!(count(&database, "pnl_results").await, 1);
+}
+
+#[tokio::test]
+async fn a_job_is_there_as_long_as_its_key_answers_and_is_not_retried_when_expired() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let mut new = new_batch(0..1);
+    new.idempotency = Some(IdempotencyClaim {
+        key: "key".to_owned(),
+        fingerprint: "f".to_owned(),
+        keep: DAY * 90,
+    });
+    batches::submit(store, &new, Admission::rejecting(3)).await.unwrap();
+    transition(store, &claim_one(store).await, &failed()).await;
+    age(&database, 60).await;
+    let rules = RetentionRules { idempotency: DAY * 90, ..rules() };
+    prune_all(&database, &rules).await;
+    assert!(batches::get(store, new.id).await.unwrap().is_some());
+    age(&database, 40).await;
+    // The first step makes it a tombstone; a retry that comes before the others finds it gone.
+    sqlx::query("insert into expired_batches (id, chain, finished_at) select id, chain, finished_at from batches")
+        .execute(&mut database.connection().await)
+        .await
+        .unwrap();
+    let retried = batches::retry(store, new.id, Admission::rejecting(3)).await.unwrap();
+    assert_eq!(retried, Retried::Unknown);
+    let removed = prune_all(&database, &rules).await;
+    assert_eq!(removed.of(Kind::Tasks), 2);
+    assert_eq!(count(&database, "idempotency_keys").await, 0);
+}
+
+#[tokio::test]
+async fn keys_and_reports_of_the_dead_go() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    for n in 0..7 {
+        let mut new = new_batch(n..n + 1);
+        new.idempotency =
+            Some(IdempotencyClaim { key: n.to_string(), fingerprint: "f".to_owned(), keep: DAY });
+        batches::submit(store, &new, Admission::rejecting(100)).await.unwrap();
+    }
+    processes::publish(store, &report("gone")).await.unwrap();
+    age(&database, 2).await;
+    processes::publish(store, &report("there")).await.unwrap();
+    let removed = prune_all(&database, &rules()).await;
+    assert_eq!(removed.of(Kind::IdempotencyKeys), 7);
+    assert_eq!(removed.of(Kind::ProcessReports), 1);
+    assert_eq!(processes::live(store).await.unwrap().len(), 1);
+}
+
+fn report(id: &str) -> ProcessReport {
+    ProcessReport {
+        id: id.to_owned(),
+        role: "worker".to_owned(),
+        host: "host".to_owned(),
+        pid: 7,
+        version: "1".to_owned(),
+        started_at: chrono::Utc::now(),
+        slots: 5,
+        slots_in_use: 1,
+        wallets: json!([]),
+        providers: json!({}),
+        gates: json!([]),
+        redis: "absent".to_owned(),
+    }
+}
+
+fn raw(n: u64) -> RawTransaction {
+    RawTransaction {
+        chain: Chain::Solana,
+        tx_id: TxId::new(&format!("tx{n}")),
+        block: n,
+        block_time: Some(1),
+        json: format!("{{\"n\":{n}}}").into_bytes(),
+    }
+}
+
+fn row(n: u64) -> SignatureRow {
+    SignatureRow { tx_id: raw(n).tx_id, slot: n / 2, block_time: Some(1), failed: false }
+}
+
+/// Lists `numbers`, newest first, as the whole list of an address.
+async fn list(database: &TestDatabase, lease: &Lease, address: &Address, numbers: &[u64]) {
+    let page: Vec<SignatureRow> = numbers.iter().map(|n| row(*n)).collect();
+    let whole = ScanProgress::Finished {
+        covered_until: page.first().map(|row| row.tx_id.clone()),
+        covered_slot: 100,
+    };
+    put_signature_page(database.store(), lease, address, &page, &whole).await.unwrap();
+}
+
+/// Ten transactions of an address, all stored, by a wallet that is done.
+async fn chain_data_of(database: &TestDatabase, address: &Address) -> Vec<TxId> {
+    let store = database.store();
+    submit(store, 50..51).await;
+    let lease = claim_one(store).await;
+    let all: Vec<RawTransaction> = (0..10).map(raw).collect();
+    put_transactions(store, &lease, &all).await.unwrap();
+    let newest_first: Vec<u64> = (0..10).rev().collect();
+    list(database, &lease, address, &newest_first).await;
+    finish(store, &lease).await;
+    all.into_iter().map(|raw| raw.tx_id).collect()
+}
+
+#[tokio::test]
+async fn unused_chain_data_goes_and_can_be_read_again_to_the_same_list() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let address = wallet(1);
+    let ids = chain_data_of(&database, &address).await;
+    let before = signatures(store, Chain::Solana, &address, 100).await.unwrap();
+    age(&database, 11).await;
+    let removed = prune_all(&database, &rules()).await;
+    assert_eq!((removed.of(Kind::RawTransactions), removed.of(Kind::Signatures)), (10, 14));
+    assert_eq!(chain_data::scan(store, Chain::Solana, &address).await.unwrap(), None);
+    assert_eq!(missing_transactions(store, Chain::Solana, &ids).await.unwrap(), ids);
+    // A later run lists and fetches as if it was the first.
+    chain_data_of(&database, &address).await;
+    assert_eq!(signatures(store, Chain::Solana, &address, 100).await.unwrap(), before);
+    assert!(missing_transactions(store, Chain::Solana, &ids).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn use_keeps_chain_data_and_an_open_job_keeps_what_it_has_used() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let address = wallet(1);
+    let ids = chain_data_of(&database, &address).await;
+    age(&database, 9).await;
+    // Some wallet of another job looks at half of it.
+    let used = &ids[..5];
+    assert!(missing_transactions(store, Chain::Solana, used).await.unwrap().is_empty());
+    age(&database, 2).await;
+    let removed = prune_all(&database, &rules()).await;
+    assert_eq!(removed.of(Kind::RawTransactions), 5);
+    assert_eq!(missing_transactions(store, Chain::Solana, &ids).await.unwrap(), ids[5..]);
+
+    // A job that is open for longer than the retention: what was used since it began stays.
+    let open = submit(store, 60..61).await;
+    assert!(chain_data::scan(store, Chain::Solana, &wallet(60)).await.unwrap().is_none());
+    assert!(missing_transactions(store, Chain::Solana, used).await.unwrap().is_empty());
+    age(&database, 40).await;
+    let removed = prune_all(&database, &rules()).await;
+    assert_eq!(removed.of(Kind::RawTransactions), 0);
+    batches::cancel(store, open).await.unwrap();
+    let removed = prune_all(&database, &rules()).await;
+    assert_eq!(removed.of(Kind::RawTransactions), 5);
+}
+
+#[tokio::test]
+async fn the_list_of_a_wallet_with_an_open_task_stays() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    chain_data_of(&database, &wallet(1)).await;
+    age(&database, 100).await;
+    let open = submit(store, 1..2).await;
+    assert_eq!(prune_all(&database, &rules()).await.of(Kind::Signatures), 0);
+    assert_eq!(count(&database, "address_signatures").await, 10);
+    batches::cancel(store, open).await.unwrap();
+    assert_eq!(prune_all(&database, &rules()).await.of(Kind::Signatures), 14);
+}
+
+#[tokio::test]
+async fn chain_data_is_left_alone_while_a_worker_without_report_works() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    chain_data_of(&database, &wallet(1)).await;
+    age(&database, 100).await;
+    submit(store, 70..72).await;
+    let (silent, reporting) = (WorkerId::generate(), WorkerId::generate());
+    let held = claim(store, &silent, 1).await;
+    claim(store, &reporting, 1).await;
+    processes::publish(store, &report(reporting.as_str())).await.unwrap();
+    let removed = prune_all(&database, &rules()).await;
+    assert_eq!((removed.of(Kind::RawTransactions), removed.of(Kind::Signatures)), (0, 0));
+    processes::publish(store, &report(silent.as_str())).await.unwrap();
+    assert!(!held.is_empty());
+    let removed = prune_all(&database, &rules()).await;
+    assert_eq!(removed.of(Kind::RawTransactions), 10);
+}
+
+#[tokio::test]
+async fn a_list_that_is_read_again_while_it_is_removed_is_whole_and_in_order() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let address = wallet(1);
+    chain_data_of(&database, &address).await;
+    age(&database, 11).await;
+    // One step of three rows, as when its process dies behind it.
+    let step = sqlx::query(
+        "update address_scans
+         set covered_until = null, covered_slot = 0, next_pos = 0, head = null, before = null",
+    );
+    let mut connection = database.connection().await;
+    step.execute(&mut connection).await.unwrap();
+    connection
+        .execute("delete from address_signatures where tx_id in ('tx3', 'tx4', 'tx8')")
+        .await
+        .unwrap();
+    let scan = chain_data::scan(store, Chain::Solana, &address).await.unwrap().unwrap();
+    assert_eq!((scan.covered_until, scan.covered_slot, scan.pass), (None, 0, None));
+    submit(store, 80..81).await;
+    let lease = claim_one(store).await;
+    // By then the node has two more in the slot of the newest.
+    let newest_first: Vec<u64> = (0..10).rev().collect();
+    list(&database, &lease, &address, &newest_first).await;
+    let listed = signatures(store, Chain::Solana, &address, 100).await.unwrap();
+    assert_eq!(listed, newest_first.iter().map(|n| row(*n)).collect::<Vec<_>>());
+    // It is in use again: nothing more is removed.
+    assert_eq!(prune_all(&database, &rules()).await.of(Kind::Signatures), 0);
+}
+
+#[tokio::test]
+async fn a_process_that_dies_in_a_step_leaves_the_rest_to_the_next() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let old = done_batch(&database, 0).await;
+    age(&database, 31).await;
+    let mut ended = 0;
+    // Killed again and again in the middle of a run, until one gets through.
+    for delay in 0.. {
+        let dying = database.second_store().await;
+        let rules = rules();
+        let run = prune(&dying, &rules, Duration::ZERO);
+        match tokio::time::timeout(Duration::from_millis(delay * 2), run).await {
+            Ok(outcome) => {
+                assert!(matches!(outcome.unwrap(), Run::Finished(_)));
+                break;
+            }
+            Err(_) => ended += 1,
+        }
+        database
+            .connection()
+            .await
+            .execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity
+                 where datname = current_database() and pid <> pg_backend_pid()
+                   and query like '%retention%'",
+            )
+            .await
+            .unwrap();
+        // What clients see is one or the other, never a job with a part of its wallets.
+        match batches::get(store, old).await.unwrap() {
+            Some(job) => assert_eq!((job.total, job.counts.done), (10, 10)),
+            None => assert!(batches::expired(store, old).await.unwrap().is_some()),
+        }
+    }
+    assert!(ended > 0, "the first run has no time at all");
+    assert!(batches::expired(store, old).await.unwrap().is_some());
+    for table in ["batches", "wallet_tasks", "wallet_attempts", "pnl_results", "wallet_latest"] {
+        assert_eq!(count(&database, table).await, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn of_processes_that_prune_at_once_one_does_and_all_is_gone_once() {
+    let database = TestDatabase::create().await;
+    let stores =
+        [database.store().clone(), database.second_store().await, database.second_store().await];
+    done_batch(&database, 0).await;
+    age(&database, 31).await;
+    let rules = rules();
+    let runs =
+        join_all(stores.iter().map(|store| prune(store, &rules, Duration::from_secs(60)))).await;
+    let finished = runs.iter().filter(|run| matches!(run, Ok(Run::Finished(_)))).count();
+    assert!(runs.iter().all(Result::is_ok) && finished <= 1, "{runs:?}");
+    // Whoever was stopped by the others comes back later; whoever is not due does nothing.
+    let again = prune(&stores[0], &rules, Duration::from_secs(60)).await.unwrap();
+    assert_eq!(matches!(again, Run::NotDue), finished == 1, "{again:?}");
+    assert_eq!(count(&database, "wallet_tasks").await, 0);
+    assert_eq!(count(&database, "expired_batches").await, 1);
+
+    // While somebody is in a step, nobody else is.
+    let mut connection = database.connection().await;
+    let mut step = connection.begin().await.unwrap();
+    step.execute("select pg_advisory_xact_lock(hashtextextended('retention', 0))").await.unwrap();
+    assert_eq!(prune(&stores[1], &rules, Duration::ZERO).await.unwrap(), Run::Busy);
+    step.commit().await.unwrap();
+    assert!(matches!(prune(&stores[1], &rules, Duration::ZERO).await.unwrap(), Run::Finished(_)));
+    let [_, second, third] = stores;
+    second.close().await;
+    third.close().await;
+}
