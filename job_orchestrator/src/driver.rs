@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use chain_client::{PriceSources, TransactionSource};
 use persistence_layer::Store;
@@ -118,6 +118,11 @@ impl Worker {
             self.inner.gates.paused(),
             &self.inner.deps.sources,
         )
+    }
+
+    /// Since when wallets wait because the price source is away.
+    pub fn prices_away_since(&self) -> Option<SystemTime> {
+        self.inner.gates.prices_away_since()
     }
 
     async fn run(self, shutdown: CancellationToken) {

@@ -140,6 +140,13 @@ impl OutageGates {
         prices.is_some_and(|(since, _)| since.elapsed() >= self.limit)
     }
 
+    /// Since when the price source is away, as far as wallets that needed it lately know.
+    pub fn prices_away_since(&self) -> Option<SystemTime> {
+        let prices = self.prices.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, _) = prices.filter(|(_, last)| last.elapsed() <= self.memory)?;
+        SystemTime::now().checked_sub(since.elapsed())
+    }
+
     /// The price source answered: its trouble, if any, is over.
     pub fn prices_answered(&self) {
         *self.prices.lock().unwrap_or_else(PoisonError::into_inner) = None;
@@ -333,8 +340,9 @@ mod tests {
             gates.worked(Chain::Solana);
             tokio::time::sleep(Duration::from_secs(100)).await;
         }
-        assert!(gates.prices_limit_passed());
+        assert!(gates.prices_limit_passed() && gates.prices_away_since().is_some());
         gates.prices_answered();
+        assert!(gates.prices_away_since().is_none());
         gates.prices_away();
         assert!(!gates.prices_limit_passed());
     }

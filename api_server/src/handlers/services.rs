@@ -186,6 +186,15 @@ fn services(
             }
         },
     });
+    if let Some(worker) = &app.worker {
+        let away = worker.prices_away_since();
+        services.push(ServiceView {
+            name: "prices",
+            state: if away.is_some() { "down" } else { "up" },
+            since: away.map_or(rfc3339(app.instance.started_at), |since| rfc3339(since.into())),
+            detail: away.map(|_| "the price source is down; wallets that need it wait".to_owned()),
+        });
+    }
     services
 }
 
