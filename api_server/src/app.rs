@@ -11,11 +11,9 @@ use job_orchestrator::Worker;
 use job_orchestrator::batch::Batches;
 use job_orchestrator::wallets::Wallets;
 use persistence_layer::Store;
-use persistence_layer::redis::Redis;
+use persistence_layer::redis_monitor::RedisMonitor;
 use pnl_core::Chain;
 use prometheus::Registry;
-use service_runtime::config::Settings;
-use service_runtime::telemetry;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -38,8 +36,8 @@ pub struct App {
     pub wallets: Wallets,
     /// Whether the database answers.
     pub database: DatabaseMonitor,
-    /// Redis, as far as there is one.
-    pub redis: RedisLink,
+    /// Whether Redis answers; none when none is configured.
+    pub redis: Option<RedisMonitor>,
     /// The worker of this process, unless its role is `api`.
     pub worker: Option<Worker>,
     /// Chains with a provider.
@@ -58,36 +56,6 @@ pub struct App {
     pub queue_metrics: QueueMetrics,
     /// When and as what the process started.
     pub instance: Instance,
-}
-
-/// Redis is optional: without it the process works, and says so.
-#[derive(Debug, Clone)]
-pub enum RedisLink {
-    /// None is configured.
-    Absent,
-    /// It could not be reached when the process started.
-    Unreachable,
-    /// Connected; reconnects by itself.
-    Connected(Redis),
-}
-
-impl RedisLink {
-    /// Connects where a URL is configured.
-    pub async fn connect(settings: &Settings) -> Self {
-        if settings.redis.url.is_empty() {
-            return Self::Absent;
-        }
-        match Redis::connect(settings.redis.url.expose()).await {
-            Ok(redis) => Self::Connected(redis),
-            Err(error) => {
-                tracing::warn!(
-                    error = %telemetry::Chain(&error),
-                    "Redis cannot be reached; caches and limits are this process's own"
-                );
-                Self::Unreachable
-            }
-        }
-    }
 }
 
 /// Identity of a running process.

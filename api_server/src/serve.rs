@@ -11,11 +11,13 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use job_orchestrator::batch::{BatchRules, Batches};
+use job_orchestrator::reports::Reporter;
 use job_orchestrator::sources::{Sources, ledger_rules, offered_chains};
 use job_orchestrator::wallets::Wallets;
 use job_orchestrator::{Worker, WorkerDeps, sweep_only};
 use persistence_layer::Store;
 use persistence_layer::batches::Admission;
+use persistence_layer::redis_monitor::RedisMonitor;
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
 use service_runtime::config::{Role, Settings};
@@ -23,7 +25,7 @@ use service_runtime::shutdown::Shutdown;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::app::{App, AppState, Instance, RedisLink};
+use crate::app::{App, AppState, Instance};
 use crate::cli::ServeArgs;
 use crate::commands::configure;
 use crate::database::Database;
@@ -75,7 +77,7 @@ async fn serve(
     let (public, public_address) = listener::bind(&settings.api.host, settings.api.port).await?;
     let (admin, admin_address) = listener::bind(&settings.admin.host, settings.admin.port).await?;
     let closing = CancellationToken::new();
-    let Assembled { app, worker } =
+    let Assembled { app, worker, reporter } =
         assemble(settings, role, store, drain.clone(), &closing).await?;
     let rules = |metrics| Rules {
         head_timeout: settings.api.request_timeout(),
@@ -94,6 +96,7 @@ async fn serve(
     for listener in [public, admin] {
         listener.await.context("a listener ended badly")?;
     }
+    reporter.await.context("the report of this process ended badly")?;
     drained
 }
 
@@ -132,6 +135,8 @@ pub struct Assembled {
     pub app: AppState,
     /// Ends when the worker has drained; none in role `api`.
     pub worker: Option<JoinHandle<()>>,
+    /// Ends when the report of this process is taken back, after the end of `closing`.
+    pub reporter: JoinHandle<()>,
 }
 
 /// The batches of a database, under the rules of the settings.
@@ -200,11 +205,21 @@ pub async fn assemble(
         sweep_only(store.clone(), job_metrics, lease, most, closing.clone());
         (None, None)
     };
+    let redis = (!settings.redis.url.is_empty())
+        .then(|| RedisMonitor::start(settings.redis.url.expose().to_owned(), closing.clone()));
+    let reporter = Reporter {
+        store: store.clone(),
+        worker: worker.clone(),
+        role: role.as_str(),
+        version: env!("CARGO_PKG_VERSION"),
+        redis: redis.clone(),
+    };
+    let reporter = reporter.start(closing.clone());
     let app = AppState::new(App {
         batches: batches(settings, store.clone()),
         wallets: Wallets::new(store.clone(), ledger_rules(settings)),
         database: DatabaseMonitor::start(store.clone(), closing.clone()).await,
-        redis: RedisLink::connect(settings).await,
+        redis,
         store,
         worker,
         chains: offered_chains(settings),
@@ -219,5 +234,5 @@ pub async fn assemble(
         queue_metrics,
         instance: Instance::begin(),
     });
-    Ok(Assembled { app, worker: handle })
+    Ok(Assembled { app, worker: handle, reporter })
 }

@@ -11,7 +11,7 @@
 //! - [`wallets`]: results of any method from stored ledgers;
 //! - [`sources`]: endpoints, prices and rules as configured; [`probes`]: asking each of them once;
 //! - [`tools`]: what the subcommands of the program need;
-//! - [`metrics`], [`status`]: what this crate reports.
+//! - [`metrics`], [`status`], [`reports`]: what this crate reports.
 //!
 //! What does not live here: HTTP, SQL, and any rule of accounting or parsing.
 
@@ -26,6 +26,7 @@ pub mod outage;
 pub mod outcome;
 mod pnl_document;
 pub mod probes;
+pub mod reports;
 pub mod request;
 mod rescuer;
 mod room;

@@ -34,13 +34,13 @@ pub struct ProcessReport {
     pub slots: u32,
     /// Slots in use.
     pub slots_in_use: u32,
-    /// `[{task, wallet, chain, stage, since}]` of the wallets it works on.
+    /// `[{task, wallet, chain, stage, since, claimed}]` of the wallets it works on.
     pub wallets: serde_json::Value,
     /// Its chain endpoints, by chain, and how they are. Without secrets.
     pub providers: serde_json::Value,
     /// Chains it has paused, and why.
     pub gates: serde_json::Value,
-    /// State of its Redis: `absent`, `up` or `down`.
+    /// State of its Redis: `absent`, `unknown` (not looked at yet), `up` or `down`.
     pub redis: String,
 }
 

@@ -41,6 +41,15 @@ impl RedisState {
             Self::Down => "down",
         }
     }
+
+    /// What is wrong, as a stable code that says nothing of the server's text.
+    pub const fn code(self) -> Option<&'static str> {
+        match self {
+            Self::Unknown | Self::Ok => None,
+            Self::Slow => Some("redis-slow"),
+            Self::Down => Some("redis-unavailable"),
+        }
+    }
 }
 
 /// What the last look has found.

@@ -99,6 +99,16 @@ impl TestDatabase {
         sqlx::query_scalar(sql).fetch_one(&mut connection).await.expect("one bigint")
     }
 
+    /// One statement, for tests that meddle behind the store from crates without SQL; gives the
+    /// rows it touched.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn execute(&self, sql: &'static str) -> u64 {
+        let mut connection = self.connection().await;
+        sqlx::query(sql).execute(&mut connection).await.expect("the server does it").rows_affected()
+    }
+
     /// A plain connection, for tests that look behind the store.
     ///
     /// # Panics

@@ -4,27 +4,21 @@ use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::response::Response;
-use persistence_layer::redis::Redis;
+use persistence_layer::redis_monitor::RedisState;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::app::{AppState, RedisLink};
+use crate::app::AppState;
 use crate::dto::time::rfc3339;
 use crate::error::ApiError;
 use crate::handlers::fresh_json;
 use crate::{monitor, problems};
 
-/// Longest wait for one dependency.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// The code of a dependency that did not answer within [`PATIENCE`].
-const NO_ANSWER: &str = "no-answer";
-
 /// Result of one check.
 #[derive(Debug, Clone, Serialize)]
 pub struct Check {
     name: &'static str,
-    /// `up`, `down`, `draining`, or a state of the worker.
+    /// `up`, `degraded`, `down`, `unknown` (not looked at yet), `draining`.
     state: &'static str,
     /// Time the check took.
     duration_ms: String,
@@ -62,10 +56,10 @@ pub async fn ready(State(app): State<AppState>) -> Result<Response, ApiError> {
     answer(&checks)
 }
 
-/// `/api/health/detailed`: every dependency asked now, with its time.
+/// `/api/health/detailed`: every dependency, the database asked now.
 pub async fn detailed(State(app): State<AppState>) -> Result<Response, ApiError> {
     let mut checks = vec![lifecycle(&app), ask_database(&app).await];
-    checks.extend(ask_redis(&app.redis).await);
+    checks.extend(look_at_redis(&app));
     if let Some(worker) = &app.worker {
         let started = Instant::now();
         let status = worker.status();
@@ -130,37 +124,26 @@ async fn ask_database(app: &AppState) -> Check {
     }
 }
 
-/// Nothing when none is configured. Redis is never required.
-async fn ask_redis(link: &RedisLink) -> Option<Check> {
+/// What the watch over Redis last saw; nothing when none is configured. Redis is never required.
+fn look_at_redis(app: &AppState) -> Option<Check> {
     let started = Instant::now();
-    match link {
-        RedisLink::Absent => None,
-        RedisLink::Unreachable => Some(Check {
-            name: "redis",
-            state: "down",
-            duration_ms: milliseconds(Duration::ZERO),
-            detail: Some("not reached at start".to_owned()),
-            required: false,
-        }),
-        RedisLink::Connected(redis) => {
-            let detail = redis_trouble(redis).await;
-            Some(Check {
-                name: "redis",
-                state: if detail.is_none() { "up" } else { "down" },
-                duration_ms: milliseconds(started.elapsed()),
-                detail: detail.map(str::to_owned),
-                required: false,
-            })
-        }
-    }
+    let state = app.redis.as_ref()?.status().state;
+    Some(Check {
+        name: "redis",
+        state: redis_state(state),
+        duration_ms: milliseconds(started.elapsed()),
+        detail: state.code().map(str::to_owned),
+        required: false,
+    })
 }
 
-/// Why Redis does not answer now; `None` when it does.
-pub async fn redis_trouble(redis: &Redis) -> Option<&'static str> {
-    match tokio::time::timeout(PATIENCE, redis.ping()).await {
-        Ok(Ok(_)) => None,
-        Ok(Err(error)) => Some(error.code()),
-        Err(_) => Some(NO_ANSWER),
+/// A state of Redis as pages name it.
+pub const fn redis_state(state: RedisState) -> &'static str {
+    match state {
+        RedisState::Unknown => "unknown",
+        RedisState::Ok => "up",
+        RedisState::Slow => "degraded",
+        RedisState::Down => "down",
     }
 }
 

@@ -11,11 +11,11 @@ use job_orchestrator::status::WorkerStatus;
 use persistence_layer::wallet_tasks;
 use serde::Serialize;
 
-use crate::app::{AppState, RedisLink};
+use crate::app::AppState;
 use crate::dto::time::rfc3339;
 use crate::error::ApiError;
 use crate::extract::{Params, check_accept};
-use crate::handlers::health::redis_trouble;
+use crate::handlers::health::redis_state;
 
 /// Longest wait for the queue's figures: the page is looked at most when the database has trouble.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -77,19 +77,9 @@ pub async fn status(
     params.finish()?;
     let worker = app.worker.as_ref().map(job_orchestrator::Worker::status);
     let database = app.database.health();
-    let (queue, redis) = tokio::join!(
-        async {
-            let asked = tokio::time::timeout(PATIENCE, queue(&app));
-            if database.up { asked.await.ok().flatten() } else { None }
-        },
-        async {
-            match &app.redis {
-                RedisLink::Connected(redis) => redis_trouble(redis).await,
-                RedisLink::Absent | RedisLink::Unreachable => None,
-            }
-        },
-    );
-    let services = services(&app, worker.as_ref(), &database, redis);
+    let asked = tokio::time::timeout(PATIENCE, queue(&app));
+    let queue = if database.up { asked.await.ok().flatten() } else { None };
+    let services = services(&app, worker.as_ref(), &database);
     let body = StatusView {
         status: if !database.up {
             "down"
@@ -130,7 +120,6 @@ fn services(
     app: &AppState,
     worker: Option<&WorkerStatus>,
     database: &crate::monitor::DatabaseHealth,
-    redis_trouble: Option<&'static str>,
 ) -> Vec<ServiceView> {
     let started = rfc3339(app.instance.started_at);
     let mut services = vec![
@@ -151,19 +140,14 @@ fn services(
             detail: database.code.map(str::to_owned),
         },
     ];
-    let redis = match app.redis {
-        RedisLink::Absent => None,
-        RedisLink::Unreachable => Some(("down", Some("not reached at start".to_owned()))),
-        RedisLink::Connected(_) => Some(match redis_trouble {
-            None => ("up", None),
-            Some(code) => ("down", Some(code.to_owned())),
-        }),
-    };
-    services.extend(redis.map(|(state, detail)| ServiceView {
-        name: "redis",
-        state,
-        since: started.clone(),
-        detail,
+    services.extend(app.redis.as_ref().map(|redis| {
+        let redis = redis.status();
+        ServiceView {
+            name: "redis",
+            state: redis_state(redis.state),
+            since: rfc3339(redis.since.into()),
+            detail: redis.state.code().map(str::to_owned),
+        }
     }));
     services.push(match worker {
         None => ServiceView {

@@ -150,3 +150,59 @@ async fn wallets_that_do_not_end_in_time_are_released_and_it_exits_cleanly() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn redis_that_was_away_at_the_start_comes_back_and_the_process_reports_itself() {
+    let Ok(real) = std::env::var("TEST_REDIS_URL") else {
+        assert!(std::env::var_os("CI").is_none(), "TEST_REDIS_URL must be set in CI");
+        return println!("SKIPPED: TEST_REDIS_URL is not set");
+    };
+    let real = real.trim_start_matches("redis://").split('/').next().unwrap().to_owned();
+    let (folder, database, node) =
+        (tempfile::tempdir().unwrap(), TestDatabase::create().await, demo_node().await);
+    // Nobody listens here yet, and nobody else takes the port.
+    let closed = tokio::net::TcpSocket::new_v4().unwrap();
+    closed.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = closed.local_addr().unwrap();
+    let mut command = program(folder.path());
+    configured(&mut command, &database, &node);
+    command.env("REDIS_URL", format!("redis://{address}"));
+    let mut service = Service::start(command);
+
+    let down = redis_becomes(&service, "down").await;
+    assert_eq!(down["detail"], "redis-unavailable", "{down}");
+    let (status, health) = get(&format!("{}/api/health/detailed", service.address)).await;
+    assert_eq!(status, 200, "Redis is never required: {health}");
+
+    let listener = closed.listen(16).unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = tokio::net::TcpStream::connect(&real).await.unwrap();
+            tokio::spawn(
+                async move { tokio::io::copy_bidirectional(&mut client, &mut server).await },
+            );
+        }
+    });
+    let up = redis_becomes(&service, "up").await;
+    assert!(up["since"].as_str() > down["since"].as_str(), "{up} {down}");
+    let reports = "select count(*) from processes where role = 'all' and slots > 0";
+    assert_eq!(database.number(reports).await, 1);
+
+    service.signal("TERM");
+    service.ends_with(0);
+    assert_eq!(database.number("select count(*) from processes").await, 0);
+}
+
+/// Waits until the status page shows Redis in `state`; gives its entry.
+async fn redis_becomes(service: &Service, state: &str) -> Value {
+    let begun = Instant::now();
+    loop {
+        let (_, page) = get(&format!("{}/api/services/status", service.address)).await;
+        let redis = page["services"].as_array().unwrap().iter().find(|one| one["name"] == "redis");
+        match redis {
+            Some(redis) if redis["state"] == state => return redis.clone(),
+            _ => assert!(begun.elapsed() < PATIENCE, "{page}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -8,5 +8,6 @@ mod crashes;
 mod large;
 mod reads;
 mod recorded;
+mod reports;
 mod waiting;
 mod workers;

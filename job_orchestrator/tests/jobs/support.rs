@@ -10,6 +10,7 @@ use chain_client::{
     CallPolicy, ClientMetrics, CsvPrices, LlamaPrices, PriceSource, PriceSources, ProviderConfig,
     ProviderKind, ProviderPool, TransactionSource,
 };
+use job_orchestrator::reports::Reporter;
 use job_orchestrator::{
     Analysis, BatchRules, Batches, Metrics, NewBatchRequest, Worker, WorkerDeps,
 };
@@ -194,6 +195,17 @@ impl World {
         self.until_over(id).await;
         worker.stop().await;
         self.rows(id).await
+    }
+}
+
+/// What reports of a process with this worker, or none.
+pub fn reporter(store: Store, worker: Option<&TestWorker>) -> Reporter {
+    Reporter {
+        store,
+        worker: worker.map(|worker| worker.worker.clone()),
+        role: if worker.is_some() { "all" } else { "api" },
+        version: "1.2.3",
+        redis: None,
     }
 }
 
