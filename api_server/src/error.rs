@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 use service_runtime::telemetry::Chain;
 use service_runtime::trace::TraceId;
 
+use crate::dto::time::rfc3339;
 use crate::json::printable;
 use crate::problems::{self, Problem};
 
@@ -169,6 +170,10 @@ impl From<BatchError> for ApiError {
             BatchError::Unknown => Self::new(
                 problems::UNKNOWN_JOB,
                 "There is no job with the id in the path; GET /api/pnl/batch lists the jobs.",
+            ),
+            BatchError::Expired { at } => Self::new(
+                problems::JOB_EXPIRED,
+                format!("The job was removed with its results at {}.", rfc3339(at)),
             ),
             BatchError::NotTerminal => {
                 Self::new(problems::JOB_RUNNING, "The job has not ended yet.").retry_after(2)

@@ -98,6 +98,10 @@ problems! {
         "A request with this Idempotency-Key is being processed",
         "The original request with the same Idempotency-Key has not been answered yet. Repeat the \
          request after a moment to receive its answer.";
+    /// Removed by retention.
+    JOB_EXPIRED = "job-expired", GONE, "The job has been removed",
+        "The job ended longer ago than the server keeps jobs (`retention.results_days`), and was removed \
+         with its results. Submit its wallets again for new ones.";
     /// Body size.
     BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large",
         "The request body exceeds `api.max_body_bytes`. Split the wallets over several jobs.";
@@ -139,8 +143,9 @@ problems! {
     /// Batch limit.
     CAPACITY_EXHAUSTED = "capacity-exhausted", SERVICE_UNAVAILABLE,
         "The maximum number of concurrent batch jobs is running",
-        "The server runs a fixed number of batch jobs at a time (`batch.max_concurrent`). Try again \
-         after the time in Retry-After. Nothing was stored, and an Idempotency-Key can be sent again.";
+        "The server runs a fixed number of batch jobs at a time (`batch.max_concurrent`), and no more \
+         may wait behind them (`batch.admission`, `batch.queue_limit`). Try again after the time in \
+         Retry-After. Nothing was stored, and an Idempotency-Key can be sent again.";
     /// No database.
     DATABASE_UNAVAILABLE = "database-unavailable", SERVICE_UNAVAILABLE,
         "The database cannot be reached",

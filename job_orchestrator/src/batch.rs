@@ -66,7 +66,8 @@ pub struct Accepted {
 /// Why a batch was not accepted or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
-    /// So many batches are worked on already, and no more may wait. The text is what existing clients match on.
+    /// So many batches are worked on already, and no more may wait. The text is what existing
+    /// clients match on.
     #[error(
         "System is currently processing maximum concurrent batch jobs ({limit}). Please try again in a few minutes."
     )]
@@ -89,6 +90,12 @@ pub enum BatchError {
     /// There is no such batch.
     #[error("there is no such job")]
     Unknown,
+    /// Its time was over, and it was removed.
+    #[error("the job was removed at {at}")]
+    Expired {
+        /// When.
+        at: DateTime<Utc>,
+    },
     /// The batch is not over yet.
     #[error("the job is not over yet")]
     NotTerminal,
@@ -106,6 +113,7 @@ impl BatchError {
             Self::KeyInFlight => "idempotency-key-in-flight",
             Self::ChainUnavailable { .. } => "chain-unavailable",
             Self::Unknown => "job-not-found",
+            Self::Expired { .. } => "job-expired",
             Self::NotTerminal => "job-not-terminal",
             Self::Store(error) => error.code(),
         }
@@ -174,18 +182,32 @@ impl Batches {
     /// The batch as it stands.
     ///
     /// # Errors
-    /// [`BatchError::Unknown`], or the database.
+    /// [`BatchError::Unknown`], [`BatchError::Expired`], or the database.
     pub async fn status(&self, id: BatchId) -> Result<Batch, BatchError> {
-        batches::get(&self.store, id).await?.ok_or(BatchError::Unknown)
+        match batches::get(&self.store, id).await? {
+            Some(batch) => Ok(batch),
+            None => Err(self.absence(id).await),
+        }
+    }
+
+    /// Why there is no batch of this id.
+    async fn absence(&self, id: BatchId) -> BatchError {
+        match batches::expired(&self.store, id).await {
+            Ok(Some(at)) => BatchError::Expired { at },
+            Ok(None) => BatchError::Unknown,
+            Err(error) => error.into(),
+        }
     }
 
     /// Cancels the batch: waiting wallets at once, running ones at their next heartbeat. A batch
     /// that is over stays as it is.
     ///
     /// # Errors
-    /// [`BatchError::Unknown`], or the database.
+    /// [`BatchError::Unknown`], [`BatchError::Expired`], or the database.
     pub async fn cancel(&self, id: BatchId) -> Result<Batch, BatchError> {
-        let batch = batches::cancel(&self.store, id).await?.ok_or(BatchError::Unknown)?;
+        let Some(batch) = batches::cancel(&self.store, id).await? else {
+            return Err(self.absence(id).await);
+        };
         tracing::info!(trace_id = batch.trace_id, batch_id = %id, "batch cancelled by request");
         Ok(batch)
     }
@@ -194,8 +216,8 @@ impl Batches {
     /// number.
     ///
     /// # Errors
-    /// [`BatchError::Unknown`], [`BatchError::NotTerminal`], [`BatchError::AtCapacity`] (a retried
-    /// batch takes a place like a new one), or the database.
+    /// [`BatchError::Unknown`], [`BatchError::Expired`], [`BatchError::NotTerminal`],
+    /// [`BatchError::AtCapacity`] (a retried batch takes a place like a new one), or the database.
     pub async fn retry(&self, id: BatchId) -> Result<u32, BatchError> {
         match batches::retry(&self.store, id, self.rules.admission).await? {
             Retried::Requeued(wallets) => {
@@ -203,7 +225,7 @@ impl Batches {
                 Ok(wallets)
             }
             Retried::NothingToRetry => Ok(0),
-            Retried::Unknown => Err(BatchError::Unknown),
+            Retried::Unknown => Err(self.absence(id).await),
             Retried::NotTerminal => Err(BatchError::NotTerminal),
             Retried::AtCapacity { limit } => Err(BatchError::AtCapacity { limit }),
         }

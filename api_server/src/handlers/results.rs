@@ -54,6 +54,12 @@ pub async fn page(
     let after = cursor.map(|cursor| ordinal(&scope, &cursor)).transpose()?;
     let batch = app.batches.status(id).await?;
     let (rows, has_more) = read_page(&app.store, &batch, after, limit).await?;
+    let first = after.map_or(0, |ordinal| ordinal.saturating_add(1));
+    if first < batch.total && !is_unbroken(&rows, first) {
+        // Its time was over while we read it: that is the answer, not the rows that are left.
+        app.batches.status(id).await?;
+        return Err(ApiError::internal());
+    }
     let next_cursor = rows
         .last()
         .filter(|_| has_more)
@@ -111,6 +117,12 @@ async fn read_page(
     Ok((rows, has_more))
 }
 
+/// Whether `rows` are those from `first` on, with none left out: every wallet has a row from the
+/// submission to the day the job is removed.
+fn is_unbroken(rows: &[ResultRow], first: u32) -> bool {
+    !rows.is_empty() && rows.iter().zip(first..).all(|(row, ordinal)| row.ordinal == ordinal)
+}
+
 /// `GET /api/pnl/batch/results/{job_id}/export.csv`
 pub async fn export_csv(
     State(app): State<AppState>,
@@ -130,7 +142,7 @@ pub async fn export_csv(
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (header::CONTENT_DISPOSITION, disposition(id)),
     ];
-    Ok((headers, Body::from_stream(csv_stream(app.store.clone(), id, batch.chain)?))
+    Ok((headers, Body::from_stream(csv_stream(app.store.clone(), id, batch.chain, batch.total)?))
         .into_response())
 }
 
@@ -147,20 +159,24 @@ fn csv_stream(
     store: Store,
     id: BatchId,
     chain: Chain,
+    total: u32,
 ) -> Result<impl Stream<Item = io::Result<Bytes>>, ApiError> {
     let header = csv::header().map_err(|error| unreadable(&error))?;
-    let pages = stream::try_unfold(Some(None), move |state: Option<Option<u32>>| {
+    let pages = stream::try_unfold(0, move |next: u32| {
         let store = store.clone();
         async move {
-            let Some(after) = state else { return Ok::<_, ExportError>(None) };
-            let rows = results::page(&store, id, after, ROWS_AT_ONCE).await?;
-            let Some(last) = rows.last() else { return Ok(None) };
-            let next = (rows.len() == ROWS_AT_ONCE as usize).then_some(Some(last.ordinal));
+            if next >= total {
+                return Ok::<_, ExportError>(None);
+            }
+            let rows = results::page(&store, id, next.checked_sub(1), ROWS_AT_ONCE).await?;
+            if !is_unbroken(&rows, next) {
+                return Err(ExportError::Removed);
+            }
             let mut lines = Vec::new();
             for row in &rows {
                 lines.extend(csv::line(csv_row(row, chain))?);
             }
-            Ok(Some((Bytes::from(lines), next)))
+            Ok(Some((Bytes::from(lines), next + rows.len() as u32)))
         }
     });
     let all = stream::once(async { Ok(Bytes::from(header)) }).chain(pages);
@@ -188,6 +204,8 @@ enum ExportError {
     Store(#[from] StoreError),
     #[error(transparent)]
     Row(#[from] CsvError),
+    #[error("the job was removed meanwhile")]
+    Removed,
 }
 
 impl ExportError {
@@ -195,6 +213,7 @@ impl ExportError {
         match self {
             Self::Store(error) => error.code(),
             Self::Row(_) => "store-corrupt",
+            Self::Removed => problems::JOB_EXPIRED.code,
         }
     }
 }
@@ -301,17 +320,29 @@ mod tests {
             response: json!({}),
         };
         batches::submit(database.store(), &batch, batches::Admission::rejecting(1)).await.unwrap();
-        let whole = csv_stream(database.store().clone(), id, Chain::Solana).unwrap();
+        let total = 2 * ROWS_AT_ONCE + 1;
+        let whole = csv_stream(database.store().clone(), id, Chain::Solana, total).unwrap();
         let whole: Vec<_> = whole.map(Result::unwrap).collect().await;
         let lines = |pieces: &[Bytes]| pieces.concat().split(|byte| *byte == b'\n').count() - 1;
         assert_eq!(lines(&whole), 1 + 2 * ROWS_AT_ONCE as usize + 1);
 
         let store = database.second_store().await;
-        let mut broken = Box::pin(csv_stream(store.clone(), id, Chain::Solana).unwrap());
+        let mut broken = Box::pin(csv_stream(store.clone(), id, Chain::Solana, total).unwrap());
         for _ in ["header", "first page"] {
             broken.next().await.unwrap().unwrap();
         }
         store.close().await;
+        broken.next().await.unwrap().unwrap_err();
+
+        // And so does one that loses its job.
+        let mut broken =
+            Box::pin(csv_stream(database.store().clone(), id, Chain::Solana, total).unwrap());
+        for _ in ["header", "first page"] {
+            broken.next().await.unwrap().unwrap();
+        }
+        let left = "with removed as (delete from wallet_tasks where ordinal >= 100 returning 1)
+            select count(*) from removed";
+        assert_eq!(database.number(left).await, i64::from(total - 100));
         broken.next().await.unwrap().unwrap_err();
     }
 }

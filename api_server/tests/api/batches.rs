@@ -1,10 +1,13 @@
 //! Submitting, idempotency, capacity, listing, cancelling and retrying.
 
+use std::time::Duration;
+
 use load_tests::{FaultKind, Faults};
 use persistence_layer::batches;
+use persistence_layer::retention::{self, RetentionRules};
 use reqwest::Method;
 use serde_json::{Value, json};
-use service_runtime::config::Role;
+use service_runtime::config::{Admission, Role};
 
 use crate::support::{Plan, TestApp, UNUSED, eventually, reply};
 
@@ -150,6 +153,88 @@ async fn many_submissions_at_once_never_exceed_the_capacity() {
     let accepted = replies.iter().filter(|reply| reply.status == 202).count();
     let refused = replies.iter().filter(|reply| reply.status == 503).count();
     assert_eq!((accepted, refused), (3, 27));
+}
+
+#[tokio::test]
+async fn jobs_beyond_the_capacity_wait_where_they_may_and_only_the_next_is_refused() {
+    let app = TestApp::start(Plan {
+        adjust: |settings| {
+            settings.batch.admission = Admission::Queue;
+            settings.batch.max_concurrent = 2;
+            settings.batch.queue_limit = 2;
+        },
+        ..Plan::default()
+    })
+    .await;
+    let mut jobs = Vec::new();
+    for key in ["a", "b", "c", "d"] {
+        let accepted = app.submit_once(key, &body()).await;
+        assert_eq!(accepted.status, 202, "{}", accepted.text);
+        assert_eq!(accepted.json()["status"], "queued");
+        jobs.push(accepted.json()["job_id"].as_str().unwrap().to_owned());
+    }
+    let problem = app.submit_once("e", &body()).await.problem(503, "capacity-exhausted");
+    assert_eq!(
+        problem["error"],
+        "System is currently processing maximum concurrent batch jobs (2). \
+         Please try again in a few minutes."
+    );
+    for job in &jobs {
+        let status = app.get(&format!("/api/pnl/batch/status/{job}")).await.json();
+        assert_eq!((&status["status"], &status["done"]), (&json!("queued"), &json!(false)));
+        assert_eq!(status["counts"]["queued"], 1, "{status}");
+    }
+    assert_eq!(
+        app.get("/api/pnl/batch?status=queued").await.json()["data"].as_array().unwrap().len(),
+        4
+    );
+    let in_place = "select count(*) from batches where state = 'active' and waiting_since is null";
+    assert_eq!(app.database.number(in_place).await, 2);
+    // One that waits can be cancelled; one that ends makes room for the oldest that waits.
+    for job in [&jobs[3], &jobs[0]] {
+        let cancelled = app.post(&format!("/api/pnl/batch/{job}/cancel")).await;
+        assert_eq!(cancelled.json()["status"], "cancelled", "{}", cancelled.text);
+    }
+    eventually("the oldest that waits takes the place", || async {
+        app.database.number(in_place).await == 2
+    })
+    .await;
+    assert_eq!(app.submit_once("e", &body()).await.status, 202);
+}
+
+#[tokio::test]
+async fn a_job_whose_time_is_over_answers_410_on_each_of_its_routes() {
+    let app = TestApp::without_worker().await;
+    let job = app.accepted(&[UNUSED.to_owned()]).await;
+    assert_eq!(app.post(&format!("/api/pnl/batch/{job}/cancel")).await.status, 202);
+    let aged = "with aged as (
+            update batches set created_at = created_at - interval '3 days',
+                finished_at = finished_at - interval '3 days' returning 1)
+        select count(*) from aged";
+    assert_eq!(app.database.number(aged).await, 1);
+    let rules = RetentionRules {
+        raw_transactions: None,
+        results: Some(Duration::from_secs(86_400)),
+        idempotency: Duration::from_secs(3600),
+        rows_per_step: 10,
+    };
+    let run = retention::prune(app.database.store(), &rules, Duration::ZERO).await.unwrap();
+    assert!(matches!(run, retention::Run::Finished(_)), "{run:?}");
+    for path in [
+        format!("/api/pnl/batch/status/{job}"),
+        format!("/api/pnl/batch/results/{job}"),
+        format!("/api/pnl/batch/results/{job}/export.csv"),
+        format!("/api/pnl/batch/results/{job}/export.csv?partial=true"),
+    ] {
+        let problem = app.get(&path).await.problem(410, "job-expired");
+        assert!(problem["detail"].as_str().unwrap().contains("removed"), "{problem}");
+    }
+    for action in ["cancel", "retry"] {
+        app.post(&format!("/api/pnl/batch/{job}/{action}")).await.problem(410, "job-expired");
+    }
+    assert!(app.jobs().await.is_empty());
+    let unknown = "01890000-0000-7000-8000-000000000000";
+    app.get(&format!("/api/pnl/batch/status/{unknown}")).await.problem(404, "unknown-job");
 }
 
 #[tokio::test]
