@@ -44,6 +44,31 @@ pub enum Command {
     /// One line for each thing, with what to do. Exit code 0 all ok, 1 something to look at, 2
     /// something that does not work.
     Doctor(DoctorArgs),
+    /// Show what all processes on the database do: queue, running wallets, processes, providers.
+    ///
+    /// Exit code 0 all well, 1 something needs a human (the first lines say what), 2 the database
+    /// cannot be read.
+    Status(StatusArgs),
+}
+
+/// `status`
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = StatusFormat::Table)]
+    pub format: StatusFormat,
+}
+
+/// Form of the output of `status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum StatusFormat {
+    /// Tables for people.
+    Table,
+    /// One JSON document.
+    Json,
 }
 
 /// `doctor`

@@ -10,7 +10,7 @@
 //! - [`middleware`]: ids, access log, time limit, the gate before the database; [`metrics`];
 //!   [`listener`]: connections, over the byte stream of `wire`; [`monitor`]: whether the database answers;
 //! - [`cli`], [`commands`], [`serve`]: the program; [`app`]: what handlers reach; [`database`]:
-//!   opening it.
+//!   opening it; [`fleet`]: what all processes say of themselves.
 
 pub mod app;
 pub mod cli;
@@ -20,6 +20,7 @@ pub mod database;
 pub mod dto;
 pub mod error;
 pub mod extract;
+pub mod fleet;
 pub mod handlers;
 pub mod json;
 pub mod listener;

@@ -1,6 +1,6 @@
 //! The queue as an operator looks at it.
 //!
-//! One transaction, so that its parts fit together. It reads every open task and every task of the
+//! One transaction on one snapshot, so that its parts fit together. It reads every open task and every task of the
 //! active batches once: fine for a person or a page that is looked at, not for a scrape every few
 //! seconds on a queue of a million tasks (docs/queue.md has the figures).
 
@@ -16,6 +16,10 @@ use crate::wallet_tasks::TaskState;
 
 /// Attempts from which on the histogram does not tell them apart.
 pub const MANY_ATTEMPTS: u32 = 10;
+
+/// Before the first statement that reads: all see what the first one sees.
+const SNAPSHOT: &str = "-- queue_report/snapshot
+    set transaction isolation level repeatable read, read only";
 
 /// The queue at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +113,7 @@ pub struct AttemptCount {
 pub async fn read(store: &Store, running: u32) -> Result<QueueReport, StoreError> {
     let (tasks, oldest, held, takeovers, attempts, batches) =
         run!(store, "queue_report/read", async |tx| {
+            sqlx::query(SNAPSHOT).execute(&mut *tx).await?;
             let tasks =
                 sqlx::query_file!("queries/queue_report/tasks.sql").fetch_all(&mut *tx).await?;
             let oldest = sqlx::query_file!("queries/queue_report/oldest_waiting.sql")

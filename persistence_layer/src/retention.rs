@@ -18,6 +18,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use pnl_core::Chain;
 use sqlx::PgConnection;
 
@@ -26,7 +27,7 @@ use crate::convert::interval;
 use crate::error::StoreError;
 use crate::ledgers;
 use crate::processes::GONE_AFTER;
-use crate::store::{Store, run};
+use crate::store::{Store, read, run};
 
 /// Name of the runs in table `care_runs`.
 const TASK: &str = "retention";
@@ -181,6 +182,13 @@ pub async fn prune(
         Ok(())
     })?;
     Ok(Run::Finished(removed))
+}
+
+/// When the fleet last finished a run; `None`: not yet.
+pub async fn last_run(store: &Store) -> Result<Option<DateTime<Utc>>, StoreError> {
+    read!(store, async |connection| {
+        sqlx::query_file_scalar!("queries/care_runs/last.sql", TASK).fetch_optional(connection)
+    })
 }
 
 /// Whether this transaction is the only one in a step.

@@ -6,6 +6,7 @@ pub mod doctor;
 pub mod engine;
 pub mod migrate;
 pub mod parse;
+pub mod status;
 mod table;
 
 use std::future::Future;
@@ -32,6 +33,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Migrate(args) => blocking_on(migrate::run(args)),
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Doctor(args) => blocking_on(doctor::run(args)),
+        Command::Status(args) => blocking_on(status::run(args)),
     };
     match outcome {
         Ok(code) => code,

@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod csv;
+pub mod fleet;
 pub mod job;
 pub mod latest;
 pub mod result;

@@ -6,4 +6,5 @@ mod bad_input;
 mod commands;
 mod operator;
 mod serve;
+mod status;
 mod support;

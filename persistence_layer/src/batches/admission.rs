@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 
 use crate::convert::{from_count, to_integer};
 use crate::error::StoreError;
+use crate::store::{Store, read};
 
 /// How many batches there may be that are not terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,26 @@ impl Admission {
     pub const fn rejecting(max_concurrent: u32) -> Self {
         Self { max_concurrent, queue_limit: 0 }
     }
+}
+
+/// The batches that are not terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenBatches {
+    /// Worked on.
+    pub admitted: u32,
+    /// Waiting for admission.
+    pub waiting: u32,
+}
+
+/// Counts the batches that are not terminal.
+pub async fn open(store: &Store) -> Result<OpenBatches, StoreError> {
+    let count = read!(store, async |connection| {
+        sqlx::query_file!("queries/batches/count_active.sql").fetch_one(connection)
+    })?;
+    Ok(OpenBatches {
+        admitted: from_count(count.admitted, "admitted batches")?,
+        waiting: from_count(count.waiting, "waiting batches")?,
+    })
 }
 
 /// The place of one more batch.

@@ -22,8 +22,8 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 
-pub use admission::Admission;
 pub(crate) use admission::admit_waiting;
+pub use admission::{Admission, OpenBatches, open};
 pub use control::{cancel, retry, set_pin};
 pub use expired::expired;
 pub use read::{get, list};

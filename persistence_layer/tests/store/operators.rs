@@ -106,6 +106,8 @@ async fn the_report_tells_what_waits_for_what_and_what_runs_where() {
         ]
     );
     assert_eq!((report.batches_admitted, report.batches_waiting), (1, 1));
+    let open = batches::open(store).await.unwrap();
+    assert_eq!((open.admitted, open.waiting), (1, 1));
     let oldest = report.oldest_waiting.unwrap();
     assert_eq!(oldest.batch, first.id);
     assert!(oldest.age > Duration::ZERO);
