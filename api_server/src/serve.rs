@@ -14,7 +14,7 @@ use job_orchestrator::batch::{BatchRules, Batches};
 use job_orchestrator::reports::Reporter;
 use job_orchestrator::sources::{Sources, ledger_rules, offered_chains};
 use job_orchestrator::wallets::Wallets;
-use job_orchestrator::{Worker, WorkerDeps, sweep_only};
+use job_orchestrator::{Worker, WorkerDeps, care, sweep_only};
 use persistence_layer::Store;
 use persistence_layer::batches::Admission;
 use persistence_layer::redis_monitor::RedisMonitor;
@@ -141,14 +141,13 @@ pub struct Assembled {
 
 /// The batches of a database, under the rules of the settings.
 pub fn batches(settings: &Settings, store: Store) -> Batches {
-    let hours = u64::from(settings.batch.idempotency_hours);
     let rules = BatchRules {
         admission: Admission {
             max_concurrent: settings.batch.max_concurrent,
             queue_limit: settings.batch.waiting_batches(),
         },
         chains: offered_chains(settings),
-        idempotency: Duration::from_secs(hours * 3600),
+        idempotency: settings.batch.idempotency(),
     };
     Batches::new(store, rules)
 }
@@ -195,8 +194,11 @@ pub async fn assemble(
     let queue_metrics = QueueMetrics::register(&registry)?;
     let job_metrics = job_orchestrator::Metrics::new(&registry)?;
     let (worker, handle) = if role.works_on_wallets() {
-        let deps = worker_deps(settings, store.clone(), &registry, job_metrics)?;
+        let deps = worker_deps(settings, store.clone(), &registry, job_metrics.clone())?;
         let (worker, handle) = Worker::start(deps, drain.clone());
+        // Nothing waits for its end: a step under way is undone.
+        let (rules, pause) = (care::rules(settings), settings.retention.interval());
+        care::start(store.clone(), rules, pause, job_metrics, drain.clone());
         (Some(worker), Some(handle))
     } else {
         // Somebody must notice dead workers also when no worker is left. Nothing waits for its end.

@@ -7,6 +7,7 @@
 //! - `worker`, `stages`: one wallet from its pin to its stored result;
 //! - [`outcome`]: what the end of an attempt costs, in one table;
 //! - `heartbeat`, `rescuer`: keeping leases, and taking over those of the dead;
+//! - [`care`]: retention, on time;
 //! - [`outage`]: chains whose providers are all down;
 //! - [`wallets`]: results of any method from stored ledgers;
 //! - [`sources`]: endpoints, prices and rules as configured; [`probes`]: asking each of them once;
@@ -17,6 +18,7 @@
 
 mod attempt;
 pub mod batch;
+pub mod care;
 pub mod driver;
 pub mod error;
 mod heartbeat;

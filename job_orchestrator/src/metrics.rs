@@ -5,6 +5,8 @@ use prometheus::{
     Opts, Registry,
 };
 
+use chrono::Utc;
+use persistence_layer::retention;
 use pnl_core::Chain;
 
 /// A stage of a wallet, as a label.
@@ -78,6 +80,8 @@ pub struct Metrics {
     pub(crate) lease_takeovers_total: IntCounter,
     pub(crate) wallets_parked_total: IntCounter,
     chain_paused: IntGaugeVec,
+    retention_removed_rows_total: IntCounterVec,
+    retention_last_run_timestamp_seconds: IntGauge,
 }
 
 impl Metrics {
@@ -117,6 +121,17 @@ impl Metrics {
                 Opts::new("chain_paused", "1 while every provider of the chain is down."),
                 &["chain"],
             )?,
+            retention_removed_rows_total: IntCounterVec::new(
+                Opts::new(
+                    "retention_removed_rows_total",
+                    "Rows whose time was over that this process removed, by kind.",
+                ),
+                &["kind"],
+            )?,
+            retention_last_run_timestamp_seconds: IntGauge::new(
+                "retention_last_run_timestamp_seconds",
+                "When this process last finished a run of retention, in Unix time; 0: not yet.",
+            )?,
         };
         registry.register(Box::new(metrics.wallet_slots_in_use.clone()))?;
         registry.register(Box::new(metrics.wallet_attempts_total.clone()))?;
@@ -124,6 +139,8 @@ impl Metrics {
         registry.register(Box::new(metrics.lease_takeovers_total.clone()))?;
         registry.register(Box::new(metrics.wallets_parked_total.clone()))?;
         registry.register(Box::new(metrics.chain_paused.clone()))?;
+        registry.register(Box::new(metrics.retention_removed_rows_total.clone()))?;
+        registry.register(Box::new(metrics.retention_last_run_timestamp_seconds.clone()))?;
         Ok(metrics)
     }
 
@@ -135,6 +152,16 @@ impl Metrics {
     /// Counts an ended attempt.
     pub(crate) fn attempt(&self, chain: Chain, outcome: AttemptOutcome) {
         self.wallet_attempts_total.with_label_values(&[chain.as_str(), outcome.as_str()]).inc();
+    }
+
+    /// Counts rows that retention has removed.
+    pub(crate) fn retention_removed(&self, kind: retention::Kind, rows: u64) {
+        self.retention_removed_rows_total.with_label_values(&[kind.as_str()]).inc_by(rows);
+    }
+
+    /// Notes that this process has finished a run of retention.
+    pub(crate) fn retention_finished(&self) {
+        self.retention_last_run_timestamp_seconds.set(Utc::now().timestamp());
     }
 
     /// Notes whether the gate of the chain is closed.

@@ -112,7 +112,7 @@ pub enum Run {
     /// Another process is at it.
     Busy,
     /// Everything whose time is over is gone.
-    Finished(Removed),
+    Finished,
 }
 
 /// Rows removed, by kind.
@@ -120,6 +120,14 @@ pub enum Run {
 pub struct Removed(Vec<(Kind, u64)>);
 
 impl Removed {
+    /// Counts the rows of one more step.
+    pub fn add(&mut self, kind: Kind, rows: u64) {
+        match self.0.iter_mut().find(|(counted, _)| *counted == kind) {
+            Some((_, sum)) => *sum += rows,
+            None => self.0.push((kind, rows)),
+        }
+    }
+
     /// The kinds of which something was removed, and how much.
     pub fn iter(&self) -> impl Iterator<Item = (Kind, u64)> {
         self.0.iter().copied()
@@ -133,7 +141,7 @@ impl Removed {
 
 /// Removes everything whose time is over, unless the fleet has done so within `pause`. Every process
 /// may call this as often as it likes. May be dropped at any await: the step under way is undone,
-/// those before it stand.
+/// those before it stand. `on_step` is told the rows of each step that stands.
 ///
 /// # Errors
 /// As every write. What the steps before have removed stays removed.
@@ -141,6 +149,7 @@ pub async fn prune(
     store: &Store,
     rules: &RetentionRules,
     pause: Duration,
+    mut on_step: impl FnMut(Kind, u64) + Send,
 ) -> Result<Run, StoreError> {
     let due = run!(store, "retention/is_due", async |tx| {
         if !lock(tx).await? {
@@ -157,9 +166,7 @@ pub async fn prune(
         Some(false) => return Ok(Run::NotDue),
         Some(true) => {}
     }
-    let mut removed = Removed::default();
     for kind in Kind::ALL {
-        let mut rows = 0;
         loop {
             let step = run!(store, "retention/step", async |tx| {
                 if !lock(tx).await? {
@@ -170,18 +177,15 @@ pub async fn prune(
             match step {
                 None => return Ok(Run::Busy),
                 Some(0) => break,
-                Some(more) => rows += more,
+                Some(rows) => on_step(kind, rows),
             }
-        }
-        if rows > 0 {
-            removed.0.push((kind, rows));
         }
     }
     run!(store, "retention/finish", async |tx| {
         sqlx::query_file!("queries/care_runs/finish.sql", TASK).execute(tx).await?;
         Ok(())
     })?;
-    Ok(Run::Finished(removed))
+    Ok(Run::Finished)
 }
 
 /// When the fleet last finished a run; `None`: not yet.

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod care;
 mod crashes;
 mod large;
 mod reads;

@@ -285,6 +285,11 @@ impl Default for BatchSettings {
 }
 
 impl BatchSettings {
+    /// How long an `Idempotency-Key` is remembered.
+    pub fn idempotency(&self) -> Duration {
+        Duration::from_secs(u64::from(self.idempotency_hours) * 3600)
+    }
+
     /// Batches that may wait behind those worked on; none when the next one is rejected.
     pub const fn waiting_batches(&self) -> u32 {
         match self.admission {
