@@ -54,12 +54,6 @@ comment on table ledger_checkpoints is 'Where the building of a ledger stands: t
 comment on column ledger_checkpoints.chunks is 'Chunks that count; later ones are written anew.';
 comment on column ledger_checkpoints.state is 'What the ledger carries to the next transaction: JSON, zstd-compressed.';
 
--- A provider that only ever puts a wallet off must be noticed at some time.
-alter table wallet_tasks add column throttled_since timestamptz;
-comment on column wallet_tasks.throttled_since is
-    'Since when its attempts end by a provider asking to wait, with nothing stored in between; null '
-    'when the last one ended otherwise.';
-
 -- Already compressed.
 alter table wallet_looks alter column payload set storage external;
 alter table wallet_plan_pages alter column payload set storage external;

@@ -25,6 +25,7 @@ struct State {
     detail: Option<String>,
     silent_failures: u32,
     throttled_since: Option<SystemTime>,
+    answered_at: Option<Instant>,
     next_trial: Instant,
 }
 
@@ -35,6 +36,7 @@ pub(crate) struct Reading {
     pub since: SystemTime,
     pub detail: Option<String>,
     pub throttled_since: Option<SystemTime>,
+    pub answered_at: Option<Instant>,
     pub calls: u64,
     pub errors: u64,
 }
@@ -47,6 +49,7 @@ impl Health {
             detail: None,
             silent_failures: 0,
             throttled_since: None,
+            answered_at: None,
             next_trial: Instant::now(),
         };
         Self { state: Mutex::new(state), calls: AtomicU64::new(0), errors: AtomicU64::new(0) }
@@ -61,6 +64,7 @@ impl Health {
         let mut state = self.lock();
         state.silent_failures = 0;
         state.throttled_since = None;
+        state.answered_at = Some(Instant::now());
         state.detail = None;
         if !state.up {
             state.up = true;
@@ -131,6 +135,7 @@ impl Health {
             since: state.since,
             detail: state.detail.clone(),
             throttled_since: state.throttled_since,
+            answered_at: state.answered_at,
             calls: self.calls.load(Ordering::Relaxed),
             errors: self.errors.load(Ordering::Relaxed),
         }

@@ -232,6 +232,7 @@ fn status_of(endpoint: &Endpoint, kind: ProviderKind) -> ProviderStatus {
         state,
         since,
         detail: health.detail.filter(|_| state != ProviderState::Ok),
+        answered_at: health.answered_at,
         calls: health.calls,
         errors: health.errors,
     }

@@ -1,6 +1,6 @@
 //! What the rest of the service asks of a chain.
 
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use async_trait::async_trait;
 use pnl_core::{Address, Pin, RawAmount, RawTransaction, TxId};
@@ -137,6 +137,8 @@ pub struct ProviderStatus {
     pub since: SystemTime,
     /// Its last failure, while it is not ok.
     pub detail: Option<String>,
+    /// When it last answered a call of this process.
+    pub answered_at: Option<Instant>,
     /// Calls made by this process.
     pub calls: u64,
     /// How many of them failed; a call that the provider put off is not one.

@@ -7,9 +7,11 @@ use chain_client::{PriceSources, TransactionSource};
 use persistence_layer::Store;
 use persistence_layer::wallet_tasks::Lease;
 use pnl_core::ledger::LedgerRules;
-use pnl_core::{Address, Chain, TxId};
+use pnl_core::{Address, Chain, ENGINE_VERSION, TxId};
 use service_runtime::config::WorkerSettings;
+use sha2::{Digest, Sha256};
 use tokio::sync::Mutex;
+use tx_parser::PARSER_VERSION;
 
 use crate::error::StageError;
 use crate::in_flight::InFlight;
@@ -18,6 +20,10 @@ use crate::outage::OutageGates;
 use crate::request::Analysis;
 use crate::room::{Room, Taken};
 use crate::running::StageSign;
+use crate::throttle::Throttles;
+
+/// To be raised when the same settings and versions leave something else than before.
+const WORK_FORM: u32 = 2;
 
 /// What the wallets of a process share so as to ask for nothing twice.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +36,8 @@ pub(crate) struct Shared {
     pub transactions: InFlight<(Chain, TxId)>,
     /// What of long histories is in memory.
     pub room: Room,
+    /// Who has put off everybody, and for how long.
+    pub throttles: Arc<Throttles>,
 }
 
 /// One attempt: the lease and everything its stages need.
@@ -70,9 +78,22 @@ impl Attempt {
         self.lease.fence <= 1
     }
 
+    /// What the work that this attempt leaves is made by: versions, and everything else that it
+    /// depends on beside the chain and the batch. Another value begins anew.
+    pub fn maker(&self) -> String {
+        let prices: Vec<(&str, bool)> =
+            self.prices.iter().map(|source| (source.name(), source.is_remote())).collect();
+        let settings = (self.settings.max_transactions, self.settings.max_token_accounts);
+        let depends = (env!("CARGO_PKG_VERSION"), WORK_FORM, &self.rules, prices, settings);
+        let text = serde_json::to_vec(&depends).expect("plain values always serialize");
+        let hash = Sha256::digest(&text);
+        let short: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("{ENGINE_VERSION} {PARSER_VERSION} {short}")
+    }
+
     /// Takes room in memory for a history of so many transactions.
     pub fn take_room(&self, transactions: usize) -> Result<(), StageError> {
-        let taken = self.shared.room.take(&self.taken, transactions);
+        let taken = self.shared.room.take(self.lease.task_id, &self.taken, transactions);
         if taken { Ok(()) } else { Err(StageError::NoRoom) }
     }
 

@@ -29,6 +29,12 @@ pub enum StageError {
         /// The last failure, without secrets.
         detail: String,
     },
+    /// The price source asked to wait.
+    #[error("the price source asked to wait {}s", retry_after.as_secs())]
+    PricesThrottled {
+        /// For how long.
+        retry_after: Duration,
+    },
     /// The price source fails at its endpoint.
     #[error("the price source is down: {detail}")]
     PricesAway {
@@ -67,6 +73,12 @@ pub enum StageError {
     /// Other long wallets fill the memory of this process.
     #[error("no room for a history of this length now")]
     NoRoom,
+    /// What an earlier attempt at the task has left cannot be read. It can be made again.
+    #[error("what an earlier attempt has left cannot be read: {detail}")]
+    LeftWork {
+        /// What is wrong with it.
+        detail: String,
+    },
     /// The database is away.
     #[error("the database is not available: {detail}")]
     DatabaseAway {
@@ -86,7 +98,7 @@ impl StageError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Transient { .. } => "provider-error",
-            Self::RateLimited { .. } => "provider-throttled",
+            Self::RateLimited { .. } | Self::PricesThrottled { .. } => "provider-throttled",
             Self::Outage { .. } => "provider-outage",
             Self::PricesAway { .. } => "price-source-outage",
             Self::TransactionNotFound { .. } => "transaction-not-found",
@@ -96,7 +108,7 @@ impl StageError {
             Self::LeaseLost => "lease-lost",
             Self::NoRoom => "no-room",
             Self::DatabaseAway { .. } => "database-unavailable",
-            Self::Storage { .. } => "internal",
+            Self::LeftWork { .. } | Self::Storage { .. } => "internal",
         }
     }
 
@@ -106,6 +118,9 @@ impl StageError {
             Self::Transient { detail } => ("A chain endpoint kept failing", detail.clone(), true),
             Self::RateLimited { .. } => {
                 ("The chain endpoint asked to wait", self.to_string(), true)
+            }
+            Self::PricesThrottled { .. } => {
+                ("The price source asked to wait", self.to_string(), true)
             }
             Self::Outage { detail } => {
                 ("Every provider of the chain is down", detail.clone(), true)
@@ -121,7 +136,11 @@ impl StageError {
             Self::Permanent { detail, .. } => {
                 ("The chain endpoint refused the request", detail.clone(), false)
             }
-            Self::LeaseLost | Self::NoRoom | Self::DatabaseAway { .. } | Self::Storage { .. } => {
+            Self::LeaseLost
+            | Self::NoRoom
+            | Self::LeftWork { .. }
+            | Self::DatabaseAway { .. }
+            | Self::Storage { .. } => {
                 ("Internal error", "the service could not store its work".to_owned(), true)
             }
         };
@@ -145,6 +164,19 @@ impl StageError {
     /// Trying again cannot help.
     pub(crate) fn permanent(code: &'static str, error: &dyn std::fmt::Display) -> Self {
         Self::Permanent { code, detail: error.to_string() }
+    }
+
+    /// Something that an earlier attempt has left is not what this one can go on with.
+    pub(crate) fn left_work(error: &dyn std::fmt::Display) -> Self {
+        Self::LeftWork { detail: error.to_string() }
+    }
+
+    /// An error of the store while it read what an earlier attempt has left.
+    pub(crate) fn reading_left_work(error: StoreError) -> Self {
+        match error {
+            StoreError::Corrupt(detail) => Self::LeftWork { detail },
+            error => error.into(),
+        }
     }
 
     /// A transaction that the parser refused.
@@ -178,6 +210,7 @@ impl StageError {
     pub(crate) fn asking_for_prices(error: SourceError) -> Self {
         match error {
             SourceError::Outage { detail } => Self::PricesAway { detail },
+            SourceError::RateLimited { retry_after } => Self::PricesThrottled { retry_after },
             error => Self::asking(error),
         }
     }

@@ -9,7 +9,7 @@
 //! | time limit, something new stored | `continued`: queued at once, free, at most `max_continuations` times |
 //! | time limit, nothing new stored | one attempt, backoff; the last one ends `timed_out` |
 //! | a call that failed all its tries, a transaction the node does not have, an unreadable answer, a list that other processes kept reading | one attempt, backoff; the last one ends `failed` |
-//! | the provider asked to wait | queued after that wait, free; past the outage limit without anything new stored `failed` |
+//! | the provider asked to wait | queued after that wait, free; when it has answered nobody for longer than the outage limit `failed` |
 //! | every provider of the chain down | queued, free, the chain pauses; past the outage limit `failed` |
 //! | the price source down | queued, free; past the outage limit `failed` |
 //! | a permanent error, a panic | `failed` at once |
@@ -65,8 +65,7 @@ pub struct RetryRules {
     pub backoff: Duration,
     /// Whether the outage of the chain, or of the price source, has lasted longer than the limit.
     pub outage_limit_passed: bool,
-    /// Whether the wallet was put off by its provider, and nothing but put off, for longer than the
-    /// same limit.
+    /// Whether the chain, or the price source, has put off everybody for longer than the same limit.
     pub throttle_limit_passed: bool,
 }
 
@@ -123,10 +122,13 @@ pub fn decide(end: &AttemptEnd, spent: Spent, rules: &RetryRules, jitter: u32) -
             retryable: false,
         }),
         AttemptEnd::Failed(error) => match error {
-            StageError::RateLimited { .. } if rules.throttle_limit_passed => {
+            StageError::RateLimited { .. } | StageError::PricesThrottled { .. }
+                if rules.throttle_limit_passed =>
+            {
                 ended(error.to_task_error())
             }
-            StageError::RateLimited { retry_after } => {
+            StageError::RateLimited { retry_after }
+            | StageError::PricesThrottled { retry_after } => {
                 let delay = (*retry_after).max(THROTTLE_FLOOR);
                 free(delay, WaitReason::ProviderThrottled, Some(error.to_task_error()))
             }
@@ -147,6 +149,7 @@ pub fn decide(end: &AttemptEnd, spent: Spent, rules: &RetryRules, jitter: u32) -
             | StageError::TransactionNotFound { .. }
             | StageError::Unreadable { .. }
             | StageError::Contended { .. }
+            | StageError::LeftWork { .. }
             | StageError::Storage { .. } => failed(error.to_task_error()),
             StageError::LeaseLost => return Decision::Leave,
         },
@@ -307,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_that_was_only_ever_throttled_ends_past_the_limit() {
+    fn a_task_whose_provider_throttles_everybody_ends_past_the_limit() {
         let retry_after = Duration::from_secs(9);
         let throttled = AttemptEnd::Failed(StageError::RateLimited { retry_after });
         let passed = RetryRules { throttle_limit_passed: true, ..RULES };

@@ -249,7 +249,6 @@ mod tests {
             attempts: 0,
             continuations: 0,
             takeovers: 0,
-            throttled_for: None,
             worker: WorkerId::generate(),
         }
     }

@@ -3,12 +3,14 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chain_client::CallCounter;
 use futures::FutureExt;
 use persistence_layer::wallet_tasks::{self, Transition};
+use persistence_layer::wallet_work;
 use service_runtime::telemetry::Chain;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -18,6 +20,7 @@ use crate::metrics::{AttemptOutcome, Stage};
 use crate::outcome::{self, AttemptEnd, Decision, RetryRules, Spent};
 use crate::running::{Stop, StopSignal};
 use crate::stages;
+use crate::throttle::Asked;
 
 /// Pause before the end of an attempt is written again when the database is away.
 const SETTLE_PAUSE: Duration = Duration::from_millis(500);
@@ -69,7 +72,7 @@ pub(crate) async fn refuse(attempt: Attempt, error: &str) {
 /// The stages under the time limit. A panic in them ends this wallet only.
 async fn work(attempt: &Attempt, calls: &CallCounter) -> Result<(), AttemptEnd> {
     let limit = attempt.settings.wallet_timeout();
-    let stages = AssertUnwindSafe(stages(attempt, calls)).catch_unwind();
+    let stages = AssertUnwindSafe(stages_or_anew(attempt, calls)).catch_unwind();
     match tokio::time::timeout(limit, stages).await {
         Ok(Ok(Ok(()))) => Ok(()),
         Ok(Ok(Err(error))) => Err(AttemptEnd::Failed(error)),
@@ -78,6 +81,19 @@ async fn work(attempt: &Attempt, calls: &CallCounter) -> Result<(), AttemptEnd> 
             let progressed = attempt.progressed.load(Ordering::Relaxed);
             Err(AttemptEnd::TimedOut { limit, progressed })
         }
+    }
+}
+
+/// The stages; once more from what is left of the chain data alone when what earlier attempts have
+/// left of their work cannot be read.
+async fn stages_or_anew(attempt: &Attempt, calls: &CallCounter) -> Result<(), StageError> {
+    match stages(attempt, calls).await {
+        Err(StageError::LeftWork { detail }) => {
+            tracing::warn!(detail, "what earlier attempts have left cannot be read; made anew");
+            wallet_work::discard(&attempt.store, &attempt.lease).await?;
+            stages(attempt, calls).await
+        }
+        end => end,
     }
 }
 
@@ -129,8 +145,7 @@ async fn settle(attempt: &Attempt, end: &AttemptEnd, seconds: f64) {
         max_continuations: attempt.settings.max_continuations,
         backoff: Duration::from_secs(attempt.settings.backoff_seconds),
         outage_limit_passed,
-        throttle_limit_passed: !attempt.progressed.load(Ordering::Relaxed)
-            && attempt.lease.throttled_for.is_some_and(|waited| waited >= gates.limit()),
+        throttle_limit_passed: put_off(attempt, end),
     };
     let spent =
         Spent { attempts: attempt.lease.attempts, continuations: attempt.lease.continuations };
@@ -157,6 +172,21 @@ async fn settle(attempt: &Attempt, end: &AttemptEnd, seconds: f64) {
     if tokio::time::timeout(attempt.settings.lease(), written).await.is_err() {
         tracing::warn!("the end of the attempt could not be stored in time; its lease lapses");
     }
+}
+
+/// Counts an attempt that a provider put off; tells whether it has put off everybody for too long.
+fn put_off(attempt: &Attempt, end: &AttemptEnd) -> bool {
+    let AttemptEnd::Failed(error) = end else { return false };
+    let (by, wait, answered) = match error {
+        StageError::RateLimited { retry_after } => {
+            let providers = attempt.source.status();
+            let answered = providers.iter().filter_map(|provider| provider.answered_at).max();
+            (Asked::Chain(attempt.chain()), *retry_after, answered.map(Instant::from_std))
+        }
+        StageError::PricesThrottled { retry_after } => (Asked::Prices, *retry_after, None),
+        _ => return false,
+    };
+    attempt.shared.throttles.put_off(by, wait, answered, attempt.gates.limit())
 }
 
 fn log_end(end: &AttemptEnd, decision: &Decision, seconds: f64) {

@@ -2,8 +2,8 @@
 //! order, and where the building of its ledger stands.
 //!
 //! All of it can be made again from the stored chain data; it is kept so that an attempt that spends
-//! its time computing gets somewhere. Every write names the lease and counts as progress. Everything
-//! carries the version that made it: another one begins anew. What is in the pages is the caller's.
+//! its time computing gets somewhere. Every write names the lease, and counts as progress when a later
+//! attempt goes on behind it. Everything carries what it was made by: another one begins anew. What is in the pages is the caller's.
 
 use uuid::Uuid;
 
@@ -78,7 +78,8 @@ pub async fn look(
 }
 
 /// Stores pages of a plan that is not whole yet, the first of them under `first`. The plan stored
-/// before, if any, is void.
+/// before, if any, is void. No progress: an attempt that ends before the plan is whole makes all of
+/// them again.
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`] when the fence is gone.
@@ -101,7 +102,7 @@ pub async fn put_plan_pages(
                 .execute(&mut *tx)
                 .await?;
         }
-        add_progress(tx, lease, 1).await
+        Ok(())
     })
 }
 
@@ -169,38 +170,42 @@ pub async fn plan_page(store: &Store, lease: &Lease, no: u32) -> Result<Vec<u8>,
     decompress(&payload, "a page of a plan")
 }
 
-/// Stores the last chunk of `checkpoint` (number `chunks - 1`, of `events_of_chunk` events) together
-/// with the checkpoint: the next attempt goes on behind it.
+/// Stores the checkpoint, and together with it its last chunk (number `chunks - 1`) and the number of
+/// events in that, unless the chunk is stored already: the next attempt goes on behind it.
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`] when the fence is gone.
-pub async fn append_chunk(
+pub async fn put_checkpoint(
     store: &Store,
     lease: &Lease,
-    events_of_chunk: u32,
-    payload: &[u8],
     made_by: &str,
     checkpoint: &Checkpoint,
+    chunk: Option<(u32, &[u8])>,
 ) -> Result<(), StoreError> {
     let chain = lease.wallet.chain.as_str();
     let chunks = to_integer(checkpoint.chunks, "chunks")?;
     let events = to_bigint(checkpoint.events, "events")?;
-    let events_of_chunk = to_integer(events_of_chunk, "events of a chunk")?;
-    let payload = compress(payload)?;
+    let chunk = chunk
+        .map(|(events, payload)| {
+            Ok::<_, StoreError>((to_integer(events, "events of a chunk")?, compress(payload)?))
+        })
+        .transpose()?;
     let state = compress(&checkpoint.state)?;
-    run!(store, "wallet_work/append_chunk", async |tx| {
+    run!(store, "wallet_work/put_checkpoint", async |tx| {
         hold(tx, lease).await?;
         begin_building(tx, lease, checkpoint.ledger_id).await?;
-        sqlx::query_file!(
-            "queries/ledger_chunks/insert.sql",
-            chain,
-            checkpoint.ledger_id,
-            chunks - 1,
-            events_of_chunk,
-            payload
-        )
-        .execute(&mut *tx)
-        .await?;
+        if let Some((events_of_chunk, payload)) = &chunk {
+            sqlx::query_file!(
+                "queries/ledger_chunks/insert.sql",
+                chain,
+                checkpoint.ledger_id,
+                chunks - 1,
+                *events_of_chunk,
+                payload
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
         sqlx::query_file!("queries/wallet_work/begin.sql", lease.task_id).execute(&mut *tx).await?;
         sqlx::query_file!(
             "queries/wallet_work/put_checkpoint.sql",
@@ -259,6 +264,20 @@ pub async fn resume_ledger(
         })
     })
     .transpose()
+}
+
+/// Removes all that attempts at the leased task have left: the next one begins anew.
+///
+/// # Errors
+/// [`StoreError::LeaseLost`] when the fence is gone.
+pub async fn discard(store: &Store, lease: &Lease) -> Result<(), StoreError> {
+    run!(store, "wallet_work/discard", async |tx| {
+        hold(tx, lease).await?;
+        sqlx::query_file!("queries/wallet_work/discard.sql", lease.task_id)
+            .execute(&mut *tx)
+            .await?;
+        Ok(())
+    })
 }
 
 /// Removes what ended tasks have left; some at a time. Gives how many tasks.

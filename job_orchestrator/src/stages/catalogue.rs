@@ -44,6 +44,11 @@ impl Catalogue {
         self.facts.entry(tx_id).or_insert(Fact { block, read: false, index: None });
     }
 
+    /// Whether it has the transaction.
+    pub fn contains(&self, tx_id: &TxId) -> bool {
+        self.facts.contains_key(tx_id)
+    }
+
     /// How many transactions it has.
     pub fn len(&self) -> usize {
         self.facts.len()

@@ -102,16 +102,22 @@ pub(crate) async fn run(
     let open = snapshot.token_accounts.iter().map(|account| account.address.clone());
     let mut round = book.first_round(attempt.wallet(), open);
     while !round.is_empty() {
-        let nothing = list(attempt, goal, &round, &mut unstored).await?;
+        let lists = list(attempt, goal, &round, unstored.take()).await?;
+        if let Some(stored) = lists.replaced {
+            // Another batch with the same pin was first. Equal requests have equal results.
+            let balances = Balances { snapshot: read_snapshot(stored)?, unstored: None };
+            return Box::pin(run(attempt, pin, balances)).await;
+        }
         // Those between pin and balances tell that the balances have moved on. Later ones are not
         // in them, and which of those are known depends on when the lists were read.
-        let listed = if nothing {
+        let listed = if lists.nothing {
             HashMap::new()
         } else {
             let _turn = attempt.shared.room.read().await;
             let (store, chain) = (&attempt.store, attempt.chain());
             let listed = chain_data::listed(store, chain, &round, read_until).await?;
-            attempt.take_room(known.catalogue.len() + listed.len())?;
+            let new = listed.keys().filter(|id| !known.catalogue.contains(id)).count();
+            attempt.take_room(known.catalogue.len() + new)?;
             listed
         };
         for (tx_id, slot) in listed {
@@ -160,9 +166,7 @@ pub(crate) async fn balances(attempt: &Attempt, pin: Pin) -> Result<Balances, St
     if !attempt.is_first()
         && let Some(stored) = chain_data::snapshot(store, wallet, pin.block).await?
     {
-        let snapshot = serde_json::from_value(stored.balances)
-            .map_err(|error| StageError::Storage { detail: format!("stored balances: {error}") })?;
-        return Ok(Balances { snapshot, unstored: None });
+        return Ok(Balances { snapshot: read_snapshot(stored)?, unstored: None });
     }
     let mut tries = 1;
     let snapshot = loop {
@@ -185,6 +189,11 @@ pub(crate) async fn balances(attempt: &Attempt, pin: Pin) -> Result<Balances, St
         .map_err(|error| StageError::Storage { detail: error.to_string() })?;
     let stored = StoredSnapshot { pin_slot: pin.block, node_slot: snapshot.slot, balances };
     Ok(Balances { snapshot, unstored: Some(stored) })
+}
+
+fn read_snapshot(stored: StoredSnapshot) -> Result<Snapshot, StageError> {
+    serde_json::from_value(stored.balances)
+        .map_err(|error| StageError::Storage { detail: format!("stored balances: {error}") })
 }
 
 /// What the rounds have brought so far.

@@ -13,18 +13,16 @@ use persistence_layer::wallet_work::{self, Checkpoint};
 use pnl_core::ledger::{LedgerBuilder, LedgerError, LedgerState, PriceTable};
 use pnl_core::movement::Note;
 use pnl_core::{
-    Address, ENGINE_VERSION, Engine, EngineError, Options, Pin, RawTransaction, TxId,
-    WalletTransaction,
+    Address, Engine, EngineError, Options, Pin, RawTransaction, TxId, WalletTransaction,
 };
 use tokio::time::Instant;
-use tx_parser::PARSER_VERSION;
 use uuid::Uuid;
 
 use super::fetch;
 use super::order::Placed;
 use super::plan::Plan;
 use super::prices;
-use super::replay::{self, ReplayError};
+use super::replay;
 use crate::attempt::{Attempt, compute};
 use crate::error::StageError;
 
@@ -62,10 +60,10 @@ pub(crate) struct StoredLedger {
 /// Books the whole history.
 pub(crate) async fn run(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Books, StageError> {
     attempt.take_room(usize::try_from(plan.head.transactions).unwrap_or(usize::MAX))?;
-    let versions = format!("{ENGINE_VERSION} {PARSER_VERSION}");
+    let maker = attempt.maker();
     let mut books = begin(attempt, pin, plan)?;
     if plan.is_long() && !attempt.is_first() {
-        books = resume(attempt, books, &versions).await?;
+        books = resume(attempt, books, &maker).await?;
     }
     let booked = books.builder.facts().transactions;
     let mut kept_at = Instant::now();
@@ -78,19 +76,19 @@ pub(crate) async fn run(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Book
                 continue;
             }
             let (mut more, payload, events) = book_chunk(attempt, books, chunk).await?;
-            if let Some(stored) = &mut more.stored
-                && events > 0
-            {
-                stored.chunks += 1;
+            if let Some(stored) = &mut more.stored {
+                let new = (events > 0).then_some((events, payload.as_slice()));
+                stored.chunks += u32::from(new.is_some());
                 stored.events += u64::from(events);
-                let small = more.builder.facts().assets.len() <= SMALL_STATE;
+                // Transactions without events take their time to read, too.
+                let small = new.is_some() && more.builder.facts().assets.len() <= SMALL_STATE;
                 if plan.is_long() && (small || kept_at.elapsed() >= super::COMMIT_AFTER) {
-                    keep(attempt, &more, events, &payload, &versions).await?;
+                    keep(attempt, &more, &maker, new).await?;
                     kept_at = Instant::now();
-                } else {
+                } else if let Some((events, payload)) = new {
                     let (store, lease) = (&attempt.store, &attempt.lease);
                     let no = stored.chunks - 1;
-                    ledgers::append_chunk(store, lease, stored.id, no, events, &payload).await?;
+                    ledgers::append_chunk(store, lease, stored.id, no, events, payload).await?;
                 }
             }
             books = more;
@@ -118,42 +116,39 @@ fn begin(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Books, StageError> 
 }
 
 /// The books as an earlier attempt has left them, or `books` when none has.
-async fn resume(attempt: &Attempt, books: Books, versions: &str) -> Result<Books, StageError> {
+async fn resume(attempt: &Attempt, books: Books, maker: &str) -> Result<Books, StageError> {
     let (store, lease) = (&attempt.store, &attempt.lease);
-    let Some(checkpoint) = wallet_work::resume_ledger(store, lease, versions).await? else {
+    let checkpoint = wallet_work::resume_ledger(store, lease, maker).await;
+    let Some(checkpoint) = checkpoint.map_err(StageError::reading_left_work)? else {
         return Ok(books);
     };
-    let unreadable =
-        |detail: String| StageError::Storage { detail: format!("checkpoint: {detail}") };
     let state: LedgerState =
-        serde_json::from_slice(&checkpoint.state).map_err(|error| unreadable(error.to_string()))?;
+        serde_json::from_slice(&checkpoint.state).map_err(|error| StageError::left_work(&error))?;
     let builder =
-        books.builder.resume(state).ok_or_else(|| unreadable("the state of a hash".to_owned()))?;
+        books.builder.resume(state).ok_or_else(|| StageError::left_work(&"the state of a hash"))?;
     let Checkpoint { ledger_id, chunks, events, .. } = checkpoint;
     let (mut engine, mut seq) = (books.engine, 0);
     for no in 0..chunks {
-        let chunk = ledgers::chunk(store, attempt.chain(), ledger_id, no).await?;
-        let chunk = chunk.ok_or_else(|| unreadable(format!("chunk {no} is gone")))?;
-        (engine, seq) = compute(move || replay::apply(engine, seq, &chunk)).await.map_err(
-            |error| match error {
-                ReplayError::Corrupt(detail) => unreadable(detail),
-                ReplayError::Ledger(error) => StageError::ledger(error),
-                ReplayError::Engine(error) => StageError::engine(error),
-            },
-        )?;
+        let chunk = ledgers::chunk(store, attempt.chain(), ledger_id, no).await;
+        let chunk = chunk
+            .map_err(StageError::reading_left_work)?
+            .ok_or_else(|| StageError::left_work(&format!("chunk {no} is gone")))?;
+        // The events were applied once: what refuses them now is not what they were.
+        (engine, seq) = compute(move || replay::apply(engine, seq, &chunk))
+            .await
+            .map_err(|error| StageError::left_work(&error))?;
     }
     tracing::info!(transactions = builder.facts().transactions, "the ledger goes on");
     let stored = Some(StoredLedger { id: ledger_id, chunks, events });
     Ok(Books { builder, engine, stored, events: seq })
 }
 
-/// Stores the last chunk with where the ledger stands behind it.
+/// Stores where the ledger stands, with its last chunk unless that is stored already.
 async fn keep(
     attempt: &Attempt,
     books: &Books,
-    events: u32,
-    payload: &[u8],
-    versions: &str,
+    maker: &str,
+    chunk: Option<(u32, &[u8])>,
 ) -> Result<(), StageError> {
     let Some(stored) = books.stored else { return Ok(()) };
     let state = serde_json::to_vec(&books.builder.state())
@@ -161,7 +156,7 @@ async fn keep(
     let checkpoint =
         Checkpoint { ledger_id: stored.id, chunks: stored.chunks, events: stored.events, state };
     let (store, lease) = (&attempt.store, &attempt.lease);
-    wallet_work::append_chunk(store, lease, events, payload, versions, &checkpoint).await?;
+    wallet_work::put_checkpoint(store, lease, maker, &checkpoint, chunk).await?;
     attempt.note_progress(1);
     Ok(())
 }

@@ -23,22 +23,21 @@ use crate::in_flight::{Busy, Claim};
 const LISTING_TRIES: u32 = 5;
 
 /// Lists the addresses as far as the goal needs it, several at a time, one page each. The balances
-/// that are not stored yet are stored with the first page, or before it. Tells whether nothing at
-/// all is listed.
+/// that are not stored yet are stored with the first page, or before it.
 pub(crate) async fn list(
     attempt: &Attempt,
     goal: ListingGoal,
     addresses: &[Address],
-    balances: &mut Option<StoredSnapshot>,
-) -> Result<bool, StageError> {
+    balances: Option<StoredSnapshot>,
+) -> Result<Lists, StageError> {
     let scans = chain_data::scans(&attempt.store, attempt.chain(), addresses).await?;
     let is_open = |address: &&Address| scans.get(address).is_none_or(|scan| !goal.is_met(scan));
     let mut waiting: VecDeque<Address> = addresses.iter().filter(is_open).cloned().collect();
-    let mut nothing = scans.is_empty();
+    let mut lists = Lists { nothing: scans.is_empty(), unstored: balances, replaced: None };
     let mut scans = Some(scans);
     while !waiting.is_empty() {
-        let (busy, rows) = list_free(attempt, goal, waiting, scans.take(), balances).await?;
-        nothing &= rows == 0 && busy.is_empty();
+        let busy = list_free(attempt, goal, waiting, scans.take(), &mut lists).await?;
+        lists.nothing &= busy.is_empty();
         // Another wallet lists these right now; afterwards little or nothing is left to ask.
         waiting = VecDeque::new();
         for ((_, address), mut listed) in busy {
@@ -49,32 +48,47 @@ pub(crate) async fn list(
             waiting.push_back(address);
         }
     }
-    put_balances(attempt, balances).await?;
-    Ok(nothing)
+    lists.put_balances(attempt).await?;
+    Ok(lists)
 }
 
-/// Stores the balances that are not stored yet.
-async fn put_balances(
-    attempt: &Attempt,
-    balances: &mut Option<StoredSnapshot>,
-) -> Result<(), StageError> {
-    if let Some(balances) = balances.take() {
-        chain_data::put_snapshot(&attempt.store, &attempt.lease, &balances).await?;
+/// What listing has brought about.
+pub(crate) struct Lists {
+    /// Nothing at all is listed.
+    pub nothing: bool,
+    /// The balances that are not stored yet.
+    unstored: Option<StoredSnapshot>,
+    /// Balances that another task has stored for the same pin in the meantime.
+    pub replaced: Option<StoredSnapshot>,
+}
+
+impl Lists {
+    /// Stores the balances that are not stored yet.
+    async fn put_balances(&mut self, attempt: &Attempt) -> Result<(), StageError> {
+        if let Some(asked) = self.unstored.take() {
+            let stored = chain_data::put_snapshot(&attempt.store, &attempt.lease, &asked).await?;
+            self.note_stored(&asked, stored);
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn note_stored(&mut self, asked: &StoredSnapshot, stored: StoredSnapshot) {
+        if stored != *asked {
+            self.replaced = Some(stored);
+        }
+    }
 }
 
-/// Lists those that no other wallet is listing; gives the others, and how many rows came.
+/// Lists those that no other wallet is listing; gives the others.
 async fn list_free(
     attempt: &Attempt,
     goal: ListingGoal,
     mut waiting: VecDeque<Address>,
     mut scans: Option<HashMap<Address, AddressScan>>,
-    balances: &mut Option<StoredSnapshot>,
-) -> Result<(Vec<((Chain, Address), Busy)>, usize), StageError> {
+    lists: &mut Lists,
+) -> Result<Vec<((Chain, Address), Busy)>, StageError> {
     let (store, lease) = (&attempt.store, &attempt.lease);
     let mut busy = Vec::new();
-    let mut came = 0;
     let mut asking = FuturesUnordered::new();
     loop {
         while asking.len() < attempt.settings.fetch_concurrency as usize {
@@ -94,25 +108,29 @@ async fn list_free(
             let listed = Listed { address, listing, is_new, conflicts: 0, claim };
             asking.extend(ask_for_page(attempt, listed));
         }
-        let Some((mut listed, answer)) = asking.next().await else { return Ok((busy, came)) };
+        let Some((mut listed, answer)) = asking.next().await else { return Ok(busy) };
         let page: Vec<SignatureInfo> = answer.map_err(StageError::asking)?;
         let progress = listed.listing.take(&page);
         let rows: Vec<SignatureRow> = page.into_iter().map(signature_row).collect();
         let address = &listed.address;
-        came += rows.len();
+        lists.nothing &= rows.is_empty();
         if std::mem::take(&mut listed.is_new)
             && let ScanProgress::Finished { covered_slot, .. } = progress
         {
-            let (snapshot, slot) = (balances.as_ref(), covered_slot);
+            let (snapshot, slot) = (lists.unstored.as_ref(), covered_slot);
             let stored =
                 chain_data::put_whole_list(store, lease, address, &rows, slot, snapshot).await?;
             if let Some(stored) = stored {
-                attempt.note_progress(stored);
-                *balances = None;
+                attempt.note_progress(stored.progress);
+                if let Some((asked, stored)) = lists.unstored.take().zip(stored.snapshot) {
+                    lists.note_stored(&asked, stored);
+                }
                 continue;
             }
+            // Somebody else has listed it meanwhile, and may have found what was not there yet.
+            lists.nothing = false;
         }
-        put_balances(attempt, balances).await?;
+        lists.put_balances(attempt).await?;
         match chain_data::put_signature_page(store, lease, address, &rows, &progress).await {
             Ok(stored) => {
                 attempt.note_progress(stored);

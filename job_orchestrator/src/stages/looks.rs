@@ -9,7 +9,6 @@ use persistence_layer::wallet_work;
 use pnl_core::{Address, TxId};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
-use tx_parser::PARSER_VERSION;
 use tx_parser::solana::TokenProgram;
 
 use super::LONG_HISTORY;
@@ -84,7 +83,7 @@ impl Looks {
             let page = std::mem::take(&mut self.page);
             self.count = 0;
             self.since = Instant::now();
-            wallet_work::put_look(&attempt.store, &attempt.lease, PARSER_VERSION, &page).await?;
+            wallet_work::put_look(&attempt.store, &attempt.lease, &attempt.maker(), &page).await?;
             attempt.note_progress(1);
         }
         Ok(())
@@ -99,7 +98,11 @@ pub(crate) async fn earlier(attempt: &Attempt) -> Result<HashMap<TxId, Seen>, St
     }
     let (store, lease) = (&attempt.store, &attempt.lease);
     let mut last = -1;
-    while let Some((no, page)) = wallet_work::look(store, lease, PARSER_VERSION, last).await? {
+    let maker = attempt.maker();
+    while let Some((no, page)) = wallet_work::look(store, lease, &maker, last)
+        .await
+        .map_err(StageError::reading_left_work)?
+    {
         last = no;
         let seen = compute(move || super::read_lines::<Seen>(&page)).await?;
         earlier.extend(seen.into_iter().map(|seen| (seen.tx_id.clone(), seen)));

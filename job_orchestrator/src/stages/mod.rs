@@ -31,10 +31,10 @@ pub(crate) const LONG_HISTORY: usize = 200;
 /// Longest time that something computed or fetched waits for its commit.
 pub(crate) const COMMIT_AFTER: Duration = Duration::from_secs(2);
 
-/// Reads stored JSON lines.
+/// Reads the JSON lines that an earlier attempt has left.
 pub(crate) fn read_lines<T: DeserializeOwned>(page: &[u8]) -> Result<Vec<T>, StageError> {
     serde_json::Deserializer::from_slice(page)
         .into_iter()
         .collect::<Result<Vec<T>, _>>()
-        .map_err(|error| StageError::Storage { detail: format!("stored page: {error}") })
+        .map_err(|error| StageError::left_work(&error))
 }

@@ -6,7 +6,6 @@
 use persistence_layer::wallet_work::{self, StoredPlan};
 use pnl_core::Pin;
 use serde::{Deserialize, Serialize};
-use tx_parser::PARSER_VERSION;
 
 use super::LONG_HISTORY;
 use super::fetch::Cut;
@@ -79,7 +78,8 @@ impl Plan {
                 Ok(pages.take(1).flatten().collect())
             }
             Pages::Stored(_) => {
-                let page = wallet_work::plan_page(&attempt.store, &attempt.lease, no).await?;
+                let page = wallet_work::plan_page(&attempt.store, &attempt.lease, no).await;
+                let page = page.map_err(StageError::reading_left_work)?;
                 compute(move || super::read_lines(&page)).await
             }
         }
@@ -96,12 +96,12 @@ impl Plan {
         for part in placed.chunks(PAGE * PAGES_AT_ONCE) {
             let pages: Vec<Vec<u8>> = part.chunks(PAGE).map(write_lines).collect();
             wallet_work::put_plan_pages(store, lease, stored, &pages).await?;
-            attempt.note_progress(1);
             stored += u32::try_from(pages.len()).unwrap_or(u32::MAX);
         }
         let head = serde_json::to_value(&self.head).expect("plain values always serialize");
         let plan = StoredPlan { pages: stored, head };
-        wallet_work::put_plan(store, lease, pin.block, PARSER_VERSION, &plan).await?;
+        wallet_work::put_plan(store, lease, pin.block, &attempt.maker(), &plan).await?;
+        attempt.note_progress(1);
         Ok(Self { pages: Pages::Stored(stored), ..self })
     }
 }
@@ -112,10 +112,10 @@ pub(crate) async fn earlier(attempt: &Attempt, pin: Pin) -> Result<Option<Plan>,
         return Ok(None);
     }
     let (store, lease) = (&attempt.store, &attempt.lease);
-    let plan = wallet_work::plan(store, lease, pin.block, PARSER_VERSION).await?;
+    let plan = wallet_work::plan(store, lease, pin.block, &attempt.maker()).await?;
     plan.map(|plan| {
-        let head = PlanHead::deserialize(&plan.head)
-            .map_err(|error| StageError::Storage { detail: format!("stored plan: {error}") })?;
+        let head =
+            PlanHead::deserialize(&plan.head).map_err(|error| StageError::left_work(&error))?;
         Ok(Plan { head, pages: Pages::Stored(plan.pages) })
     })
     .transpose()

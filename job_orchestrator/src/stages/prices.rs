@@ -14,6 +14,7 @@ use pnl_core::ledger::{PriceRequest, PriceTable};
 
 use crate::attempt::Attempt;
 use crate::error::StageError;
+use crate::throttle::Asked;
 
 /// Looks up all `requests`. What no source knows is not in the table.
 pub(crate) async fn load(
@@ -76,6 +77,7 @@ async fn remembered(
     for chunk in missing.chunks(ASKED_AT_ONCE) {
         let answers = source.fetch(chunk).await.map_err(StageError::asking_for_prices)?;
         attempt.gates.prices_answered();
+        attempt.shared.throttles.answered(Asked::Prices);
         let rows: Vec<PriceAnswer> = chunk
             .iter()
             .zip(&answers)

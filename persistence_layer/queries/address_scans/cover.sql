@@ -2,7 +2,7 @@
 -- with it, in one statement. $1 task, $2 fence, $3 chain, $4 address, $5 ids newest first, $6 slots,
 -- $7 block times, $8 failed, $9 covered slot, and $10 wallet, $11 pin block, $12 block of the node,
 -- $13 balances as text, or nulls. `held` false: the lease was lost. `began` false: the address was
--- asked for meanwhile. Then nothing is stored.
+-- asked for meanwhile. Then nothing is stored. `balances`: those that are stored for the pin, the first.
 with held as materialized (
     select id from wallet_tasks
     where id = $1 and fence = $2 and state = 'running'
@@ -28,7 +28,8 @@ balances as (
     insert into balance_snapshots (chain, wallet, pin_block, node_block, balances)
     select $3, $10, $11, $12, $13::text::json
     where $10::text is not null and exists (select from began)
-    on conflict (chain, wallet, pin_block) do nothing
+    on conflict (chain, wallet, pin_block) do update set node_block = balance_snapshots.node_block
+    returning node_block, balances
 ),
 progressed as (
     update wallet_tasks
@@ -38,4 +39,6 @@ progressed as (
 select
     exists (select from held) as "held!",
     exists (select from began) as "began!",
-    (select count(*) from listed) as "listed!"
+    (select count(*) from listed) as "listed!",
+    (select node_block from balances) as node_block,
+    (select balances from balances) as balances

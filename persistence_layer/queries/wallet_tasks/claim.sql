@@ -48,8 +48,7 @@ opened as (
     select id, fence, $1 from claimed
 )
 select c.id, c.fence, c.batch_id, c.chain, c.wallet, c.ordinal, c.attempts, c.continuations,
-    c.takeovers, (extract(epoch from now() - c.throttled_since) * 1000)::bigint as throttled_ms,
-    b.trace_id, b.request, b.pin_block, b.pin_block_time
+    c.takeovers, b.trace_id, b.request, b.pin_block, b.pin_block_time
 from claimed c
 join batches b on b.id = c.batch_id
 order by c.prio, c.vtime, c.id

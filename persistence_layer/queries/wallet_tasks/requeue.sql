@@ -10,11 +10,6 @@ set state = case when $3::interval > interval '0' then 'delayed' else 'queued' e
     worker = null,
     attempts = attempts + case when $5 then 1 else 0 end,
     takeovers = case when progress > progress_at_claim then 0 else takeovers end,
-    throttled_since = case
-        when $4 <> 'provider_throttled' then null
-        when progress > progress_at_claim then clock_timestamp()
-        else coalesce(throttled_since, clock_timestamp())
-        end,
     continuations = continuations + case when $4 = 'continued' then 1 else 0 end,
     error = coalesce($6::text::json, error),
     vtime = case when $3::interval > interval '0' then vtime

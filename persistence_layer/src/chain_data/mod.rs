@@ -14,4 +14,4 @@ pub use signatures::{
 };
 pub use snapshots::{StoredSnapshot, put_snapshot, snapshot};
 pub use transactions::{missing_transactions, put_transactions, transactions};
-pub use whole_lists::put_whole_list;
+pub use whole_lists::{StoredList, put_whole_list};

@@ -42,7 +42,8 @@ pub async fn snapshot(
     .transpose()
 }
 
-/// Stores the snapshot of the leased wallet. The first one for a pin stays.
+/// Stores the snapshot of the leased wallet and gives the one that is stored: the first one for a pin
+/// stays, so that whoever works on the wallet at that pin goes on with the same.
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`] when the fence is gone.
@@ -50,11 +51,11 @@ pub async fn put_snapshot(
     store: &Store,
     lease: &Lease,
     snapshot: &StoredSnapshot,
-) -> Result<(), StoreError> {
+) -> Result<StoredSnapshot, StoreError> {
     let pin = to_bigint(snapshot.pin_slot, "pin slot")?;
     let node = to_bigint(snapshot.node_slot, "node slot")?;
     run!(store, "balance_snapshots/put", async |tx| {
-        sqlx::query_file_scalar!(
+        let row = sqlx::query_file!(
             "queries/balance_snapshots/put.sql",
             lease.wallet.chain.as_str(),
             lease.wallet.address.as_str(),
@@ -66,7 +67,11 @@ pub async fn put_snapshot(
         )
         .fetch_optional(tx)
         .await?
-        .map(|_| ())
-        .ok_or(StoreError::LeaseLost { task: lease.task_id })
+        .ok_or(StoreError::LeaseLost { task: lease.task_id })?;
+        Ok(StoredSnapshot {
+            pin_slot: snapshot.pin_slot,
+            node_slot: from_bigint(row.node_block, "node slot")?,
+            balances: row.balances,
+        })
     })
 }

@@ -9,9 +9,18 @@ use crate::error::StoreError;
 use crate::store::{Store, run};
 use crate::wallet_tasks::Lease;
 
+/// What is stored now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredList {
+    /// What counts as progress.
+    pub progress: u64,
+    /// The balances that are stored for the pin, when some were given: the first ones stay.
+    pub snapshot: Option<StoredSnapshot>,
+}
+
 /// Stores the whole list of `address`, newest first, as covered up to `covered_slot`, and the
-/// wallet's balances. Gives what counts as progress, or `None` when the address was asked for by
-/// somebody else in the meantime: then nothing is stored.
+/// wallet's balances. `None` when the address was asked for by somebody else in the meantime: then
+/// nothing is stored.
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`] when the fence is gone.
@@ -22,7 +31,7 @@ pub async fn put_whole_list(
     page: &[SignatureRow],
     covered_slot: u64,
     snapshot: Option<&StoredSnapshot>,
-) -> Result<Option<u64>, StoreError> {
+) -> Result<Option<StoredList>, StoreError> {
     let ids: Vec<&str> = page.iter().map(|row| row.tx_id.as_str()).collect();
     let slots = page
         .iter()
@@ -59,5 +68,16 @@ pub async fn put_whole_list(
         return Err(StoreError::LeaseLost { task: lease.task_id });
     }
     let listed = from_bigint(stored.listed, "listed")?;
-    Ok(stored.began.then_some(listed + 1))
+    if !stored.began {
+        return Ok(None);
+    }
+    let snapshot = match (snapshot, stored.node_block, stored.balances) {
+        (Some(asked), Some(node), Some(balances)) => Some(StoredSnapshot {
+            pin_slot: asked.pin_slot,
+            node_slot: from_bigint(node, "node slot")?,
+            balances,
+        }),
+        _ => None,
+    };
+    Ok(Some(StoredList { progress: listed + 1, snapshot }))
 }

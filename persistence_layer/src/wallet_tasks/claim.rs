@@ -117,9 +117,6 @@ async fn claim_once(
                 attempts: from_integer(row.attempts, "attempts")?,
                 continuations: from_integer(row.continuations, "continuations")?,
                 takeovers: from_integer(row.takeovers, "takeovers")?,
-                throttled_for: row
-                    .throttled_ms
-                    .map(|waited| Duration::from_millis(u64::try_from(waited).unwrap_or(0))),
                 worker: worker.clone(),
             })
         })

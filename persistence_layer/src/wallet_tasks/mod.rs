@@ -133,9 +133,6 @@ pub struct Lease {
     pub continuations: u32,
     /// Holders that died since something was stored.
     pub takeovers: u32,
-    /// How long ago the first of its last attempts was put off by a provider, when all since were and
-    /// nothing was stored in between.
-    pub throttled_for: Option<Duration>,
     /// Who holds it.
     pub worker: WorkerId,
 }

@@ -3,7 +3,8 @@
 use persistence_layer::batches::BatchId;
 use persistence_layer::chain_data::{
     self, ScanPass, ScanProgress, SignatureRow, StoredSnapshot, missing_transactions,
-    put_signature_page, put_snapshot, put_transactions, scan, signatures, snapshot, transactions,
+    put_signature_page, put_snapshot, put_transactions, put_whole_list, scan, signatures, snapshot,
+    transactions,
 };
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{Lease, WorkerId};
@@ -278,8 +279,11 @@ async fn the_first_snapshot_of_a_pin_holds() {
     assert_eq!(snapshot(store, &wallet_ref, 5).await.unwrap(), None);
     let first = StoredSnapshot { pin_slot: 5, node_slot: 6, balances: json!({"native": "1"}) };
     let second = StoredSnapshot { node_slot: 7, balances: json!({"native": "2"}), ..first.clone() };
-    put_snapshot(store, &lease, &first).await.unwrap();
-    put_snapshot(store, &lease, &second).await.unwrap();
+    assert_eq!(put_snapshot(store, &lease, &first).await.unwrap(), first);
+    assert_eq!(put_snapshot(store, &lease, &second).await.unwrap(), first);
+    let page = &[][..];
+    let listed = put_whole_list(store, &lease, &wallet(0), page, 9, Some(&second)).await.unwrap();
+    assert_eq!(listed.unwrap().snapshot, Some(first.clone()));
     assert_eq!(snapshot(store, &wallet_ref, 5).await.unwrap(), Some(first));
     assert_eq!(snapshot(store, &wallet_ref, 6).await.unwrap(), None);
 }

@@ -52,7 +52,7 @@ async fn a_worker_that_lost_its_lease_stores_nothing() {
     for _ in 0..2 {
         lost(put_transactions(store, &late, &[raw("a")]).await, &late);
         lost(put_signature_page(store, &late, &wallet(0), &[], &page).await, &late);
-        lost(put_snapshot(store, &late, &snapshot).await, &late);
+        lost(put_snapshot(store, &late, &snapshot).await.map(drop), &late);
         lost(append_chunk(store, &late, ledger, 0, 1, b"{}\n").await, &late);
         lost(wallet_tasks::finish(store, &late, &finished()).await, &late);
         lost(wallet_tasks::transition(store, &late, &failed()).await, &late);

@@ -25,7 +25,8 @@ async fn append(
     checkpoint.chunks += 1;
     checkpoint.events += 1;
     checkpoint.state = format!("after {}", checkpoint.chunks).into_bytes();
-    wallet_work::append_chunk(store, lease, 1, line.as_bytes(), MADE_BY, checkpoint).await
+    let chunk = Some((1, line.as_bytes()));
+    wallet_work::put_checkpoint(store, lease, MADE_BY, checkpoint, chunk).await
 }
 
 fn fresh() -> Checkpoint {
@@ -116,25 +117,38 @@ async fn looks_and_plans_are_read_back_by_the_version_that_made_them() {
     wallet_work::put_plan_pages(store, &lease, 0, &pages).await.unwrap();
     assert_eq!(read(9).await, None);
     assert_eq!(database.number("select count(*) from ledger_checkpoints").await, 0);
-    // All of it was progress: the holder's death counts for nothing.
+    // It was progress: the holder's death counts for nothing.
     sweep(store, 20).await.unwrap();
     assert_eq!(claim_one(store).await.takeovers, 0);
 }
 
 #[tokio::test]
-async fn a_task_knows_since_when_it_was_only_put_off() {
+async fn a_checkpoint_without_a_chunk_holds_and_all_work_can_be_discarded() {
     let database = TestDatabase::create().await;
     let store = database.store();
     submit(store, 0..1).await;
-    let throttled = requeue(WaitReason::ProviderThrottled);
-    let first = claim_one(store).await;
-    assert_eq!(first.throttled_for, None);
-    transition(store, &first, &throttled).await;
-    let second = claim_one(store).await;
-    let waited = second.throttled_for.expect("it was put off");
-    transition(store, &second, &throttled).await;
-    let third = claim_one(store).await;
-    assert!(third.throttled_for.unwrap() >= waited, "the first time counts");
-    transition(store, &third, &requeue(WaitReason::Backoff)).await;
-    assert_eq!(claim_one(store).await.throttled_for, None);
+    let lease = claim_and_die(store).await;
+    let checkpoint = Checkpoint { state: b"far".to_vec(), ..fresh() };
+    wallet_work::put_checkpoint(store, &lease, MADE_BY, &checkpoint, None).await.unwrap();
+    sweep(store, 20).await.unwrap();
+    let next = claim_one(store).await;
+    let resumed = wallet_work::resume_ledger(store, &next, MADE_BY).await.unwrap();
+    assert_eq!(resumed, Some(checkpoint));
+
+    wallet_work::put_look(store, &next, "1", b"a").await.unwrap();
+    let late = wallet_work::discard(store, &lease).await;
+    assert!(matches!(late, Err(StoreError::LeaseLost { .. })));
+    wallet_work::discard(store, &next).await.unwrap();
+    assert_eq!(wallet_work::look(store, &next, "1", -1).await.unwrap(), None);
+    assert_eq!(wallet_work::resume_ledger(store, &next, MADE_BY).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_pages_of_a_plan_that_is_not_whole_are_no_progress() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..1).await;
+    let lease = claim_one(store).await;
+    wallet_work::put_plan_pages(store, &lease, 0, &[b"p0".to_vec()]).await.unwrap();
+    assert_eq!(database.number("select progress from wallet_tasks").await, 0);
 }
