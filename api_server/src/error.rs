@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use job_orchestrator::batch::BatchError;
-use persistence_layer::StoreError;
+use persistence_layer::{Cause, StoreError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use service_runtime::telemetry::Chain;
@@ -130,7 +130,13 @@ impl From<StoreError> for ApiError {
     /// What the database said goes into the log; the client learns whether to try again.
     fn from(error: StoreError) -> Self {
         let answer = match &error {
-            StoreError::Unavailable(_) | StoreError::Redis(_) => Self::database_unavailable(),
+            StoreError::Unavailable(_) | StoreError::Redis(_) => match error.cause() {
+                Some(Cause::ReadOnly | Cause::Full) => Self::new(
+                    problems::DATABASE_UNAVAILABLE,
+                    "The database takes no writes at the moment. Please try again.",
+                ),
+                _ => Self::database_unavailable(),
+            },
             StoreError::Timeout(_) => {
                 Self::new(problems::DEADLINE_EXCEEDED, "The database did not answer in time.")
             }

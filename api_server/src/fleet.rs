@@ -9,6 +9,9 @@ use serde_json::Value;
 
 use crate::json::printable;
 
+/// State of an endpoint that fails.
+const DOWN: &str = "down";
+
 /// A process that is alive.
 #[derive(Debug, Clone)]
 pub struct Process {
@@ -86,6 +89,11 @@ impl Process {
         Self { seen, providers, paused }
     }
 
+    /// Whether an endpoint is down or a chain is paused for it.
+    pub fn has_trouble(&self) -> bool {
+        !self.paused.is_empty() || self.providers.iter().any(|one| one.state == DOWN)
+    }
+
     /// Whether it works on wallets.
     pub fn works(&self) -> bool {
         self.seen.report.role != "api"
@@ -129,7 +137,7 @@ pub fn alarms(queue: &QueueReport, processes: &[Process]) -> Vec<String> {
     let mut down: Vec<(&Provider, &Process)> = processes
         .iter()
         .flat_map(|process| process.providers.iter().map(move |one| (one, process)))
-        .filter(|(one, _)| one.state == "down")
+        .filter(|(one, _)| one.state == DOWN)
         .collect();
     down.sort_by(|(a, _), (b, _)| (&a.chain, &a.name).cmp(&(&b.chain, &b.name)));
     for of_one in down.chunk_by(|(a, _), (b, _)| a.chain == b.chain && a.name == b.name) {

@@ -6,11 +6,15 @@
 
 use std::time::Duration;
 
+use persistence_layer::batches::OpenBatches;
+use persistence_layer::redis_monitor::RedisState;
 use persistence_layer::wallet_tasks::QueueCounts;
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
+
+use crate::monitor::DatabaseHealth;
 
 /// The label of requests whose path matches no route.
 pub const UNMATCHED: &str = "unmatched";
@@ -76,12 +80,29 @@ impl HttpMetrics {
     }
 }
 
-/// What the database knows about the queue; read at scrape.
+/// What is looked up at scrape: what the database knows of all processes, and how database and Redis
+/// are for this one.
 #[derive(Clone)]
 pub struct QueueMetrics {
     tasks: IntGaugeVec,
-    oldest_queued_seconds: IntGauge,
+    oldest_queued_seconds: IntGaugeVec,
+    batches: IntGaugeVec,
+    processes: IntGaugeVec,
     database_up: IntGauge,
+    database_takes_writes: IntGauge,
+    redis_state: IntGaugeVec,
+}
+
+/// The queue and who is there, as the database has it.
+pub struct FleetFigures {
+    /// Open tasks by state.
+    pub tasks: QueueCounts,
+    /// Age of the oldest task that is ready; `None` without one.
+    pub oldest_queued: Option<Duration>,
+    /// Open batches.
+    pub batches: OpenBatches,
+    /// Role of each process that has reported itself.
+    pub roles: Vec<String>,
 }
 
 impl QueueMetrics {
@@ -90,39 +111,84 @@ impl QueueMetrics {
     /// # Errors
     /// When one of the names is registered already.
     pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let metrics = Self {
-            tasks: IntGaugeVec::new(
-                Opts::new("wallet_tasks", "Open wallet tasks of all batches, by state."),
+        let labelled = |name: &str, help: &str, labels: &[&str]| {
+            let gauge = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        let plain = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        Ok(Self {
+            tasks: labelled(
+                "wallet_tasks",
+                "Open wallet tasks of all batches, by state.",
                 &["state"],
             )?,
-            oldest_queued_seconds: IntGauge::new(
+            // Without labels, and a vector all the same: its one series can be taken away.
+            oldest_queued_seconds: labelled(
                 "wallet_tasks_oldest_queued_seconds",
                 "Age of the oldest wallet task that is ready and not claimed; 0 without one.",
+                &[],
             )?,
-            database_up: IntGauge::new("database_up", "1 while the database answers.")?,
-        };
-        registry.register(Box::new(metrics.tasks.clone()))?;
-        registry.register(Box::new(metrics.oldest_queued_seconds.clone()))?;
-        registry.register(Box::new(metrics.database_up.clone()))?;
-        Ok(metrics)
+            batches: labelled(
+                "batches_open",
+                "Batches that are not over: admitted, or waiting for admission.",
+                &["state"],
+            )?,
+            processes: labelled(
+                "processes_seen",
+                "Processes on the database that have reported themselves lately, by role.",
+                &["role"],
+            )?,
+            database_up: plain("database_up", "1 while the database answers.")?,
+            database_takes_writes: plain(
+                "database_takes_writes",
+                "1 while the database answers and takes writes.",
+            )?,
+            redis_state: labelled(
+                "redis_state",
+                "1 beside the state that Redis is in; no series when none is configured.",
+                &["state"],
+            )?,
+        })
     }
 
-    /// Takes over what the database said. Without an answer the queue's series disappear: an old
-    /// value would look like a standing queue.
-    pub fn observe(&self, up: bool, queue: Option<(QueueCounts, Option<Duration>)>) {
-        self.database_up.set(i64::from(up));
-        let Some((counts, oldest)) = queue else {
-            self.tasks.reset();
-            return;
-        };
+    /// Takes over how database and Redis are.
+    pub fn observe_services(&self, database: &DatabaseHealth, redis: Option<RedisState>) {
+        self.database_up.set(i64::from(database.up));
+        self.database_takes_writes.set(i64::from(database.takes_writes));
+        self.redis_state.reset();
+        if let Some(state) = redis {
+            self.redis_state.with_label_values(&[state.as_str()]).set(1);
+        }
+    }
+
+    /// Takes over what the database said. Without an answer the series disappear: an old value
+    /// would look like a standing queue.
+    pub fn observe_fleet(&self, figures: Option<&FleetFigures>) {
+        for gauge in [&self.tasks, &self.oldest_queued_seconds, &self.batches, &self.processes] {
+            gauge.reset();
+        }
+        let Some(figures) = figures else { return };
+        let FleetFigures { tasks, oldest_queued, batches, roles } = figures;
         for (state, count) in
-            [("queued", counts.queued), ("delayed", counts.delayed), ("running", counts.running)]
+            [("queued", tasks.queued), ("delayed", tasks.delayed), ("running", tasks.running)]
         {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.tasks.with_label_values(&[state]).set(count);
         }
-        let seconds = oldest.map_or(0, |age| age.as_secs());
-        self.oldest_queued_seconds.set(i64::try_from(seconds).unwrap_or(i64::MAX));
+        for (state, count) in [("admitted", batches.admitted), ("waiting", batches.waiting)] {
+            self.batches.with_label_values(&[state]).set(i64::from(count));
+        }
+        for role in roles {
+            self.processes.with_label_values(&[role]).inc();
+        }
+        let seconds = oldest_queued.map_or(0, |age| age.as_secs());
+        let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+        self.oldest_queued_seconds.with_label_values::<&str>(&[]).set(seconds);
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use persistence_layer::{Store, server};
+use persistence_layer::{Cause, Store};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -25,23 +25,23 @@ const WRITES_EVERY: u32 = 10;
 /// No answer came in time.
 const NO_ANSWER: &str = "database-no-answer";
 
-/// The database answers and takes no writes.
-const READ_ONLY: &str = "database-read-only";
-
 /// The database answers, and all connections of this process are in use.
 const POOL_BUSY: &str = "database-pool-busy";
 
 /// What the last question showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseHealth {
-    /// Whether the database can be used.
+    /// Whether the database answers.
     pub up: bool,
-    /// Since when that is so.
+    /// Whether it takes writes, as far as is known; not while it is down.
+    pub takes_writes: bool,
+    /// Since when it is as it is.
     pub since: DateTime<Utc>,
     /// Time of the last round trip that was answered.
     pub round_trip: Option<Duration>,
     /// What is wrong with it, if anything: a stable code, never the driver's text. A database that
-    /// is up may have one too: it takes no writes, or all our connections are in use.
+    /// is up may have one too: it takes no writes, gives no further connection, or all of ours are
+    /// in use.
     pub code: Option<&'static str>,
 }
 
@@ -55,17 +55,18 @@ impl DatabaseMonitor {
         let first = ask(&store, true).await;
         let (sender, receiver) = watch::channel(DatabaseHealth {
             up: first.up,
+            takes_writes: first.takes_writes,
             since: Utc::now(),
             round_trip: first.round_trip,
             code: first.code,
         });
         tokio::spawn(stop.run_until_cancelled_owned(async move {
-            let mut writes = first.code == Some(READ_ONLY);
+            let mut is_well = first.is_well();
             for number in 1u32.. {
                 tokio::time::sleep(INTERVAL).await;
-                // What was read-only is asked again each time, to notice when that is over.
-                let answer = ask(&store, writes || number % WRITES_EVERY == 0).await;
-                writes = answer.code == Some(READ_ONLY);
+                // What is not well is asked in full each time, to notice when that is over.
+                let answer = ask(&store, !is_well || number % WRITES_EVERY == 0).await;
+                is_well = answer.is_well();
                 note(&sender, answer);
             }
         }));
@@ -86,8 +87,10 @@ impl DatabaseMonitor {
 /// The answer to one question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
-    /// Whether the database can be used.
+    /// As [`DatabaseHealth::up`].
     pub up: bool,
+    /// As [`DatabaseHealth::takes_writes`].
+    pub takes_writes: bool,
     /// Time of the round trip, when there was one.
     pub round_trip: Option<Duration>,
     /// As [`DatabaseHealth::code`].
@@ -96,7 +99,15 @@ pub struct Answer {
 
 impl Answer {
     const fn down(code: &'static str) -> Self {
-        Self { up: false, round_trip: None, code: Some(code) }
+        Self { up: false, takes_writes: false, round_trip: None, code: Some(code) }
+    }
+
+    const fn up(round_trip: Option<Duration>, code: Option<&'static str>) -> Self {
+        Self { up: true, takes_writes: true, round_trip, code }
+    }
+
+    const fn is_well(&self) -> bool {
+        self.up && self.code.is_none()
     }
 }
 
@@ -113,23 +124,21 @@ pub async fn ask(store: &Store, writes: bool) -> Answer {
         pool.size >= pool.max && pool.idle == 0
     };
     match ping {
-        Ok(round_trip) if !writes => Answer { up: true, round_trip: Some(round_trip), code: None },
-        Err(code) if !is_exhausted => Answer::down(code),
-        ping => match tokio::time::timeout(PATIENCE, server::takes_writes(store)).await {
-            Ok(Ok(takes_writes)) => Answer {
-                up: true,
-                round_trip: ping.ok(),
-                code: match ping {
-                    _ if !takes_writes => Some(READ_ONLY),
-                    Ok(_) => None,
-                    Err(_) => Some(POOL_BUSY),
-                },
-            },
-            // The pool works: only a connection more is not to be had, or the answer was slow.
-            _ if ping.is_ok() => Answer { up: true, round_trip: ping.ok(), code: None },
-            Ok(Err(error)) => Answer::down(error.code()),
-            Err(_) => Answer::down(NO_ANSWER),
-        },
+        Ok(round_trip) if !writes => return Answer::up(Some(round_trip), None),
+        Err(code) if !is_exhausted => return Answer::down(code),
+        _ => {}
+    }
+    let round_trip = ping.ok();
+    match tokio::time::timeout(PATIENCE, store.diagnose()).await {
+        Ok(Ok(())) => Answer::up(round_trip, ping.err().map(|_| POOL_BUSY)),
+        Ok(Err(error)) if matches!(error.cause(), Some(Cause::ReadOnly | Cause::Full)) => {
+            Answer { takes_writes: false, ..Answer::up(round_trip, Some(error.code())) }
+        }
+        // The pool works: what is wrong concerns the connection beside it.
+        Ok(Err(error)) if round_trip.is_some() => Answer::up(round_trip, Some(error.code())),
+        Ok(Err(error)) => Answer::down(error.code()),
+        Err(_) if round_trip.is_some() => Answer::up(round_trip, None),
+        Err(_) => Answer::down(NO_ANSWER),
     }
 }
 
@@ -151,6 +160,9 @@ fn note(sender: &watch::Sender<DatabaseHealth>, answer: Answer) {
             health.since = Utc::now();
         }
         health.up = answer.up;
+        // A question that did not look at writes leaves open what was known of them; one that had
+        // found something wrong is followed by such that look.
+        health.takes_writes = answer.takes_writes;
         health.code = answer.code;
         health.round_trip = answer.round_trip.or(health.round_trip);
     });

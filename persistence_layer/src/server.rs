@@ -1,7 +1,6 @@
 //! The server behind the pool, as an operator wants to know it.
 
 use chrono::{DateTime, Utc};
-use sqlx::{ConnectOptions, Connection};
 
 use crate::error::StoreError;
 use crate::store::{Store, run};
@@ -62,18 +61,4 @@ pub async fn facts(store: &Store) -> Result<ServerFacts, StoreError> {
         connections,
         settings,
     })
-}
-
-/// Asks the server over a connection of its own, beside the pool: whether it is there although all
-/// connections of the pool are in use, and whether it takes writes. The caller bounds the time.
-///
-/// # Errors
-/// [`StoreError::Unavailable`] when it cannot be reached or gives no further connection.
-pub async fn takes_writes(store: &Store) -> Result<bool, StoreError> {
-    let sql = "-- server/takes_writes
-        select current_setting('transaction_read_only') = 'off' and not pg_is_in_recovery()";
-    let mut connection = store.options().connect().await?;
-    let takes_writes = sqlx::query_scalar(sql).fetch_one(&mut connection).await?;
-    connection.close().await?;
-    Ok(takes_writes)
 }

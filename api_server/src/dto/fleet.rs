@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::dto::time::rfc3339;
 use crate::fleet::{self, Paused, Process, Provider};
 
-/// A process, for anybody: neither its machine nor the wallets it works on.
+/// A process: neither its machine nor the wallets it works on.
 #[derive(Debug, Serialize)]
 pub struct ProcessView {
     id: String,
@@ -31,8 +31,19 @@ pub struct SlotsView {
 }
 
 impl ProcessView {
+    /// The view for anybody: of causes only what we say ourselves, not the words of an endpoint,
+    /// which may name machines.
+    pub fn public(process: &Process) -> Self {
+        let mut view = Self::of(process);
+        let providers = view.providers.iter_mut().map(|one| &mut one.cause);
+        for cause in providers.chain(view.paused.iter_mut().map(|one| &mut one.cause)) {
+            *cause = cause.as_deref().map(own_words);
+        }
+        view
+    }
+
     /// The view of `process`.
-    pub fn of(process: &Process) -> Self {
+    fn of(process: &Process) -> Self {
         let report = &process.seen.report;
         Self {
             id: report.id.clone(),
@@ -46,6 +57,11 @@ impl ProcessView {
             paused: process.paused.clone(),
         }
     }
+}
+
+/// What we say of a failure, without what an endpoint said: `HTTP 503`, `cannot connect`.
+pub fn own_words(failure: &str) -> String {
+    failure.split(':').next().unwrap_or_default().to_owned()
 }
 
 /// Everything that an operator at the machine may see.

@@ -5,26 +5,23 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use persistence_layer::wallet_tasks;
+use persistence_layer::{Store, StoreError, batches, processes, wallet_tasks};
 
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::metrics::{TEXT_FORMAT, scrape};
+use crate::metrics::{FleetFigures, TEXT_FORMAT, scrape};
 
 /// Longest wait for the queue's figures: a scrape must not hang with the database.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Everything the process counts, and the queue as the database has it now.
 pub async fn metrics(State(app): State<AppState>) -> Result<Response, ApiError> {
-    let database_up = app.database.is_up();
-    let queue = async {
-        let counts = wallet_tasks::queue_counts(&app.store).await.ok()?;
-        let oldest = wallet_tasks::oldest_queued_age(&app.store).await.ok()?;
-        Some((counts, oldest))
-    };
-    let queue =
-        if database_up { tokio::time::timeout(PATIENCE, queue).await.ok().flatten() } else { None };
-    app.queue_metrics.observe(database_up, queue);
+    let database = app.database.health();
+    let redis = app.redis.as_ref().map(|redis| redis.status().state);
+    app.queue_metrics.observe_services(&database, redis);
+    let figures = tokio::time::timeout(PATIENCE, figures(&app.store));
+    let figures = if database.up { figures.await.ok().and_then(Result::ok) } else { None };
+    app.queue_metrics.observe_fleet(figures.as_ref());
     let text = scrape(&app.registry).map_err(|error| {
         tracing::error!(%error, "the metrics cannot be written");
         ApiError::internal()
@@ -34,4 +31,14 @@ pub async fn metrics(State(app): State<AppState>) -> Result<Response, ApiError> 
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
     Ok((headers, text).into_response())
+}
+
+async fn figures(store: &Store) -> Result<FleetFigures, StoreError> {
+    let live = processes::live(store).await?;
+    Ok(FleetFigures {
+        tasks: wallet_tasks::queue_counts(store).await?,
+        oldest_queued: wallet_tasks::oldest_queued_age(store).await?,
+        batches: batches::open(store).await?,
+        roles: live.into_iter().map(|process| process.report.role).collect(),
+    })
 }

@@ -30,7 +30,7 @@ pub struct Check {
 
 impl Check {
     fn is_bad(&self) -> bool {
-        self.required && matches!(self.state, "down" | "draining")
+        self.required && matches!(self.state, "down" | "degraded" | "draining")
     }
 }
 
@@ -45,13 +45,7 @@ pub async fn ready(State(app): State<AppState>) -> Result<Response, ApiError> {
     let database = app.database.health();
     let checks = [
         lifecycle(&app),
-        Check {
-            name: "database",
-            state: if database.up { "up" } else { "down" },
-            duration_ms: milliseconds(started.elapsed()),
-            detail: database.code.map(str::to_owned),
-            required: true,
-        },
+        of_database(database.up, database.takes_writes, database.code, started.elapsed()),
     ];
     answer(&checks)
 }
@@ -89,7 +83,7 @@ pub async fn database(State(app): State<AppState>) -> Result<Response, ApiError>
     let answer = monitor::ask(&app.store, true).await;
     let pool = app.store.pool();
     let members = members(&json!({
-        "state": if answer.up { "up" } else { "down" },
+        "state": database_state(answer.up, answer.takes_writes),
         "cause": answer.code,
         "since": rfc3339(app.database.health().since),
         "ping_ms": answer.round_trip.map(milliseconds),
@@ -115,12 +109,25 @@ fn lifecycle(app: &AppState) -> Check {
 async fn ask_database(app: &AppState) -> Check {
     let started = Instant::now();
     let answer = monitor::ask(&app.store, true).await;
+    of_database(answer.up, answer.takes_writes, answer.code, started.elapsed())
+}
+
+fn of_database(up: bool, takes_writes: bool, code: Option<&str>, took: Duration) -> Check {
     Check {
         name: "database",
-        state: if answer.up { "up" } else { "down" },
-        duration_ms: milliseconds(started.elapsed()),
-        detail: answer.code.map(str::to_owned),
+        state: database_state(up, takes_writes),
+        duration_ms: milliseconds(took),
+        detail: code.map(str::to_owned),
         required: true,
+    }
+}
+
+/// `degraded`: it can be read, and accepts no job.
+const fn database_state(up: bool, takes_writes: bool) -> &'static str {
+    match (up, takes_writes) {
+        (true, true) => "up",
+        (true, false) => "degraded",
+        (false, _) => "down",
     }
 }
 

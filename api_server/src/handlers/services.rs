@@ -12,9 +12,11 @@ use persistence_layer::wallet_tasks;
 use serde::Serialize;
 
 use crate::app::AppState;
+use crate::dto::fleet::{ProcessView, SlotsView, own_words};
 use crate::dto::time::rfc3339;
 use crate::error::ApiError;
 use crate::extract::{Params, check_accept};
+use crate::fleet::{self, Process};
 use crate::handlers::health::redis_state;
 
 /// Longest wait for the queue's figures: the page is looked at most when the database has trouble.
@@ -32,6 +34,8 @@ struct StatusView {
     queue: Option<QueueView>,
     slots: SlotsView,
     providers: Vec<ProviderView>,
+    /// All that share the database; null while it cannot tell.
+    processes: Option<Vec<ProcessView>>,
 }
 
 #[derive(Serialize)]
@@ -51,18 +55,13 @@ struct QueueView {
 }
 
 #[derive(Serialize)]
-struct SlotsView {
-    in_use: u32,
-    total: u32,
-}
-
-#[derive(Serialize)]
 struct ProviderView {
     chain: &'static str,
     name: String,
     kind: &'static str,
     state: &'static str,
     since: String,
+    cause: Option<String>,
     calls: u64,
     errors: u64,
 }
@@ -77,13 +76,21 @@ pub async fn status(
     params.finish()?;
     let worker = app.worker.as_ref().map(job_orchestrator::Worker::status);
     let database = app.database.health();
-    let asked = tokio::time::timeout(PATIENCE, queue(&app));
-    let queue = if database.up { asked.await.ok().flatten() } else { None };
-    let services = services(&app, worker.as_ref(), &database);
+    let asked = async { tokio::join!(queue(&app), fleet::processes(&app.store)) };
+    let (queue, processes) = if database.up {
+        let (queue, processes) = tokio::time::timeout(PATIENCE, asked).await.ok().unzip();
+        (queue.flatten(), processes.and_then(Result::ok))
+    } else {
+        (None, None)
+    };
+    let services = services(&app, worker.as_ref(), &database, &queue, &processes);
+    let has_trouble =
+        services.iter().any(|one| matches!(one.state, "down" | "paused" | "degraded"))
+            || processes.iter().flatten().any(Process::has_trouble);
     let body = StatusView {
         status: if !database.up {
             "down"
-        } else if services.iter().any(|one| matches!(one.state, "down" | "paused" | "degraded")) {
+        } else if has_trouble {
             "degraded"
         } else {
             "ok"
@@ -99,6 +106,7 @@ pub async fn status(
             total: worker.as_ref().map_or(0, |worker| worker.slots),
         },
         providers: worker.map_or_else(Vec::new, providers),
+        processes: processes.map(|all| all.iter().map(ProcessView::public).collect()),
     };
     let cache = (header::CACHE_CONTROL, HeaderValue::from_static("max-age=10"));
     Ok(([cache], Json(body)).into_response())
@@ -120,6 +128,8 @@ fn services(
     app: &AppState,
     worker: Option<&WorkerStatus>,
     database: &crate::monitor::DatabaseHealth,
+    queue: &Option<QueueView>,
+    processes: &Option<Vec<Process>>,
 ) -> Vec<ServiceView> {
     let started = rfc3339(app.instance.started_at);
     let mut services = vec![
@@ -150,12 +160,16 @@ fn services(
         }
     }));
     services.push(match worker {
-        None => ServiceView {
-            name: "worker",
-            state: "absent",
-            since: started,
-            detail: Some("this process answers requests only".to_owned()),
-        },
+        None => {
+            // A wallet that runs is held by somebody, if only by a version that does not report.
+            let waits = queue.as_ref().is_some_and(|queue| queue.queued > 0 && queue.running == 0);
+            let works = processes.iter().flatten().any(Process::works);
+            let (state, detail) = match processes {
+                Some(_) if waits && !works => ("down", "wallets wait and no process works on them"),
+                _ => ("absent", "this process answers requests only"),
+            };
+            ServiceView { name: "worker", state, since: started, detail: Some(detail.to_owned()) }
+        }
         Some(worker) => match worker.paused.first() {
             None => ServiceView { name: "worker", state: "up", since: started, detail: None },
             Some(first) => {
@@ -191,6 +205,7 @@ fn providers(worker: WorkerStatus) -> Vec<ProviderView> {
                 chain: chain.as_str(),
                 state: provider.state.as_str(),
                 since: rfc3339(DateTime::<Utc>::from(provider.since)),
+                cause: provider.detail.as_deref().map(own_words),
                 name: provider.name,
                 kind: provider.kind,
                 calls: provider.calls,

@@ -1,12 +1,13 @@
 //! Probes and the status page, with a healthy, a missing and a leaving service.
 
 use api_server::monitor;
+use persistence_layer::processes::{self, ProcessReport};
 use persistence_layer::test_util::TestDatabase;
 use reqwest::Method;
 use serde_json::{Value, json};
 use service_runtime::config::Role;
 
-use crate::support::{Plan, TestApp, UNUSED, connect, eventually};
+use crate::support::{Plan, TestApp, UNUSED, connect, eventually, read_only};
 
 fn state_of<'a>(body: &'a Value, check: &str) -> &'a str {
     let checks = body["checks"].as_array().unwrap();
@@ -105,14 +106,79 @@ async fn a_database_that_stands_still_is_told_although_every_connection_waits_fo
 #[tokio::test]
 async fn a_database_without_writes_is_told_and_goes_on_being_read() {
     let database = TestDatabase::create().await;
-    let mark = if database.url().contains('?') { '&' } else { '?' };
-    let read_only = format!("{}{mark}options[default_transaction_read_only]=on", database.url());
-    let store = connect(&read_only).await;
+    let store = connect(&read_only(database.url())).await;
     let answer = monitor::ask(&store, true).await;
-    assert!(answer.up, "{answer:?}");
+    assert!(answer.up && !answer.takes_writes, "{answer:?}");
     assert_eq!(answer.code, Some("database-read-only"));
     let answer = monitor::ask(database.store(), true).await;
-    assert_eq!((answer.up, answer.code), (true, None));
+    assert_eq!((answer.up, answer.takes_writes, answer.code), (true, true, None));
+}
+
+#[tokio::test]
+async fn a_service_whose_database_takes_no_writes_is_not_ready_and_goes_on_answering() {
+    let app = TestApp::start(Plan { read_only: true, ..Plan::default() }).await;
+    let problem = app.get("/api/health").await.problem(503, "not-ready");
+    assert_eq!(state_of(&problem, "database"), "degraded", "{problem}");
+    assert_eq!(problem["checks"][1]["detail"], "database-read-only", "{problem}");
+    app.get("/api/health/detailed").await.problem(503, "not-ready");
+    assert_eq!(app.get("/api/health/db").await.json()["state"], "degraded");
+    let body = json!({"wallet_addresses": [UNUSED], "chain": "solana"});
+    let refused = app.submit(&body).await.problem(503, "database-unavailable");
+    assert!(refused["error"].as_str().unwrap().contains("no writes"), "{refused}");
+    assert!(app.jobs().await.is_empty());
+    let status = app.get("/api/services/status").await.json();
+    assert_eq!(status["status"], "degraded", "{status}");
+    assert_eq!(status["services"][1]["detail"], "database-read-only", "{status}");
+}
+
+#[tokio::test]
+async fn a_process_without_worker_shows_the_others_and_how_their_providers_are() {
+    let app = TestApp::without_worker().await;
+    app.accepted(&[UNUSED.to_owned()]).await;
+    eventually("it sees itself", || async {
+        let status = app.get("/api/services/status").await.json();
+        status["processes"].as_array().is_some_and(|all| all.len() == 1)
+    })
+    .await;
+    let status = app.get("/api/services/status").await.json();
+    assert_eq!(status["processes"][0]["role"], "api", "{status}");
+    let services = status["services"].as_array().unwrap();
+    let worker = services.iter().find(|one| one["name"] == "worker").unwrap();
+    assert_eq!(worker["state"], "down", "wallets wait: {worker}");
+    assert_eq!(status["status"], "degraded");
+
+    let report = ProcessReport {
+        id: "another".to_owned(),
+        role: "worker".to_owned(),
+        host: "machine-7".to_owned(),
+        pid: 4711,
+        version: "0.9.0".to_owned(),
+        started_at: chrono::Utc::now(),
+        slots: 5,
+        slots_in_use: 1,
+        wallets: json!([]),
+        providers: json!({"solana": [{"name": "main", "state": "down",
+            "since": "2026-01-01T00:00:00.000Z", "detail": "HTTP 503: see http://10.1.2.3/why"}]}),
+        gates: json!([]),
+        redis: "up".to_owned(),
+    };
+    processes::publish(app.database.store(), &report).await.unwrap();
+    let reply = app.get("/api/services/status").await;
+    let status = reply.json();
+    let other = &status["processes"][1];
+    assert_eq!(other["version"], "0.9.0", "{status}");
+    assert_eq!(other["slots"], json!({"in_use": 1, "total": 5}));
+    assert_eq!(
+        other["providers"],
+        json!([{"chain": "solana", "name": "main", "state": "down",
+            "since": "2026-01-01T00:00:00.000Z", "cause": "HTTP 503"}])
+    );
+    for secret in ["machine-7", "10.1.2.3", "4711"] {
+        assert!(!reply.text.contains(secret), "{secret} in {}", reply.text);
+    }
+    let services = status["services"].as_array().unwrap();
+    let worker = services.iter().find(|one| one["name"] == "worker").unwrap();
+    assert_eq!((&worker["state"], &status["status"]), (&json!("absent"), &json!("degraded")));
 }
 
 #[tokio::test]
@@ -153,6 +219,64 @@ async fn the_status_page_shows_queue_slots_and_providers_and_no_address() {
         assert!(!reply.text.contains(secret), "{secret} in {}", reply.text);
     }
 }
+
+#[tokio::test]
+async fn a_scrape_has_every_metric_and_only_those() {
+    let app = TestApp::with_worker().await;
+    app.completed(&app.node.chain().synthetic_wallets()).await;
+    eventually("the process has reported itself", || async {
+        app.admin_get("/metrics").await.text.contains("processes_seen{role=\"all\"} 1")
+    })
+    .await;
+    let text = app.admin_get("/metrics").await.text;
+    let mut names: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .filter(|name| !name.starts_with("process_") && !name.starts_with("retention_"))
+        .filter(|name| !ON_TROUBLE.contains(name))
+        .collect();
+    names.sort_unstable();
+    // Those of the system's process and of retention aside; `redis_state` appears with a Redis.
+    assert_eq!(names, METRICS, "{text}");
+    for line in [
+        "batches_open{state=\"admitted\"} 0",
+        "batches_open{state=\"waiting\"} 0",
+        "database_takes_writes 1",
+        "wallet_tasks{state=\"queued\"} 0",
+        "wallet_tasks_oldest_queued_seconds 0",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}\n{text}");
+    }
+}
+
+/// Families that have no series before the first trouble.
+const ON_TROUBLE: [&str; 2] = ["db_transaction_retries_total", "provider_throttled_total"];
+
+const METRICS: &[&str] = &[
+    "batches_open",
+    "chain_paused",
+    "database_takes_writes",
+    "database_up",
+    "db_pool_idle",
+    "db_pool_max",
+    "db_pool_size",
+    "db_pool_waiting",
+    "http_connections",
+    "http_request_duration_seconds",
+    "http_requests_in_flight",
+    "http_requests_total",
+    "lease_takeovers_total",
+    "processes_seen",
+    "provider_call_duration_seconds",
+    "provider_calls_total",
+    "provider_up",
+    "wallet_attempts_total",
+    "wallet_slots_in_use",
+    "wallet_stage_duration_seconds",
+    "wallet_tasks",
+    "wallet_tasks_oldest_queued_seconds",
+    "wallets_parked_total",
+];
 
 #[tokio::test]
 async fn a_worker_process_answers_probes_only() {

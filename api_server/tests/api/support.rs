@@ -49,6 +49,8 @@ pub struct Plan {
     pub adjust: fn(&mut Settings),
     /// Whether the database is reached through a proxy that can be cut.
     pub through_proxy: bool,
+    /// Whether the database takes no writes from the service.
+    pub read_only: bool,
 }
 
 impl Default for Plan {
@@ -62,6 +64,7 @@ impl Default for Plan {
             }),
             adjust: |_| {},
             through_proxy: false,
+            read_only: false,
         }
     }
 }
@@ -152,6 +155,8 @@ impl TestApp {
         let (store, proxy) = if plan.through_proxy {
             let proxy = Proxy::start(database.url()).await;
             (connect(&proxy.url).await, Some(proxy))
+        } else if plan.read_only {
+            (connect(&read_only(database.url())).await, None)
         } else {
             (database.second_store().await, None)
         };
@@ -325,6 +330,12 @@ pub async fn connect(url: &str) -> Store {
     })
     .await
     .unwrap()
+}
+
+/// The same database for sessions that only read.
+pub fn read_only(url: &str) -> String {
+    let mark = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{mark}options[default_transaction_read_only]=on")
 }
 
 /// A TCP proxy in front of the database: what a network between them can do.
