@@ -22,9 +22,10 @@ create table care_runs (
 );
 comment on table care_runs is 'When the fleet last finished a recurring task.';
 
+create index address_scans_by_age on address_scans (updated_at);
+create index balance_snapshots_by_age on balance_snapshots (taken_at);
+
+-- Last: it shuts out readers as well, to the end of this file. Its index is built by a later one.
 alter table raw_transactions add column used_at timestamptz;
 comment on column raw_transactions.used_at is
     'When a wallet last asked for it, to the day; null: not since it was stored.';
-create index raw_transactions_by_use on raw_transactions (chain, (coalesce(used_at, stored_at)));
-create index address_scans_by_age on address_scans (updated_at);
-create index balance_snapshots_by_age on balance_snapshots (taken_at);

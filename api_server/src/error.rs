@@ -130,13 +130,15 @@ impl From<StoreError> for ApiError {
     /// What the database said goes into the log; the client learns whether to try again.
     fn from(error: StoreError) -> Self {
         let answer = match &error {
-            StoreError::Unavailable(_) | StoreError::Redis(_) => match error.cause() {
-                Some(Cause::ReadOnly | Cause::Full) => Self::new(
-                    problems::DATABASE_UNAVAILABLE,
-                    "The database takes no writes at the moment. Please try again.",
-                ),
-                _ => Self::database_unavailable(),
-            },
+            StoreError::Unavailable(_) | StoreError::NoConnection(_) | StoreError::Redis(_) => {
+                match error.cause() {
+                    Some(Cause::ReadOnly | Cause::Full) => Self::new(
+                        problems::DATABASE_UNAVAILABLE,
+                        "The database takes no writes at the moment. Please try again.",
+                    ),
+                    _ => Self::database_unavailable(),
+                }
+            }
             StoreError::Timeout(_) => {
                 Self::new(problems::DEADLINE_EXCEEDED, "The database did not answer in time.")
             }

@@ -17,6 +17,9 @@ pub enum StoreError {
     /// did not settle. The same call may succeed later.
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
+    /// The pool could not open a further connection; another call has just found out why.
+    #[error("the database gives no further connection ({})", .0.code())]
+    NoConnection(Cause),
     /// A statement ran into `database.statement_timeout_seconds` and was cancelled.
     #[error("the database did not answer within the statement timeout")]
     Timeout(#[source] sqlx::Error),
@@ -128,6 +131,7 @@ impl StoreError {
         match self {
             Self::LeaseLost { .. } => "lease-lost",
             Self::Unavailable(error) => Cause::of(error).code(),
+            Self::NoConnection(cause) => cause.code(),
             Self::Timeout(_) => "database-timeout",
             Self::Conflict(_) => "store-conflict",
             Self::Corrupt(_) => "store-corrupt",
@@ -143,6 +147,7 @@ impl StoreError {
     pub fn cause(&self) -> Option<Cause> {
         match self {
             Self::Unavailable(error) => Some(Cause::of(error)),
+            Self::NoConnection(cause) => Some(*cause),
             _ => None,
         }
     }
@@ -150,7 +155,9 @@ impl StoreError {
     /// Whether the same call may succeed later without anybody changing anything.
     pub const fn is_transient(&self) -> bool {
         match self {
-            Self::Unavailable(_) | Self::Timeout(_) | Self::Redis(_) => true,
+            Self::Unavailable(_) | Self::NoConnection(_) | Self::Timeout(_) | Self::Redis(_) => {
+                true
+            }
             Self::LeaseLost { .. }
             | Self::Conflict(_)
             | Self::Corrupt(_)

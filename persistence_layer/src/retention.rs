@@ -5,15 +5,18 @@
 //! where it ended.
 //!
 //! - **Batches** go when they have been over for `results` (and their idempotency key has expired):
-//!   first for clients, at once, leaving a tombstone for a year; then their rows - tasks, attempts,
-//!   results, the latest figures that are theirs. A wallet's current ledger goes with the batch that
+//!   first for clients, at once, leaving a tombstone for a year; some minutes later, when no answer is
+//!   still being written from them, their rows - tasks, attempts, results, the latest figures that are
+//!   theirs. A wallet's current ledger goes with the batch that
 //!   made it, and balance snapshots with the last batch of their pin: so what is there always
 //!   belongs together. Batches that are not over are never touched.
 //! - **Chain data** - raw transactions and signature lists - goes when no wallet has used it for
 //!   `raw_transactions`. Use is marked to the day. Nothing goes that was used since the oldest open
 //!   batch began, no list of a wallet that an open task is about, and nothing at all while a worker
-//!   that does not report itself works (it may not mark what it uses). A later run fetches what it
-//!   misses and reaches the same numbers.
+//!   that does not report itself works, or has worked within the last hour for a batch that is open
+//!   (it may not mark what it uses). That is a guard, no licence: keep chain data for ever until the
+//!   last process of the first schema is gone. A later run fetches what it misses and reaches the
+//!   same numbers.
 //! - **Prices** stay: they are small, and numbers must not change with what a source says later.
 
 use std::time::Duration;
@@ -22,18 +25,23 @@ use chrono::{DateTime, Utc};
 use pnl_core::Chain;
 use sqlx::PgConnection;
 
-use crate::batches::BatchState;
+use crate::batches::{BatchId, BatchState};
 use crate::convert::interval;
 use crate::error::StoreError;
 use crate::ledgers;
 use crate::processes::GONE_AFTER;
 use crate::store::{Store, read, run};
+use crate::wallet_tasks::lock_batch;
 
 /// Name of the runs in table `care_runs`.
 const TASK: &str = "retention";
 
 /// Batches that become tombstones in one step.
 const EXPIRED_AT_ONCE: i64 = 100;
+
+/// Lists removed in one step. They are looked for once in it: what a step has removed itself is in the
+/// way of its next look.
+const LISTS_AT_ONCE: i64 = 50;
 
 /// Use of chain data is marked to the day, so none is kept for less than two.
 const SHORTEST_UNUSED: Duration = Duration::from_secs(2 * 86_400);
@@ -269,22 +277,30 @@ async fn remove(
 
 /// Some tasks of an expired batch, and the batch when that was the last of them.
 async fn remove_tasks(tx: &mut PgConnection, limit: i64) -> Result<u64, StoreError> {
-    let next =
-        sqlx::query_file!("queries/retention/next_expired.sql").fetch_optional(&mut *tx).await?;
-    let Some(next) = next else { return Ok(0) };
-    if next.state.as_deref() == Some(BatchState::Active.as_str()) {
-        sqlx::query_file!("queries/retention/forget_expired.sql", next.id).execute(tx).await?;
-        return Ok(1);
+    let next = sqlx::query_file_scalar!("queries/retention/next_expired.sql")
+        .fetch_optional(&mut *tx)
+        .await?;
+    let Some(id) = next else { return Ok(0) };
+    // An older program knows nothing of tombstones and may open it again, but not while its row is
+    // locked.
+    let batch = lock_batch(tx, BatchId(id)).await?;
+    if batch.is_some_and(|batch| batch.state == BatchState::Active) {
+        let goes_on =
+            sqlx::query_file!("queries/retention/forget_expired.sql", id).execute(&mut *tx).await?;
+        if goes_on.rows_affected() > 0 {
+            tracing::warn!(batch_id = %id, "a batch whose time is over was opened again and stays");
+            return Ok(1);
+        }
     }
-    let removed = sqlx::query_file!("queries/retention/remove_tasks.sql", next.id, limit)
+    let removed = sqlx::query_file!("queries/retention/remove_tasks.sql", id, limit)
         .execute(&mut *tx)
         .await?
         .rows_affected();
     if removed == limit.unsigned_abs() {
         return Ok(removed);
     }
-    sqlx::query_file!("queries/retention/remove_batch.sql", next.id).execute(&mut *tx).await?;
-    sqlx::query_file!("queries/retention/finish_expired.sql", next.id).execute(tx).await?;
+    sqlx::query_file!("queries/retention/remove_batch.sql", id).execute(&mut *tx).await?;
+    sqlx::query_file!("queries/retention/finish_expired.sql", id).execute(tx).await?;
     // The batch itself, so that a batch without tasks is no end of the run.
     Ok(removed + 1)
 }
@@ -325,35 +341,41 @@ async fn remove_transactions(
     Ok(removed)
 }
 
-/// Whole lists as far as `limit` reaches, and a part of the last one.
+/// Whole lists as far as `limit` and [`LISTS_AT_ONCE`] reach, and a part of the last one.
 async fn remove_signatures(
     tx: &mut PgConnection,
     kept: Duration,
     limit: i64,
 ) -> Result<u64, StoreError> {
+    let kept = interval(kept)?;
+    let unused = sqlx::query_file!(
+        "queries/retention/unused_scans.sql",
+        kept as _,
+        LISTS_AT_ONCE.min(limit)
+    )
+    .fetch_all(&mut *tx)
+    .await?;
     let mut removed = 0;
-    while removed < limit.unsigned_abs() {
-        let kept = interval(kept)?;
-        let next = sqlx::query_file!("queries/retention/next_scan.sql", kept as _)
-            .fetch_optional(&mut *tx)
-            .await?;
-        let Some(next) = next else { break };
+    for scan in unused {
         let left = limit - i64::try_from(removed).unwrap_or(limit);
+        if left <= 0 {
+            break;
+        }
         let gone = sqlx::query_file!(
             "queries/retention/remove_signatures.sql",
-            next.chain,
-            next.address,
+            scan.chain,
+            scan.address,
             left
         )
         .execute(&mut *tx)
         .await?
         .rows_affected();
         if gone < left.unsigned_abs() {
-            sqlx::query_file!("queries/retention/remove_scan.sql", next.chain, next.address)
+            sqlx::query_file!("queries/retention/remove_scan.sql", scan.chain, scan.address)
                 .execute(&mut *tx)
                 .await?;
         } else {
-            sqlx::query_file!("queries/retention/reset_scan.sql", next.chain, next.address)
+            sqlx::query_file!("queries/retention/reset_scan.sql", scan.chain, scan.address)
                 .execute(&mut *tx)
                 .await?;
         }

@@ -1,12 +1,16 @@
 //! The connection pool and how a transaction is run on it.
 
+mod diagnosis;
+
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgPool, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 
+use self::diagnosis::Diagnosis;
 use crate::error::StoreError;
 use crate::metrics::Metrics;
 use crate::schema;
@@ -21,9 +25,6 @@ const COLLISION_TRIES: u32 = 5;
 /// Wait before the first repetition; each further one waits that much longer.
 const COLLISION_WAIT: Duration = Duration::from_millis(5);
 
-/// Longest time of a diagnosis.
-const DIAGNOSIS: Duration = Duration::from_secs(5);
-
 /// The database: a cheap clone over one pool.
 #[derive(Clone)]
 pub struct Store {
@@ -35,6 +36,7 @@ pub struct Store {
     patience: Option<Duration>,
     max_connections: u32,
     metrics: Metrics,
+    diagnosis: Arc<Diagnosis>,
 }
 
 impl fmt::Debug for Store {
@@ -113,6 +115,7 @@ impl Store {
             max_connections: settings.max_connections,
             pool,
             options,
+            diagnosis: Arc::default(),
         })
     }
 
@@ -164,35 +167,6 @@ impl Store {
         Ok(started.elapsed())
     }
 
-    /// Finds out what ails the database, over a connection beside the pool: whether it can be reached,
-    /// gives connections and takes writes. The error's code names the cause. For health pages and
-    /// operators, when an ordinary call has failed; takes at most some seconds.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`] with its [`crate::Cause`], and as any write.
-    pub async fn diagnose(&self) -> Result<(), StoreError> {
-        let write = "-- care_runs/probe
-            insert into care_runs (task, finished_at) values ('write_probe', clock_timestamp())
-            on conflict (task) do update set finished_at = excluded.finished_at";
-        let probe = outcome(async {
-            let mut connection = self.options.connect().await?;
-            let mut tx = connection.begin().await?;
-            sqlx::query("-- server/probe_limit\nset local statement_timeout = '3s'")
-                .execute(&mut *tx)
-                .await?;
-            sqlx::query(write).execute(&mut *tx).await?;
-            tx.commit().await?;
-            connection.close().await?;
-            Ok(())
-        });
-        match tokio::time::timeout(DIAGNOSIS, probe).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut)).into())
-            }
-        }
-    }
-
     /// State of the pool now.
     pub fn pool(&self) -> PoolMetrics {
         PoolMetrics {
@@ -221,19 +195,18 @@ impl Store {
         let _waiting = (self.pool.num_idle() == 0).then(|| self.metrics.waiting());
         // The text is made from numbers of the configuration alone.
         match self.pool.begin_with(AssertSqlSafe(self.begin.clone())).await {
-            // The pool keeps to itself why it could not open a further connection.
-            Err(sqlx::Error::PoolTimedOut) if self.pool.size() < self.max_connections => {
-                self.diagnose().await?;
-                Err(sqlx::Error::PoolTimedOut.into())
-            }
-            begun => Ok(begun?),
+            Ok(begun) => Ok(begun),
+            Err(error) => Err(self.name_cause(error).await),
         }
     }
 
     /// A connection for a read of one statement, which is a transaction by itself: see [`read!`].
     pub(crate) async fn reader(&self) -> Result<PoolConnection<Postgres>, StoreError> {
         let _waiting = (self.pool.num_idle() == 0).then(|| self.metrics.waiting());
-        Ok(self.pool.acquire().await?)
+        match self.pool.acquire().await {
+            Ok(connection) => Ok(connection),
+            Err(error) => Err(self.name_cause(error).await),
+        }
     }
 
     /// Gives up on a server that has gone silent. The server's own limit cannot tell when nothing

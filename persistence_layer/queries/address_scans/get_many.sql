@@ -1,6 +1,7 @@
 -- address_scans/get_many: $1 chain, $2 addresses
 -- Marked as used, to the day, so that retention leaves the lists alone. A row that is neither marked
--- lately nor could be marked now is being removed: it counts as absent.
+-- lately nor could be marked now is `unsure`: it was removed while this statement waited, or marked by
+-- another one, which only a later statement sees.
 with marked as (
     update address_scans s
     set updated_at = clock_timestamp()
@@ -14,8 +15,12 @@ with marked as (
           for update))
     returning s.address, s.covered_until, s.covered_slot, s.head, s.before
 )
-select address as "address!", covered_until, covered_slot as "covered_slot!", head, before
+select address as "address!", covered_until, covered_slot as "covered_slot!", head, before,
+    false as "unsure!"
 from marked
 union all
-select address, covered_until, covered_slot, head, before from address_scans
-where chain = $1 and address = any ($2::text[]) and updated_at >= now() - interval '1 day'
+select address, covered_until, covered_slot, head, before, updated_at < now() - interval '1 day'
+from address_scans
+where chain = $1
+  and address = any ($2::text[])
+  and address not in (select address from marked)

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use crate::convert::{from_count, to_integer};
 use crate::error::StoreError;
 use crate::store::{Store, read};
+use crate::wallet_tasks::notify;
 
 /// How many batches there may be that are not terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,8 +88,8 @@ pub(super) async fn admit(
     })
 }
 
-/// Admits the batches that wait longest while fewer than `limit` are admitted; gives how many. The
-/// admission row is locked.
+/// Admits the batches that wait longest while fewer than `limit` are admitted, and wakes the workers,
+/// whatever else becomes of the transaction's request; gives how many. The admission row is locked.
 pub(crate) async fn admit_waiting(tx: &mut PgConnection, limit: i32) -> Result<u32, StoreError> {
     let count = sqlx::query_file!("queries/batches/count_active.sql").fetch_one(&mut *tx).await?;
     let free = i64::from(limit) - count.admitted;
@@ -102,6 +103,9 @@ pub(crate) async fn admit_waiting(tx: &mut PgConnection, limit: i32) -> Result<u
         sqlx::query_file!("queries/batches/admit.sql", id).execute(&mut *tx).await?;
         sqlx::query_file!("queries/wallet_tasks/admit.sql", id).execute(&mut *tx).await?;
         tracing::info!(batch_id = %id, "a waiting batch was admitted");
+    }
+    if !ids.is_empty() {
+        notify(tx).await?;
     }
     Ok(u32::try_from(ids.len()).unwrap_or(u32::MAX))
 }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 
 use futures::TryStreamExt;
 use pnl_core::{Address, Chain, TxId};
+use sqlx::PgConnection;
 
 use crate::convert::{from_bigint, to_bigint};
 use crate::error::StoreError;
@@ -68,23 +69,16 @@ pub enum ScanProgress {
     },
 }
 
-/// How far the list of an address is known; `None` when it was never asked for.
+/// How far the list of an address is known; `None` when it was never asked for. Marks it as used.
 pub async fn scan(
     store: &Store,
     chain: Chain,
     address: &Address,
 ) -> Result<Option<AddressScan>, StoreError> {
-    let row = read!(store, async |connection| sqlx::query_file!(
-        "queries/address_scans/get.sql",
-        chain.as_str(),
-        address.as_str()
-    )
-    .fetch_optional(connection))?;
-    row.map(|row| scan_of(row.covered_until, row.covered_slot, row.head.zip(row.before)))
-        .transpose()
+    Ok(scans(store, chain, std::slice::from_ref(address)).await?.remove(address))
 }
 
-/// How far the lists of addresses are known; those never asked for are left out.
+/// How far the lists of addresses are known; those never asked for are left out. Marks them as used.
 pub async fn scans(
     store: &Store,
     chain: Chain,
@@ -92,13 +86,15 @@ pub async fn scans(
 ) -> Result<HashMap<Address, AddressScan>, StoreError> {
     let addresses: Vec<&str> = addresses.iter().map(Address::as_str).collect();
     let rows = run!(store, "address_scans/get_many", async |tx| {
-        Ok(sqlx::query_file!(
-            "queries/address_scans/get_many.sql",
-            chain.as_str(),
-            &addresses as &[&str]
-        )
-        .fetch_all(tx)
-        .await?)
+        let (unsure, mut rows): (Vec<_>, Vec<_>) =
+            scan_rows(tx, chain, &addresses).await?.into_iter().partition(|row| row.unsure);
+        if !unsure.is_empty() {
+            // A statement of its own, so that it sees what the others have committed meanwhile.
+            let again: Vec<&str> = unsure.iter().map(|row| row.address.as_str()).collect();
+            let known = scan_rows(tx, chain, &again).await?;
+            rows.extend(known.into_iter().filter(|row| !row.unsure));
+        }
+        Ok(rows)
     })?;
     rows.into_iter()
         .map(|row| {
@@ -107,6 +103,32 @@ pub async fn scans(
                 .map(|scan| (address, scan))
         })
         .collect()
+}
+
+/// One row of `address_scans/get_many`.
+struct ScanRow {
+    address: String,
+    covered_until: Option<String>,
+    covered_slot: i64,
+    head: Option<String>,
+    before: Option<String>,
+    /// It was there when the statement began and could not be marked: somebody else has marked it, or
+    /// removed it.
+    unsure: bool,
+}
+
+async fn scan_rows(
+    tx: &mut PgConnection,
+    chain: Chain,
+    addresses: &[&str],
+) -> Result<Vec<ScanRow>, StoreError> {
+    let known = sqlx::query_file_as!(
+        ScanRow,
+        "queries/address_scans/get_many.sql",
+        chain.as_str(),
+        addresses as _
+    );
+    Ok(known.fetch_all(tx).await?)
 }
 
 fn scan_of(

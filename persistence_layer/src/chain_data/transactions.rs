@@ -1,8 +1,9 @@
 //! Raw transactions: stored once, shared by all wallets they touch.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use pnl_core::{Chain, RawTransaction, TxId};
+use sqlx::PgConnection;
 
 use crate::convert::{from_bigint, to_bigint};
 use crate::error::StoreError;
@@ -10,20 +11,49 @@ use crate::ledgers::{compress, decompress};
 use crate::store::{Store, read, run};
 use crate::wallet_tasks::{Lease, add_progress, hold};
 
-/// Those of `ids` that are not stored, in the given order.
+/// Those of `ids` that are not stored, in the given order. Marks the others as used.
 pub async fn missing_transactions(
     store: &Store,
     chain: Chain,
     ids: &[TxId],
 ) -> Result<Vec<TxId>, StoreError> {
     let ids: Vec<&str> = ids.iter().map(TxId::as_str).collect();
-    let missing = read!(store, async |connection| sqlx::query_file_scalar!(
+    let missing = run!(store, "raw_transactions/missing", async |tx| {
+        let mut missing = absent(tx, chain, &ids).await?;
+        let unsure: Vec<&str> =
+            missing.iter().filter(|row| row.unsure).map(|row| row.tx_id.as_str()).collect();
+        if !unsure.is_empty() {
+            // A statement of its own, so that it sees what the others have committed meanwhile.
+            let gone: HashSet<String> =
+                absent(tx, chain, &unsure).await?.into_iter().map(|row| row.tx_id).collect();
+            missing.retain(|row| !row.unsure || gone.contains(&row.tx_id));
+        }
+        Ok(missing)
+    })?;
+    Ok(missing.iter().map(|row| TxId::new(&row.tx_id)).collect())
+}
+
+/// A transaction that is not stored, as far as one statement can tell.
+struct Absent {
+    tx_id: String,
+    /// It was stored when the statement began and could not be marked: somebody else has marked it, or
+    /// removed it.
+    unsure: bool,
+}
+
+async fn absent(
+    tx: &mut PgConnection,
+    chain: Chain,
+    ids: &[&str],
+) -> Result<Vec<Absent>, StoreError> {
+    Ok(sqlx::query_file_as!(
+        Absent,
         "queries/raw_transactions/missing.sql",
         chain.as_str(),
-        &ids as &[&str]
+        ids as _
     )
-    .fetch_all(connection))?;
-    Ok(missing.iter().map(|id| TxId::new(id)).collect())
+    .fetch_all(tx)
+    .await?)
 }
 
 /// Stores transactions, compressed, in one commit; at most 100 are meant. Those already stored are

@@ -17,7 +17,7 @@
 
 use sqlx::PgConnection;
 
-use super::{Lease, LockedBatch, lock_batch, notify};
+use super::{Lease, LockedBatch, lock_batch};
 use crate::batches::{BatchId, admit_waiting};
 use crate::error::StoreError;
 use crate::store::{Store, run};
@@ -109,7 +109,30 @@ impl Passed {
 
 /// Closes batches that nothing of is open, and admits waiting ones to places that are free: what a
 /// process left that died in between or does not know of it.
+///
+/// # Errors
+/// As every write. A batch that cannot be closed is left to the next time and does not stand in the
+/// way of the others.
 pub(crate) async fn heal(store: &Store) -> Result<(), StoreError> {
+    let closed = close_unsettled(store).await;
+    run!(store, "batches/admit_waiting", async |tx| {
+        let waiting =
+            sqlx::query_file_scalar!("queries/batches/any_waiting.sql").fetch_one(&mut *tx).await?;
+        if !waiting {
+            return Ok(());
+        }
+        let limit = sqlx::query_file_scalar!("queries/admission/lock_if_queueing.sql")
+            .fetch_optional(&mut *tx)
+            .await?;
+        if let Some(limit) = limit {
+            admit_waiting(tx, limit).await?;
+        }
+        Ok(())
+    })?;
+    closed
+}
+
+async fn close_unsettled(store: &Store) -> Result<(), StoreError> {
     let unsettled = run!(store, "batches/unsettled", async |tx| {
         Ok(sqlx::query_file_scalar!("queries/batches/unsettled.sql", HEALED_AT_ONCE)
             .fetch_all(tx)
@@ -122,26 +145,16 @@ pub(crate) async fn heal(store: &Store) -> Result<(), StoreError> {
                 Some((passed, _)) => passed.settle(tx).await,
                 None => Ok(false),
             }
-        })?;
-        if closed {
-            tracing::warn!(batch_id = %batch, "a batch without open wallets was closed");
-        }
-    }
-    run!(store, "batches/admit_waiting", async |tx| {
-        let waiting =
-            sqlx::query_file_scalar!("queries/batches/any_waiting.sql").fetch_one(&mut *tx).await?;
-        if !waiting {
-            return Ok(());
-        }
-        let limit = sqlx::query_file_scalar!("queries/admission/lock_if_queueing.sql")
-            .fetch_optional(&mut *tx)
-            .await?;
-        if let Some(limit) = limit {
-            let admitted = admit_waiting(tx, limit).await?;
-            if admitted > 0 {
-                notify(tx).await?;
+        });
+        match closed {
+            Ok(true) => {
+                tracing::warn!(batch_id = %batch, "a batch without open wallets was closed")
+            }
+            Ok(false) => {}
+            Err(error) => {
+                tracing::warn!(%error, code = error.code(), batch_id = %batch, "a batch without open wallets could not be closed");
             }
         }
-        Ok(())
-    })
+    }
+    Ok(())
 }

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use persistence_layer::batches::{self, Admission};
+use persistence_layer::chain_data;
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::{Cause, Store, StoreError, StoreSettings};
+use pnl_core::{Chain, TxId};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor};
 
@@ -73,6 +75,10 @@ async fn a_server_without_further_connections_is_named() {
     let url = options.username(&role).to_url_lossy().to_string();
     let store = Store::connect(&quick(&url)).await.unwrap();
     store.ping().await.unwrap();
+    // The one connection is back in the pool: who comes earlier would ask for a second one already.
+    while store.pool().idle == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     // The one connection is in use; the pool wants a second one.
     let mut held = connection.begin().await.unwrap();
     held.execute("select id from admission for update").await.unwrap();
@@ -91,9 +97,19 @@ async fn a_server_without_further_connections_is_named() {
         if locked == 1 {
             break;
         }
+        assert!(!waiting.is_finished(), "{:?}", waiting.await);
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!(cause(store.ping().await), Cause::NoConnections);
+    // Whatever a call wants the connection for, and whoever of them has asked the server.
+    let ids = [TxId::new("a")];
+    let (first, second, read) = tokio::join!(
+        store.ping(),
+        store.ping(),
+        chain_data::transactions(&store, Chain::Solana, &ids)
+    );
+    assert_eq!(cause(first), Cause::NoConnections);
+    assert_eq!(cause(second), Cause::NoConnections);
+    assert_eq!(cause(read), Cause::NoConnections);
     held.commit().await.unwrap();
     waiting.await.unwrap().unwrap();
     // Once the connection is back in the pool, it serves on.

@@ -9,7 +9,7 @@ use persistence_layer::chain_data::{
     put_snapshot, put_transactions, signatures,
 };
 use persistence_layer::ledgers;
-use persistence_layer::processes::{self, ProcessReport};
+use persistence_layer::processes;
 use persistence_layer::results::{self, LatestSort};
 use persistence_layer::retention::{Kind, Removed, RetentionRules, Run, prune};
 use persistence_layer::test_util::TestDatabase;
@@ -19,8 +19,8 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
 use crate::support::{
-    PIN, batch, claim, claim_one, failed, finish, finished, ledger_head, new_batch, submit,
-    transition, wallet,
+    PIN, batch, claim, claim_one, failed, finish, finished, ledger_head, new_batch, report, submit,
+    transition, wait_for_a_lock, wallet,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -41,6 +41,19 @@ async fn prune_all(database: &TestDatabase, rules: &RetentionRules) -> Removed {
     let run = prune(database.store(), rules, Duration::ZERO, count).await.unwrap();
     assert_eq!(run, Run::Finished, "nobody else prunes");
     removed
+}
+
+/// The run in which old jobs go for clients, and the one some minutes later in which their rows go.
+async fn prune_jobs(database: &TestDatabase, rules: &RetentionRules) -> [Removed; 2] {
+    let first = prune_all(database, rules).await;
+    pass_readers_time(database).await;
+    [first, prune_all(database, rules).await]
+}
+
+/// Makes tombstones so old that no answer is still being written from what is behind them.
+async fn pass_readers_time(database: &TestDatabase) {
+    let older = "update expired_batches set expired_at = expired_at - interval '10 minutes'";
+    database.connection().await.execute(older).await.unwrap();
 }
 
 /// Makes everything that is stored so many days older.
@@ -107,8 +120,16 @@ async fn an_old_job_goes_with_everything_that_is_its_own_and_leaves_a_tombstone(
     batches::set_pin(store, young, Pin { block: PIN.block + 1, ..PIN }).await.unwrap();
     finish_with_ledger(&database, &claim_one(store).await).await;
 
+    // What reads its results already, reads them to the end.
+    let before = results::page(store, old, None, 5).await.unwrap();
     let removed = prune_all(&database, &rules()).await;
-    assert_eq!((removed.of(Kind::Batches), removed.of(Kind::Tasks)), (1, 11));
+    assert_eq!((removed.of(Kind::Batches), removed.of(Kind::Tasks)), (1, 0));
+    assert!(batches::get(store, old).await.unwrap().is_none());
+    let rest = results::page(store, old, Some(before[4].ordinal), 100).await.unwrap();
+    assert_eq!(rest.len(), 5);
+    pass_readers_time(&database).await;
+    let removed = prune_all(&database, &rules()).await;
+    assert_eq!((removed.of(Kind::Batches), removed.of(Kind::Tasks)), (0, 11));
     assert!(batches::get(store, old).await.unwrap().is_none());
     assert!(batches::expired(store, old).await.unwrap().is_some());
     assert!(results::page(store, old, None, 100).await.unwrap().is_empty());
@@ -149,7 +170,7 @@ async fn what_is_kept_for_ever_or_not_over_stays() {
     let for_ever = RetentionRules { raw_transactions: None, results: None, ..rules() };
     prune_all(&database, &for_ever).await;
     assert!(batches::get(store, over).await.unwrap().is_some());
-    prune_all(&database, &rules()).await;
+    prune_jobs(&database, &rules()).await;
     assert!(batches::get(store, over).await.unwrap().is_none());
     let open = batch(store, open).await;
     assert_eq!((open.counts.done, open.counts.queued), (1, 1));
@@ -180,6 +201,7 @@ async fn a_job_is_there_as_long_as_its_key_answers_and_is_not_retried_when_expir
         .unwrap();
     let retried = batches::retry(store, new.id, Admission::rejecting(3)).await.unwrap();
     assert_eq!(retried, Retried::Unknown);
+    pass_readers_time(&database).await;
     let removed = prune_all(&database, &rules).await;
     assert_eq!(removed.of(Kind::Tasks), 2);
     assert_eq!(count(&database, "idempotency_keys").await, 0);
@@ -202,23 +224,6 @@ async fn keys_and_reports_of_the_dead_go() {
     assert_eq!(removed.of(Kind::IdempotencyKeys), 7);
     assert_eq!(removed.of(Kind::ProcessReports), 1);
     assert_eq!(processes::live(store).await.unwrap().len(), 1);
-}
-
-fn report(id: &str) -> ProcessReport {
-    ProcessReport {
-        id: id.to_owned(),
-        role: "worker".to_owned(),
-        host: "host".to_owned(),
-        pid: 7,
-        version: "1".to_owned(),
-        started_at: chrono::Utc::now(),
-        slots: 5,
-        slots_in_use: 1,
-        wallets: json!([]),
-        providers: json!({}),
-        gates: json!([]),
-        redis: "absent".to_owned(),
-    }
 }
 
 fn raw(n: u64) -> RawTransaction {
@@ -329,10 +334,153 @@ async fn chain_data_is_left_alone_while_a_worker_without_report_works() {
     processes::publish(store, &report(reporting.as_str())).await.unwrap();
     let removed = prune_all(&database, &rules()).await;
     assert_eq!((removed.of(Kind::RawTransactions), removed.of(Kind::Signatures)), (0, 0));
+    // Between two wallets it is not seen at work, but its batch is open.
+    finish(store, &held[0]).await;
+    let removed = prune_all(&database, &rules()).await;
+    assert_eq!((removed.of(Kind::RawTransactions), removed.of(Kind::Signatures)), (0, 0));
     processes::publish(store, &report(silent.as_str())).await.unwrap();
-    assert!(!held.is_empty());
     let removed = prune_all(&database, &rules()).await;
     assert_eq!(removed.of(Kind::RawTransactions), 10);
+}
+
+/// What a retry does in a program that knows no tombstones.
+async fn retry_of_the_first_schema(database: &TestDatabase) {
+    let mut connection = database.connection().await;
+    connection
+        .execute(
+            "update batches
+             set state = 'active', finished_at = null, done = null, failed = null,
+                 timed_out = null, cancelled = null;
+             update wallet_tasks set state = 'queued', finished_at = null, error = null
+             where state = 'failed'",
+        )
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_job_that_is_opened_again_while_it_is_removed_goes_on_with_the_rest_of_its_wallets() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let id = submit(store, 0..5).await;
+    for lease in claim(store, &WorkerId::generate(), 5).await {
+        transition(store, &lease, &failed()).await;
+    }
+    age(&database, 31).await;
+    prune_all(&database, &rules()).await;
+    pass_readers_time(&database).await;
+    // A run that died behind its first step.
+    let mut connection = database.connection().await;
+    connection.execute("delete from wallet_tasks where ordinal < 3").await.unwrap();
+    retry_of_the_first_schema(&database).await;
+    prune_all(&database, &rules()).await;
+    let opened = batch(store, id).await;
+    assert_eq!((opened.total, opened.counts.queued), (2, 2));
+    assert!(batches::expired(store, id).await.unwrap().is_none());
+    for lease in claim(store, &WorkerId::generate(), 5).await {
+        finish(store, &lease).await;
+    }
+    assert_eq!(batch(store, id).await.state, batches::BatchState::Completed);
+
+    // And when nothing was left of it, it holds no place among the active ones.
+    age(&database, 31).await;
+    prune_all(&database, &rules()).await;
+    pass_readers_time(&database).await;
+    connection.execute("delete from wallet_tasks").await.unwrap();
+    retry_of_the_first_schema(&database).await;
+    prune_all(&database, &rules()).await;
+    assert_eq!(count(&database, "batches").await, 0);
+    assert!(batches::expired(store, id).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn the_removal_of_a_job_waits_for_a_retry_under_way() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let id = submit(store, 0..1).await;
+    transition(store, &claim_one(store).await, &failed()).await;
+    age(&database, 31).await;
+    prune_all(&database, &rules()).await;
+    pass_readers_time(&database).await;
+    let mut connection = database.connection().await;
+    let mut retry = connection.begin().await.unwrap();
+    retry
+        .execute(
+            "update batches
+             set state = 'active', finished_at = null, done = null, failed = null,
+                 timed_out = null, cancelled = null",
+        )
+        .await
+        .unwrap();
+    let rules = rules();
+    let (removed, ()) = tokio::join!(prune_all(&database, &rules), async {
+        wait_for_a_lock(&database).await;
+        retry
+            .execute("update wallet_tasks set state = 'queued', finished_at = null, error = null")
+            .await
+            .unwrap();
+        retry.commit().await.unwrap();
+    });
+    assert_eq!(removed.of(Kind::Tasks), 1, "the tombstone");
+    assert_eq!(batch(store, id).await.counts.queued, 1);
+}
+
+#[tokio::test]
+async fn what_two_readers_mark_at_once_is_absent_for_neither() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let address = wallet(1);
+    let ids = chain_data_of(&database, &address).await;
+    let mut connection = database.connection().await;
+    // The other one is as far as its statement, and commits while this one waits for it.
+    for (other, absent) in [
+        ("update raw_transactions set used_at = clock_timestamp()", &ids[..0]),
+        (
+            "update raw_transactions set used_at = clock_timestamp() where tx_id <> 'tx3';
+          delete from raw_transactions where tx_id = 'tx3'",
+            &ids[3..4],
+        ),
+    ] {
+        age(&database, 9).await;
+        let mut first = connection.begin().await.unwrap();
+        first.execute(other).await.unwrap();
+        let (missing, ()) = tokio::join!(missing_transactions(store, Chain::Solana, &ids), async {
+            wait_for_a_lock(&database).await;
+            first.commit().await.unwrap();
+        });
+        assert_eq!(missing.unwrap(), absent);
+    }
+    for (other, known) in [
+        ("update address_scans set updated_at = clock_timestamp()", true),
+        ("delete from address_scans", false),
+    ] {
+        age(&database, 9).await;
+        let mut first = connection.begin().await.unwrap();
+        first.execute(other).await.unwrap();
+        let (scan, ()) = tokio::join!(chain_data::scan(store, Chain::Solana, &address), async {
+            wait_for_a_lock(&database).await;
+            first.commit().await.unwrap();
+        });
+        assert_eq!(scan.unwrap().is_some(), known);
+    }
+}
+
+#[tokio::test]
+async fn more_lists_than_go_in_one_step_all_go() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let mut connection = database.connection().await;
+    connection
+        .execute(
+            "insert into address_scans (chain, address, covered_slot)
+             select 'solana', 'silent' || n, 7 from generate_series(1, 120) n",
+        )
+        .await
+        .unwrap();
+    age(&database, 11).await;
+    let wide = RetentionRules { rows_per_step: 1000, ..rules() };
+    assert_eq!(prune_all(&database, &wide).await.of(Kind::Signatures), 120);
+    assert_eq!(chain_data::scan(store, Chain::Solana, &wallet(1)).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -381,10 +529,13 @@ async fn a_process_that_dies_in_a_step_leaves_the_rest_to_the_next() {
         match tokio::time::timeout(Duration::from_millis(delay * 2), run).await {
             Ok(outcome) => {
                 assert_eq!(outcome.unwrap(), Run::Finished);
-                break;
+                if count(&database, "batches").await == 0 {
+                    break;
+                }
             }
             Err(_) => ended += 1,
         }
+        pass_readers_time(&database).await;
         database
             .connection()
             .await
@@ -424,6 +575,11 @@ async fn of_processes_that_prune_at_once_one_does_and_all_is_gone_once() {
     // Whoever was stopped by the others comes back later; whoever is not due does nothing.
     let again = prune(&stores[0], pause).await.unwrap();
     assert_eq!(matches!(again, Run::NotDue), finished == 1, "{again:?}");
+    pass_readers_time(&database).await;
+    let (one, other) =
+        tokio::join!(prune(&stores[1], Duration::ZERO), prune(&stores[2], Duration::ZERO));
+    assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
+    prune_all(&database, &rules).await;
     assert_eq!(count(&database, "wallet_tasks").await, 0);
     assert_eq!(count(&database, "expired_batches").await, 1);
 

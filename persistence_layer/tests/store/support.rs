@@ -6,7 +6,9 @@ use std::time::Duration;
 use persistence_layer::Store;
 use persistence_layer::batches::{self, Admission, Batch, BatchId, NewBatch, Submitted};
 use persistence_layer::ledgers::LedgerHead;
+use persistence_layer::processes::ProcessReport;
 use persistence_layer::results::SummaryRow;
+use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{
     self, EndState, FinishedWallet, Lease, TaskError, Transition, WaitReason, WorkerId,
 };
@@ -145,4 +147,41 @@ pub async fn finish(store: &Store, lease: &Lease) {
 /// Ends an attempt otherwise.
 pub async fn transition(store: &Store, lease: &Lease, transition: &Transition) {
     wallet_tasks::transition(store, lease, transition).await.unwrap();
+}
+
+/// Until somebody waits for a row that somebody else has locked.
+pub async fn wait_for_a_lock(database: &TestDatabase) {
+    let mut connection = database.connection().await;
+    loop {
+        let waiting: bool = sqlx::query_scalar(
+            "select exists (
+                 select from pg_stat_activity
+                 where datname = current_database() and wait_event_type = 'Lock')",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .unwrap();
+        if waiting {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// What a worker process with this id says of itself.
+pub fn report(id: &str) -> ProcessReport {
+    ProcessReport {
+        id: id.to_owned(),
+        role: "worker".to_owned(),
+        host: "host".to_owned(),
+        pid: 7,
+        version: "1".to_owned(),
+        started_at: chrono::Utc::now(),
+        slots: 5,
+        slots_in_use: 1,
+        wallets: json!([]),
+        providers: json!({}),
+        gates: json!([]),
+        redis: "absent".to_owned(),
+    }
 }

@@ -186,6 +186,48 @@ async fn a_sweep_gives_on_what_a_process_left_that_does_not_know_of_waiting() {
 }
 
 #[tokio::test]
+async fn a_batch_that_cannot_be_closed_stands_in_nobodys_way() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let two = Admission { max_concurrent: 2, queue_limit: 2 };
+    let broken = submit(&database, 0..1, two).await;
+    let left = submit(&database, 1..2, two).await;
+    let waits = submit(&database, 2..3, two).await;
+    let mut connection = database.connection().await;
+    connection
+        .execute(
+            "update wallet_tasks set state = 'done', finished_at = now() where state = 'queued'",
+        )
+        .await
+        .unwrap();
+    // More wallets than it has: its end does not add up, and the schema refuses it.
+    sqlx::query("update batches set total = 5 where id = $1")
+        .bind(broken.0)
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    wallet_tasks::sweep(store, 20).await.unwrap();
+    assert_eq!(batch(store, broken).await.state, BatchState::Active);
+    assert_eq!(batch(store, left).await.state, BatchState::Completed);
+    assert_eq!(claim_one(store).await.batch, waits);
+}
+
+#[tokio::test]
+async fn who_admits_others_wakes_the_workers_also_when_refused() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let one = Admission { max_concurrent: 1, queue_limit: 1 };
+    submit(&database, 0..1, one).await;
+    let waits = submit(&database, 1..2, one).await;
+    let mut wakeups = store.wakeups().await.unwrap();
+    // With more places the waiting one is admitted; waiting is off, and there is none left.
+    let refused = batches::submit(store, &new_batch(2..3), Admission::rejecting(2)).await.unwrap();
+    assert_eq!(refused, Submitted::AtCapacity { limit: 2 });
+    assert!(batch(store, waits).await.waiting_since.is_none());
+    tokio::time::timeout(std::time::Duration::from_secs(20), wakeups.next()).await.unwrap();
+}
+
+#[tokio::test]
 async fn without_waiting_nobody_overtakes_those_who_still_wait() {
     let database = TestDatabase::create().await;
     let store = database.store();

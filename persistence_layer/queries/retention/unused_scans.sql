@@ -1,5 +1,5 @@
--- retention/next_scan: $1 how long unused lists are kept. The list unused for longest, locked; of no
--- wallet that an open task is about.
+-- retention/unused_scans: $1 how long unused lists are kept, $2 limit. The lists unused for longest,
+-- locked; of no wallet that an open task is about.
 select s.chain, s.address
 from address_scans s
 where s.updated_at < least(
@@ -12,5 +12,5 @@ where s.updated_at < least(
       select from wallet_tasks t
       where t.chain = s.chain and t.wallet = s.address and t.state = 'running')
 order by s.updated_at
-limit 1
+limit $2
 for update of s skip locked

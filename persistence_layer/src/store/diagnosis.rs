@@ -1,0 +1,124 @@
+//! Why the database gives no connection.
+
+use std::time::{Duration, Instant};
+
+use sqlx::{ConnectOptions, Connection};
+use tokio::sync::Mutex;
+
+use super::{Store, outcome};
+use crate::error::{Cause, StoreError};
+
+/// Longest time of a diagnosis.
+const DIAGNOSIS: Duration = Duration::from_secs(5);
+
+/// How long a finding answers for others.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// The last finding. When the pool runs dry all its callers give up at the same moment, and a server
+/// without connections is not to be asked for one by each of them.
+#[derive(Debug, Default)]
+pub(super) struct Diagnosis(Mutex<Option<Finding>>);
+
+/// What ailed the database at some moment; without a cause: it was well, or refused for good.
+#[derive(Debug)]
+struct Finding {
+    at: Instant,
+    cause: Option<Cause>,
+}
+
+impl Diagnosis {
+    /// The error of a call that got no connection. One caller at a time runs `probe`; those who waited
+    /// for it, and those who come soon after, are told what it found.
+    async fn name(&self, probe: impl Future<Output = Result<(), StoreError>>) -> StoreError {
+        let mut last = self.0.lock().await;
+        if let Some(finding) = &*last
+            && finding.at.elapsed() < FRESH
+        {
+            return finding
+                .cause
+                .map_or_else(|| sqlx::Error::PoolTimedOut.into(), StoreError::NoConnection);
+        }
+        let found = probe.await.err();
+        *last =
+            Some(Finding { at: Instant::now(), cause: found.as_ref().and_then(StoreError::cause) });
+        found.unwrap_or_else(|| sqlx::Error::PoolTimedOut.into())
+    }
+}
+
+impl Store {
+    /// Finds out what ails the database, over a connection beside the pool: whether it can be reached,
+    /// gives connections and takes writes. The error's code names the cause. For health pages and
+    /// operators, when an ordinary call has failed; takes at most some seconds.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] with its [`crate::Cause`], and as any write.
+    pub async fn diagnose(&self) -> Result<(), StoreError> {
+        let write = "-- care_runs/probe
+            insert into care_runs (task, finished_at) values ('write_probe', clock_timestamp())
+            on conflict (task) do update set finished_at = excluded.finished_at";
+        let probe = outcome(async {
+            let mut connection = self.options.connect().await?;
+            let mut tx = connection.begin().await?;
+            sqlx::query("-- server/probe_limit\nset local statement_timeout = '3s'")
+                .execute(&mut *tx)
+                .await?;
+            sqlx::query(write).execute(&mut *tx).await?;
+            tx.commit().await?;
+            connection.close().await?;
+            Ok(())
+        });
+        match tokio::time::timeout(DIAGNOSIS, probe).await {
+            Ok(outcome) => outcome,
+            Err(_) => {
+                Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut)).into())
+            }
+        }
+    }
+
+    /// What a failed wait for a connection means. The pool keeps to itself why it could not open a
+    /// further one.
+    pub(super) async fn name_cause(&self, error: sqlx::Error) -> StoreError {
+        match error {
+            sqlx::Error::PoolTimedOut if self.pool.size() < self.max_connections => {
+                self.diagnosis.name(self.diagnose()).await
+            }
+            error => error.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use futures::future::join_all;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn of_callers_that_get_no_connection_at_once_one_asks_and_all_are_told() {
+        let diagnosis = Diagnosis::default();
+        let probes = Cell::new(0);
+        let probe = || async {
+            probes.set(probes.get() + 1);
+            tokio::task::yield_now().await;
+            let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+            Err(StoreError::from(sqlx::Error::Io(refused)))
+        };
+        let told = join_all((0..20).map(|_| diagnosis.name(probe()))).await;
+        for error in told {
+            assert_eq!(error.cause(), Some(Cause::Unreachable));
+            assert!(error.is_transient());
+        }
+        assert_eq!(probes.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_well_leaves_it_to_the_pool() {
+        let diagnosis = Diagnosis::default();
+        for _ in 0..2 {
+            let error = diagnosis.name(async { Ok(()) }).await;
+            assert_eq!(error.cause(), Some(Cause::PoolExhausted));
+        }
+    }
+}
