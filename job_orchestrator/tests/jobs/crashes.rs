@@ -121,14 +121,14 @@ async fn books_interrupted_in_every_chunk_are_those_that_never_were() {
 /// Attempts that end by their time limit in whatever stage go on where they stood, and cost nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_wallet_is_done_over_many_short_attempts() {
-    const MANY: u64 = 2_500;
+    const MANY: u64 = 1_500;
     let undisturbed = World::new(made_up(1, MANY)).await;
     let wallets = undisturbed.node.chain().synthetic_wallets();
     let expected = undisturbed.run(&wallets).await.remove(0).report_json;
 
     let mut world = World::new(made_up(1, MANY)).await;
     world.settings.wallet_timeout_seconds = 8;
-    world.node.set_faults(Faults { latency_ms: Some((30, 50)), ..Faults::default() });
+    world.node.set_faults(Faults { latency_ms: Some((60, 80)), ..Faults::default() });
     let worker = world.worker().await;
     let id = world.submit(&wallets).await;
     world.until_done(id).await;

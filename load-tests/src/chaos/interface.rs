@@ -206,7 +206,9 @@ async fn quarrel(clients: &[Client], job: &str, draw: &mut Draw) -> anyhow::Resu
         let words: Vec<_> = (0..6).map(|_| ["cancel", "retry", "retry"][draw.below(3)]).collect();
         let said = words.iter().enumerate().map(|(place, word)| {
             let client = &clients[place % clients.len()];
-            async move { client.post(&format!("/api/pnl/batch/{job}/{word}"), &()).await }
+            async move {
+                client.post(&format!("/api/pnl/batch/{job}/{word}"), &serde_json::json!({})).await
+            }
         });
         for answer in join_all(said).await {
             let answer = answer?;
@@ -218,7 +220,10 @@ async fn quarrel(clients: &[Client], job: &str, draw: &mut Draw) -> anyhow::Resu
         }
         tokio::time::sleep(draw.milliseconds(0, 200)).await;
     }
-    clients[0].post(&format!("/api/pnl/batch/{job}/cancel"), &()).await?.expect(202)?;
+    clients[0]
+        .post(&format!("/api/pnl/batch/{job}/cancel"), &serde_json::json!({}))
+        .await?
+        .expect(202)?;
     Ok(())
 }
 
