@@ -4,13 +4,6 @@
 -- these tables may ignore them.
 set local lock_timeout = '10s';
 
--- A provider that only ever puts a wallet off must be noticed at some time. First: the references below
--- lock the table as well, and two locks of one table, the weaker first, meet writers in between.
-alter table wallet_tasks add column throttled_since timestamptz;
-comment on column wallet_tasks.throttled_since is
-    'Since when its attempts end by a provider asking to wait, with nothing stored in between; null '
-    'when the last one ended otherwise.';
-
 create table wallet_work (
     task bigint primary key references wallet_tasks (id) on delete cascade,
     created_at timestamptz not null default clock_timestamp()
