@@ -52,7 +52,7 @@ impl Throttles {
         let mut throttles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let going_on = throttles
             .get_mut(&by)
-            .filter(|throttle| answered.is_none_or(|answered| answered <= throttle.last));
+            .filter(|throttle| answered.is_none_or(|answered| answered < throttle.last));
         let Some(throttle) = going_on else {
             throttles.insert(by, Throttle { endured: Duration::ZERO, last: now, until });
             return false;
