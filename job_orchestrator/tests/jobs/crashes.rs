@@ -118,6 +118,39 @@ async fn books_interrupted_in_every_chunk_are_those_that_never_were() {
     assert_eq!(world.database.number(chunks_of_it).await, 13);
 }
 
+/// What a dead worker has left, made unreadable or made under other settings, is made anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_work_that_was_left_costs_no_attempt_and_changes_nothing() {
+    let undisturbed = world().await;
+    let wallets = undisturbed.node.chain().synthetic_wallets();
+    let expected = undisturbed.run(&wallets).await.remove(0).report_json;
+    let odd = [
+        "update ledger_checkpoints set state = 'odd'",
+        "update wallet_plan_pages set payload = 'odd' where no = 2",
+        "update wallet_plans set head = '[]'",
+        // Chunks of another ledger that nobody with these settings may go on with.
+        "update ledger_checkpoints set made_by = 'other', state = 'odd'",
+    ];
+    for change in odd {
+        let world = world().await;
+        let id = world.submit(&wallets).await;
+        world.node.set_faults(hang(&format!("historical/{}", 1_704_067_200 + 4 * 3600)));
+        let worker = world.worker().await;
+        let struck = async || (world.node.stats().faults_given() > 0).then_some(());
+        eventually(struck).await.expect("it gets to the fifth hour");
+        worker.kill().await;
+        assert!(world.database.execute(change).await > 0, "{change}");
+
+        world.node.set_faults(Faults::default());
+        let worker = world.worker().await;
+        world.until_done(id).await;
+        worker.stop().await;
+        assert_eq!(world.rows(id).await[0].report_json, expected, "{change}");
+        let costly = "select sum(attempts) from wallet_tasks";
+        assert_eq!(world.database.number(costly).await, 0, "{change}");
+    }
+}
+
 /// Attempts that end by their time limit in whatever stage go on where they stood, and cost nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_wallet_is_done_over_many_short_attempts() {
