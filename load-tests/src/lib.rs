@@ -6,7 +6,7 @@
 //!
 //! What lives where: [`chain`] puts recorded ([`recorded`]) and made-up ([`synthetic`]) wallets
 //! behind one face, `rpc` speaks JSON-RPC, [`prices`] the dialect of DefiLlama, [`faults`] decides
-//! what goes wrong, [`node`] serves it all. [`service`] runs the programs under test beside it, [`bench`]
+//! what goes wrong, [`node`] serves it all. [`service`] runs the programs under test beside it, [`mod@bench`]
 //! measures them.
 
 pub mod bench;
