@@ -101,7 +101,7 @@ pub struct ReportInput<'a> {
     /// The span of time to report.
     pub window: Window,
     /// Transactions of the wallet in that span; see
-    /// [`crate::ledger::LedgerBuilder::transactions_in`]. Of the full history it is
+    /// [`crate::ledger::LedgerBuilder::transactions_in_window`]. Of the full history it is
     /// [`crate::ledger::HistoryFacts::transactions`].
     pub transactions: u64,
 }
