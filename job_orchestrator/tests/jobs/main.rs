@@ -6,7 +6,6 @@ mod support;
 
 mod care;
 mod crashes;
-mod large;
 mod reads;
 mod recorded;
 mod reports;
