@@ -1,17 +1,11 @@
 -- wallet_tasks/admit: $1 batch, which waited. Its tasks become ready behind the head of the queue, as
 -- if it was submitted now.
 update wallet_tasks t
-set state = 'queued', run_at = null, vtime = base.vtime + waits.place - 1
+set state = 'queued', run_at = null, vtime = front.vtime + waits.place - 1
 from (
     select id, row_number() over (order by ordinal) as place
     from wallet_tasks
     where batch_id = $1 and state = 'delayed' and run_at = 'infinity'
 ) as waits
-cross join (
-    select coalesce(
-        (select vtime from ready_heads order by prio, vtime, id limit 1),
-        (select max(vtime) from wallet_tasks where state = 'running'),
-        (select min(vtime) from wallet_tasks where state = 'delayed' and run_at < 'infinity'),
-        0) as vtime
-) as base
+cross join queue_front as front
 where t.id = waits.id
