@@ -133,6 +133,10 @@ impl Metrics {
                 "When this process last finished a run of retention, in Unix time; 0: not yet.",
             )?,
         };
+        // A kind of which nothing was removed yet shows 0, so that its first removal is an increase.
+        for kind in retention::Kind::ALL {
+            metrics.retention_removed(kind, 0);
+        }
         registry.register(Box::new(metrics.wallet_slots_in_use.clone()))?;
         registry.register(Box::new(metrics.wallet_attempts_total.clone()))?;
         registry.register(Box::new(metrics.wallet_stage_duration_seconds.clone()))?;

@@ -109,6 +109,27 @@ impl TestDatabase {
         sqlx::query(sql).execute(&mut connection).await.expect("the server does it").rows_affected()
     }
 
+    /// Lets the database take no writes, as a primary that became a replica, or writes again. All
+    /// sessions on it end.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn set_read_only(&self, read_only: bool) {
+        // From another database: this one would not let itself be altered any more.
+        let mut admin = connect(&self.server).await;
+        let name = &self.name;
+        for sql in [
+            format!("alter database {name} set default_transaction_read_only = {read_only}"),
+            format!(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"
+            ),
+        ] {
+            // The name is made from numbers.
+            admin.execute(AssertSqlSafe(sql)).await.expect("a superuser may do it");
+        }
+        admin.close().await.expect("the connection is closed");
+    }
+
     /// A plain connection, for tests that look behind the store.
     ///
     /// # Panics

@@ -132,6 +132,59 @@ async fn a_service_whose_database_takes_no_writes_is_not_ready_and_goes_on_answe
 }
 
 #[tokio::test]
+async fn a_service_is_ready_again_when_its_database_takes_writes_again() {
+    let app = TestApp::without_worker().await;
+    app.database.set_read_only(true).await;
+    takes_no_writes(&app, "database-read-only").await;
+    app.database.set_read_only(false).await;
+    takes_writes_again(&app).await;
+}
+
+#[tokio::test]
+async fn a_service_whose_database_is_full_is_not_ready_until_there_is_room_again() {
+    let app = TestApp::without_worker().await;
+    // What the server says when a table cannot grow.
+    let fill = "do $do$ begin
+        create function disk_full() returns trigger language plpgsql as $$ begin
+            raise exception 'could not extend file: No space left on device'
+                using errcode = 'disk_full';
+        end $$;
+        create trigger disk_full before insert on batches
+            for each row execute function disk_full();
+        create trigger disk_full before insert on care_runs
+            for each row execute function disk_full();
+    end $do$";
+    app.database.execute(fill).await;
+    takes_no_writes(&app, "database-full").await;
+    app.database.execute("drop function disk_full cascade").await;
+    takes_writes_again(&app).await;
+}
+
+/// The service says that it takes no jobs because of its database, and goes on being read.
+async fn takes_no_writes(app: &TestApp, cause: &str) {
+    eventually("the service notices", || async { app.get("/api/health").await.status == 503 })
+        .await;
+    eventually("the cause is named", || async {
+        let problem = app.get("/api/health").await.problem(503, "not-ready");
+        state_of(&problem, "database") == "degraded" && problem["checks"][1]["detail"] == cause
+    })
+    .await;
+    let body = json!({"wallet_addresses": [UNUSED], "chain": "solana"});
+    let refused = app.submit(&body).await.problem(503, "database-unavailable");
+    assert!(refused["error"].as_str().unwrap().contains("no writes"), "{refused}");
+    assert!(app.jobs().await.is_empty());
+    let text = app.admin_get("/metrics").await.text;
+    assert!(text.contains("database_takes_writes 0"), "{text}");
+}
+
+/// Readiness comes back by itself, and with it the first job.
+async fn takes_writes_again(app: &TestApp) {
+    eventually("readiness returns", || async { app.get("/api/health").await.status == 200 }).await;
+    app.accepted(&[UNUSED.to_owned()]).await;
+    assert_eq!(app.jobs().await.len(), 1, "a refused submission is not stored later");
+}
+
+#[tokio::test]
 async fn a_process_without_worker_shows_the_others_and_how_their_providers_are() {
     let app = TestApp::without_worker().await;
     app.accepted(&[UNUSED.to_owned()]).await;
@@ -232,11 +285,11 @@ async fn a_scrape_has_every_metric_and_only_those() {
     let mut names: Vec<&str> = text
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
-        .filter(|name| !name.starts_with("process_") && !name.starts_with("retention_"))
+        .filter(|name| !name.starts_with("process_"))
         .filter(|name| !ON_TROUBLE.contains(name))
         .collect();
     names.sort_unstable();
-    // Those of the system's process and of retention aside; `redis_state` appears with a Redis.
+    // Those of the system's process aside; `redis_state` appears with a Redis.
     assert_eq!(names, METRICS, "{text}");
     for line in [
         "batches_open{state=\"admitted\"} 0",
@@ -270,6 +323,8 @@ const METRICS: &[&str] = &[
     "provider_call_duration_seconds",
     "provider_calls_total",
     "provider_up",
+    "retention_last_run_timestamp_seconds",
+    "retention_removed_rows_total",
     "wallet_attempts_total",
     "wallet_slots_in_use",
     "wallet_stage_duration_seconds",

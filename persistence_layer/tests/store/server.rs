@@ -303,12 +303,8 @@ async fn a_connection_that_the_server_ended_is_replaced() {
 #[tokio::test]
 async fn a_read_only_server_is_unavailable() {
     let database = TestDatabase::create().await;
-    let mut connection = database.connection().await;
     // What a primary that became a replica says.
-    let name: String =
-        sqlx::query_scalar("select current_database()").fetch_one(&mut connection).await.unwrap();
-    let sql = format!("alter database {name} set default_transaction_read_only = on");
-    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    database.set_read_only(true).await;
     let store = database.second_store().await;
     let new = crate::support::new_batch(0..1);
     let error = batches::submit(&store, &new, Admission::rejecting(3)).await.unwrap_err();
