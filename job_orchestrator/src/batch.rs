@@ -112,9 +112,9 @@ impl BatchError {
             Self::KeyReused => "idempotency-key-reused",
             Self::KeyInFlight => "idempotency-key-in-flight",
             Self::ChainUnavailable { .. } => "chain-unavailable",
-            Self::Unknown => "job-not-found",
+            Self::Unknown => "unknown-job",
             Self::Expired { .. } => "job-expired",
-            Self::NotTerminal => "job-not-terminal",
+            Self::NotTerminal => "job-running",
             Self::Store(error) => error.code(),
         }
     }

@@ -3,15 +3,14 @@
 use std::collections::{BTreeSet, HashSet};
 
 use job_orchestrator::request::{Analysis, Preset, TimeRange};
-use pnl_core::engine::Options;
 use pnl_core::method::Method;
 use pnl_core::{Address, Chain};
-use serde_json::{Map, Value};
 
+use crate::dto::options;
 use crate::dto::time::read_bound;
 use crate::error::{ApiError, FieldErrors};
 use crate::extract::unknown_chain;
-use crate::json::{Json, Object, pointer, shown};
+use crate::json::{Json, Object, shown};
 use crate::problems;
 
 const FIELDS: &[&str] =
@@ -73,7 +72,7 @@ impl CreateBatch {
             duplicates_removed,
             analysis: Analysis {
                 method: read_method(body, &mut errors),
-                options: read_options(body, &mut errors),
+                options: options::read(optional(body, "options"), chain, &mut errors),
                 time_range: read_time_range(body, &mut errors),
                 max_transactions: read_max_transactions(body, &mut errors),
             },
@@ -96,7 +95,8 @@ fn text<'a>(value: &'a Json, name: &str, errors: &mut FieldErrors) -> Option<&'a
     None
 }
 
-fn wrong_type(value: &Json, at: &str, expected: &str, errors: &mut FieldErrors) {
+/// Notes that the value at `at` has another type.
+pub fn wrong_type(value: &Json, at: &str, expected: &str, errors: &mut FieldErrors) {
     errors.push(
         || at.to_owned(),
         "wrong-type",
@@ -193,71 +193,6 @@ pub fn unknown_method(name: &str) -> String {
     let offered: Vec<_> =
         Method::ALL.into_iter().filter(|method| method.is_offered()).map(Method::as_str).collect();
     format!("the method {} is not offered; offered here: {}", shown(name), offered.join(", "))
-}
-
-fn read_options(body: &Object, errors: &mut FieldErrors) -> Map<String, Value> {
-    let mut options = Map::new();
-    let object = match optional(body, "options") {
-        None => return options,
-        Some(Json::Object(object)) => object,
-        Some(other) => {
-            wrong_type(other, "/options", "an object", errors);
-            return options;
-        }
-    };
-    object.check_names("/options", &option_names(), errors);
-    let mut checked = Options::default();
-    for (name, value) in object.iter().filter(|(name, _)| option_names().contains(name)) {
-        let value = plain(value);
-        if name == "same_ts" && value == "acquire_first" {
-            // A wallet's own order is known to the transaction; the engine takes it as it comes.
-            let detail =
-                "a wallet's events keep the order of their chain: only \"sequence\" is offered";
-            errors.push(|| pointer("/options", name), "bad-option", || detail.to_owned());
-            continue;
-        }
-        match checked.set(name, &value) {
-            Ok(()) => {
-                options.insert(name.to_owned(), value);
-            }
-            Err(error) => {
-                let at = || pointer("/options", name);
-                errors.push(at, "bad-option", || {
-                    error.to_string().chars().take(300).collect::<String>()
-                });
-            }
-        }
-    }
-    options
-}
-
-fn option_names() -> Vec<&'static str> {
-    vec![
-        "scope",
-        "fee_policy",
-        "swap_fee_side",
-        "quote_assets",
-        "cash_assets",
-        "oversold",
-        "transfer_in",
-        "transfer_out",
-        "unpriced",
-        "hifo_key",
-        "same_ts",
-    ]
-}
-
-/// The value for the engine's own check. No option takes a number, so a number passes as its text.
-fn plain(value: &Json) -> Value {
-    match value {
-        Json::Null | Json::NoText => Value::Null,
-        Json::Bool(flag) => Value::Bool(*flag),
-        Json::Number(text) | Json::Text(text) => Value::String(text.clone()),
-        Json::List(items) => Value::Array(items.iter().map(plain).collect()),
-        Json::Object(object) => Value::Object(
-            object.iter().map(|(name, item)| (name.to_owned(), plain(item))).collect(),
-        ),
-    }
 }
 
 fn read_time_range(body: &Object, errors: &mut FieldErrors) -> TimeRange {

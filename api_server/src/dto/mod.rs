@@ -5,5 +5,6 @@ pub mod csv;
 pub mod fleet;
 pub mod job;
 pub mod latest;
+pub mod options;
 pub mod result;
 pub mod time;

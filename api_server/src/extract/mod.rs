@@ -3,9 +3,6 @@
 //! Every refusal is an [`ApiError`] with its own problem code; nothing here answers in the
 //! framework's plain text.
 
-use std::fmt::Display;
-use std::str::FromStr;
-
 use axum::RequestPartsExt;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
@@ -72,22 +69,6 @@ impl Params {
             self.refuse(name, "duplicate-key", "the parameter is given twice");
         }
         found
-    }
-
-    /// The value of `name` read by its `FromStr`; what it does not read is noted.
-    pub fn parsed<T>(&mut self, name: &'static str, code: &'static str) -> Option<T>
-    where
-        T: FromStr,
-        T::Err: Display,
-    {
-        let text = self.text(name)?;
-        match text.parse() {
-            Ok(value) => Some(value),
-            Err(error) => {
-                self.refuse(name, code, format!("{}: {error}", shown(&text)));
-                None
-            }
-        }
     }
 
     /// One of `values`, or `None` when absent.

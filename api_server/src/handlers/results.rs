@@ -53,6 +53,9 @@ pub async fn page(
     let scope = format!("results {id}");
     let after = cursor.map(|cursor| ordinal(&scope, &cursor)).transpose()?;
     let batch = app.batches.status(id).await?;
+    if after.is_some_and(|ordinal| ordinal >= batch.total) {
+        return Err(bad_cursor());
+    }
     let (rows, has_more) = read_page(&app.store, &batch, after, limit).await?;
     let first = after.map_or(0, |ordinal| ordinal.saturating_add(1));
     if first < batch.total && !is_unbroken(&rows, first) {
@@ -87,7 +90,7 @@ pub async fn page(
 
 fn ordinal(scope: &str, cursor: &str) -> Result<u32, ApiError> {
     let position = cursor::decode(scope, cursor)?;
-    position.parse().map_err(|_| ApiError::new(problems::BAD_CURSOR, "The cursor names no row."))
+    position.parse().map_err(|_| bad_cursor())
 }
 
 /// Up to `limit` rows behind `after`, fewer when they are large, and whether there are more.
@@ -244,13 +247,9 @@ pub async fn latest(
     let (sort, ascending) = sort(&mut params);
     params.finish()?;
     let scope = format!("latest {chain:?} {} {ascending}", sort.as_str());
-    let after = cursor.map(|cursor| latest_cursor(&scope, &cursor)).transpose()?;
-    let rows = results::latest(&app.store, chain, sort, ascending, after.as_ref(), limit + 1).await;
-    let mut rows = match rows {
-        // Only a forged cursor brings a key that is no value of its column.
-        Err(StoreError::Database(_)) if after.is_some() => return Err(bad_cursor()),
-        rows => rows?,
-    };
+    let after = cursor.map(|cursor| latest_cursor(&scope, sort, &cursor)).transpose()?;
+    let mut rows =
+        results::latest(&app.store, chain, sort, ascending, after.as_ref(), limit + 1).await?;
     let summary = results::summary(&app.store, chain).await?;
     let has_more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
@@ -281,15 +280,16 @@ fn sort(params: &mut Params) -> (LatestSort, bool) {
     params.one_of("sort", &values).unwrap_or((LatestSort::AnalyzedAt, false))
 }
 
-fn latest_cursor(scope: &str, cursor: &str) -> Result<LatestCursor, ApiError> {
+/// The check value of a cursor can be computed by anybody, so each part is read as what it must be.
+fn latest_cursor(scope: &str, sort: LatestSort, cursor: &str) -> Result<LatestCursor, ApiError> {
     let position = cursor::decode(scope, cursor)?;
     let mut parts = position.splitn(3, ' ');
-    let (Some(chain), Some(address), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-        return Err(bad_cursor());
-    };
-    let chain = chain.parse().map_err(|_| bad_cursor())?;
-    let address = Address::from_chain_data(address);
-    Ok(LatestCursor { key: key.to_owned(), wallet: WalletRef { chain, address } })
+    let after = (|| {
+        let chain: Chain = parts.next()?.parse().ok()?;
+        let address = Address::parse(chain, parts.next()?).ok()?;
+        LatestCursor::read(sort, parts.next()?, WalletRef { chain, address })
+    })();
+    after.ok_or_else(bad_cursor)
 }
 
 fn bad_cursor() -> ApiError {

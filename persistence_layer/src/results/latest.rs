@@ -1,6 +1,6 @@
 //! The newest full-history result of each wallet, by the default method.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use pnl_core::{Address, Chain, Usd, WalletRef};
 use sqlx::{Postgres, QueryBuilder, Row};
 use uuid::Uuid;
@@ -72,6 +72,27 @@ pub struct LatestCursor {
     pub wallet: WalletRef,
 }
 
+impl LatestCursor {
+    /// The cursor behind `wallet` in the list by `sort`; `None` when `key` is no value of the sorted
+    /// column. What PostgreSQL writes is read, and some more; the key is then in a form of ours.
+    pub fn read(sort: LatestSort, key: &str, wallet: WalletRef) -> Option<Self> {
+        let key = match sort {
+            LatestSort::AnalyzedAt => {
+                // Sessions are in UTC. Other years need more signs, which no analysis has.
+                let text = key.strip_suffix("+00")?;
+                let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok()?;
+                (1..=9999).contains(&time.year()).then(|| time.and_utc().to_rfc3339())?
+            }
+            LatestSort::Trades | LatestSort::Transactions => key.parse::<i64>().ok()?.to_string(),
+            LatestSort::TotalPnl
+            | LatestSort::RealizedGain
+            | LatestSort::UnrealizedGain
+            | LatestSort::Fees => key.parse::<Usd>().ok()?.to_string(),
+        };
+        Some(Self { key, wallet })
+    }
+}
+
 /// The newest figures of one wallet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LatestRow {
@@ -120,10 +141,8 @@ pub struct Summary {
     pub last_updated: Option<DateTime<Utc>>,
 }
 
-/// A page of latest results. Ties are broken by chain and address, so the order is total.
-///
-/// # Errors
-/// [`StoreError::Database`] for a cursor whose key is no value of the sorted column.
+/// A page of latest results. Ties are broken by chain and address, so the order is total. A cursor
+/// that came from outside goes through [`LatestCursor::read`] first.
 pub async fn latest(
     store: &Store,
     chain: Option<Chain>,

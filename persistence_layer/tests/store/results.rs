@@ -5,7 +5,7 @@ use persistence_layer::batches::{self, Admission, BatchId, NewBatch};
 use persistence_layer::results::{LatestCursor, LatestSort, SummaryRow, latest, page, summary};
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{self, FinishedWallet, TaskState, WorkerId};
-use pnl_core::{Chain, Pin};
+use pnl_core::{Address, Chain, Pin, WalletRef};
 
 use crate::support::{
     claim, claim_one, failed, finish, finished, new_batch, submit, transition, usd,
@@ -139,7 +139,9 @@ async fn latest_can_be_sorted_filtered_and_paged_without_loss() {
         loop {
             let rows = latest(store, chain, sort, ascending, after.as_ref(), 2).await.unwrap();
             let Some(last) = rows.last() else { return seen };
-            after = Some(last.cursor.clone());
+            let LatestCursor { key, wallet } = last.cursor.clone();
+            after = LatestCursor::read(sort, &key, wallet);
+            assert!(after.is_some(), "{key} is no key of {sort:?}");
             seen.extend(rows.iter().map(|row| row.wallet.to_string()));
         }
     };
@@ -155,6 +157,33 @@ async fn latest_can_be_sorted_filtered_and_paged_without_loss() {
     for sort in LatestSort::ALL {
         for ascending in [false, true] {
             assert_eq!(walk(None, sort, ascending).await.len(), 7, "{sort:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_postgresql_would_refuse_is_no_cursor() {
+    let wallet = WalletRef { chain: Chain::Solana, address: Address::from_chain_data("W") };
+    for (sort, keys) in [
+        (
+            LatestSort::AnalyzedAt,
+            &[
+                "",
+                "now",
+                "infinity",
+                "2026-13-01 00:00:00+00",
+                "2026-01-01 00:00:00",
+                "2026-01-01 00:00:00+23",
+                "-0001-01-01 00:00:00+00",
+                "+12026-01-01 00:00:00+00",
+                "2026-01-01 00:00:00+00\0",
+            ][..],
+        ),
+        (LatestSort::TotalPnl, &["", "NaN", "1e999999", "Infinity", "1.", "1\0"][..]),
+        (LatestSort::Trades, &["", "1.5", "9223372036854775808", "1e3", "1\0"][..]),
+    ] {
+        for key in keys {
+            assert_eq!(LatestCursor::read(sort, key, wallet.clone()), None, "{key:?}");
         }
     }
 }

@@ -42,6 +42,8 @@ pub struct Row {
     says: String,
     /// A header of the answer, and its value.
     header: Option<(&'static str, String)>,
+    /// Whether it names ids that the answer must not repeat.
+    has_bad_id: bool,
 }
 
 impl Row {
@@ -52,7 +54,8 @@ impl Row {
         (status, code): (u16, &'static str),
         says: impl Into<String>,
     ) -> Self {
-        Self { what: what.into(), sent, status, code, says: says.into(), header: None }
+        let (what, says) = (what.into(), says.into());
+        Self { what, sent, status, code, says, header: None, has_bad_id: false }
     }
 
     /// Whether `answer` is the expected one; else why not.
@@ -67,6 +70,9 @@ impl Row {
         }
         if !told.contains(&self.says) {
             return Err(format!("{:?} is not in {told:?}", self.says));
+        }
+        if self.has_bad_id {
+            answer.ids_are_ours()?;
         }
         match &self.header {
             Some((name, value)) if answer.header(name) != value => {
@@ -136,6 +142,18 @@ impl Answer {
 
     pub fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(found, _)| found == name).map_or("", |(_, value)| value)
+    }
+
+    /// Whether both ids are of the kind that the service makes up.
+    fn ids_are_ours(&self) -> Result<(), String> {
+        let (id, trace) = (self.header("x-request-id"), self.header("traceparent"));
+        let is_hex = |part: &str| part.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let lengths: Vec<_> = trace.split('-').map(str::len).collect();
+        let is_trace = trace.split('-').all(is_hex) && lengths == [2, 32, 16, 2];
+        match id.parse::<uuid::Uuid>() {
+            Ok(_) if is_trace => Ok(()),
+            _ => Err(format!("x-request-id is {id:?}, traceparent {trace:?}")),
+        }
     }
 
     /// The body, when this is a whole problem of `status` and `code`; else what is wrong with it.

@@ -138,7 +138,9 @@ fn keys(rows: &mut Vec<Row>) {
     for id in ["EV1L\"}", "{EV1L}", "EV1L\tx", "<EV1L>", "caf\u{e9}EV1L", "EV1L;x=1"] {
         for header in ["X-Request-Id", "Traceparent"] {
             let sent = request("GET", "/nowhere", &[(header, id)], b"");
-            rows.push(Row::new(format!("{header}: {id}"), sent, (404, "not-found"), "/nowhere"));
+            let mut row = Row::new(format!("{header}: {id}"), sent, (404, "not-found"), "/nowhere");
+            row.has_bad_id = true;
+            rows.push(row);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Bodies that are JSON, with values that are none; and the same values in paths and queries.
 
+use api_server::cursor;
+
 use super::{Known, MARK, Row, WALLET, request, submission};
 
 const INVALID: (u16, &str) = (422, "validation-failed");
@@ -151,6 +153,14 @@ fn members(rows: &mut Vec<Row>) {
         (r#""options":{"scope":null}"#, "/options/scope bad-option"),
         (r#""options":{"scope":"wallet","scope":"global"}"#, "/options/scope duplicate-key"),
         (r#""options":{"quote_assets":"EV1L"}"#, "/options/quote_assets bad-option"),
+        (r#""options":{"quote_assets":["native","EV1L"]}"#, "/options/quote_assets/1 bad-option"),
+        (r#""options":{"quote_assets":["EV1L\u0000"]}"#, "/options/quote_assets/0 bad-option"),
+        (r#""options":{"cash_assets":["\u202eEV1L"]}"#, "\"\\u{202e}EV1L\" is no asset of solana"),
+        (r#""options":{"cash_assets":[null]}"#, "/options/cash_assets/0 bad-option"),
+        (
+            r#""options":{"cash_assets":["0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed"]}"#,
+            "expected a mint or native",
+        ),
         (r#""options":{"same_ts":"acquire_first"}"#, "/options/same_ts bad-option"),
         (r#""time_range":"2d""#, "/time_range bad-time-range"),
         (r#""time_range":"ALL""#, "/time_range bad-time-range"),
@@ -206,6 +216,9 @@ fn members(rows: &mut Vec<Row>) {
         let says = format!("/max_transactions out-of-range \"{number}\" is no whole number from 1");
         rows.push(Row::new(&rest, with(&rest), INVALID, says));
     }
+    let many = format!("\"options\":{{\"cash_assets\":[{}]}}", ["\"native\""; 101].join(","));
+    let says = "/options/cash_assets bad-option the list has 101 entries; at most 100";
+    rows.push(Row::new("101 assets", with(&many), INVALID, says));
     let huge = format!("\"max_transactions\":{}", "9".repeat(100_000));
     rows.push(Row::new("a number of 100,000 digits", with(&huge), INVALID, "...\" is no whole"));
     for (json, found) in [("\"9\"", "a string"), ("true", "a boolean"), ("[1]", "a list")] {
@@ -297,6 +310,7 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
             rows.push(Row::new(&path, get(&path), BAD_QUERY, "?limit out-of-range"));
         }
     }
+    forged_cursors(&mut rows, known);
     for (path, says) in [
         (format!("{results}?limit=5&limit=5"), "?limit duplicate-key"),
         (
@@ -336,4 +350,34 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         rows.push(Row::new(&path, get(&path), BAD_QUERY, says));
     }
     rows
+}
+
+/// Cursors with a right check value and a position that no list has.
+fn forged_cursors(rows: &mut Vec<Row>, known: &Known) {
+    let results = format!("results {}", known.job);
+    let of_results = format!("/api/pnl/batch/results/{}?", known.job);
+    let by_time = "latest None analyzed_at false";
+    let by_total = "latest None total_pnl_usd false";
+    let totals = "/api/pnl/results?sort=-total_pnl_usd&";
+    let key = "2026-01-01 00:00:00+00";
+    for (list, scope, position) in [
+        // The job has three wallets.
+        (of_results.as_str(), results.as_str(), "3".to_owned()),
+        (&of_results, &results, "2147483647".into()),
+        (&of_results, &results, "2147483648".into()),
+        (&of_results, &results, "4294967295".into()),
+        (&of_results, &results, "4294967296".into()),
+        (&of_results, &results, "-1".into()),
+        ("/api/pnl/results?", by_time, format!("solana {WALLET}")),
+        ("/api/pnl/results?", by_time, format!("solana {WALLET} EV1L")),
+        ("/api/pnl/results?", by_time, format!("solana {WALLET} 2026-02-30 00:00:00+00")),
+        ("/api/pnl/results?", by_time, format!("EV1L {WALLET} {key}")),
+        ("/api/pnl/results?", by_time, format!("solana EV1L\0 {key}")),
+        (totals, by_total, format!("solana {WALLET} 1e999999")),
+        (totals, by_total, format!("solana {WALLET} 1\0")),
+    ] {
+        let target = format!("{list}cursor={}", cursor::encode(scope, &position));
+        let what = format!("{list} behind {position:?}");
+        rows.push(Row::new(what, request("GET", &target, &[], b""), BAD_CURSOR, "names no row"));
+    }
 }
