@@ -34,12 +34,12 @@ impl CallCounter {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Adds one call to the counter of the running task, if it has one.
-    pub fn count(method: &'static str) {
+    /// Adds calls to the counter of the running task, if it has one.
+    pub fn count(method: &'static str, calls: usize) {
         // No scope is no mistake: probes and tools call without a wallet.
         let _ = CURRENT.try_with(|counter| {
-            let mut calls = counter.calls.lock().unwrap_or_else(PoisonError::into_inner);
-            *calls.entry(method).or_default() += 1;
+            let mut by_method = counter.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            *by_method.entry(method).or_default() += calls as u64;
         });
     }
 }
@@ -51,11 +51,11 @@ mod tests {
     #[tokio::test]
     async fn calls_are_counted_for_the_scope_they_run_in() {
         let (one, other) = (CallCounter::new(), CallCounter::new());
-        CallCounter::count("outside");
+        CallCounter::count("outside", 1);
         one.scope(async {
-            CallCounter::count("getSlot");
-            other.scope(async { CallCounter::count("getBalance") }).await;
-            CallCounter::count("getSlot");
+            CallCounter::count("getSlot", 1);
+            other.scope(async { CallCounter::count("getBalance", 1) }).await;
+            CallCounter::count("getSlot", 1);
         })
         .await;
         assert_eq!(one.by_method(), BTreeMap::from([("getSlot", 2)]));

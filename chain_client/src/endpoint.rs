@@ -1,6 +1,7 @@
 //! One provider: its HTTP connection pool, its budget and its health, and one try of a call.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
@@ -18,6 +19,8 @@ use crate::redact::SecretUrl;
 /// The largest answer that is read, after decompression. The largest honest ones, token accounts of
 /// an owner and pages of 1000 signatures, have a few megabytes.
 const LARGEST_ANSWER_BYTES: usize = 64 * 1024 * 1024;
+/// For so long a provider is not asked again for what it said it does not offer.
+const REMEMBER_LACK: Duration = Duration::from_secs(600);
 /// How long a connection may take to come up.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -26,8 +29,22 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) enum Outgoing {
     /// A JSON body to the endpoint's own URL.
     Post(Vec<u8>),
+    /// A JSON body that holds so many calls.
+    Batch { body: Vec<u8>, calls: usize },
     /// A GET below the endpoint's URL.
     Get { segments: Vec<String> },
+    /// A GET of the endpoint's URL with more parameters than it has.
+    Query { pairs: Vec<(&'static str, String)> },
+}
+
+impl Outgoing {
+    /// Calls in it, as a provider counts them.
+    pub(crate) const fn calls(&self) -> usize {
+        match self {
+            Self::Batch { calls, .. } => *calls,
+            Self::Post(_) | Self::Get { .. } | Self::Query { .. } => 1,
+        }
+    }
 }
 
 /// A provider that can be called.
@@ -37,6 +54,8 @@ pub(crate) struct Endpoint {
     pub url: SecretUrl,
     pub budget: Arc<Budget>,
     pub health: Health,
+    /// What it said it does not offer, by method, and when.
+    lacks: Mutex<HashMap<&'static str, (Instant, Failure)>>,
     http: reqwest::Client,
     metrics: ClientMetrics,
 }
@@ -57,7 +76,21 @@ impl Endpoint {
         metrics.up(name, true);
         let metrics = metrics.clone();
         let (budget, health) = (Arc::new(budget), Health::new());
-        Ok(Self { name: name.to_owned(), url, budget, health, http, metrics })
+        let lacks = Mutex::default();
+        Ok(Self { name: name.to_owned(), url, budget, health, lacks, http, metrics })
+    }
+
+    /// Takes down that it does not offer the method.
+    pub(crate) fn note_lack(&self, method: &'static str, failure: Failure) {
+        let mut lacks = self.lacks.lock().unwrap_or_else(PoisonError::into_inner);
+        lacks.insert(method, (Instant::now(), failure));
+    }
+
+    /// Its refusal, when it has said lately that it does not offer the method.
+    pub(crate) fn lacks(&self, method: &str) -> Option<Failure> {
+        let lacks = self.lacks.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, failure) = lacks.get(method)?;
+        (since.elapsed() < REMEMBER_LACK).then(|| failure.clone())
     }
 
     /// One try: sends `request`, reads the whole answer within `timeout` and hands it to `read`.
@@ -71,8 +104,8 @@ impl Endpoint {
         trial_every: Duration,
         read: impl Fn(&[u8]) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        CallCounter::count(method);
-        self.health.sent();
+        CallCounter::count(method, request.calls());
+        self.health.sent(request.calls());
         self.health.begin_trial(trial_every);
         let mut observed = Observed::start(self, method);
         let answer = match tokio::time::timeout(timeout, self.exchange(request, slot)).await {
@@ -116,12 +149,13 @@ impl Endpoint {
 
     async fn exchange(&self, request: &Outgoing, slot: Slot) -> Result<Vec<u8>, Failure> {
         let request = match request {
-            Outgoing::Post(body) => self
+            Outgoing::Post(body) | Outgoing::Batch { body, .. } => self
                 .http
                 .post(self.url.expose().clone())
                 .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
                 .body(body.clone()),
             Outgoing::Get { segments } => self.http.get(below(self.url.expose(), segments)),
+            Outgoing::Query { pairs } => self.http.get(with_query(self.url.expose(), pairs)),
         };
         let quote = |text: &str| self.url.quote(text);
         // In a task of its own: it leaves and its slot is given back also while the caller's task
@@ -177,6 +211,13 @@ impl Drop for Observed<'_> {
         let Self { endpoint, method, started, outcome } = self;
         endpoint.metrics.call(&endpoint.name, method, outcome, started.elapsed());
     }
+}
+
+/// `base` with further parameters.
+fn with_query(base: &Url, pairs: &[(&'static str, String)]) -> Url {
+    let mut url = base.clone();
+    url.query_pairs_mut().extend_pairs(pairs);
+    url
 }
 
 /// `base` with further path segments.

@@ -63,6 +63,12 @@ pub enum SetupError {
     /// A chain without any provider.
     #[error("no provider is configured")]
     NoProvider,
+    /// An EVM chain with explorers alone: nobody could be asked for a receipt.
+    #[error("{chain} needs a provider of kind evm-rpc, also beside an explorer")]
+    NoNode {
+        /// The chain.
+        chain: pnl_core::Chain,
+    },
     /// The URL cannot be called.
     #[error("provider {name:?}: {problem}")]
     Url {
@@ -112,6 +118,7 @@ impl SetupError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NoProvider => "no-provider",
+            Self::NoNode { .. } => "no-node",
             Self::Url { .. } => "bad-provider-url",
             Self::Rate { .. } => "bad-provider-rate",
             Self::Kind { .. } => "bad-provider-kind",

@@ -55,8 +55,8 @@ impl Health {
         Self { state: Mutex::new(state), calls: AtomicU64::new(0), errors: AtomicU64::new(0) }
     }
 
-    pub(crate) fn sent(&self) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn sent(&self, calls: usize) {
+        self.calls.fetch_add(calls as u64, Ordering::Relaxed);
     }
 
     /// The provider answered, be it that it does not have what was asked for.

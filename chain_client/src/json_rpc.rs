@@ -1,5 +1,6 @@
-//! JSON-RPC 2.0 over HTTP, one call per request.
+//! JSON-RPC 2.0 over HTTP: one call per request, or a batch of calls.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Deserializer};
@@ -7,6 +8,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::failure::{self, Failure};
+
+/// Code of the refusal of a batch by a node that would answer its calls one by one.
+pub(crate) const BATCH_REFUSED: &str = "batch-refused";
 
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
@@ -24,6 +28,56 @@ impl RpcCall {
         let call =
             serde_json::json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
         Self { method, body: call.to_string().into_bytes(), id }
+    }
+
+    /// The body of a request that holds all of `calls`.
+    pub(crate) fn batch_body(calls: &[Self]) -> Vec<u8> {
+        let bodies: Vec<&[u8]> = calls.iter().map(|call| call.body.as_slice()).collect();
+        [b"[", bodies.join(&b","[..]).as_slice(), b"]"].concat()
+    }
+
+    /// Reads the answers to a batch, in the order of its calls; nodes answer in any order.
+    ///
+    /// A node that takes no batch, or none of this length, answers with one error object.
+    pub(crate) fn batch_answers<'a>(
+        calls: &[Self],
+        body: &'a [u8],
+    ) -> Result<Vec<Result<Reply<'a>, Failure>>, Failure> {
+        if body.trim_ascii_start().first() != Some(&b'[') {
+            let refusal: Answer<'a> = serde_json::from_slice(body).map_err(Failure::malformed)?;
+            let Some(error) = refusal.error else {
+                return Err(Failure::malformed("a batch answered with one answer"));
+            };
+            let failure = failure::of_rpc_error(error.code, &error.message);
+            let is_about_batches = matches!(failure, Failure::Refused { .. })
+                || error.message.to_ascii_lowercase().contains("batch");
+            return Err(match is_about_batches {
+                true => Failure::Refused {
+                    code: BATCH_REFUSED,
+                    detail: failure.detail(),
+                    scope: failure::Scope::Provider,
+                },
+                false => failure,
+            });
+        }
+        let answers: Vec<&'a RawValue> =
+            serde_json::from_slice(body).map_err(Failure::malformed)?;
+        let mut by_id: HashMap<u64, &'a RawValue> = HashMap::with_capacity(answers.len());
+        for answer in answers {
+            #[derive(Deserialize)]
+            struct Id {
+                id: Option<u64>,
+            }
+            let read: Id = serde_json::from_str(answer.get()).map_err(Failure::malformed)?;
+            if let Some(id) = read.id {
+                by_id.insert(id, answer);
+            }
+        }
+        let answer = |call: &Self| match by_id.get(&call.id) {
+            Some(answer) => call.answer(answer.get().as_bytes()),
+            None => Err(Failure::malformed("a batch without the answer to one of its calls")),
+        };
+        Ok(calls.iter().map(answer).collect())
     }
 
     /// Reads the answer to this call; `null` is `None`.
@@ -144,6 +198,27 @@ mod tests {
         assert_eq!(call().result(body(-32603).as_bytes()).unwrap_err().outcome(), "transient");
         assert_eq!(call().result(body(-32602).as_bytes()).unwrap_err().outcome(), "refused");
         assert_eq!(call().result(body(429).as_bytes()).unwrap_err().outcome(), "throttled");
+    }
+
+    #[test]
+    fn the_answers_of_a_batch_are_found_by_their_ids() {
+        let calls: Vec<RpcCall> =
+            (7..10).map(|id| RpcCall { method: "m", body: b"{}".to_vec(), id }).collect();
+        assert_eq!(RpcCall::batch_body(&calls), b"[{},{},{}]");
+        let body = br#" [{"jsonrpc":"2.0","id":9,"result":null},
+            {"jsonrpc":"2.0","id":7,"error":{"code":3,"message":"reverted"}}]"#;
+        let read = RpcCall::batch_answers(&calls, body).unwrap();
+        assert!(matches!(&read[0], Ok(Reply::Error { code: 3, .. })));
+        assert!(matches!(&read[1], Err(Failure::Transient(_))), "its answer is missing");
+        assert!(matches!(&read[2], Ok(Reply::Result(result)) if result.get() == "null"));
+        let refusal = br#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"no"}}"#;
+        let refused = RpcCall::batch_answers(&calls, refusal).unwrap_err();
+        assert!(matches!(refused, Failure::Refused { code: "batch-refused", .. }));
+        let busy = br#"{"jsonrpc":"2.0","id":null,"error":{"code":429,"message":"slow"}}"#;
+        assert_eq!(RpcCall::batch_answers(&calls, busy).unwrap_err().outcome(), "throttled");
+        for bad in [&b"{}"[..], b"", b"[1]", b"<html>"] {
+            assert!(RpcCall::batch_answers(&calls, bad).is_err());
+        }
     }
 
     #[test]

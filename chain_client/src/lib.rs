@@ -3,6 +3,7 @@
 //! What lives where:
 //! - [`source`]: what the service asks of a chain, as a trait;
 //! - [`provider_pool`]: the providers of a chain as such a source: failover, health;
+//! - [`evm`]: the same for the chains of the EVM;
 //! - [`solana_rpc`]: how a Solana node is asked and how its answers are read;
 //! - [`retry`], [`limiter`]: how often and how fast a provider is asked;
 //! - [`prices`]: what it asks of a price source;
@@ -14,6 +15,7 @@
 
 pub mod calls;
 pub mod error;
+pub mod evm;
 pub mod limiter;
 pub mod metrics;
 pub mod prices;
@@ -30,6 +32,7 @@ mod json_rpc;
 
 pub use calls::CallCounter;
 pub use error::{SetupError, SourceError};
+pub use evm::{EvmConfig, EvmPool, EvmSource};
 pub use metrics::ClientMetrics;
 pub use prices::{
     CsvPrices, LlamaPrices, PriceAsk, PriceKey, PriceSource, PriceSources, RawQuote, SourcedQuote,
@@ -37,6 +40,6 @@ pub use prices::{
 pub use provider_pool::{ProviderConfig, ProviderKind, ProviderPool};
 pub use retry::CallPolicy;
 pub use source::{
-    PageStart, ProviderState, ProviderStatus, SignatureInfo, Snapshot, TokenAccount,
+    ChainSource, PageStart, ProviderState, ProviderStatus, SignatureInfo, Snapshot, TokenAccount,
     TransactionSource,
 };

@@ -44,8 +44,8 @@ struct State {
     /// Taken slots: when each is free again at the latest, and a number to tell them apart.
     taken: BTreeSet<(Instant, u64)>,
     next: u64,
-    /// The waiters in order of arrival: when each will look again.
-    waiting: BTreeMap<u64, Instant>,
+    /// The waiters in order of arrival: when each will look again, and how many slots it needs.
+    waiting: BTreeMap<u64, (Instant, usize)>,
     paused_until: Option<Instant>,
 }
 
@@ -56,12 +56,12 @@ pub struct Paused {
     pub remaining: Duration,
 }
 
-/// Permission for one call.
+/// Permission for one request, which may hold several calls.
 #[derive(Debug)]
 pub struct Slot {
     budget: Arc<Budget>,
     sent: Instant,
-    key: (Instant, u64),
+    keys: Vec<(Instant, u64)>,
     answered: bool,
 }
 
@@ -88,6 +88,11 @@ impl Budget {
         })
     }
 
+    /// Calls that fit into one second, and so the longest batch that can be sent at all.
+    pub const fn largest_batch(&self) -> usize {
+        self.slots
+    }
+
     /// Waits for a free slot and for the end of a pause.
     ///
     /// Cancel safe: a dropped wait takes nothing.
@@ -95,11 +100,25 @@ impl Budget {
     /// # Errors
     /// [`Paused`] at once when a pause of more than `longest_pause` is ahead.
     pub async fn acquire(self: &Arc<Self>, longest_pause: Duration) -> Result<Slot, Paused> {
+        self.acquire_many(1, longest_pause).await
+    }
+
+    /// As [`Self::acquire`] for a request of so many calls, at most [`Self::largest_batch`]. All of
+    /// their slots are taken at once, so no two batches wait for each other's.
+    ///
+    /// # Errors
+    /// As [`Self::acquire`].
+    pub async fn acquire_many(
+        self: &Arc<Self>,
+        calls: usize,
+        longest_pause: Duration,
+    ) -> Result<Slot, Paused> {
+        let calls = calls.clamp(1, self.slots);
         let waiter = Waiter { budget: self, number: self.lock().number() };
         loop {
             // Before the look, so that no change after it is missed.
             let changed = self.changed.notified();
-            let until = match self.try_take(waiter.number, longest_pause)? {
+            let until = match self.try_take(waiter.number, calls, longest_pause)? {
                 Ok(slot) => return Ok(slot),
                 Err(until) => until,
             };
@@ -110,10 +129,11 @@ impl Budget {
         }
     }
 
-    /// A slot for this waiter, or the time to look again.
+    /// The slots for this waiter, or the time to look again.
     fn try_take(
         self: &Arc<Self>,
         waiter: u64,
+        calls: usize,
         longest_pause: Duration,
     ) -> Result<Result<Slot, Instant>, Paused> {
         let mut state = self.lock();
@@ -124,7 +144,7 @@ impl Budget {
                 return Err(Paused { remaining });
             }
             if !remaining.is_zero() {
-                state.waiting.insert(waiter, until);
+                state.waiting.insert(waiter, (until, calls));
                 return Ok(Err(until));
             }
             state.paused_until = None;
@@ -135,20 +155,22 @@ impl Budget {
             state.taken.remove(&(free_at, number));
         }
         let free = self.slots.saturating_sub(state.taken.len());
-        let until = match state.taken.first() {
-            Some(&(free_at, _)) if free == 0 => Some(free_at),
+        let lacking = calls.saturating_sub(free);
+        let until = match state.taken.iter().nth(lacking.saturating_sub(1)) {
+            Some(&(free_at, _)) if lacking > 0 => Some(free_at),
             // Those who came earlier choose first, as long as they are there to do so.
-            _ if state.running_before(waiter, now).take(free).count() == free => Some(now + GRACE),
+            _ if state.wanted_before(waiter, now) + calls > free => Some(now + GRACE),
             _ => None,
         };
         if let Some(until) = until {
-            state.waiting.insert(waiter, until);
+            state.waiting.insert(waiter, (until, calls));
             return Ok(Err(until));
         }
         state.waiting.remove(&waiter);
-        let key = (now + LATEST_ARRIVAL + self.window, state.number());
-        state.taken.insert(key);
-        Ok(Ok(Slot { budget: Arc::clone(self), sent: now, key, answered: false }))
+        let free_at = now + LATEST_ARRIVAL + self.window;
+        let keys: Vec<_> = (0..calls).map(|_| (free_at, state.number())).collect();
+        state.taken.extend(&keys);
+        Ok(Ok(Slot { budget: Arc::clone(self), sent: now, keys, answered: false }))
     }
 
     /// Lets no call start during the next `wait`, at most [`LONGEST_PAUSE`]. A longer pause that already
@@ -179,10 +201,10 @@ impl State {
         self.next
     }
 
-    /// The waiters that came before this one and look when they said they would.
-    fn running_before(&self, waiter: u64, now: Instant) -> impl Iterator<Item = u64> {
-        let running = move |&(_, &looks_at): &(&u64, &Instant)| looks_at + GRACE > now;
-        self.waiting.range(..waiter).filter(running).map(|(&number, _)| number)
+    /// The slots wanted by waiters that came before this one and look when they said they would.
+    fn wanted_before(&self, waiter: u64, now: Instant) -> usize {
+        let before = self.waiting.range(..waiter).map(|(_, wanted)| wanted);
+        before.filter(|(looks_at, _)| *looks_at + GRACE > now).map(|(_, calls)| calls).sum()
     }
 }
 
@@ -209,15 +231,18 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let now = Instant::now();
         let arrived = if self.answered { now } else { now.max(self.sent + STRAY_ARRIVAL) };
-        let free_at = (arrived + self.budget.window).min(self.key.0);
+        let free_at = arrived + self.budget.window;
         let mut state = self.budget.lock();
-        // Absent when the latest arrival has passed already.
-        if state.taken.remove(&self.key) {
-            state.taken.insert((free_at, self.key.1));
+        for key in &self.keys {
+            // Absent when the latest arrival has passed already.
+            if state.taken.remove(key) {
+                state.taken.insert((free_at.min(key.0), key.1));
+            }
         }
-        // Everybody waits for the slot that is free first.
-        if state.taken.first().is_some_and(|&(_, number)| number == self.key.1) {
-            for looks_at in state.waiting.values_mut() {
+        // Waiters look for the slots that are free first; this may be one of them now.
+        let soonest = state.waiting.values().map(|(looks_at, _)| *looks_at).max();
+        if soonest.is_some_and(|looks_at| free_at < looks_at) {
+            for (looks_at, _) in state.waiting.values_mut() {
                 *looks_at = free_at.min(*looks_at);
             }
             drop(state);
@@ -343,6 +368,23 @@ mod tests {
         // When it is back, it waits for its slot as everybody.
         suspended.await.unwrap().answered();
         assert!(start.elapsed() >= Duration::from_secs(2));
+    }
+
+    #[tokio::test]
+    async fn a_batch_takes_a_slot_per_call_and_is_not_overtaken_by_single_calls() {
+        let budget = budget_of(4.0);
+        let order = Mutex::new(Vec::new());
+        let call = async |calls: usize| {
+            let slot = budget.acquire_many(calls, PATIENT).await.unwrap();
+            order.lock().unwrap().push((calls, Instant::now()));
+            slot.answered();
+        };
+        futures::join!(call(3), call(4), call(1), call(9));
+        let order = order.into_inner().unwrap();
+        assert_eq!(order.iter().map(|(calls, _)| *calls).collect::<Vec<_>>(), [3, 4, 1, 9]);
+        let second = Duration::from_secs(1);
+        assert!(order[1].1 - order[0].1 >= second && order[2].1 - order[1].1 >= second);
+        assert!(order[3].1 - order[2].1 >= second, "more than the budget counts as all of it");
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! The ordered providers of one chain, as one source.
+//! The ordered providers of Solana, as one source.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,7 +15,8 @@ use crate::metrics::ClientMetrics;
 use crate::retry::{CallPolicy, Endpoints};
 use crate::solana_rpc::{self as rpc, TOKEN_2022_PROGRAM, TOKEN_PROGRAM};
 use crate::source::{
-    PageStart, ProviderState, ProviderStatus, SignatureInfo, Snapshot, TransactionSource,
+    ChainSource, PageStart, ProviderState, ProviderStatus, SignatureInfo, Snapshot,
+    TransactionSource,
 };
 
 /// How many slots before the newest one are looked at for a block time. Leaders miss single slots
@@ -73,7 +74,7 @@ impl ProviderPool {
     ///
     /// # Errors
     /// [`SetupError`] when there is no provider, or one that cannot be called or cannot serve
-    /// `chain`. Only Solana has a client so far.
+    /// `chain`: this pool is for Solana, [`crate::evm::EvmPool`] for the others.
     pub fn new(
         chain: Chain,
         providers: &[ProviderConfig],
@@ -148,7 +149,7 @@ enum Null {
 }
 
 #[async_trait]
-impl TransactionSource for ProviderPool {
+impl ChainSource for ProviderPool {
     async fn pin(&self) -> Result<Pin, SourceError> {
         let newest = self.ask(&rpc::get_slot(), rpc::read_u64).await?;
         for block in (newest.saturating_sub(PIN_WALK_SLOTS)..=newest).rev() {
@@ -163,6 +164,20 @@ impl TransactionSource for ProviderPool {
         })
     }
 
+    async fn probe(&self) -> Result<(), SourceError> {
+        let call = rpc::get_slot();
+        let request = Outgoing::Post(call.body.clone());
+        let read = |body: &[u8]| rpc::read_u64(rpc::some(call.result(body)?)?);
+        self.endpoints.probe(call.method, &request, read).await.map(drop)
+    }
+
+    fn status(&self) -> Vec<ProviderStatus> {
+        self.endpoints.iter().map(|endpoint| status_of(endpoint, ProviderKind::SolanaRpc)).collect()
+    }
+}
+
+#[async_trait]
+impl TransactionSource for ProviderPool {
     async fn snapshot(&self, wallet: &Address) -> Result<Snapshot, SourceError> {
         let tokens = async |program: &'static str| {
             let read = |result: &RawValue| rpc::read_token_accounts(wallet, program, result);
@@ -205,20 +220,9 @@ impl TransactionSource for ProviderPool {
             other => other,
         })
     }
-
-    async fn probe(&self) -> Result<(), SourceError> {
-        let call = rpc::get_slot();
-        let request = Outgoing::Post(call.body.clone());
-        let read = |body: &[u8]| rpc::read_u64(rpc::some(call.result(body)?)?);
-        self.endpoints.probe(call.method, &request, read).await.map(drop)
-    }
-
-    fn status(&self) -> Vec<ProviderStatus> {
-        self.endpoints.iter().map(|endpoint| status_of(endpoint, ProviderKind::SolanaRpc)).collect()
-    }
 }
 
-fn status_of(endpoint: &Endpoint, kind: ProviderKind) -> ProviderStatus {
+pub(crate) fn status_of(endpoint: &Endpoint, kind: ProviderKind) -> ProviderStatus {
     let health = endpoint.health.reading();
     let paused = !endpoint.budget.pause_remaining().is_zero();
     let (state, since) = match health.throttled_since {

@@ -60,6 +60,9 @@ impl CallPolicy {
     }
 }
 
+/// Refusals that hold for every call of the method: it is not asked again for a while.
+const NOT_OFFERED: [&str; 3] = ["method-not-found", "not-in-plan", "l1-fee-missing"];
+
 /// The ordered providers of one thing.
 #[derive(Debug)]
 pub(crate) struct Endpoints {
@@ -90,6 +93,11 @@ impl Endpoints {
         self.list.iter()
     }
 
+    /// Calls of the longest batch that every provider's budget lets through.
+    pub(crate) fn largest_batch(&self) -> usize {
+        self.list.iter().map(|endpoint| endpoint.budget.largest_batch()).min().unwrap_or(1)
+    }
+
     /// Calls until an answer is read, or until it is clear that there will be none.
     pub(crate) async fn call<T>(
         &self,
@@ -99,7 +107,8 @@ impl Endpoints {
     ) -> Result<T, SourceError> {
         let policy = &self.policy;
         let tries = usize::try_from(policy.call_tries).unwrap_or(usize::MAX).max(self.list.len());
-        let mut records = vec![Record::default(); self.list.len()];
+        let mut records: Vec<Record> =
+            self.list.iter().map(|endpoint| Record::new(endpoint.lacks(method))).collect();
         let mut pauses = policy.pauses();
         let mut throttles = policy.pauses();
         let mut throttled = Duration::ZERO;
@@ -109,7 +118,8 @@ impl Endpoints {
                 return Err(self.verdict(&records));
             };
             let endpoint = &self.list[chosen];
-            let slot = match endpoint.budget.acquire(policy.longest_wait).await {
+            let waiting = endpoint.budget.acquire_many(request.calls(), policy.longest_wait);
+            let slot = match waiting.await {
                 Ok(slot) => slot,
                 Err(paused) => {
                     records[chosen].paused = Some(paused.remaining);
@@ -147,6 +157,9 @@ impl Endpoints {
                         code,
                         detail: format!("{}: {}", endpoint.name, failure.detail()),
                     });
+                }
+                Failure::Refused { code, .. } if NOT_OFFERED.contains(code) => {
+                    endpoint.note_lack(method, failure.clone());
                 }
                 _ => {}
             }
@@ -269,6 +282,11 @@ enum Standing {
 }
 
 impl Record {
+    /// What is known of a provider before the call: it may have said that it does not offer this.
+    fn new(lacks: Option<Failure>) -> Self {
+        Self { last: lacks, ..Self::default() }
+    }
+
     fn is_candidate(&self) -> bool {
         self.refusal().is_none() && self.paused.is_none()
     }

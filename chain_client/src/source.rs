@@ -11,15 +11,25 @@ use crate::error::SourceError;
 /// The longest page of signatures a node gives: `getSignaturesForAddress` allows 1..=1000.
 pub const SIGNATURE_PAGE_LIMIT: usize = 1000;
 
-/// A chain as its providers show it, finalized data only.
+/// What every chain is asked, whatever its kind.
+#[async_trait]
+pub trait ChainSource: Send + Sync {
+    /// The newest finalized block that has a block time.
+    async fn pin(&self) -> Result<Pin, SourceError>;
+
+    /// Asks once, as cheaply as possible, whether any provider answers at all.
+    async fn probe(&self) -> Result<(), SourceError>;
+
+    /// How the providers are doing, in their configured order.
+    fn status(&self) -> Vec<ProviderStatus>;
+}
+
+/// Solana as its providers show it, finalized data only.
 ///
 /// Every answer is complete or an error: a missing, empty or garbled answer is never read as "no
 /// activity".
 #[async_trait]
-pub trait TransactionSource: Send + Sync {
-    /// The newest finalized block that has a block time.
-    async fn pin(&self) -> Result<Pin, SourceError>;
-
+pub trait TransactionSource: ChainSource {
     /// What `wallet` holds now.
     async fn snapshot(&self, wallet: &Address) -> Result<Snapshot, SourceError>;
 
@@ -35,12 +45,6 @@ pub trait TransactionSource: Send + Sync {
 
     /// One transaction as the node gives it. [`SourceError::NotFound`] when no node has it.
     async fn transaction(&self, id: &TxId) -> Result<RawTransaction, SourceError>;
-
-    /// Asks once, as cheaply as possible, whether any provider answers at all.
-    async fn probe(&self) -> Result<(), SourceError>;
-
-    /// How the providers are doing, in their configured order.
-    fn status(&self) -> Vec<ProviderStatus>;
 }
 
 /// Where a list goes on: two rows that an earlier page has shown, one below the other.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use chain_client::TransactionSource;
+use chain_client::ChainSource;
 use pnl_core::Chain;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -108,7 +108,7 @@ impl OutageGates {
         self: &Arc<Self>,
         chain: Chain,
         detail: &str,
-        source: Arc<dyn TransactionSource>,
+        source: Arc<dyn ChainSource>,
         stop: CancellationToken,
     ) {
         if !self.mark_closed(chain, detail) {
@@ -190,7 +190,7 @@ impl OutageGates {
         true
     }
 
-    async fn probe_until_open(&self, chain: Chain, source: Arc<dyn TransactionSource>) {
+    async fn probe_until_open(&self, chain: Chain, source: Arc<dyn ChainSource>) {
         let mut pause = PROBE_PAUSE_MIN;
         let mut limit_told = false;
         loop {
@@ -236,8 +236,8 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
     use async_trait::async_trait;
-    use chain_client::{PageStart, ProviderStatus, SignatureInfo, Snapshot, SourceError};
-    use pnl_core::{Address, Pin, RawTransaction, TxId};
+    use chain_client::{ProviderStatus, SourceError};
+    use pnl_core::Pin;
 
     use super::*;
 
@@ -253,22 +253,8 @@ mod tests {
     }
 
     #[async_trait]
-    impl TransactionSource for Probed {
+    impl ChainSource for Probed {
         async fn pin(&self) -> Result<Pin, SourceError> {
-            Err(down())
-        }
-        async fn snapshot(&self, _: &Address) -> Result<Snapshot, SourceError> {
-            Err(down())
-        }
-        async fn signatures(
-            &self,
-            _: &Address,
-            _: Option<&PageStart>,
-            _: Option<&TxId>,
-        ) -> Result<Vec<SignatureInfo>, SourceError> {
-            Err(down())
-        }
-        async fn transaction(&self, _: &TxId) -> Result<RawTransaction, SourceError> {
             Err(down())
         }
         async fn probe(&self) -> Result<(), SourceError> {

@@ -1,10 +1,12 @@
 //! What the node knows: recorded transactions, made-up wallets, prices.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::evm::EvmChain;
 use crate::prices::PriceTables;
 use crate::recorded::{Recorded, Row, TokenAccount};
 use crate::synthetic::{Synthetic, SyntheticPlan};
@@ -18,6 +20,8 @@ pub struct RecordedChain {
     pub(crate) recorded: Recorded,
     synthetic: Option<Synthetic>,
     pub(crate) prices: Option<PriceTables>,
+    /// EVM chains by name.
+    pub(crate) evm: BTreeMap<String, EvmChain>,
 }
 
 impl RecordedChain {
@@ -38,6 +42,13 @@ impl RecordedChain {
     #[must_use]
     pub fn with_synthetic(mut self, plan: SyntheticPlan) -> Self {
         self.synthetic = Some(Synthetic::new(plan));
+        self
+    }
+
+    /// Adds an EVM chain under its canonical name, such as `ethereum`.
+    #[must_use]
+    pub fn with_evm(mut self, name: &str, chain: EvmChain) -> Self {
+        self.evm.insert(name.to_owned(), chain);
         self
     }
 

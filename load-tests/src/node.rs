@@ -1,5 +1,6 @@
 //! The server.
 
+use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,9 +8,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Query, Request, State};
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -18,11 +19,14 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt as _;
 
 use crate::chain::RecordedChain;
+use crate::evm::EvmChain;
 use crate::faults::{Fate, FaultKind, Faults, Verdict};
 use crate::rpc::{self, Strike};
 use crate::stats::Stats;
@@ -45,11 +49,16 @@ pub struct RecordedNode {
 #[derive(Debug)]
 struct Shared {
     chain: RecordedChain,
+    evm: Mutex<BTreeMap<String, Arc<EvmChain>>>,
     fate: Mutex<Fate>,
     stats: Mutex<Stats>,
 }
 
 impl Shared {
+    fn evm(&self, name: &str) -> Option<Arc<EvmChain>> {
+        self.evm.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
     // A panic elsewhere leaves counters and dice as usable as before.
     fn fate(&self) -> MutexGuard<'_, Fate> {
         self.fate.lock().unwrap_or_else(PoisonError::into_inner)
@@ -68,7 +77,9 @@ impl RecordedNode {
     pub async fn start(chain: RecordedChain, address: impl ToSocketAddrs) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
+        let evm = chain.evm.iter().map(|(name, chain)| (name.clone(), Arc::new(chain.clone())));
         let shared = Arc::new(Shared {
+            evm: Mutex::new(evm.collect()),
             chain,
             fate: Mutex::new(Fate::new(Faults::default())),
             stats: Mutex::default(),
@@ -90,6 +101,25 @@ impl RecordedNode {
     /// The Solana JSON-RPC endpoint.
     pub fn solana_url(&self) -> String {
         self.url() + SOLANA
+    }
+
+    /// The JSON-RPC endpoint of an EVM chain.
+    pub fn evm_url(&self, chain: &str) -> String {
+        format!("{}/evm/{chain}", self.url())
+    }
+
+    /// The explorer of an EVM chain, or of all of them under `v2`.
+    pub fn explorer_url(&self, chain: &str) -> String {
+        format!("{}/etherscan/{chain}/api", self.url())
+    }
+
+    /// Serves another EVM chain under this name from now on.
+    pub fn set_evm(&self, name: &str, chain: EvmChain) {
+        self.shared
+            .evm
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.to_owned(), chain.into());
     }
 
     /// The base of the price API.
@@ -134,6 +164,8 @@ impl Drop for RecordedNode {
 fn router(shared: Arc<Shared>) -> Router {
     let faulty = Router::new()
         .route(SOLANA, post(solana))
+        .route("/evm/{chain}", post(evm))
+        .route("/etherscan/{chain}/api", get(explorer))
         .route("/llama/prices/historical/{at}/{coins}", get(price_at))
         .route("/llama/prices/current/{coins}", get(newest_price))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), misbehave));
@@ -195,8 +227,9 @@ async fn misbehave(State(shared): State<Arc<Shared>>, request: Request, next: Ne
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let path = parts.uri.path().to_owned();
-    let (endpoint, calls) =
-        if path.starts_with(LLAMA) { (LLAMA, 1) } else { (SOLANA, rpc::count_calls(&body)) };
+    let is_json_rpc = parts.method == Method::POST;
+    let endpoint = if path.starts_with(LLAMA) { LLAMA } else { path.as_str() };
+    let calls = if is_json_rpc { rpc::count_calls(&body) } else { 1 };
     let verdict = shared.fate().judge(&path, &body);
     // The latency is that of the way here: a call arrives behind it.
     tokio::time::sleep(verdict.latency).await;
@@ -283,8 +316,19 @@ async fn solana(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let Ok(body) = axum::body::to_bytes(request.into_body(), LARGEST_REQUEST_BYTES).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
+    let strike = strikes(&shared, verdict, &body);
+    let answered = |method: &str| shared.stats().answered(SOLANA, method);
+    json_text(rpc::answer(&shared.chain, &body, strike, answered))
+}
+
+/// Whether the fault of a request takes a call of it.
+fn strikes(
+    shared: &Shared,
+    verdict: Option<Verdict>,
+    body: &[u8],
+) -> impl FnMut() -> Option<Strike> {
     let is_batch = body.trim_ascii_start().starts_with(b"[");
-    let strike = || {
+    move || {
         let verdict = verdict.as_ref()?;
         let strike = match verdict.kind? {
             FaultKind::RpcError => Strike::Error(verdict.rpc_code),
@@ -292,9 +336,49 @@ async fn solana(State(shared): State<Arc<Shared>>, request: Request) -> Response
             _ => return None,
         };
         (!is_batch || shared.fate().coin()).then_some(strike)
+    }
+}
+
+async fn evm(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+    request: Request,
+) -> Response {
+    let verdict = request.extensions().get::<Verdict>().cloned();
+    let Ok(body) = axum::body::to_bytes(request.into_body(), LARGEST_REQUEST_BYTES).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
-    let answered = |method: &str| shared.stats().answered(SOLANA, method);
-    json_text(rpc::answer(&shared.chain, &body, strike, answered))
+    let chain = shared.evm(&name);
+    let Some(chain) = chain else { return StatusCode::NOT_FOUND.into_response() };
+    if rpc::count_calls(&body) > chain.max_batch() {
+        return json_text(rpc::error_text("null", -32600, "batch too large"));
+    }
+    let strike = strikes(&shared, verdict, &body);
+    let endpoint = format!("/evm/{name}");
+    let answered = |method: &str| shared.stats().answered(&endpoint, method);
+    let dispatch = |method: &str, params: &[Value]| {
+        let result = chain.call(method, params)?;
+        Ok(RawValue::from_string(result.to_string()).expect("a value is valid JSON"))
+    };
+    json_text(rpc::answer_by(dispatch, &body, strike, answered))
+}
+
+async fn explorer(
+    State(shared): State<Arc<Shared>>,
+    Path(name): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    let name = match (name.as_str(), query.get("chainid").map(String::as_str)) {
+        ("v2", Some("1")) => "ethereum",
+        ("v2", Some("8453")) => "base",
+        ("v2", Some("56")) => "binance-smart-chain",
+        (name, _) => name,
+    };
+    let chain = shared.evm(name);
+    let Some(chain) = chain else { return StatusCode::NOT_FOUND.into_response() };
+    let action = query.get("action").map_or("", String::as_str);
+    shared.stats().answered(&format!("/etherscan/{name}"), action);
+    json_text(chain.explored(&query).to_string())
 }
 
 async fn price_at(

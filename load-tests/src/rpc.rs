@@ -19,7 +19,7 @@ pub(crate) struct RpcError {
 }
 
 impl RpcError {
-    fn invalid_params(message: impl Into<String>) -> Self {
+    pub(crate) fn invalid_params(message: impl Into<String>) -> Self {
         Self { code: -32602, message: message.into() }
     }
 }
@@ -46,10 +46,20 @@ pub(crate) fn count_calls(body: &[u8]) -> usize {
 pub(crate) fn answer(
     chain: &RecordedChain,
     body: &[u8],
+    strike: impl FnMut() -> Option<Strike>,
+    answered: impl FnMut(&str),
+) -> String {
+    answer_by(|method, params| dispatch(chain, method, params), body, strike, answered)
+}
+
+/// As [`answer`], by whoever knows the methods.
+pub(crate) fn answer_by(
+    dispatch: impl Fn(&str, &[Value]) -> Result<Box<RawValue>, RpcError>,
+    body: &[u8],
     mut strike: impl FnMut() -> Option<Strike>,
     mut answered: impl FnMut(&str),
 ) -> String {
-    let mut one = |call: &RawValue| answer_one(chain, call, strike(), &mut answered);
+    let mut one = |call: &RawValue| answer_one(&dispatch, call, strike(), &mut answered);
     match serde_json::from_slice::<Vec<&RawValue>>(body) {
         Ok(batch) => {
             let answers: Vec<String> = batch.into_iter().map(one).collect();
@@ -72,7 +82,7 @@ struct Call<'a> {
 }
 
 fn answer_one(
-    chain: &RecordedChain,
+    dispatch: &impl Fn(&str, &[Value]) -> Result<Box<RawValue>, RpcError>,
     call: &RawValue,
     strike: Option<Strike>,
     answered: &mut impl FnMut(&str),
@@ -87,7 +97,7 @@ fn answer_one(
         None => {}
     }
     answered(&call.method);
-    match dispatch(chain, &call.method, &call.params) {
+    match dispatch(&call.method, &call.params) {
         Ok(result) => result_text(id, result.get()),
         Err(error) => error_text(id, error.code, &error.message),
     }
@@ -97,7 +107,7 @@ fn result_text(id: &str, result: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","result":{result},"id":{id}}}"#)
 }
 
-fn error_text(id: &str, code: i64, message: &str) -> String {
+pub(crate) fn error_text(id: &str, code: i64, message: &str) -> String {
     format!(
         r#"{{"jsonrpc":"2.0","error":{},"id":{id}}}"#,
         json!({"code": code, "message": message})

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use chain_client::{
-    CallPolicy, ClientMetrics, ProviderPool, ProviderState, SourceError, TransactionSource,
+    CallPolicy, ChainSource, ClientMetrics, ProviderPool, ProviderState, SourceError,
+    TransactionSource,
 };
 use futures::future::join_all;
 use load_tests::{FaultKind, Faults};

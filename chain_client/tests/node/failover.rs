@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chain_client::{
-    CallPolicy, PageStart, ProviderConfig, ProviderKind, ProviderPool, ProviderState, SetupError,
-    SourceError, TransactionSource,
+    CallPolicy, ChainSource, PageStart, ProviderConfig, ProviderKind, ProviderPool, ProviderState,
+    SetupError, SourceError, TransactionSource,
 };
 use load_tests::{FaultKind, Faults, RecordedChain, SyntheticPlan};
 use pnl_core::{Address, Chain};

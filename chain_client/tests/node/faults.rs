@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use chain_client::{CallCounter, CallPolicy, ProviderState, SourceError, TransactionSource};
+use chain_client::{
+    CallCounter, CallPolicy, ChainSource, ProviderState, SourceError, TransactionSource,
+};
 use load_tests::{FaultKind, Faults};
 use pnl_core::TxId;
 

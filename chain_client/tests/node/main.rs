@@ -6,6 +6,7 @@
 mod support;
 
 mod budget;
+mod evm;
 mod failover;
 mod faults;
 mod prices;

@@ -3,11 +3,15 @@
 
 use std::path::PathBuf;
 
-use chain_client::{CsvPrices, PriceAsk, PriceSource, TransactionSource};
-use load_tests::RecordedChain;
+use chain_client::evm::{EvmSource, Wanted};
+use chain_client::{
+    ChainSource, CsvPrices, EvmConfig, EvmPool, PriceAsk, PriceSource, ProviderConfig,
+    ProviderKind, TransactionSource,
+};
+use load_tests::{EvmChain, RecordedChain};
 use pnl_core::{AssetId, Chain, TxId};
 
-use crate::support::{hasty, node, pool};
+use crate::support::{hasty, metrics, node, pool};
 
 /// The folder, or `None` with a loud line; on CI its absence is a failure.
 fn fixtures() -> Option<PathBuf> {
@@ -36,6 +40,36 @@ async fn every_recorded_mainnet_transaction_of_every_year_is_read() {
     }
     assert!(count > 800, "{count}");
     pool.pin().await.unwrap();
+}
+
+#[tokio::test]
+async fn every_recorded_evm_transaction_is_read_with_its_receipt_and_transfers() {
+    let Some(fixtures) = fixtures() else { return };
+    for (chain, id) in [(Chain::Ethereum, 1), (Chain::Base, 8453), (Chain::BinanceSmartChain, 56)] {
+        let folder = fixtures.join("evm").join(chain.as_str());
+        let recorded = EvmChain::from_folder(id, &folder).unwrap();
+        let wanted: Vec<Wanted> = recorded
+            .hashes()
+            .iter()
+            .map(|hash| Wanted { tx_id: TxId::new(hash), block: 0, traced: true })
+            .collect();
+        let node = node(RecordedChain::default().with_evm(chain.as_str(), recorded)).await;
+        let provider = ProviderConfig {
+            name: "a".to_owned(),
+            kind: ProviderKind::EvmRpc,
+            url: node.evm_url(chain.as_str()),
+            requests_per_second: 100_000.0,
+        };
+        let pool =
+            EvmPool::new(chain, &[provider], EvmConfig::default(), &hasty(), &metrics()).unwrap();
+        let read = pool.transactions(&wanted).await.unwrap();
+        assert_eq!(read.len(), wanted.len());
+        for (raw, wanted) in read.iter().zip(&wanted) {
+            assert_eq!(raw.tx_id, wanted.tx_id);
+            let json: serde_json::Value = serde_json::from_slice(&raw.json).unwrap();
+            assert_eq!(json["receipt"]["transactionHash"], raw.tx_id.as_str());
+        }
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chain_client::{CallCounter, PageStart, SignatureInfo, SourceError, TransactionSource};
+use chain_client::{
+    CallCounter, ChainSource, PageStart, SignatureInfo, SourceError, TransactionSource,
+};
 use load_tests::{RecordedChain, SyntheticPlan};
 use pnl_core::{Address, RawAmount, TxId};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chain_client::{
-    PageStart, ProviderPool, ProviderStatus, SignatureInfo, Snapshot, SourceError,
+    ChainSource, PageStart, ProviderPool, ProviderStatus, SignatureInfo, Snapshot, SourceError,
     TransactionSource,
 };
 use load_tests::{FaultKind, Faults};
@@ -157,10 +157,20 @@ struct Panicking {
 }
 
 #[async_trait]
-impl TransactionSource for Panicking {
+impl ChainSource for Panicking {
     async fn pin(&self) -> Result<Pin, SourceError> {
         self.node.pin().await
     }
+    async fn probe(&self) -> Result<(), SourceError> {
+        self.node.probe().await
+    }
+    fn status(&self) -> Vec<ProviderStatus> {
+        self.node.status()
+    }
+}
+
+#[async_trait]
+impl TransactionSource for Panicking {
     async fn snapshot(&self, wallet: &Address) -> Result<Snapshot, SourceError> {
         assert_ne!(*wallet, self.wallet, "the work on this wallet panics on purpose");
         self.node.snapshot(wallet).await
@@ -175,12 +185,6 @@ impl TransactionSource for Panicking {
     }
     async fn transaction(&self, id: &TxId) -> Result<RawTransaction, SourceError> {
         self.node.transaction(id).await
-    }
-    async fn probe(&self) -> Result<(), SourceError> {
-        self.node.probe().await
-    }
-    fn status(&self) -> Vec<ProviderStatus> {
-        self.node.status()
     }
 }
 
@@ -209,10 +213,20 @@ struct HangingOnce {
 }
 
 #[async_trait]
-impl TransactionSource for HangingOnce {
+impl ChainSource for HangingOnce {
     async fn pin(&self) -> Result<Pin, SourceError> {
         self.node.pin().await
     }
+    async fn probe(&self) -> Result<(), SourceError> {
+        self.node.probe().await
+    }
+    fn status(&self) -> Vec<ProviderStatus> {
+        self.node.status()
+    }
+}
+
+#[async_trait]
+impl TransactionSource for HangingOnce {
     async fn snapshot(&self, wallet: &Address) -> Result<Snapshot, SourceError> {
         self.node.snapshot(wallet).await
     }
@@ -229,12 +243,6 @@ impl TransactionSource for HangingOnce {
             std::future::pending::<()>().await;
         }
         self.node.transaction(id).await
-    }
-    async fn probe(&self) -> Result<(), SourceError> {
-        self.node.probe().await
-    }
-    fn status(&self) -> Vec<ProviderStatus> {
-        self.node.status()
     }
 }
 

@@ -1,0 +1,364 @@
+//! The dialect of Etherscan, spoken by Blockscout, Routescan and others: module `account`.
+//!
+//! Lists are paged by blocks, oldest first: a window of results is capped at 10,000 rows, so a page
+//! number leads nowhere in a long history.
+
+use pnl_core::{Address, Chain, TxId};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::logs::whole_page;
+use super::node::hash;
+use super::traces::InternalTransfer;
+use super::{Activity, ActivityList, ActivityPage};
+use crate::endpoint::Outgoing;
+use crate::failure::{Failure, Scope};
+use crate::limiter::LONGEST_PAUSE;
+
+/// Rows asked for at a time: the largest window that explorers serve.
+const WINDOW: usize = 10_000;
+/// Windows are multiples of this.
+const SMALLEST_WINDOW: usize = 1_000;
+/// Explorers cap pages at round numbers and say nothing. A page whose length is a multiple of this
+/// may have been cut, and is asked on from its last block.
+const ROUND: usize = 50;
+
+/// The name of a list in the dialect; `None` for the lists that only nodes have.
+pub(super) const fn action(list: ActivityList) -> Option<&'static str> {
+    match list {
+        ActivityList::Transactions => Some("txlist"),
+        ActivityList::Internal => Some("txlistinternal"),
+        ActivityList::Erc20 => Some("tokentx"),
+        ActivityList::Erc721 => Some("tokennfttx"),
+        ActivityList::Erc1155 => Some("token1155tx"),
+        ActivityList::Calls | ActivityList::Logs => None,
+    }
+}
+
+/// The number of the chain, which the second version of the dialect asks for in every call.
+const fn chain_id(chain: Chain) -> &'static str {
+    match chain {
+        Chain::Solana => "0",
+        Chain::Ethereum => "1",
+        Chain::Base => "8453",
+        Chain::BinanceSmartChain => "56",
+    }
+}
+
+/// `url` with the chain it is to be asked for, where it is of the dialect's second version and does
+/// not name one.
+pub(super) fn url_of_chain(url: &str, chain: Chain) -> String {
+    let Ok(mut parsed) = reqwest::Url::parse(url) else { return url.to_owned() };
+    let is_v2 = parsed.path().trim_end_matches('/').ends_with("/v2/api");
+    if is_v2 && !parsed.query_pairs().any(|(name, _)| name == "chainid") {
+        parsed.query_pairs_mut().append_pair("chainid", chain_id(chain));
+    }
+    parsed.into()
+}
+
+/// The question for a page of a list.
+pub(super) fn list_request(action: &str, wallet: &Address, from: u64, to: u64) -> Outgoing {
+    Outgoing::Query {
+        pairs: vec![
+            ("module", "account".to_owned()),
+            ("action", action.to_owned()),
+            ("address", wallet.to_string()),
+            ("startblock", from.to_string()),
+            ("endblock", to.to_string()),
+            ("page", "1".to_owned()),
+            ("offset", WINDOW.to_string()),
+            ("sort", "asc".to_owned()),
+        ],
+    }
+}
+
+/// The question for what contracts sent each other in one transaction.
+pub(super) fn internal_request(tx_id: &TxId) -> Outgoing {
+    Outgoing::Query {
+        pairs: vec![
+            ("module", "account".to_owned()),
+            ("action", "txlistinternal".to_owned()),
+            ("txhash", tx_id.to_string()),
+        ],
+    }
+}
+
+/// The rows of an answer: a list, or nothing where the explorer says in so many words that there
+/// is nothing. Everything else is an error.
+fn rows<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<Vec<T>, Failure> {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        status: String,
+        #[serde(default)]
+        message: Option<String>,
+        #[serde(borrow, default)]
+        result: Option<&'a RawValue>,
+    }
+    let answer: Answer<'a> = serde_json::from_slice(body).map_err(Failure::malformed)?;
+    let message = answer.message.unwrap_or_default();
+    let result = answer.result.map_or("null", RawValue::get);
+    if answer.status == "1" {
+        return serde_json::from_str(result).map_err(Failure::malformed);
+    }
+    let lower = message.to_ascii_lowercase();
+    let says_nothing = lower.starts_with("no ")
+        && ["transactions found", "transfers found"].iter().any(|words| lower.contains(words));
+    if answer.status == "0" && says_nothing && matches!(result, "[]" | "null") {
+        return Ok(Vec::new());
+    }
+    let said = serde_json::from_str::<String>(result).unwrap_or_default();
+    Err(refusal(&message, &said))
+}
+
+/// What an explorer means that gives no list.
+fn refusal(message: &str, said: &str) -> Failure {
+    let lower = format!("{message} {said}").to_ascii_lowercase();
+    let has = |words: &str| lower.contains(words);
+    let detail = format!("{message}: {said}");
+    let refused = |code, scope| Failure::Refused { code, detail: detail.clone(), scope };
+    if has("rate limit") || has("calls per sec") || has("too many requests") {
+        let retry_after = if has("daily") || has("per day") {
+            LONGEST_PAUSE
+        } else {
+            std::time::Duration::from_secs(1)
+        };
+        Failure::Throttled { retry_after }
+    } else if has("not supported for this chain") || has("upgrade") || has("api pro") {
+        refused("not-in-plan", Scope::Provider)
+    } else if has("invalid api key") || has("missing/invalid api key") || has("apikey") {
+        refused("provider-unauthorized", Scope::Provider)
+    } else if has("invalid action") || has("invalid module") || has("unknown action") {
+        refused("method-not-found", Scope::Provider)
+    } else if has("window is too large") || has("invalid address") {
+        refused("invalid-params", Scope::Request)
+    } else {
+        Failure::Transient(format!("explorer says {detail}"))
+    }
+}
+
+/// The page of a list that begins with block `from` and goes to `to` at most.
+pub(super) fn read_page(body: &[u8], from: u64, to: u64) -> Result<ActivityPage, Failure> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Row {
+        #[serde(alias = "transactionHash")]
+        hash: String,
+        block_number: String,
+        #[serde(default)]
+        time_stamp: Option<String>,
+    }
+    let rows: Vec<Row> = rows(body)?;
+    let count = rows.len();
+    let mut read = Vec::with_capacity(count);
+    for row in rows {
+        let block: u64 = row.block_number.parse().map_err(Failure::malformed)?;
+        if block < from {
+            return Err(Failure::malformed("a list that does not begin with the block asked for"));
+        }
+        let block_time = row.time_stamp.and_then(|time| time.parse().ok());
+        read.push(Activity { block, tx_id: TxId::new(&hash(&row.hash)?), block_time });
+    }
+    let newest = read.last().map(|row| row.block);
+    let reached = match newest {
+        Some(newest) if count.is_multiple_of(ROUND) && newest <= to => {
+            if !read.is_sorted_by_key(|row| row.block) {
+                return Err(Failure::malformed("a page that may be cut is not in order"));
+            }
+            match newest.checked_sub(1) {
+                // The last block may be incomplete.
+                Some(before) if newest > from => before,
+                // Nothing but this block: what a full window leaves out cannot be asked for.
+                _ if count.is_multiple_of(SMALLEST_WINDOW) => {
+                    let detail = format!("block {newest} alone fills a window of {count} rows");
+                    return Err(Failure::Refused {
+                        code: "list-too-dense",
+                        detail,
+                        scope: Scope::Provider,
+                    });
+                }
+                _ => newest,
+            }
+        }
+        _ => to,
+    };
+    read.retain(|row| row.block <= reached.min(to));
+    Ok(whole_page(read, reached.min(to)))
+}
+
+/// What contracts sent each other in one transaction.
+pub(super) fn read_internal(body: &[u8]) -> Result<Vec<InternalTransfer>, Failure> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Row {
+        from: String,
+        #[serde(default)]
+        to: String,
+        #[serde(default)]
+        contract_address: String,
+        value: String,
+        #[serde(default, rename = "type")]
+        kind: String,
+        #[serde(default, alias = "index")]
+        trace_id: String,
+        #[serde(default)]
+        is_error: String,
+    }
+    let rows: Vec<Row> = rows(body)?;
+    let address = |text: &str| Address::from_chain_data(&text.to_ascii_lowercase());
+    rows.into_iter()
+        .map(|row| {
+            let to = if row.to.is_empty() { row.contract_address } else { row.to };
+            Ok(InternalTransfer {
+                from: address(&row.from),
+                to: (!to.is_empty()).then(|| address(&to)),
+                value: row.value.parse().map_err(Failure::malformed)?,
+                kind: row.kind,
+                trace_id: row.trace_id,
+                is_error: row.is_error == "1",
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn page(rows: &[(u64, u64)]) -> Vec<u8> {
+        let rows: Vec<Value> = rows
+            .iter()
+            .map(|(block, id)| {
+                json!({"hash": format!("0x{id:064x}"), "blockNumber": block.to_string(), "timeStamp": "7"})
+            })
+            .collect();
+        json!({"status": "1", "message": "OK", "result": rows}).to_string().into_bytes()
+    }
+
+    fn outcome(body: &str) -> String {
+        match read_page(body.as_bytes(), 0, 100) {
+            Ok(page) => format!("{} to {}", page.rows.len(), page.reached),
+            Err(Failure::Refused { code, .. }) => code.to_owned(),
+            Err(other) => other.outcome().to_owned(),
+        }
+    }
+
+    #[test]
+    fn only_one_answer_is_an_empty_list_and_every_other_is_an_error() {
+        for (body, expected) in [
+            (r#"{"status":"0","message":"No transactions found","result":[]}"#, "0 to 100"),
+            (r#"{"status":"0","message":"No token transfers found","result":[]}"#, "0 to 100"),
+            (
+                r#"{"status":"0","message":"No internal transactions found","result":null}"#,
+                "0 to 100",
+            ),
+            (r#"{"status":"1","message":"OK","result":[]}"#, "0 to 100"),
+            (
+                r#"{"status":"0","message":"NOTOK","result":"Free API access is not supported for this chain. Please upgrade"}"#,
+                "not-in-plan",
+            ),
+            (
+                r#"{"status":"0","message":"NOTOK","result":"Max calls per sec rate limit reached (3/sec)"}"#,
+                "throttled",
+            ),
+            (
+                r#"{"status":"0","message":"NOTOK","result":"Invalid API Key"}"#,
+                "provider-unauthorized",
+            ),
+            (
+                r#"{"status":"0","message":"NOTOK","result":"Error! Missing Or invalid Action name"}"#,
+                "method-not-found",
+            ),
+            (
+                r#"{"status":"0","message":"NOTOK","result":"Query Timeout occured. Please select a smaller result dataset"}"#,
+                "transient",
+            ),
+            (
+                r#"{"status":"0","message":"Result window is too large, PageNo x Offset size must be less than or equal to 10000","result":null}"#,
+                "invalid-params",
+            ),
+            (r#"{"status":"0","message":"NOTOK","result":[]}"#, "transient"),
+            (r#"{"status":"1","message":"OK","result":null}"#, "transient"),
+            (r#"{"status":"2","message":"Some blocks are pending","result":[]}"#, "transient"),
+            ("", "transient"),
+            ("<html>", "transient"),
+            ("[]", "transient"),
+        ] {
+            assert_eq!(outcome(body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_may_be_cut_reaches_the_block_before_its_last_one() {
+        let short = read_page(&page(&[(3, 1), (5, 2), (5, 2)]), 3, 100).unwrap();
+        assert_eq!((short.rows.len(), short.reached), (2, 100));
+        assert_eq!(short.rows[0].block_time, Some(7));
+        let rows: Vec<(u64, u64)> = (0..50).map(|n| (10 + n / 2, n)).collect();
+        let round = read_page(&page(&rows), 3, 100).unwrap();
+        assert_eq!((round.rows.len(), round.reached), (48, 33));
+        // From there on: nothing but the last block, so that is the end of it.
+        let same =
+            read_page(&page(&rows.iter().map(|row| (34, row.1)).collect::<Vec<_>>()), 34, 100);
+        assert_eq!(same.unwrap().reached, 34);
+        let mut mixed = rows.clone();
+        mixed.swap(0, 40);
+        assert!(read_page(&page(&mixed), 3, 100).is_err(), "not in order");
+        assert!(read_page(&page(&rows), 11, 100).is_err(), "before the first block");
+    }
+
+    #[test]
+    fn a_block_that_fills_the_window_is_no_end() {
+        let dense: Vec<(u64, u64)> = (0..10_000).map(|n| (8, n)).collect();
+        let failure = read_page(&page(&dense), 8, 100).unwrap_err();
+        assert!(matches!(failure, Failure::Refused { code: "list-too-dense", .. }));
+    }
+
+    #[test]
+    fn the_second_version_names_the_chain_and_keeps_the_key() {
+        let of = |url: &str| url_of_chain(url, Chain::Base);
+        assert_eq!(
+            of("https://api.etherscan.io/v2/api?apikey=K"),
+            "https://api.etherscan.io/v2/api?apikey=K&chainid=8453"
+        );
+        for kept in ["https://h/v2/api?chainid=10", "https://base.blockscout.com/api"] {
+            assert_eq!(of(kept), kept);
+        }
+    }
+
+    #[test]
+    fn internal_rows_name_the_created_contract_and_keep_their_path() {
+        let body = json!({"status": "1", "message": "OK", "result": [
+            {"from": "0xA", "to": "", "contractAddress": "0xC", "value": "5", "type": "create",
+                "traceId": "0_1", "isError": "1"}]});
+        let read = read_internal(body.to_string().as_bytes()).unwrap();
+        assert_eq!(read[0].to, Some(Address::from_chain_data("0xc")));
+        assert!(read[0].is_error && read[0].trace_id == "0_1");
+    }
+
+    #[test]
+    fn recorded_lists_of_several_explorers_are_read() {
+        let Some(fixtures) = std::env::var_os("TEST_FIXTURES_DIR") else {
+            assert!(std::env::var_os("CI").is_none(), "TEST_FIXTURES_DIR must be set on CI");
+            eprintln!("SKIPPED: TEST_FIXTURES_DIR is not set");
+            return;
+        };
+        let folder = std::path::Path::new(&fixtures).join("evm/provider_lists");
+        let (mut lists, mut rows) = (0, 0);
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let text = std::fs::read(entry.unwrap().path()).unwrap();
+            let recorded: Value = serde_json::from_slice(&text).unwrap();
+            let result = &recorded["result"];
+            let body = json!({"status": "1", "message": "OK", "result": result}).to_string();
+            // A recording may be one page of a list in the other order: only pages in order count.
+            let Ok(page) = read_page(body.as_bytes(), 0, u64::MAX) else { continue };
+            let mut ids: Vec<&TxId> = page.rows.iter().map(|row| &row.tx_id).collect();
+            ids.sort();
+            ids.dedup();
+            assert_eq!(ids.len(), page.rows.len());
+            lists += 1;
+            rows += ids.len();
+        }
+        assert!(lists >= 28 && rows >= 200, "{lists} lists, {rows} rows");
+    }
+}

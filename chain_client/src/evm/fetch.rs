@@ -1,0 +1,172 @@
+//! Transactions with all that belongs to them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pnl_core::{Chain, RawTransaction};
+use serde_json::json;
+
+use super::node::{self, Envelope, L1_FEE_MISSING, Receipt};
+use super::pool::EvmPool;
+use super::traces::{InternalTransfer, TraceMethod};
+use super::{BlockHead, STATE_UNKNOWN, Wanted, explorer};
+use crate::error::SourceError;
+use crate::failure::Failure;
+use crate::json_rpc::Reply;
+
+/// From so many wanted transactions in a block on, its receipts are asked for as a whole.
+const CROWDED_BLOCK: usize = 4;
+const RECEIPT: &str = "eth_getTransactionReceipt";
+/// Label of the question for receipts that name the part of the fee for the first layer.
+const WITH_L1_FEE: &str = "eth_getTransactionReceipt l1Fee";
+
+impl EvmPool {
+    /// Transactions, receipts, block times and traces, in the order of `wanted`.
+    pub(super) async fn fetch(
+        &self,
+        wanted: &[Wanted],
+    ) -> Result<Vec<RawTransaction>, SourceError> {
+        let envelopes = self.envelopes(wanted).await?;
+        let (receipts, heads) =
+            futures::try_join!(self.receipts(wanted, &envelopes), self.heads(&envelopes))?;
+        let places = 0..wanted.len();
+        let traced = places.clone().filter(|&place| {
+            wanted[place].traced && node::could_send(&envelopes[place], &receipts[place])
+        });
+        let internal = self.internal(wanted, &envelopes, traced.collect()).await?;
+        places
+            .map(|place| {
+                let envelope = &envelopes[place];
+                let head = heads.get(&envelope.block).ok_or_else(|| SourceError::NotFound {
+                    detail: format!("block {}", envelope.block),
+                })?;
+                let rows = internal.get(&place).map(Vec::as_slice);
+                let tx_id = &wanted[place].tx_id;
+                node::compose(self.chain, tx_id, head, envelope, &receipts[place], rows)
+                    .map_err(|failure| SourceError::Transient { detail: failure.detail() })
+            })
+            .collect()
+    }
+
+    async fn envelopes(&self, wanted: &[Wanted]) -> Result<Vec<Envelope>, SourceError> {
+        let params = wanted.iter().map(|one| json!([one.tx_id])).collect();
+        let read = |place: usize, reply: &Reply<'_>| {
+            node::read_envelope(&wanted[place], node::result(reply)?)
+        };
+        self.ask_each("eth_getTransactionByHash", params, read).await
+    }
+
+    /// The receipts, those of a crowded block as a whole.
+    async fn receipts(
+        &self,
+        wanted: &[Wanted],
+        envelopes: &[Envelope],
+    ) -> Result<Vec<Receipt>, SourceError> {
+        let l1_fee = self.chain == Chain::Base;
+        let mut by_block: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (place, envelope) in envelopes.iter().enumerate() {
+            by_block.entry(envelope.block).or_default().push(place);
+        }
+        let mut receipts: BTreeMap<usize, Receipt> = BTreeMap::new();
+        by_block.retain(|_, places| places.len() >= CROWDED_BLOCK);
+        if !by_block.is_empty() {
+            let params = by_block.keys().map(|block| json!([node::hex(*block)])).collect();
+            let crowds: Vec<&Vec<usize>> = by_block.values().collect();
+            let read = |block: usize, reply: &Reply<'_>| {
+                node::read_block_receipts(
+                    wanted,
+                    envelopes,
+                    crowds[block],
+                    l1_fee,
+                    node::result(reply)?,
+                )
+            };
+            match self.ask_each("eth_getBlockReceipts", params, read).await {
+                Ok(known) => receipts.extend(known.into_iter().flatten()),
+                // Not every node has it, and not every receipt is whole: they are asked one by one.
+                Err(SourceError::Permanent { .. } | SourceError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let open: Vec<usize> =
+            (0..wanted.len()).filter(|place| !receipts.contains_key(place)).collect();
+        let params = || open.iter().map(|place| json!([wanted[*place].tx_id])).collect();
+        let read = |l1_fee| {
+            let open = &open;
+            move |at: usize, reply: &Reply<'_>| {
+                let place = open[at];
+                node::read_receipt(&wanted[place], &envelopes[place], l1_fee, node::result(reply)?)
+            }
+        };
+        // The two labels tell apart what a node does not offer: it may have receipts, but no l1Fee.
+        let answers = if l1_fee {
+            match self.ask_each_as(WITH_L1_FEE, RECEIPT, params(), read(true)).await {
+                Err(SourceError::Permanent { code: L1_FEE_MISSING, .. }) => {
+                    self.ask_each(RECEIPT, params(), read(false)).await?
+                }
+                answers => answers?,
+            }
+        } else {
+            self.ask_each(RECEIPT, params(), read(false)).await?
+        };
+        receipts.extend(open.iter().copied().zip(answers));
+        Ok(receipts.into_values().collect())
+    }
+
+    async fn heads(&self, envelopes: &[Envelope]) -> Result<BTreeMap<u64, BlockHead>, SourceError> {
+        let blocks: BTreeSet<u64> = envelopes.iter().map(|envelope| envelope.block).collect();
+        let params = blocks.iter().map(|block| json!([node::hex(*block), false])).collect();
+        let read = |_, reply: &Reply<'_>| node::read_head(node::result(reply)?);
+        let heads = self.ask_each("eth_getBlockByNumber", params, read).await?;
+        Ok(blocks.into_iter().zip(heads).collect())
+    }
+
+    /// What contracts sent each other, by place, for those of which some provider knows it.
+    async fn internal(
+        &self,
+        wanted: &[Wanted],
+        envelopes: &[Envelope],
+        mut open: Vec<usize>,
+    ) -> Result<BTreeMap<usize, Vec<InternalTransfer>>, SourceError> {
+        let mut known = BTreeMap::new();
+        // With several nodes, one that keeps more may be asked in its place.
+        let alone = self.nodes.iter().count() == 1;
+        for method in TraceMethod::ALL {
+            if open.is_empty() {
+                return Ok(known);
+            }
+            let params = open.iter().map(|place| method.params(&wanted[*place].tx_id)).collect();
+            let read = |at: usize, reply: &Reply<'_>| {
+                let result = match node::result(reply) {
+                    // The node cannot for a transaction so old: no matter for the others.
+                    Err(Failure::Refused { code: STATE_UNKNOWN, .. }) if alone => return Ok(None),
+                    result => result?,
+                };
+                method.read(&envelopes[open[at]], result).map(Some)
+            };
+            match self.ask_each(method.name(), params, read).await {
+                Ok(answers) => {
+                    let answered = open.iter().copied().zip(answers);
+                    known.extend(answered.filter_map(|(place, rows)| Some((place, rows?))));
+                    open.retain(|place| !known.contains_key(place));
+                }
+                Err(SourceError::Permanent { .. } | SourceError::NotFound { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let Some(explorers) = &self.explorers else { return Ok(known) };
+        for place in open {
+            let request = explorer::internal_request(&wanted[place].tx_id);
+            match explorers
+                .call("txlistinternal by txhash", &request, explorer::read_internal)
+                .await
+            {
+                Ok(rows) => {
+                    known.insert(place, rows);
+                }
+                Err(SourceError::Permanent { .. } | SourceError::NotFound { .. }) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(known)
+    }
+}

@@ -1,0 +1,242 @@
+//! Blocks, transactions and receipts: how a node is asked and how its answers are read.
+
+use std::collections::BTreeMap;
+
+use pnl_core::{Chain, RawTransaction, TxId};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+
+use super::refusal::of_error;
+use super::traces::InternalTransfer;
+use super::{BlockHead, Wanted};
+use crate::failure::{Failure, Scope};
+use crate::json_rpc::{Reply, RpcCall};
+
+/// Code of the refusal to take a receipt of Base without the part of its fee that pays for the first
+/// layer: another node may have it.
+pub(super) const L1_FEE_MISSING: &str = "l1-fee-missing";
+/// Type of the transactions that the first layer makes: nobody pays for them.
+const DEPOSIT_TYPE: u64 = 0x7e;
+/// As the parser has it: a call without data that used less gas made no contract send coins.
+const TOO_LITTLE_GAS_FOR_A_TRANSFER: u64 = 26_000;
+
+pub(super) fn get_block_number() -> RpcCall {
+    RpcCall::new("eth_blockNumber", json!([]))
+}
+
+/// A block by its number, or by a tag.
+pub(super) fn get_block(tag: &str) -> RpcCall {
+    RpcCall::new("eth_getBlockByNumber", json!([tag, false]))
+}
+
+pub(super) fn hex(number: u64) -> String {
+    format!("{number:#x}")
+}
+
+/// The result of an answer that no error object is; null is missing.
+pub(super) fn result<'a>(reply: &Reply<'a>) -> Result<&'a RawValue, Failure> {
+    match reply {
+        Reply::Result(result) if result.get() == "null" => Err(Failure::Missing),
+        Reply::Result(result) => Ok(result),
+        Reply::Error { code, message } => Err(of_error(*code, message)),
+    }
+}
+
+/// A number in hexadecimal digits, as nodes write all of theirs.
+pub(super) fn quantity(text: &str) -> Result<u64, Failure> {
+    let digits = text.strip_prefix("0x").ok_or_else(|| Failure::malformed("no quantity"))?;
+    u64::from_str_radix(digits, 16).map_err(Failure::malformed)
+}
+
+pub(super) fn read_quantity(result: &RawValue) -> Result<u64, Failure> {
+    let text: String = serde_json::from_str(result.get()).map_err(Failure::malformed)?;
+    quantity(&text)
+}
+
+/// `0x` and 64 digits, in lower case.
+pub(super) fn hash(text: &str) -> Result<String, Failure> {
+    let digits = text.strip_prefix("0x").unwrap_or_default();
+    if digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(text.to_ascii_lowercase());
+    }
+    Err(Failure::malformed("no hash of 32 bytes"))
+}
+
+pub(super) fn read_head(result: &RawValue) -> Result<BlockHead, Failure> {
+    #[derive(Deserialize)]
+    struct Block {
+        number: String,
+        hash: String,
+        timestamp: String,
+    }
+    let block: Block = serde_json::from_str(result.get()).map_err(Failure::malformed)?;
+    Ok(BlockHead {
+        number: quantity(&block.number)?,
+        hash: hash(&block.hash)?,
+        time: i64::try_from(quantity(&block.timestamp)?).map_err(Failure::malformed)?,
+    })
+}
+
+/// A transaction as the node gives it, and what must be known of it here.
+#[derive(Debug, Clone)]
+pub(super) struct Envelope {
+    pub json: Box<RawValue>,
+    pub block: u64,
+    pub block_hash: String,
+    /// Sender, receiver and value of the call itself.
+    pub call: (String, String, String),
+    is_deposit: bool,
+    has_data: bool,
+}
+
+/// The members that are looked at.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EnvelopeOutline {
+    hash: String,
+    block_number: Option<String>,
+    block_hash: Option<String>,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
+    input: String,
+    from: String,
+    to: Option<String>,
+    value: String,
+}
+
+pub(super) fn read_envelope(asked: &Wanted, result: &RawValue) -> Result<Envelope, Failure> {
+    let outline: EnvelopeOutline =
+        serde_json::from_str(result.get()).map_err(Failure::malformed)?;
+    if hash(&outline.hash)? != asked.tx_id.as_str() {
+        return Err(Failure::malformed("another transaction than the one asked for"));
+    }
+    // Known, but in no block: a node that is behind.
+    let (Some(block), Some(block_hash)) = (outline.block_number, outline.block_hash) else {
+        return Err(Failure::Missing);
+    };
+    let kind = outline.kind.as_deref().map(quantity).transpose()?;
+    Ok(Envelope {
+        json: result.to_owned(),
+        block: quantity(&block)?,
+        block_hash: hash(&block_hash)?,
+        call: (outline.from, outline.to.unwrap_or_default(), outline.value),
+        is_deposit: kind == Some(DEPOSIT_TYPE),
+        has_data: outline.input.len() > 2,
+    })
+}
+
+/// A receipt as the node gives it.
+#[derive(Debug, Clone)]
+pub(super) struct Receipt {
+    pub json: Box<RawValue>,
+    block_hash: String,
+    gas_used: u64,
+    failed: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ReceiptOutline<'a> {
+    transaction_hash: String,
+    block_hash: String,
+    gas_used: String,
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(borrow, default)]
+    l1_fee: Option<&'a RawValue>,
+    #[serde(borrow)]
+    logs: Vec<&'a RawValue>,
+}
+
+/// Reads the receipt of `envelope`. `l1_fee`: one that should name it and does not is refused.
+pub(super) fn read_receipt(
+    asked: &Wanted,
+    envelope: &Envelope,
+    l1_fee: bool,
+    result: &RawValue,
+) -> Result<Receipt, Failure> {
+    let outline: ReceiptOutline<'_> =
+        serde_json::from_str(result.get()).map_err(Failure::malformed)?;
+    if hash(&outline.transaction_hash)? != asked.tx_id.as_str() {
+        return Err(Failure::malformed("the receipt of another transaction"));
+    }
+    let block_hash = hash(&outline.block_hash)?;
+    if block_hash != envelope.block_hash {
+        return Err(Failure::malformed("transaction and receipt are in different blocks"));
+    }
+    // The logs are read as far as to know that they are a list.
+    let _ = outline.logs.len();
+    if l1_fee && !envelope.is_deposit && outline.l1_fee.is_none_or(|fee| fee.get() == "null") {
+        let detail = format!("the receipt of {} has no l1Fee", asked.tx_id);
+        return Err(Failure::Refused { code: L1_FEE_MISSING, detail, scope: Scope::Provider });
+    }
+    Ok(Receipt {
+        json: result.to_owned(),
+        block_hash,
+        gas_used: quantity(&outline.gas_used)?,
+        failed: outline.status.as_deref() == Some("0x0"),
+    })
+}
+
+/// Reads those receipts of a block that belong to the wanted transactions at `places`.
+pub(super) fn read_block_receipts(
+    wanted: &[Wanted],
+    envelopes: &[Envelope],
+    places: &[usize],
+    l1_fee: bool,
+    result: &RawValue,
+) -> Result<Vec<(usize, Receipt)>, Failure> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Named {
+        transaction_hash: String,
+    }
+    let all: Vec<&RawValue> = serde_json::from_str(result.get()).map_err(Failure::malformed)?;
+    let mut by_hash = BTreeMap::new();
+    for receipt in all {
+        let named: Named = serde_json::from_str(receipt.get()).map_err(Failure::malformed)?;
+        by_hash.insert(hash(&named.transaction_hash)?, receipt);
+    }
+    let read = |place: &usize| {
+        let receipt = by_hash.get(wanted[*place].tx_id.as_str()).ok_or(Failure::Missing)?;
+        Ok((*place, read_receipt(&wanted[*place], &envelopes[*place], l1_fee, receipt)?))
+    };
+    places.iter().map(read).collect()
+}
+
+/// Whether contracts may have sent coins in it.
+pub(super) fn could_send(envelope: &Envelope, receipt: &Receipt) -> bool {
+    !receipt.failed && (envelope.has_data || receipt.gas_used >= TOO_LITTLE_GAS_FOR_A_TRANSFER)
+}
+
+/// The parts of a transaction as one text, in the form that the parser reads.
+pub(super) fn compose(
+    chain: Chain,
+    tx_id: &TxId,
+    head: &BlockHead,
+    envelope: &Envelope,
+    receipt: &Receipt,
+    internal: Option<&[InternalTransfer]>,
+) -> Result<RawTransaction, Failure> {
+    if head.hash != receipt.block_hash {
+        let detail = format!("{tx_id} is in another block {} than the chain has", head.number);
+        return Err(Failure::Transient(detail));
+    }
+    let internal: Value = match internal {
+        Some(rows) => serde_json::to_value(rows).map_err(Failure::malformed)?,
+        None => Value::Null,
+    };
+    let (transaction, receipt) = (envelope.json.get(), receipt.json.get());
+    let json = format!(
+        r#"{{"transaction":{transaction},"receipt":{receipt},"block_timestamp":{},"internal_transfers":{internal}}}"#,
+        head.time
+    );
+    Ok(RawTransaction {
+        chain,
+        tx_id: tx_id.clone(),
+        block: head.number,
+        block_time: Some(head.time),
+        json: json.into_bytes(),
+    })
+}

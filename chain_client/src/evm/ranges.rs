@@ -1,0 +1,90 @@
+//! How many blocks one question may span.
+
+use std::sync::{Mutex, PoisonError};
+
+/// After a refusal so many questions are asked before a longer one is tried.
+const HOLD: u32 = 32;
+
+/// A length that is halved when a node refuses it and doubled again when all goes well.
+///
+/// Nodes cap the span of blocks, the number of results, or the time of a question, and say so in
+/// many ways. What one of them takes is found out, and kept for the process.
+#[derive(Debug)]
+pub(crate) struct AdaptiveRange(Mutex<State>);
+
+#[derive(Debug, Clone, Copy)]
+struct State {
+    blocks: u64,
+    hold: u32,
+}
+
+impl AdaptiveRange {
+    /// Begins with all blocks there are.
+    pub(crate) const fn new() -> Self {
+        Self(Mutex::new(State { blocks: u64::MAX, hold: 0 }))
+    }
+
+    /// The last block of a question that begins at `from` and shall end at `to`.
+    pub(crate) fn end(&self, from: u64, to: u64) -> u64 {
+        to.min(from.saturating_add(self.lock().blocks - 1))
+    }
+
+    /// A question over so many blocks was answered.
+    pub(crate) fn answered(&self, blocks: u64) {
+        let mut state = self.lock();
+        if blocks < state.blocks {
+            return;
+        }
+        match state.hold.checked_sub(1) {
+            Some(left) => state.hold = left,
+            None => state.blocks = state.blocks.saturating_mul(2),
+        }
+    }
+
+    /// A question over so many blocks was refused; whether a shorter one can be asked.
+    pub(crate) fn refused(&self, blocks: u64) -> bool {
+        let mut state = self.lock();
+        state.blocks = state.blocks.min((blocks / 2).max(1));
+        state.hold = HOLD;
+        blocks > 1
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        // A panic elsewhere cannot leave this state half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_finds_what_a_node_takes_and_seldom_asks_for_more() {
+        const CAP: u64 = 1000;
+        let range = AdaptiveRange::new();
+        let (mut from, to) = (0, 24_000_000);
+        let (mut answered, mut refused) = (0, 0);
+        while from <= to {
+            let end = range.end(from, to);
+            let blocks = end - from + 1;
+            if blocks > CAP {
+                refused += 1;
+                assert!(range.refused(blocks));
+            } else {
+                answered += 1;
+                range.answered(blocks);
+                from = end + 1;
+            }
+        }
+        assert!(answered <= 2 * 24_000, "{answered}");
+        assert!(refused <= answered / 30 + 20, "{refused} of {answered}");
+    }
+
+    #[test]
+    fn a_single_block_cannot_be_halved() {
+        let range = AdaptiveRange::new();
+        assert!(range.refused(2) && !range.refused(1));
+        assert_eq!(range.end(7, 100), 7);
+    }
+}

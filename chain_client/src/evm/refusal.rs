@@ -1,0 +1,116 @@
+//! What the errors of EVM nodes mean. The codes are no standard; the words decide where they must.
+
+use std::time::Duration;
+
+use super::STATE_UNKNOWN;
+use crate::failure::{Failure, Scope};
+
+/// Code of the refusal of a question that spans too many blocks or finds too much.
+pub(super) const RANGE_TOO_LARGE: &str = "range-too-large";
+
+/// What an error object means.
+///
+/// Codes of EIP-1474 and of JSON-RPC 2.0; texts of geth, Erigon, Reth, Nethermind, anvil and of the
+/// large services. What is not known is taken for a passing trouble.
+pub(super) fn of_error(code: i64, message: &str) -> Failure {
+    let said = message.to_ascii_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    let detail = format!("rpc error {code}: {message}");
+    let refused = |code, scope| Failure::Refused { code, detail: detail.clone(), scope };
+    if matches!(code, 429 | -32429)
+        || has(&["rate limit", "too many requests", "request count exceeded", "compute units"])
+    {
+        return Failure::Throttled { retry_after: Duration::from_secs(1) };
+    }
+    let no_method = code == -32601
+        || has(&["method not found", "does not exist/is not available", "unsupported method"])
+        || (said.contains("method") && has(&["not supported", "not available", "not allowed"]))
+        || code == -32004;
+    if no_method {
+        return refused("method-not-found", Scope::Provider);
+    }
+    if has(&["missing trie node", "state is not", "historical state", "pruned", "archive"]) {
+        return refused(STATE_UNKNOWN, Scope::Provider);
+    }
+    if said.contains("not found") {
+        return Failure::Missing;
+    }
+    match code {
+        401 | 403 => refused("provider-unauthorized", Scope::Provider),
+        -32700 | -32600 => refused("invalid-request", Scope::Request),
+        -32602 => refused("invalid-params", Scope::Request),
+        _ => Failure::Transient(detail),
+    }
+}
+
+/// What an error means in answer to a question over a range of blocks.
+pub(super) fn of_range_error(code: i64, message: &str) -> Failure {
+    const WORDS: [&str; 10] = [
+        "range",
+        "limit",
+        "too many",
+        "too large",
+        "more than",
+        "results",
+        "response size",
+        "timeout",
+        "timed out",
+        "deadline",
+    ];
+    let failure = of_error(code, message);
+    if matches!(failure, Failure::Throttled { .. }) {
+        return failure;
+    }
+    let said = message.to_ascii_lowercase();
+    let is_range = matches!(code, -32005 | -32602 | -32000 | -32600 | -32603 | -32614 | -32701)
+        && WORDS.iter().any(|word| said.contains(word));
+    if is_range {
+        let detail = format!("rpc error {code}: {message}");
+        return Failure::Refused { code: RANGE_TOO_LARGE, detail, scope: Scope::Provider };
+    }
+    failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code_of(failure: &Failure) -> &str {
+        match failure {
+            Failure::Refused { code, .. } => code,
+            other => other.outcome(),
+        }
+    }
+
+    #[test]
+    fn errors_are_sorted_by_what_can_be_done() {
+        for (code, message, expected) in [
+            (-32601, "the method trace_filter does not exist/is not available", "method-not-found"),
+            (-32000, "unsupported method: debug_traceTransaction", "method-not-found"),
+            (-32000, "missing trie node 0xabc (path )", STATE_UNKNOWN),
+            (-32000, "required historical state unavailable (reexec=128)", STATE_UNKNOWN),
+            (-32005, "daily request count exceeded, request rate limited", "throttled"),
+            (429, "slow down", "throttled"),
+            (-32603, "Internal error", "transient"),
+            (-32000, "transaction not found", "missing"),
+            (-32602, "invalid argument 0", "invalid-params"),
+        ] {
+            assert_eq!(code_of(&of_error(code, message)), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn ranges_are_refused_in_many_words() {
+        for (code, message) in [
+            (-32000, "eth_getLogs is limited to a 1,000 blocks range"),
+            (-32602, "query exceeds max block range 10000"),
+            (-32005, "query returned more than 10000 results"),
+            (-32005, "limit exceeded"),
+            (-32603, "request timed out"),
+        ] {
+            assert_eq!(code_of(&of_range_error(code, message)), RANGE_TOO_LARGE, "{message}");
+        }
+        assert_eq!(code_of(&of_range_error(-32603, "Internal error")), "transient");
+        assert_eq!(code_of(&of_range_error(-32005, "rate limit exceeded")), "throttled");
+    }
+}

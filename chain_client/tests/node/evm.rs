@@ -1,0 +1,346 @@
+//! EVM chains: nodes and explorers complement each other, and what they cannot do is told.
+
+use std::collections::BTreeMap;
+
+use chain_client::evm::{ActivityList, Capability, EvmSource, STATE_UNKNOWN, Wanted};
+use chain_client::{
+    CallCounter, CallPolicy, ChainSource, EvmConfig, EvmPool, ProviderConfig, ProviderKind,
+    ProviderState, SourceError,
+};
+use load_tests::evm::Maker;
+use load_tests::{EvmChain, FaultKind, Faults, RecordedChain, RecordedNode};
+use pnl_core::{Address, AssetId, Chain, RawAmount, RawTransaction, TxId};
+use serde_json::Value;
+
+use crate::support::{hasty, metrics, node};
+
+const ETHER: u128 = 1_000_000_000_000_000_000;
+
+fn wallet() -> String {
+    Maker::address(0xaa)
+}
+
+fn token() -> String {
+    Maker::address(0xc0)
+}
+
+fn address(text: &str) -> Address {
+    Address::from_chain_data(text)
+}
+
+/// A wallet that receives coins, pays, swaps them for a token and gets change from a contract.
+fn history() -> Maker {
+    let (wallet, token, router) = (wallet(), token(), Maker::address(0xd0));
+    let other = Maker::address(0xbb);
+    let mut maker = Maker::new(1_000, 1_700_000_000);
+    maker.send(&other, &wallet, 10 * ETHER).send(&wallet, &other, ETHER);
+    maker.call(&wallet, &router, 2 * ETHER, &[(&token, &router, &wallet, 500)]);
+    maker.inside(&router, &wallet, ETHER / 2);
+    maker.call(&other, &token, 0, &[(&token, &other, &wallet, 7)]).same_block();
+    maker.send(&wallet, &other, 1);
+    maker
+}
+
+fn chain() -> EvmChain {
+    EvmChain::new(1, history().records()).unwrap().with_token(&token(), 6, "ALFA")
+}
+
+async fn serve(name: &str, chain: EvmChain) -> RecordedNode {
+    node(RecordedChain::default().with_evm(name, chain)).await
+}
+
+fn provider(name: &str, kind: ProviderKind, url: String) -> ProviderConfig {
+    ProviderConfig { name: name.to_owned(), kind, url, requests_per_second: 100_000.0 }
+}
+
+fn node_of(name: &str, node: &RecordedNode) -> ProviderConfig {
+    provider(name, ProviderKind::EvmRpc, node.evm_url("ethereum"))
+}
+
+fn explorer_of(name: &str, node: &RecordedNode) -> ProviderConfig {
+    provider(name, ProviderKind::Etherscan, node.explorer_url("ethereum"))
+}
+
+fn pool_with(providers: &[ProviderConfig], config: EvmConfig, policy: &CallPolicy) -> EvmPool {
+    EvmPool::new(Chain::Ethereum, providers, config, policy, &metrics()).unwrap()
+}
+
+fn pool(providers: &[ProviderConfig]) -> EvmPool {
+    pool_with(providers, EvmConfig::default(), &hasty())
+}
+
+fn wanted(chain: &EvmChain, traced: bool) -> Vec<Wanted> {
+    let want = |hash: String| Wanted { tx_id: TxId::new(&hash), block: 0, traced };
+    chain.hashes().into_iter().map(want).collect()
+}
+
+fn json(raw: &RawTransaction) -> Value {
+    serde_json::from_slice(&raw.json).unwrap()
+}
+
+/// Every page of a list.
+async fn whole(pool: &EvmPool, list: ActivityList, to: u64) -> BTreeMap<String, u64> {
+    let (mut from, mut rows) = (0, BTreeMap::new());
+    while from <= to {
+        let page = pool.activity(&address(&wallet()), list, from, to).await.unwrap();
+        assert!(page.reached >= from && page.reached <= to);
+        rows.extend(page.rows.into_iter().map(|row| (row.tx_id.to_string(), row.block)));
+        from = page.reached + 1;
+    }
+    rows
+}
+
+#[tokio::test]
+async fn the_pin_is_the_final_block_or_one_with_so_many_on_it() {
+    let node = serve("ethereum", chain()).await;
+    let final_block = pool(&[node_of("a", &node)]).finalized().await.unwrap();
+    assert_eq!(final_block.number, chain().finalized());
+    let config = EvmConfig { confirmations: Some(7) };
+    let by_count = pool_with(&[node_of("a", &node)], config, &hasty());
+    assert_eq!(by_count.pin().await.unwrap().block, chain().head() - 7);
+    assert_eq!(by_count.block(1_003).await.unwrap().time, 1_700_000_036);
+}
+
+#[tokio::test]
+async fn an_explorer_lists_in_five_calls_and_an_own_node_finds_the_same() {
+    let node = serve("ethereum", chain()).await;
+    let explorer = pool(&[explorer_of("scan", &node), node_of("a", &node)]);
+    let to = explorer.finalized().await.unwrap().number;
+    let mut listed = BTreeMap::new();
+    for need in explorer.needs() {
+        for list in need.ways[0] {
+            listed.extend(whole(&explorer, *list, to).await);
+        }
+    }
+    assert_eq!(node.stats().requests["/etherscan/ethereum/api"], 5);
+    assert_eq!(listed.len(), 5, "{listed:?}");
+    for lacking in [&[][..], &["ots_searchTransactionsAfter"]] {
+        let node = serve("ethereum", chain().without(lacking).with_max_range(40)).await;
+        let own = pool(&[node_of("a", &node)]);
+        let mut found = whole(&own, ActivityList::Calls, to).await;
+        found.extend(whole(&own, ActivityList::Logs, to).await);
+        assert_eq!(found, listed, "without {lacking:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_nobody_offers_is_a_refusal_and_the_needs_name_the_ways() {
+    let node =
+        serve("ethereum", chain().without(&["ots_searchTransactionsAfter", "trace_filter"])).await;
+    let pool = pool(&[node_of("a", &node)]);
+    let needs = pool.needs();
+    assert_eq!(needs[0].capability, Capability::EnumerateSent);
+    assert_eq!(needs[0].ways, [&[ActivityList::Calls][..]]);
+    for list in [ActivityList::Calls, ActivityList::Transactions] {
+        let error = pool.activity(&address(&wallet()), list, 0, 9).await.unwrap_err();
+        assert_eq!(error.code(), "method-not-found", "{error}");
+    }
+    let before = node.stats().requests["/evm/ethereum"];
+    pool.activity(&address(&wallet()), ActivityList::Calls, 0, 9).await.unwrap_err();
+    assert_eq!(node.stats().requests["/evm/ethereum"], before, "it is remembered");
+}
+
+#[tokio::test]
+async fn a_refusal_of_an_explorer_is_an_error_in_its_words_and_shows_no_key() {
+    let words = "Free API access is not supported for this chain. Please upgrade. SECRETKEY1";
+    let node = serve("ethereum", chain().refusing(words)).await;
+    let url = node.explorer_url("v2") + "?apikey=SECRETKEY1";
+    let pool = pool(&[provider("scan", ProviderKind::Etherscan, url), node_of("a", &node)]);
+    let list = ActivityList::Transactions;
+    let error = pool.activity(&address(&wallet()), list, 0, 9).await.unwrap_err();
+    assert_eq!(error.code(), "not-in-plan");
+    let text = error.to_string();
+    assert!(text.contains("Free API access") && !text.contains("SECRETKEY1"), "{text}");
+}
+
+#[tokio::test]
+async fn lists_go_on_behind_windows_and_silent_caps() {
+    let (wallet, other) = (wallet(), Maker::address(0xbb));
+    let mut maker = Maker::new(1_000, 1_700_000_000);
+    for nonce in 0..1_234 {
+        if nonce % 3 == 2 {
+            maker.same_block();
+        }
+        maker.send(&other, &wallet, 1);
+    }
+    let chain = EvmChain::new(1, maker.records()).unwrap();
+    for (cap, calls) in [(10_000, 1), (500, 3), (100, 13)] {
+        let node = serve("ethereum", chain.clone().with_max_page(cap)).await;
+        let pool = pool(&[explorer_of("scan", &node), node_of("a", &node)]);
+        let rows = whole(&pool, ActivityList::Transactions, chain.finalized()).await;
+        assert_eq!(rows.len(), 1_234, "pages of {cap}");
+        assert_eq!(node.stats().requests["/etherscan/ethereum/api"], calls);
+    }
+}
+
+#[tokio::test]
+async fn transactions_come_in_batches_with_what_belongs_to_them() {
+    let chain = chain();
+    let node = serve("ethereum", chain.clone().with_max_batch(3)).await;
+    let pool = pool(&[node_of("a", &node)]);
+    let counter = CallCounter::new();
+    let read =
+        counter.scope(async { pool.transactions(&wanted(&chain, true)).await.unwrap() }).await;
+    assert_eq!(read.len(), 5);
+    assert_eq!(read[0].block_time, Some(1_700_000_012));
+    let swap = json(&read[2]);
+    assert_eq!(swap["internal_transfers"][0]["value"], (ETHER / 2).to_string());
+    assert_eq!(
+        json(&read[1])["internal_transfers"],
+        Value::Null,
+        "a plain transfer needs no trace"
+    );
+    for raw in &read {
+        assert_eq!(json(raw)["receipt"]["transactionHash"], raw.tx_id.as_str());
+    }
+    // The batch that was refused counts, too; traces only of the two calls.
+    assert_eq!(node.stats().calls_of("eth_getTransactionReceipt"), 5);
+    assert_eq!(node.stats().calls_of("eth_getBlockByNumber"), 4);
+    assert_eq!(node.stats().calls_of("debug_traceTransaction"), 2);
+    let untraced = pool.transactions(&wanted(&chain, false)).await.unwrap();
+    assert_eq!(json(&untraced[2])["internal_transfers"], Value::Null);
+    assert_eq!(node.stats().calls_of("debug_traceTransaction"), 2);
+}
+
+#[tokio::test]
+async fn receipts_of_a_crowded_block_come_as_a_whole_where_the_node_can() {
+    let mut maker = Maker::new(1_000, 1_700_000_000);
+    maker.send(&wallet(), &token(), 1);
+    for _ in 0..5 {
+        maker.same_block().send(&wallet(), &token(), 1);
+    }
+    let chain = EvmChain::new(1, maker.records()).unwrap();
+    for (lacking, single) in [(&[][..], 0), (&["eth_getBlockReceipts"], 6)] {
+        let node = serve("ethereum", chain.clone().without(lacking)).await;
+        let read = pool(&[node_of("a", &node)]).transactions(&wanted(&chain, true)).await.unwrap();
+        assert_eq!(read.len(), 6);
+        assert_eq!(node.stats().calls_of("eth_getTransactionReceipt"), single);
+    }
+}
+
+#[tokio::test]
+async fn traces_come_from_whoever_has_them() {
+    let chain = chain();
+    let all = ["debug_traceTransaction", "trace_transaction", "ots_getInternalOperations"];
+    for missing in 0..=all.len() {
+        let node = serve("ethereum", chain.clone().without(&all[..missing])).await;
+        let pool = pool(&[explorer_of("scan", &node), node_of("a", &node)]);
+        let read = pool.transactions(&wanted(&chain, true)).await.unwrap();
+        let rows = json(&read[2])["internal_transfers"].clone();
+        assert_eq!(rows.as_array().map(Vec::len), Some(1), "without {missing}: {rows}");
+        assert_eq!(rows[0]["to"], wallet());
+    }
+    let node = serve("ethereum", chain.clone().without(&all)).await;
+    let read = pool(&[node_of("a", &node)]).transactions(&wanted(&chain, true)).await.unwrap();
+    assert_eq!(json(&read[2])["internal_transfers"], Value::Null, "unknown is not none");
+}
+
+#[tokio::test]
+async fn a_base_receipt_without_its_first_layer_fee_is_asked_of_another_node() {
+    let mut maker = Maker::new(1_000, 1_700_000_000);
+    maker.send(&wallet(), &token(), 1).l1_fee(777);
+    let chain = EvmChain::new(8453, maker.records()).unwrap();
+    let lacking = serve("base", chain.clone().without_l1_fee()).await;
+    let whole = serve("base", chain.clone()).await;
+    let on_base = |nodes: &[&RecordedNode]| {
+        let providers: Vec<ProviderConfig> = nodes
+            .iter()
+            .zip(["a", "b"])
+            .map(|(node, name)| provider(name, ProviderKind::EvmRpc, node.evm_url("base")))
+            .collect();
+        EvmPool::new(Chain::Base, &providers, EvmConfig::default(), &hasty(), &metrics()).unwrap()
+    };
+    let fee = async |pool: &EvmPool| {
+        let read = pool.transactions(&wanted(&chain, true)).await.unwrap();
+        json(&read[0])["receipt"]["l1Fee"].clone()
+    };
+    let both = on_base(&[&lacking, &whole]);
+    assert_eq!(fee(&both).await, "0x309");
+    fee(&both).await;
+    assert_eq!(lacking.stats().calls_of("eth_getTransactionReceipt"), 1, "it is remembered");
+    assert_eq!(fee(&on_base(&[&lacking])).await, Value::Null);
+}
+
+#[tokio::test]
+async fn balances_are_those_of_the_block_or_unknown() {
+    let chain = chain();
+    let node = serve("ethereum", chain.clone().with_state_from(1_003)).await;
+    let pool = pool(&[node_of("a", &node)]);
+    let assets = [AssetId::native(), AssetId::new(&token()), AssetId::new(&Maker::address(0xee))];
+    let held = pool.balances(&address(&wallet()), &assets, 1_003).await.unwrap();
+    // 10 - 1 - 2 + 0.5 less the gas of a plain transfer and of a call.
+    let native = 15 * ETHER / 2 - 81_000 * 1_000_000_000;
+    assert_eq!(held, [RawAmount::from(native), RawAmount::from(500_u64), RawAmount::ZERO]);
+    let error = pool.balances(&address(&wallet()), &assets, 1_002).await.unwrap_err();
+    assert_eq!(error.code(), STATE_UNKNOWN);
+}
+
+#[tokio::test]
+async fn contracts_tell_decimals_and_symbol_or_nothing() {
+    let node = serve("ethereum", chain()).await;
+    let contracts = [AssetId::new(&token()), AssetId::new(&Maker::address(0xee))];
+    let facts = pool(&[node_of("a", &node)]).tokens(&contracts).await.unwrap();
+    assert_eq!((facts[0].decimals, facts[0].symbol.as_deref()), (Some(6), Some("ALFA")));
+    assert_eq!((facts[1].decimals, facts[1].symbol.as_deref()), (None, None));
+}
+
+#[tokio::test]
+async fn every_kind_of_failure_is_outlived_and_changes_no_answer() {
+    let chain = chain();
+    let node = serve("ethereum", chain.clone()).await;
+    let patient = CallPolicy { call_tries: 40, ..hasty() };
+    let providers = [explorer_of("scan", &node), node_of("a", &node)];
+    let pool = pool_with(&providers, EvmConfig::default(), &patient);
+    let to = pool.finalized().await.unwrap().number;
+    let expected = pool.transactions(&wanted(&chain, true)).await.unwrap();
+    let listed = whole(&pool, ActivityList::Transactions, to).await;
+    for seed in 1..=12 {
+        node.set_faults(Faults { error_rate: 0.5, seed, ..Faults::default() });
+        assert_eq!(pool.transactions(&wanted(&chain, true)).await.unwrap(), expected);
+        assert_eq!(whole(&pool, ActivityList::Transactions, to).await, listed);
+    }
+    assert!(node.stats().faults_given() > 20);
+}
+
+#[tokio::test]
+async fn outages_and_waits_are_told_as_for_solana() {
+    let node = serve("ethereum", chain()).await;
+    let pool = pool(&[explorer_of("scan", &node), node_of("a", &node)]);
+    node.set_faults(Faults::always(FaultKind::Http503));
+    assert!(matches!(pool.finalized().await, Err(SourceError::Outage { .. })));
+    assert!(pool.probe().await.is_err());
+    node.set_faults(Faults {
+        only: Some("etherscan".to_owned()),
+        ..Faults::always(FaultKind::Http503)
+    });
+    assert!(pool.finalized().await.is_ok());
+    assert!(pool.probe().await.is_err(), "the explorer is still away");
+    let list = ActivityList::Transactions;
+    let lists = pool.activity(&address(&wallet()), list, 0, 9).await;
+    assert!(matches!(lists, Err(SourceError::Outage { .. })));
+    let states: Vec<ProviderState> = pool.status().iter().map(|provider| provider.state).collect();
+    assert_eq!(states, [ProviderState::Down, ProviderState::Ok]);
+    node.set_faults(Faults { retry_after: "500".to_owned(), ..Faults::always(FaultKind::Http429) });
+    assert!(matches!(pool.finalized().await, Err(SourceError::RateLimited { .. })));
+}
+
+#[tokio::test]
+async fn a_budget_counts_every_call_of_a_batch() {
+    let chain = chain();
+    let node = serve("ethereum", chain.clone()).await;
+    let slow = ProviderConfig { requests_per_second: 6.0, ..node_of("a", &node) };
+    pool(&[slow]).transactions(&wanted(&chain, true)).await.unwrap();
+    assert!(node.stats().max_rps["/evm/ethereum"] <= 6, "{:?}", node.stats());
+}
+
+#[tokio::test]
+async fn a_transaction_whose_block_was_replaced_is_not_taken_for_the_old_one() {
+    let chain = chain();
+    let node = serve("ethereum", chain.clone()).await;
+    let pool = pool(&[node_of("a", &node)]);
+    let before = pool.block(1_003).await.unwrap();
+    node.set_evm("ethereum", chain.clone().reorganized_from(1_003));
+    let after = pool.block(1_003).await.unwrap();
+    assert_ne!(before.hash, after.hash);
+    assert_eq!(pool.block(1_002).await.unwrap().number, 1_002);
+}
