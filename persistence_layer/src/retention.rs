@@ -152,7 +152,8 @@ impl Removed {
 /// those before it stand. `on_step` is told the rows of each step that stands.
 ///
 /// # Errors
-/// As every write. What the steps before have removed stays removed.
+/// As every write: the first error of the run. It ends its kind, the others are gone on with, and the
+/// run does not count as finished. What the steps before have removed stays removed.
 pub async fn prune(
     store: &Store,
     rules: &RetentionRules,
@@ -174,26 +175,49 @@ pub async fn prune(
         Some(false) => return Ok(Run::NotDue),
         Some(true) => {}
     }
+    let mut failure = None;
     for kind in Kind::ALL {
-        loop {
-            let step = run!(store, "retention/step", async |tx| {
-                if !lock(tx).await? {
-                    return Ok(None);
-                }
-                remove(tx, kind, rules).await.map(Some)
-            })?;
-            match step {
-                None => return Ok(Run::Busy),
-                Some(0) => break,
-                Some(rows) => on_step(kind, rows),
+        match remove_all(store, kind, rules, &mut on_step).await {
+            Ok(true) => {}
+            Ok(false) => return failure.map_or(Ok(Run::Busy), Err),
+            Err(error) => {
+                tracing::warn!(kind = kind.as_str(), code = error.code(), %error, "a kind was not removed");
+                failure = failure.or(Some(error));
             }
         }
+    }
+    if let Some(error) = failure {
+        return Err(error);
     }
     run!(store, "retention/finish", async |tx| {
         sqlx::query_file!("queries/care_runs/finish.sql", TASK).execute(tx).await?;
         Ok(())
     })?;
     Ok(Run::Finished)
+}
+
+/// Removes one kind step by step; false: another process is in a step.
+async fn remove_all(
+    store: &Store,
+    kind: Kind,
+    rules: &RetentionRules,
+    on_step: &mut (impl FnMut(Kind, u64) + Send),
+) -> Result<bool, StoreError> {
+    let mut is_first = true;
+    loop {
+        let step = run!(store, "retention/step", async |tx| {
+            if !lock(tx).await? {
+                return Ok(None);
+            }
+            remove(tx, kind, rules, is_first).await.map(Some)
+        })?;
+        match step {
+            None => return Ok(false),
+            Some(0) => return Ok(true),
+            Some(rows) => on_step(kind, rows),
+        }
+        is_first = false;
+    }
 }
 
 /// When the fleet last finished a run; `None`: not yet.
@@ -213,6 +237,7 @@ async fn remove(
     tx: &mut PgConnection,
     kind: Kind,
     rules: &RetentionRules,
+    is_first: bool,
 ) -> Result<u64, StoreError> {
     let limit = i64::from(rules.rows_per_step.max(1));
     // A job is there for as long as an answer names it.
@@ -246,14 +271,14 @@ async fn remove(
         }
         Kind::RawTransactions => {
             let Some(kept) = unused else { return Ok(0) };
-            if chain_data_in_use(tx).await? {
+            if chain_data_in_use(tx, is_first).await? {
                 return Ok(0);
             }
             remove_transactions(tx, kept, limit).await
         }
         Kind::Signatures => {
             let Some(kept) = unused else { return Ok(0) };
-            if chain_data_in_use(tx).await? {
+            if chain_data_in_use(tx, is_first).await? {
                 return Ok(0);
             }
             remove_signatures(tx, kept, limit).await
@@ -305,12 +330,16 @@ async fn remove_tasks(tx: &mut PgConnection, limit: i64) -> Result<u64, StoreErr
     Ok(removed + 1)
 }
 
-async fn chain_data_in_use(tx: &mut PgConnection) -> Result<bool, StoreError> {
+/// What was done lately is asked for in the first step of a kind only: it reads every attempt of the
+/// open batches. Who is at work is asked for in each.
+async fn chain_data_in_use(tx: &mut PgConnection, is_first: bool) -> Result<bool, StoreError> {
     let gone_after = interval(GONE_AFTER)?;
-    let in_use =
-        sqlx::query_file_scalar!("queries/retention/chain_data_in_use.sql", gone_after as _)
-            .fetch_one(tx)
-            .await?;
+    let at_work = sqlx::query_file_scalar!("queries/retention/silent_at_work.sql", gone_after as _);
+    let in_use = at_work.fetch_one(&mut *tx).await?
+        || (is_first
+            && sqlx::query_file_scalar!("queries/retention/silent_lately.sql")
+                .fetch_one(tx)
+                .await?);
     if in_use {
         tracing::info!("a worker without report is at work: chain data is left alone");
     }

@@ -5,6 +5,8 @@
 //! its time computing gets somewhere. Every write names the lease, and counts as progress when a later
 //! attempt goes on behind it. Everything carries what it was made by: another one begins anew. What is in the pages is the caller's.
 
+use std::time::{Duration, Instant};
+
 use uuid::Uuid;
 
 use crate::convert::{from_bigint, from_integer, json_text, to_bigint, to_integer};
@@ -13,8 +15,12 @@ use crate::ledgers::{begin_building, compress, decompress};
 use crate::store::{Store, run};
 use crate::wallet_tasks::{Lease, add_progress, hold};
 
-/// Tasks whose work is removed in one sweep, so that it stays short.
+/// Tasks whose work is removed in one transaction, so that it stays short.
 const REMOVED_AT_ONCE: i64 = 20;
+
+/// How long work is removed in one go, by one transaction after the other: the next sweep, which is
+/// to find expired leases soon, takes the rest.
+const REMOVED_FOR: Duration = Duration::from_secs(2);
 
 /// The transactions of a wallet in order, page by page.
 #[derive(Debug, Clone, PartialEq)]
@@ -280,12 +286,20 @@ pub async fn discard(store: &Store, lease: &Lease) -> Result<(), StoreError> {
     })
 }
 
-/// Removes what ended tasks have left; some at a time. Gives how many tasks.
+/// Removes what ended tasks have left, as much as some seconds allow. Gives of how many tasks.
 pub async fn remove_ended(store: &Store) -> Result<u64, StoreError> {
-    run!(store, "wallet_work/remove_ended", async |tx| {
-        Ok(sqlx::query_file!("queries/wallet_work/remove_ended.sql", REMOVED_AT_ONCE)
-            .execute(tx)
-            .await?
-            .rows_affected())
-    })
+    let begun = Instant::now();
+    let mut removed = 0;
+    loop {
+        let some = run!(store, "wallet_work/remove_ended", async |tx| {
+            Ok(sqlx::query_file!("queries/wallet_work/remove_ended.sql", REMOVED_AT_ONCE)
+                .execute(tx)
+                .await?
+                .rows_affected())
+        })?;
+        removed += some;
+        if some < REMOVED_AT_ONCE.unsigned_abs() || begun.elapsed() >= REMOVED_FOR {
+            return Ok(removed);
+        }
+    }
 }

@@ -20,6 +20,7 @@ mod races;
 mod redis;
 mod results;
 mod retention;
+mod retention_steps;
 mod schema;
 mod server;
 mod waiting;

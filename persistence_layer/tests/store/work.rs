@@ -2,7 +2,7 @@
 
 use persistence_layer::ledgers;
 use persistence_layer::test_util::TestDatabase;
-use persistence_layer::wallet_tasks::{self, WaitReason, sweep};
+use persistence_layer::wallet_tasks::{self, WaitReason, WorkerId, sweep};
 use persistence_layer::wallet_work::{self, Checkpoint, StoredPlan};
 use persistence_layer::{Store, StoreError};
 use pnl_core::{Chain, WalletRef};
@@ -10,7 +10,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::{
-    claim_and_die, claim_one, failed, finished, ledger_head, requeue, submit, transition, wallet,
+    claim, claim_and_die, claim_one, failed, finished, ledger_head, requeue, submit, transition,
+    wallet,
 };
 
 const MADE_BY: &str = "1 1";
@@ -85,6 +86,22 @@ async fn a_requeued_task_keeps_its_ledger_and_a_given_up_one_does_not() {
     sweep(store, 20).await.unwrap();
     sweep(store, 20).await.unwrap();
     assert_eq!(database.number(ledgers).await, 0);
+}
+
+#[tokio::test]
+async fn one_sweep_removes_what_many_ended_wallets_left() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..45).await;
+    for lease in claim(store, &WorkerId::generate(), 45).await {
+        wallet_work::put_look(store, &lease, "1", b"a").await.unwrap();
+        if lease.ordinal > 1 {
+            transition(store, &lease, &failed()).await;
+        }
+    }
+    sweep(store, 20).await.unwrap();
+    let left = "select count(*) from wallet_looks";
+    assert_eq!(database.number(left).await, 2, "those of wallets at work stay");
 }
 
 #[tokio::test]
