@@ -18,7 +18,7 @@ const HEAD_DISTANCE: u64 = 32;
 #[derive(Debug, Default)]
 pub struct RecordedChain {
     pub(crate) recorded: Recorded,
-    synthetic: Option<Synthetic>,
+    synthetic: Vec<Synthetic>,
     pub(crate) prices: Option<PriceTables>,
     /// EVM chains by name.
     pub(crate) evm: BTreeMap<String, EvmChain>,
@@ -38,10 +38,10 @@ impl RecordedChain {
         Self::default().with_synthetic(plan)
     }
 
-    /// Adds made-up wallets.
+    /// Adds made-up wallets. Of several plans each has a seed of its own.
     #[must_use]
     pub fn with_synthetic(mut self, plan: SyntheticPlan) -> Self {
-        self.synthetic = Some(Synthetic::new(plan));
+        self.synthetic.push(Synthetic::new(plan));
         self
     }
 
@@ -68,13 +68,13 @@ impl RecordedChain {
 
     /// The addresses of the made-up wallets.
     pub fn synthetic_wallets(&self) -> Vec<String> {
-        self.synthetic.as_ref().map(Synthetic::wallets).unwrap_or_default()
+        self.synthetic.iter().flat_map(Synthetic::wallets).collect()
     }
 
     /// Whether any transaction names the address.
     pub fn knows_address(&self, address: &str) -> bool {
         self.recorded.knows_address(address)
-            || self.synthetic.as_ref().is_some_and(|s| s.knows_address(address))
+            || self.synthetic.iter().any(|made| made.knows_address(address))
     }
 
     pub(crate) fn rows(
@@ -84,9 +84,9 @@ impl RecordedChain {
         until: Option<&str>,
         limit: usize,
     ) -> Vec<Row> {
-        match &self.synthetic {
-            Some(made) if made.knows_address(address) => made.rows(address, before, until, limit),
-            _ => self.recorded.rows(address, before, until, limit),
+        match self.synthetic.iter().find(|made| made.knows_address(address)) {
+            Some(made) => made.rows(address, before, until, limit),
+            None => self.recorded.rows(address, before, until, limit),
         }
     }
 
@@ -99,13 +99,13 @@ impl RecordedChain {
         if let Some((json, versioned)) = self.recorded.transaction(signature, json_parsed) {
             return Some((json.to_owned(), versioned));
         }
-        let made: Value = self.synthetic.as_ref()?.transaction(signature)?;
+        let made: Value = self.synthetic.iter().find_map(|made| made.transaction(signature))?;
         let json = RawValue::from_string(made.to_string()).ok()?;
         Some((json, false))
     }
 
     pub(crate) fn lamports(&self, address: &str) -> u64 {
-        let made = self.synthetic.as_ref().and_then(|made| made.lamports(address));
+        let made = self.synthetic.iter().find_map(|made| made.lamports(address));
         made.or_else(|| self.recorded.lamports.get(address).copied()).unwrap_or_default()
     }
 
@@ -132,12 +132,12 @@ impl RecordedChain {
             let seconds = i64::try_from((slot - newest) * 2 / 5).ok()?;
             return time.map(|time| time + seconds);
         }
-        let made = self.synthetic.as_ref().and_then(|made| made.time_of(slot));
+        let made = self.synthetic.iter().find_map(|made| made.time_of(slot));
         made.or_else(|| self.recorded.time_of(slot))
     }
 
     fn newest(&self) -> Option<(u64, Option<i64>)> {
-        let made = self.synthetic.as_ref().and_then(Synthetic::newest);
+        let made = self.synthetic.iter().filter_map(Synthetic::newest).max();
         self.recorded.newest().max(made)
     }
 }

@@ -73,8 +73,11 @@ impl BigWallet {
         let wallets = site.node.chain().synthetic_wallets();
         let (job, _) = jobs::submit(&service.client(), &wallets).await?;
         let begun = Instant::now();
-        let service = self.follow(&site, &settings, service, &job, &curve).await?;
+        let (service, killed) = self.follow(&site, &settings, service, &job, &curve).await?;
         figures.note("time to the end", figures::seconds(elapsed(begun)));
+        if !self.no_kill {
+            figures.judge("the service was killed in the middle", killed, "true", killed);
+        }
         note_attempts(&site, &service, &figures).await?;
         let status = service.client().job_status(&job.job_id).await?;
         let completed = status.status == "completed";
@@ -101,7 +104,8 @@ impl BigWallet {
         figures.conclude()
     }
 
-    /// Waits for the end of the job; kills the service once half of the history was asked for.
+    /// Waits for the end of the job; kills the service once half of the history was asked for. The
+    /// service that saw the end, and whether another one was killed before.
     async fn follow(
         &self,
         site: &Site,
@@ -109,16 +113,17 @@ impl BigWallet {
         mut service: Service,
         job: &Job,
         curve: &MemoryCurve,
-    ) -> anyhow::Result<Service> {
+    ) -> anyhow::Result<(Service, bool)> {
         let begun = Instant::now();
-        let mut killed = self.no_kill;
+        let mut killed = false;
         curve.phase("working");
         loop {
             let status = service.client().job_status(&job.job_id).await?;
             if status.done {
-                return Ok(service);
+                return Ok((service, killed));
             }
-            if !killed && site.node.stats().calls_of("getTransaction") >= self.transactions / 2 {
+            let is_due = !self.no_kill && !killed;
+            if is_due && site.node.stats().calls_of("getTransaction") >= self.transactions / 2 {
                 killed = true;
                 service.kill().await?;
                 service = site.serve(settings).await?;

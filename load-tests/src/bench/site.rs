@@ -57,6 +57,17 @@ impl Site {
     /// # Errors
     /// When something does not start.
     pub async fn start(options: &SiteOptions, plan: SyntheticPlan) -> anyhow::Result<Self> {
+        Self::start_with(options, vec![plan]).await
+    }
+
+    /// The same with the wallets of several plans.
+    ///
+    /// # Errors
+    /// When something does not start.
+    pub async fn start_with(
+        options: &SiteOptions,
+        plans: Vec<SyntheticPlan>,
+    ) -> anyhow::Result<Self> {
         let program = options.program()?;
         let folder = tempfile::Builder::new().prefix("pnl-load.").tempdir()?;
         if let Some(kept) = &options.out {
@@ -64,8 +75,9 @@ impl Site {
         }
         let prices = folder.path().join("prices");
         std::fs::create_dir(&prices)?;
-        std::fs::write(prices.join("sol_usd.csv"), price_table(&plan)?)?;
-        let chain = RecordedChain::synthetic(plan).with_prices(&prices)?;
+        std::fs::write(prices.join("sol_usd.csv"), price_table(&plans)?)?;
+        let chain = plans.into_iter().fold(RecordedChain::default(), RecordedChain::with_synthetic);
+        let chain = chain.with_prices(&prices)?;
         let node = RecordedNode::start(chain, ("127.0.0.1", 0)).await?;
         let postgres =
             PostgresServer::start(&["max_connections=300", "shared_buffers=512MB"]).await?;
@@ -111,10 +123,11 @@ impl Site {
     }
 }
 
-/// A candle of SOL for each hour of a plan, with closes that go up and down.
-fn price_table(plan: &SyntheticPlan) -> anyhow::Result<String> {
+/// A candle of SOL for each hour of the plans, with closes that go up and down.
+fn price_table(plans: &[SyntheticPlan]) -> anyhow::Result<String> {
     let mut table = String::from("unix_seconds,open,high,low,close\n");
-    let (first, last) = plan.times();
+    let first = plans.iter().map(|plan| plan.times().0).min().context("no plan")?;
+    let last = plans.iter().map(|plan| plan.times().1).max().context("no plan")?;
     for (number, opened_at) in (first / 3600 * 3600..=last + 86_400).step_by(3600).enumerate() {
         let close = 100 + number * 37 % 90;
         writeln!(table, "{opened_at},{close}.5,{close}.9,{close}.1,{close}.25")?;

@@ -133,8 +133,7 @@ impl Soak {
     fn judge_growth(&self, seen: &Seen, curve: &MemoryCurve, figures: &mut Figures) {
         let memory: Vec<(u64, u64)> =
             curve.samples().iter().map(|sample| (sample.milliseconds, sample.kib)).collect();
-        let memory = &memory[memory.len() / WARM_UP_SHARE..];
-        let connections = &seen.connections[seen.connections.len() / WARM_UP_SHARE..];
+        let memory = after_warm_up(&memory);
         let measured = match memory {
             [first, .., last] => last.0 - first.0,
             _ => 0,
@@ -145,14 +144,27 @@ impl Soak {
         let grown = per_hour * i64::try_from(measured).unwrap_or(i64::MAX / 1024) / 3_600_000;
         let grown = mib(u64::try_from(grown).unwrap_or_default());
         figures.at_most("growth of the memory on that line", grown, self.growth_mib, "MiB");
-        let slope = growth_per_hour(connections);
+        let slope = growth_per_hour(after_warm_up(&seen.connections));
         figures.note("slope of the connections", format_args!("{slope} an hour"));
-        let most = connections.iter().map(|point| point.1).max().unwrap_or_default();
-        let early = seen.connections.iter().take(connections.len() / 2).map(|point| point.1).max();
-        // Those of the first half do; a pool that leaks goes on growing.
-        figures.at_most("connections late in the run", most, early.unwrap_or(most) + 5, "open");
+        let (most, early, late) = peaks(&seen.connections);
+        // A pool that leaks goes on growing.
+        figures.at_most("connections late in the run", late, early + 5, "open");
         figures.at_most("most database connections", most, self.connections, "open");
     }
+}
+
+/// The samples without those of the first part of the run.
+fn after_warm_up(samples: &[(u64, u64)]) -> &[(u64, u64)] {
+    &samples[samples.len() / WARM_UP_SHARE..]
+}
+
+/// The highest of all samples; and of the two halves of those after the warm-up.
+fn peaks(samples: &[(u64, u64)]) -> (u64, u64, u64) {
+    let highest =
+        |part: &[(u64, u64)]| part.iter().map(|sample| sample.1).max().unwrap_or_default();
+    let settled = after_warm_up(samples);
+    let (early, late) = settled.split_at(settled.len() / 2);
+    (highest(samples), highest(early), highest(late))
 }
 
 fn judge(seen: &Seen, figures: &mut Figures) {
@@ -213,5 +225,18 @@ async fn read(client: &Client, wallet: &str, seen: &mut Seen) {
             _ => false,
         };
         seen.reads_failed += u64::from(!answered);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_connections_are_those_of_any_sample_also_of_the_first_ones() {
+        let samples: Vec<(u64, u64)> =
+            [90, 3, 4, 5, 4, 6, 5, 5].into_iter().zip(0..).map(|(open, at)| (at, open)).collect();
+        assert_eq!(peaks(&samples), (90, 5, 6));
+        assert_eq!(peaks(&[]), (0, 0, 0));
     }
 }

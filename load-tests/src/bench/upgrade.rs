@@ -30,6 +30,15 @@ pub struct Upgrade {
     /// Transactions of each wallet
     #[arg(long, default_value_t = 40)]
     transactions: u64,
+    /// Wallets besides that are too long for one attempt, and leave work that the other version finds
+    #[arg(long, default_value_t = 4)]
+    long_wallets: u32,
+    /// Transactions of each long wallet; those above 200 leave work
+    #[arg(long, default_value_t = 6_000)]
+    long_transactions: u64,
+    /// Longest time of one attempt, in seconds
+    #[arg(long, default_value_t = 5)]
+    timeout_seconds: u32,
 }
 
 /// Results by wallet, as they were served.
@@ -43,30 +52,47 @@ impl Upgrade {
     pub async fn run(&self) -> anyhow::Result<()> {
         let mut figures = Figures::default();
         let old = self.old.canonicalize().context("no older program")?;
-        let plan = SyntheticPlan {
+        let short = SyntheticPlan {
             wallets: self.wallets,
             transactions_each: self.transactions,
             tokens: 3,
             ..SyntheticPlan::default()
         };
-        let site = Site::start(&self.site, plan).await?;
+        let long = SyntheticPlan {
+            wallets: self.long_wallets,
+            transactions_each: self.long_transactions,
+            seed: short.seed + 1,
+            ..short
+        };
+        // The long ones come first, so that they are under way when the second version joins.
+        let site = Site::start_with(&self.site, vec![long, short]).await?;
         let new = self.site.program()?;
-        figures.title(format_args!("{} wallets, two versions", self.wallets));
+        figures.title(format_args!(
+            "{} wallets and {} long ones, two versions",
+            self.wallets, self.long_wallets
+        ));
         let alone = self.alone(&site, &new).await?;
 
         figures.title("Upgrade: the old one works, the new one migrates and joins");
-        let settings = site.settings("upgrade").await?.with("PNL_WORKER__LEASE_SECONDS", 5);
+        let settings = self.settings(&site, "upgrade").await?;
         let first = settings.program_is(&old);
         let second = settings.program_is(&new);
         self.together(&site, "upgrade", [&first, &second], &alone, &mut figures).await?;
 
         figures
             .title("Rollback: the new one works, the old one starts on its schema and takes over");
-        let settings = site.settings("rollback").await?.with("PNL_WORKER__LEASE_SECONDS", 5);
+        let settings = self.settings(&site, "rollback").await?;
         let first = settings.program_is(&new);
         let second = settings.program_is(&old);
         self.together(&site, "rollback", [&first, &second], &alone, &mut figures).await?;
         figures.conclude()
+    }
+
+    async fn settings(&self, site: &Site, database: &str) -> anyhow::Result<ServiceSettings> {
+        let settings = site.settings(database).await?;
+        Ok(settings
+            .with("PNL_WORKER__LEASE_SECONDS", 5)
+            .with("PNL_WORKER__WALLET_TIMEOUT_SECONDS", self.timeout_seconds))
     }
 
     /// What the new one gives when nobody else is there.
@@ -116,18 +142,26 @@ impl Upgrade {
         figures.judge(
             "wallets done",
             ended.status.counts.done,
-            self.wallets,
+            wallets.len(),
             ended.status.status == "completed",
         );
         let by_first = done_by(first_pid).await?;
         let by_second = done_by(second.pid()).await?;
         figures.at_least("wallets finished by the first", by_first, share, "");
         figures.at_least("wallets finished by the second", by_second, share, "");
+        let crossed = site.postgres.number(database, &crossed_statement(first_pid)).await?;
+        let least = u64::from(self.long_wallets > 0);
+        figures.at_least(
+            "wallets the first left half done and the second finished",
+            crossed,
+            least,
+            "",
+        );
         compare(alone, &results(&client, &job).await?, figures)?;
         // And it works on: a batch of its own, on what the other one stored.
         let (again, _) = jobs::complete(&client, &wallets, PATIENCE).await?;
         let again = results(&client, &again).await?;
-        figures.at_least("wallets of a second batch", again.len() as u64, self.wallets.into(), "");
+        figures.at_least("wallets of a second batch", again.len() as u64, wallets.len() as u64, "");
         compare(alone, &again, figures)?;
         site.node.set_faults(Faults::default());
         second.stop(Duration::from_secs(60)).await
@@ -144,6 +178,16 @@ impl ServiceSettings {
 /// Wallets that a process finished. A worker's name begins with its process id.
 fn done_statement(pid: u32) -> String {
     format!("select count(*) from wallet_attempts where outcome = 'done' and worker like '{pid}-%'")
+}
+
+/// Wallets of which the process stored a part within an attempt that ran out of time, and which another
+/// process finished.
+fn crossed_statement(pid: u32) -> String {
+    format!(
+        "select count(distinct a.task) from wallet_attempts a
+         join wallet_attempts d on d.task = a.task and d.outcome = 'done'
+         where a.outcome = 'continued' and a.worker like '{pid}-%' and d.worker not like '{pid}-%'"
+    )
 }
 
 async fn results(client: &Client, job: &Job) -> anyhow::Result<Results> {

@@ -12,8 +12,8 @@ use load_tests::chaos::{Kind, Scale, Stage, Tally, run_kind};
 use load_tests::service::programs;
 
 /// Disturbs batches in every way, compares what comes out with an undisturbed run, and prints one
-/// line per kind of fault. Exit code 1 when anything was lost, doubled or different, or a promise
-/// was not kept.
+/// line per kind of fault. Exit code 1 when anything was lost, doubled or different, a promise was
+/// not kept, or nothing was disturbed.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Options {
@@ -21,10 +21,10 @@ struct Options {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Rounds of all kinds; each draws anew
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
     /// Begins rounds for so many seconds, instead of --rounds
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: Option<u64>,
     /// Only these kinds; may be given several times, or divided by commas
     #[arg(long, value_delimiter = ',')]
@@ -40,7 +40,7 @@ struct Options {
     #[arg(long, default_value_t = 240)]
     wallets: usize,
     /// Disturbances of one batch, where they are counted
-    #[arg(long, default_value_t = 8)]
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..))]
     faults: u64,
     /// Small batches and pauses of a tenth, and only the kinds that are quick
     #[arg(long)]
@@ -130,17 +130,35 @@ async fn run(options: &Options) -> anyhow::Result<ExitCode> {
             say(&tally.line(&kind.name()))?;
         }
     }
-    let is_clean = tallies.values().all(Tally::is_clean);
+    let (is_clean, verdict) = verdict(&tallies);
     if options.keep || !is_clean {
         say(&format!("chaos: the logs are in {}", logs.keep().display()))?;
     }
-    let verdict = if is_clean { "nothing lost, doubled or different" } else { "VIOLATIONS" };
     say(&format!(
         "chaos: seed {}, {round} rounds, {} s: {verdict}",
         options.seed,
         begun.elapsed().as_secs()
     ))?;
     Ok(if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Whether all is well, and the end of the last line, which names what was not run.
+fn verdict(tallies: &BTreeMap<String, Tally>) -> (bool, String) {
+    let skipped: Vec<&str> = tallies
+        .iter()
+        .filter(|(_, tally)| tally.skipped.is_some())
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if skipped.len() == tallies.len() {
+        return (false, "NOTHING WAS RUN".to_owned());
+    }
+    let is_clean = tallies.values().all(Tally::is_clean);
+    let mut verdict =
+        if is_clean { "nothing lost, doubled or different" } else { "VIOLATIONS" }.to_owned();
+    if !skipped.is_empty() {
+        verdict.push_str(&format!("; not run: {}", skipped.join(", ")));
+    }
+    (is_clean, verdict)
 }
 
 fn kinds(options: &Options) -> Vec<Kind> {
@@ -155,4 +173,34 @@ fn kinds(options: &Options) -> Vec<Kind> {
 fn fixtures_of_environment() -> Option<PathBuf> {
     let folder = PathBuf::from(std::env::var_os("TEST_FIXTURES_DIR")?);
     folder.join("solana/transactions").is_dir().then_some(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_run_is_named_and_a_run_of_nothing_is_no_success() {
+        let ran = Tally { injected: 3, ..Tally::default() };
+        let of = |tallies: &[(&str, &Tally)]| {
+            let named = tallies.iter().map(|(name, tally)| ((*name).to_owned(), (*tally).clone()));
+            verdict(&named.collect())
+        };
+        let skipped = Tally::skipped("no root");
+        assert_eq!(of(&[("kill", &ran)]), (true, "nothing lost, doubled or different".to_owned()));
+        let (is_clean, told) = of(&[("kill", &ran), ("postgres-disk", &skipped)]);
+        assert!(is_clean && told.ends_with("; not run: postgres-disk"), "{told}");
+        assert!(!of(&[("postgres-disk", &skipped)]).0);
+        assert!(!of(&[]).0);
+        let lost = Tally { lost: 1, ..ran };
+        assert_eq!(of(&[("kill", &lost)]), (false, "VIOLATIONS".to_owned()));
+    }
+
+    #[test]
+    fn no_rounds_no_time_and_no_faults_are_refused() {
+        for zero in ["--rounds=0", "--seconds=0", "--faults=0"] {
+            Options::try_parse_from(["chaos", zero]).unwrap_err();
+        }
+        Options::try_parse_from(["chaos", "--rounds=1", "--seconds=1", "--faults=1"]).unwrap();
+    }
 }

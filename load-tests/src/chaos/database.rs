@@ -51,10 +51,11 @@ pub async fn run(stage: &mut Stage, kind: Kind, round: u64) -> anyhow::Result<Ta
         Kind::PostgresRestart => stage.scale.faults.max(if stage.scale.short { 4 } else { 10 }),
         _ => 3,
     };
-    for _ in 0..times {
+    for time in 0..times {
         tokio::time::sleep(draw.milliseconds(200, 900)).await;
         let outcome = match kind {
-            Kind::PostgresRestart => restart(stage, &client, &mut draw).await,
+            // The first one lasts, so that in each batch somebody looks while the server is away.
+            Kind::PostgresRestart => restart(stage, &client, &mut draw, time == 0).await,
             Kind::PostgresFreeze => freeze(stage, &client).await,
             Kind::PostgresConnections => take_connections(stage, &run, &client).await,
             Kind::PostgresReadOnly => read_only(stage, &run, &client).await,
@@ -67,7 +68,9 @@ pub async fn run(stage: &mut Stage, kind: Kind, round: u64) -> anyhow::Result<Ta
         tally.promise(is_ready(&client, true).await.context("after the disturbance"));
     }
     match client.job_end(&job.job_id, BATCH_PATIENCE).await {
-        Ok(_) => verdict::judge(stage, &run, &client, &job.job_id, Rule::Free, &mut tally).await?,
+        Ok(_) => {
+            verdict::judge(stage, &run.url, &client, &job.job_id, Rule::Free, &mut tally).await?
+        }
         Err(error) => tally.violation(format!("{error:#}")),
     }
     if !service.is_alive() {
@@ -106,15 +109,25 @@ async fn names_the_database(client: &Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn restart(stage: &mut Stage, client: &Client, draw: &mut Draw) -> anyhow::Result<()> {
+/// Time without a server in which readiness must have said so: it asks every second and waits two.
+const LASTING: Duration = Duration::from_secs(5);
+
+async fn restart(
+    stage: &mut Stage,
+    client: &Client,
+    draw: &mut Draw,
+    lasts: bool,
+) -> anyhow::Result<()> {
     let mode = [StopMode::Fast, StopMode::Immediate][draw.below(2)];
-    stage.postgres.stop(mode).await?;
     let pause = draw.milliseconds(0, 4_000);
-    tokio::time::sleep(pause).await;
-    let told = if pause > Duration::from_millis(3_500) {
-        // Asked every second, answered within two.
-        is_ready(client, false).await.and(names_the_database(client).await)
+    stage.postgres.stop(mode).await?;
+    let told = if lasts {
+        let until = Instant::now() + LASTING;
+        let told = is_ready(client, false).await.and(names_the_database(client).await);
+        tokio::time::sleep_until(until).await;
+        told
     } else {
+        tokio::time::sleep(pause).await;
         Ok(())
     };
     stage.postgres.start_again().await?;
@@ -179,8 +192,8 @@ async fn take_connections(stage: &Stage, run: &Run, client: &Client) -> anyhow::
     told
 }
 
-/// Nothing can be written: readiness may stay, since stored results can be read, but a submission
-/// is refused as what it is.
+/// Nothing can be written: stored results can be read, but the process is not ready and a submission is
+/// refused as what it is.
 async fn read_only(stage: &Stage, run: &Run, client: &Client) -> anyhow::Result<()> {
     let set = async |value: &str| {
         let statement =
@@ -194,15 +207,17 @@ async fn read_only(stage: &Stage, run: &Run, client: &Client) -> anyhow::Result<
         stage.postgres.psql("postgres", &cut).await
     };
     set("on").await?;
-    let told = refuses_writes(stage, client).await;
+    let told = async {
+        is_ready(client, false).await?;
+        refuses_writes(stage, client).await
+    };
+    let told = told.await;
     tokio::time::sleep(stage.scale.pause(10)).await;
     set("off").await?;
     told
 }
 
 async fn refuses_writes(stage: &Stage, client: &Client) -> anyhow::Result<()> {
-    // The first statements on cut sessions fail for that reason alone.
-    tokio::time::sleep(Duration::from_secs(3)).await;
     let answer = client.try_submit(&stage.wallets[..1], None).await?;
     ensure!(
         answer.status == 503 && answer.text().contains("database-unavailable"),
@@ -261,9 +276,9 @@ impl SmallDisk {
         });
         let told = async {
             full.await?;
+            is_ready(client, false).await?;
+            names_the_database(client).await?;
             tokio::time::sleep(stage.scale.pause(10)).await;
-            let answer = client.get("/health").await?;
-            ensure!(answer.status == 200, "/health is {}", answer.status);
             Ok(())
         };
         let told = told.await;

@@ -101,7 +101,7 @@ pub async fn run(stage: &mut Stage, kind: Kind, round: u64) -> anyhow::Result<Ta
         Ok(_) => {
             // A process that was frozen may have words left that nobody listens to any more.
             let client = fleet.clients().into_iter().next().context("nobody takes requests")?;
-            verdict::judge(stage, &run, &client, &job.job_id, Rule::Free, &mut tally).await?;
+            verdict::judge(stage, &run.url, &client, &job.job_id, Rule::Free, &mut tally).await?;
         }
         Err(error) => tally.violation(format!("{error:#}")),
     }
@@ -110,8 +110,11 @@ pub async fn run(stage: &mut Stage, kind: Kind, round: u64) -> anyhow::Result<Ta
     Ok(tally)
 }
 
-/// Kills, stops or freezes one process and brings it back; the others go on meanwhile.
-async fn disturb(
+/// Kills (0, 1), freezes (2) or stops (3) one process and brings it back; the others go on meanwhile.
+///
+/// # Errors
+/// When it does not come back.
+pub async fn disturb(
     stage: &Stage,
     run: &mut Run,
     fleet: &mut Fleet,

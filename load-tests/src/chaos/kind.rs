@@ -2,6 +2,7 @@
 
 use clap::ValueEnum;
 
+use super::stage::Scale;
 use crate::faults::FaultKind;
 
 /// One family of faults; a run of the programme prints one line for each.
@@ -31,7 +32,7 @@ pub enum Kind {
     PostgresReadOnly,
     /// The disk of the tables is full (root only: it takes a small file system)
     PostgresDisk,
-    /// Redis is killed, flushed, slow, and has keys of the wrong type
+    /// Redis is killed and stands still; keys it holds are flushed and get the wrong type
     Redis,
     /// A fifth of the provider's answers is HTTP 500
     Http500,
@@ -59,6 +60,8 @@ pub enum Kind {
     PricesDown,
     /// 100 submissions at once over three processes; exactly three get a place
     Admission,
+    /// Batches wait for a place while processes are killed, frozen and stopped
+    Queue,
     /// The same submission at once, over three processes, under one key
     Idempotency,
     /// Cancel and retry at once, against claims and ends of wallets
@@ -87,6 +90,15 @@ impl Kind {
                 | Self::Idempotency
                 | Self::CancelRetry
         )
+    }
+
+    /// Fewest faults of a round that shows anything. One process that is killed once or twice in a
+    /// batch may have been lucky, so the full programme asks for more there.
+    pub fn least_faults(self, scale: &Scale) -> u64 {
+        match self {
+            Self::Kill if !scale.short => scale.faults.min(5),
+            _ => 1,
+        }
     }
 
     /// The answer of the node that this kind is about.

@@ -4,7 +4,8 @@
 //! What lives where: [`kind`] names the faults, [`stage`] sets up what a run needs and has the
 //! undisturbed results, [`verdict`] judges a run by its answers and by its rows, [`tally`] counts
 //! and prints. The faults themselves: [`single`] (one process), [`starting`] (start and shutdown),
-//! [`fleet`] (several processes), [`database`], [`redis`], [`provider`], [`interface`].
+//! [`fleet`] (several processes), [`database`], [`redis`], [`provider`], [`interface`], [`queue`]
+//! (batches that wait).
 
 pub mod database;
 pub mod draw;
@@ -12,6 +13,7 @@ pub mod fleet;
 pub mod interface;
 pub mod kind;
 pub mod provider;
+pub mod queue;
 pub mod redis;
 pub mod single;
 pub mod stage;
@@ -28,6 +30,12 @@ pub use tally::Tally;
 /// # Errors
 /// When the run itself cannot go on; what the service does wrong is in the tally.
 pub async fn run_kind(stage: &mut Stage, kind: Kind, round: u64) -> anyhow::Result<Tally> {
+    let mut tally = disturb(stage, kind, round).await?;
+    tally.close(kind.least_faults(&stage.scale));
+    Ok(tally)
+}
+
+async fn disturb(stage: &mut Stage, kind: Kind, round: u64) -> anyhow::Result<Tally> {
     match kind {
         Kind::Kill | Kind::Stop | Kind::KillShutdown => single::run(stage, kind, round).await,
         Kind::KillStart => starting::own_cluster(stage, round).await,
@@ -43,6 +51,7 @@ pub async fn run_kind(stage: &mut Stage, kind: Kind, round: u64) -> anyhow::Resu
         | Kind::PostgresDisk => database::run(stage, kind, round).await,
         Kind::Redis => redis::run(stage, round).await,
         Kind::Admission => interface::admission(stage, round).await,
+        Kind::Queue => queue::run(stage, round).await,
         Kind::Idempotency => interface::idempotency(stage, round).await,
         Kind::CancelRetry => interface::cancel_retry(stage, round).await,
         Kind::SharedWallets => interface::shared_wallets(stage, round).await,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use serde_json::Value;
 
 use super::draw::Draw;
 use super::kind::Kind;
@@ -43,12 +44,11 @@ pub async fn errors(stage: &mut Stage, kind: Kind, round: u64) -> anyhow::Result
     match client.job_end(&job.job_id, BATCH_PATIENCE).await {
         Ok(_) => {
             let rule = Rule::EqualOrNamed;
-            verdict::judge(stage, &run, &client, &job.job_id, rule, &mut tally).await?;
+            verdict::judge(stage, &run.url, &client, &job.job_id, rule, &mut tally).await?;
         }
         Err(error) => tally.violation(format!("{error:#}")),
     }
     tally.injected = stage.node.stats().faults_given();
-    tally.survived = tally.injected;
     stage.calm_node();
     tally.promise(service.ready(Duration::from_secs(10)).await);
     tally.promise(service.stop(STOP_PATIENCE).await);
@@ -80,7 +80,9 @@ pub async fn outage(stage: &mut Stage, kind: Kind, round: u64) -> anyhow::Result
     tokio::time::sleep_until(until).await;
     stage.calm_node();
     match client.job_end(&job.job_id, BATCH_PATIENCE).await {
-        Ok(_) => verdict::judge(stage, &run, &client, &job.job_id, Rule::Free, &mut tally).await?,
+        Ok(_) => {
+            verdict::judge(stage, &run.url, &client, &job.job_id, Rule::Free, &mut tally).await?
+        }
         Err(error) => tally.violation(format!("{error:#}")),
     }
     tally.promise(service.stop(STOP_PATIENCE).await);
@@ -90,25 +92,51 @@ pub async fn outage(stage: &mut Stage, kind: Kind, round: u64) -> anyhow::Result
 /// The service stays ready, and its status page names the provider or the price source.
 async fn tells(service: &Service, kind: Kind) -> anyhow::Result<()> {
     let client = service.client();
-    let what = match kind {
-        Kind::Throttle => "throttled",
-        _ => "down",
-    };
-    let mut last = serde_json::Value::Null;
+    let mut last = Value::Null;
     let told = wait::until("the status page to name the cause", TOLD_WITHIN, async || {
         last = client.get_json("/api/services/status").await?;
-        let names = |list: &str| {
-            let rows = last[list].as_array().cloned().unwrap_or_default();
-            rows.iter().any(|row| row["state"] == what)
-        };
-        let told = match kind {
-            Kind::PricesDown => last["services"].to_string().contains("price"),
-            _ => names("providers"),
-        };
-        Ok(told.then_some(()))
+        Ok(names_the_cause(&last, kind).then_some(()))
     });
     told.await.with_context(|| last.to_string())?;
     let health = client.get("/api/health").await?;
     ensure!(health.status == 200, "not ready though the database is there: {}", health.text());
     Ok(())
+}
+
+/// Whether a status page shows the outage that this kind makes.
+fn names_the_cause(page: &Value, kind: Kind) -> bool {
+    let (list, name, state) = match kind {
+        Kind::PricesDown => ("services", Some("prices"), "down"),
+        Kind::Throttle => ("providers", None, "throttled"),
+        _ => ("providers", None, "down"),
+    };
+    let mut rows = page[list].as_array().into_iter().flatten();
+    rows.any(|row| row["state"] == state && name.is_none_or(|name| row["name"] == name))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_page_names_the_cause_by_the_state_of_the_one_that_is_away() {
+        let page = |prices: &str, provider: &str| {
+            json!({
+                "services": [
+                    {"name": "worker", "state": "up"},
+                    {"name": "redis", "state": "down"},
+                    {"name": "prices", "state": prices},
+                ],
+                "providers": [{"name": "recorded", "state": provider}],
+            })
+        };
+        assert!(names_the_cause(&page("down", "ok"), Kind::PricesDown));
+        assert!(!names_the_cause(&page("up", "down"), Kind::PricesDown));
+        assert!(names_the_cause(&page("up", "down"), Kind::Down));
+        assert!(!names_the_cause(&page("down", "throttled"), Kind::Down));
+        assert!(names_the_cause(&page("up", "throttled"), Kind::Throttle));
+        assert!(!names_the_cause(&json!({}), Kind::Throttle));
+    }
 }

@@ -50,7 +50,9 @@ pub async fn run(stage: &mut Stage, kind: Kind, round: u64) -> anyhow::Result<Ta
     deaths.iter_mut().for_each(|death| death.at = lasting);
     let client = service.client();
     match client.job_end(&job.job_id, BATCH_PATIENCE).await {
-        Ok(_) => verdict::judge(stage, &run, &client, &job.job_id, Rule::Free, &mut tally).await?,
+        Ok(_) => {
+            verdict::judge(stage, &run.url, &client, &job.job_id, Rule::Free, &mut tally).await?
+        }
         Err(error) => tally.violation(format!("{error:#}")),
     }
     verdict::time_takeovers(stage, &run, &deaths, &mut tally).await?;

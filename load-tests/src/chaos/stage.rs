@@ -134,7 +134,7 @@ impl Stage {
             self.reference.insert(row.wallet.clone(), result.to_owned());
         }
         ensure!(self.reference.len() == self.wallets.len(), "not every wallet has a result");
-        self.stored = super::verdict::stored_chain_data(self, &run.database).await?;
+        self.stored = super::verdict::stored_chain_data(self, &run.url).await?;
         service.stop(Duration::from_secs(30)).await
     }
 

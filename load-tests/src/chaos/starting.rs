@@ -1,6 +1,6 @@
 //! A process that is killed before it serves.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -39,7 +39,8 @@ pub async fn own_cluster(stage: &mut Stage, round: u64) -> anyhow::Result<Tally>
         let client = service.client();
         let job = client.submit(&stage.wallets).await?;
         client.job_end(&job.job_id, BATCH_PATIENCE).await?;
-        verdict::judge_rows(stage, &client.results(&job.job_id).await?, Rule::Free, &mut tally);
+        let url = own_url(&data)?;
+        verdict::judge(stage, &url, &client, &job.job_id, Rule::Free, &mut tally).await?;
         service.stop(STOP_PATIENCE).await
     };
     let outcome = outcome.await;
@@ -67,18 +68,37 @@ pub async fn migrations(stage: &mut Stage, round: u64) -> anyhow::Result<Tally> 
     let client = service.client();
     let job = client.submit(&stage.wallets).await?;
     match client.job_end(&job.job_id, BATCH_PATIENCE).await {
-        Ok(_) => verdict::judge(stage, &run, &client, &job.job_id, Rule::Free, &mut tally).await?,
+        Ok(_) => {
+            verdict::judge(stage, &run.url, &client, &job.job_id, Rule::Free, &mut tally).await?
+        }
         Err(error) => tally.violation(format!("{error:#}")),
     }
     tally.promise(service.stop(STOP_PATIENCE).await);
     Ok(tally)
 }
 
+/// Where the files of the own cluster below `data` lie.
+fn home_of(data: &Path) -> PathBuf {
+    let anchor = data.join("postgres");
+    let noted = std::fs::read_to_string(anchor.join("location"));
+    noted.map_or(anchor, |noted| noted.trim_end().into())
+}
+
+/// The URL of the database in the own cluster below `data`, as docs/runbooks has it.
+fn own_url(data: &Path) -> anyhow::Result<String> {
+    let home = home_of(data);
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(home.join(name));
+        text.map(|text| text.trim().to_owned())
+            .with_context(|| format!("{name} of the own cluster"))
+    };
+    let (password, port) = (read("password")?, read("port")?);
+    Ok(format!("postgres://pnl:{password}@127.0.0.1:{port}/pnl_tracker"))
+}
+
 /// Stops the server of a cluster below `data`, if one runs.
 async fn stop_cluster(data: &Path) -> anyhow::Result<()> {
-    let anchor = data.join("postgres");
-    let home = std::fs::read_to_string(anchor.join("location"));
-    let home = home.map_or(anchor, |noted| noted.trim_end().into());
+    let home = home_of(data);
     let Some(pid) = find_pid(&home) else { return Ok(()) };
     Signal::Int.send(pid);
     wait::until("the cluster to stop", Duration::from_secs(30), async || {

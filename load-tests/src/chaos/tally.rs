@@ -9,7 +9,8 @@ use std::time::Duration;
 pub struct Tally {
     /// Faults that were injected.
     pub injected: u64,
-    /// Of those the ones after which the service went on as it promises.
+    /// Of those the ones after which the service went on as it promises, in a round that was clean
+    /// otherwise.
     pub survived: u64,
     /// Wallets that were compared with the undisturbed run.
     pub wallets: u64,
@@ -29,6 +30,8 @@ pub struct Tally {
     pub violations: Vec<String>,
     /// Why the kind could not be run here.
     pub skipped: Option<String>,
+    /// Faults after which a promise was not kept at once.
+    pub broken: u64,
 }
 
 impl Tally {
@@ -49,12 +52,28 @@ impl Tally {
         }
     }
 
-    /// Counts a fault, survived when `promise` held; else its sentence is noted.
+    /// Counts a fault; when `promise` did not hold after it, its sentence is noted.
     pub fn fault(&mut self, promise: anyhow::Result<()>) {
         self.injected += 1;
-        match promise {
-            Ok(()) => self.survived += 1,
-            Err(error) => self.violation(format!("{error:#}")),
+        self.broken += u64::from(promise.is_err());
+        self.promise(promise);
+    }
+
+    /// Ends a round: fewer than `least` faults are a violation, since a round that disturbed nothing
+    /// shows nothing; and faults count as survived when nothing else was wrong with the round.
+    pub fn close(&mut self, least: u64) {
+        if self.skipped.is_some() {
+            return;
+        }
+        let only_broken = self.violations.len() as u64 == self.broken;
+        if only_broken && self.lost + self.doubled + self.differing == 0 {
+            self.survived = self.injected - self.broken;
+        }
+        if self.injected < least {
+            self.violation(format!(
+                "only {} faults came about, and {least} are needed: the batch ended too early",
+                self.injected
+            ));
         }
     }
 
@@ -77,6 +96,7 @@ impl Tally {
         self.attempts_cost += other.attempts_cost;
         self.takeovers.extend(other.takeovers);
         self.violations.extend(other.violations);
+        self.broken += other.broken;
         self.skipped = self.skipped.take().or(other.skipped);
     }
 
@@ -136,18 +156,48 @@ mod tests {
     fn a_line_has_all_numbers_and_rounds_add_up() {
         let mut tally = Tally { wallets: 5, ..Tally::default() };
         tally.fault(Ok(()));
+        tally.close(1);
         assert!(tally.is_clean());
-        let mut second = Tally { lost: 2, attempts_cost: 1, ..Tally::default() };
+        let mut second = Tally { attempts_cost: 1, ..Tally::default() };
         second.takeovers = vec![Duration::from_millis(1_250), Duration::from_millis(3_100)];
         second.failed.insert("provider-error".to_owned(), 4);
         second.fault(Err(anyhow::anyhow!("it stays down")));
+        second.fault(Ok(()));
+        second.close(1);
         tally.add(second);
-        assert_eq!((tally.injected, tally.survived, tally.lost), (2, 1, 2));
+        assert_eq!((tally.injected, tally.survived), (3, 2));
         assert!(!tally.is_clean() && tally.violations == ["it stays down"]);
         let line = tally.line("kill");
         for part in ["kill", "longest 3.1 s of 2", "4 failed provider-error", "attempts cost 1"] {
             assert!(line.contains(part), "{line}");
         }
-        assert!(Tally::skipped("no root").line("disk").ends_with("not run: no root"));
+        let skipped = Tally::skipped("no root");
+        assert!(skipped.line("disk").ends_with("not run: no root"));
+    }
+
+    #[test]
+    fn a_fault_is_survived_only_in_a_round_that_lost_nothing() {
+        for (lost, violation, survived) in
+            [(0, None, 1), (1, None, 0), (0, Some("it is not ready"), 0)]
+        {
+            let mut tally = Tally { lost, ..Tally::default() };
+            tally.fault(Ok(()));
+            tally.violations.extend(violation.map(str::to_owned));
+            tally.close(1);
+            assert_eq!(tally.survived, survived, "{lost} {violation:?}");
+        }
+    }
+
+    #[test]
+    fn a_round_that_disturbed_too_little_is_not_clean() {
+        let closed = |injected, least| {
+            let mut tally = Tally { injected, ..Tally::default() };
+            tally.close(least);
+            tally.is_clean()
+        };
+        assert!(!closed(0, 1) && !closed(4, 5) && closed(5, 5));
+        let mut skipped = Tally::skipped("no root");
+        skipped.close(1);
+        assert!(skipped.is_clean(), "what was not run is no violation of the service");
     }
 }

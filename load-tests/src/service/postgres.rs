@@ -168,7 +168,7 @@ impl PostgresServer {
 
     /// The URL of a database for a service: its owner's, not a superuser's.
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://{SERVICE_ROLE}@127.0.0.1:{}/{database}", self.port)
+        self.url_of(SERVICE_ROLE, database)
     }
 
     /// Makes a database, owned by the account of [`PostgresServer::url`], and gives that URL.
@@ -186,7 +186,15 @@ impl PostgresServer {
     /// # Errors
     /// When the server is away or refuses.
     pub async fn psql(&self, database: &str, statements: &str) -> anyhow::Result<String> {
-        let run = self.psql_command("postgres", database, statements).output();
+        self.psql_at(&self.url_of("postgres", database), statements).await
+    }
+
+    /// The same in the database at `url`, which may be that of another server.
+    ///
+    /// # Errors
+    /// When the server is away or refuses.
+    pub async fn psql_at(&self, url: &str, statements: &str) -> anyhow::Result<String> {
+        let run = self.psql_command(url, statements).output();
         let output = tokio::time::timeout(STATEMENT_PATIENCE, run)
             .await
             .with_context(|| format!("no answer to {statements}"))??;
@@ -203,7 +211,15 @@ impl PostgresServer {
     /// # Errors
     /// When the statement gives anything else.
     pub async fn number(&self, database: &str, statement: &str) -> anyhow::Result<u64> {
-        let text = self.psql(database, statement).await?;
+        self.number_at(&self.url_of("postgres", database), statement).await
+    }
+
+    /// The same from the database at `url`.
+    ///
+    /// # Errors
+    /// When the statement gives anything else.
+    pub async fn number_at(&self, url: &str, statement: &str) -> anyhow::Result<u64> {
+        let text = self.psql_at(url, statement).await?;
         text.trim().parse().with_context(|| format!("{statement} gives {text:?}"))
     }
 
@@ -212,15 +228,18 @@ impl PostgresServer {
     /// # Errors
     /// When `psql` cannot be run; a refusal ends the session by itself.
     pub fn idle_session(&self, role: &str, database: &str) -> anyhow::Result<Child> {
-        let mut command = self.psql_command(role, database, "select pg_sleep(3600)");
+        let mut command = self.psql_command(&self.url_of(role, database), "select pg_sleep(3600)");
         Ok(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?)
     }
 
-    fn psql_command(&self, role: &str, database: &str, statements: &str) -> Command {
+    fn url_of(&self, role: &str, database: &str) -> String {
+        format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    fn psql_command(&self, url: &str, statements: &str) -> Command {
         let mut command = Command::new(self.programs.join("psql"));
-        let url = format!("postgres://{role}@127.0.0.1:{}/{database}", self.port);
         command
-            .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", &url])
+            .args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-d", url])
             .args(["-c", statements])
             .stdin(Stdio::null())
             .kill_on_drop(true);
