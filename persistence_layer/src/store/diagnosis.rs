@@ -14,6 +14,10 @@ const DIAGNOSIS: Duration = Duration::from_secs(5);
 /// How long a finding answers for others.
 const FRESH: Duration = Duration::from_secs(2);
 
+/// Needs some hundred kilobytes of disk: more rows than fit the memory of the probe. The row that is
+/// written finds room in its own page long after the disk is full.
+const PROBE_ROOM: &str = "-- server/probe_room\nselect count(*) from generate_series(1, 20000)";
+
 /// The last finding. When the pool runs dry all its callers give up at the same moment, and a server
 /// without connections is not to be asked for one by each of them.
 #[derive(Debug, Default)]
@@ -47,7 +51,7 @@ impl Diagnosis {
 
 impl Store {
     /// Finds out what ails the database, over a connection beside the pool: whether it can be reached,
-    /// gives connections and takes writes. The error's code names the cause. For health pages and
+    /// gives connections, has room and takes writes. The error's code names the cause. For health pages and
     /// operators, when an ordinary call has failed; takes at most some seconds.
     ///
     /// # Errors
@@ -59,9 +63,13 @@ impl Store {
         let probe = outcome(async {
             let mut connection = self.options.connect().await?;
             let mut tx = connection.begin().await?;
-            sqlx::query("-- server/probe_limit\nset local statement_timeout = '3s'")
-                .execute(&mut *tx)
-                .await?;
+            for statement in [
+                "-- server/probe_limit\nset local statement_timeout = '3s'",
+                "-- server/probe_memory\nset local work_mem = '64kB'",
+                PROBE_ROOM,
+            ] {
+                sqlx::query(statement).execute(&mut *tx).await?;
+            }
             sqlx::query(write).execute(&mut *tx).await?;
             tx.commit().await?;
             connection.close().await?;

@@ -311,3 +311,17 @@ async fn a_read_only_server_is_unavailable() {
     assert_eq!(error.code(), "database-read-only");
     store.close().await;
 }
+
+#[tokio::test]
+async fn the_probe_of_writes_needs_room_on_the_disk() {
+    let database = TestDatabase::create().await;
+    let written = "select temp_bytes from pg_stat_database where datname = current_database()";
+    let before = database.number(written).await;
+    database.store().diagnose().await.unwrap();
+    // The server counts when the session of the probe has gone.
+    let begun = std::time::Instant::now();
+    while database.number(written).await < before + 200_000 {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it wrote no file");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
