@@ -215,3 +215,63 @@ impl StageError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// A file of the repository up to its tests.
+    macro_rules! code_of {
+        ($file:literal) => {
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../", $file))
+                .split("#[cfg(test)]")
+                .next()
+                .expect("the part before the tests")
+        };
+    }
+
+    fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+        let rest = text.split_once(from).unwrap_or_else(|| panic!("no {from}")).1;
+        rest.split_once(to).unwrap_or_else(|| panic!("no {to} behind {from}")).0
+    }
+
+    /// The texts in quotes that are codes.
+    fn codes(text: &str) -> impl Iterator<Item = &str> {
+        let is_code = |text: &&str| {
+            !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+        };
+        text.split('"').skip(1).step_by(2).filter(is_code)
+    }
+
+    #[test]
+    fn the_documentation_lists_every_code_a_wallet_can_end_with() {
+        let page = include_str!("../../docs/api.md");
+        let table = between(page, "### Codes of wallets", "Members of `result`");
+        let mut known = Vec::new();
+        for source in [
+            code_of!("job_orchestrator/src/error.rs"),
+            code_of!("pnl_core/src/engine/error.rs"),
+            code_of!("pnl_core/src/ledger/mod.rs"),
+            code_of!("pnl_core/src/report/mod.rs"),
+        ] {
+            known.extend(codes(between(source, "fn code(", "\n    }\n")));
+        }
+        let failures = code_of!("chain_client/src/failure.rs");
+        known.extend(codes(between(failures, "fn of_status(", "/// Reads `Retry-After`")));
+        for (source, before) in [
+            (code_of!("job_orchestrator/src/outcome.rs"), "code: "),
+            (code_of!("persistence_layer/src/wallet_tasks/sweep.rs"), "code: "),
+            (code_of!("chain_client/src/endpoint.rs"), "code: "),
+            (code_of!("job_orchestrator/src/worker.rs"), "StageError::permanent("),
+            (code_of!("job_orchestrator/src/stages/finish.rs"), "StageError::permanent("),
+            (code_of!("job_orchestrator/src/stages/ledger.rs"), "StageError::permanent("),
+        ] {
+            let behind = source.split(before).skip(1);
+            known.extend(
+                behind.filter(|text| text.starts_with('"')).filter_map(|text| codes(text).next()),
+            );
+        }
+        assert!(known.len() > 45, "only {} codes were found: {known:?}", known.len());
+        for code in known {
+            assert!(table.contains(&format!("`{code}`")), "docs/api.md lacks the code {code}");
+        }
+    }
+}

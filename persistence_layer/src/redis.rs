@@ -1,5 +1,5 @@
-//! The connection to Redis. What is kept there can be rebuilt: without Redis the service works,
-//! with local caches and limits.
+//! The connection to Redis, which is only watched so far: nothing is kept there, and the service works
+//! without it.
 
 use std::fmt;
 use std::time::{Duration, Instant};

@@ -120,10 +120,7 @@ impl RedisMonitor {
             let cause = cause.as_deref();
             match (state, status.state) {
                 (RedisState::Down, _) => {
-                    tracing::warn!(
-                        cause,
-                        "Redis is away; this process uses its own caches and limits"
-                    );
+                    tracing::warn!(cause, "Redis is away; it is only watched so far");
                 }
                 (RedisState::Slow, _) => tracing::warn!(cause, "Redis is slow"),
                 (_, RedisState::Unknown) => tracing::info!("Redis is connected"),

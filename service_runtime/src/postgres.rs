@@ -74,6 +74,12 @@ impl Database {
         Ok(Self::Own(Supervisor::start(options).await?))
     }
 
+    /// Whether there is a server to ask without making one: one that the settings name, or a cluster of
+    /// our own that was made before. Changes nothing.
+    pub fn exists(settings: &DatabaseSettings) -> bool {
+        !settings.postgres_url.is_empty() || layout::has_cluster(&settings.data_dir)
+    }
+
     /// Where to connect.
     pub fn url(&self) -> &SecretUrl {
         match self {

@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use persistence_layer::queue_report::{self, MANY_ATTEMPTS, QueueReport};
 use persistence_layer::{Store, retention};
 use service_runtime::config::Settings;
+use service_runtime::postgres;
 
 use super::table::{self, Align};
 use crate::cli::{StatusArgs, StatusFormat};
@@ -58,6 +59,14 @@ pub async fn run(args: StatusArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn look(settings: &Settings) -> anyhow::Result<Seen> {
+    if !postgres::Database::exists(&settings.database) {
+        // A new cluster would be empty, and all would look well.
+        bail!(
+            "no database.postgres_url is set and there is no cluster of the service below {}; name the \
+             configuration of the service with --config",
+            settings.database.data_dir.display()
+        );
+    }
     let database = Database::open_for_a_look(settings).await?;
     let seen = read(&database.store).await;
     database.close().await;

@@ -152,6 +152,14 @@ async fn providers_that_are_down_and_databases_that_cannot_be_read_are_told() {
     assert!(old.err.contains("pnl-tracker migrate"), "{}", old.err);
     let folder = tempfile::tempdir().unwrap();
     let mut command = program(folder.path());
+    let nowhere = run(command.env_remove("DATABASE_URL").arg("status"), "");
+    assert_eq!((nowhere.status.code(), text(&nowhere.stdout)), (Some(2), String::new()));
+    let told = text(&nowhere.stderr);
+    assert!(told.contains("--config") && told.lines().count() == 1, "{told}");
+    let left = std::fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, 0, "a look starts no cluster");
+
+    let mut command = program(folder.path());
     configured(&mut command, &database, &node);
     command.env("DATABASE_URL", "postgres://pnl:hush-hush@127.0.0.1:1/pnl").arg("status");
     let gone = run(&mut command, "");

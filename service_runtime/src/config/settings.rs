@@ -244,7 +244,7 @@ impl DatabaseSettings {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisSettings {
-    /// Redis to use; empty: caches and limits live in the process.
+    /// Redis to watch; empty: none. Nothing is kept there so far.
     pub url: SecretUrl,
 }
 

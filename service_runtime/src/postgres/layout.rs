@@ -26,6 +26,17 @@ const LONGEST_SOCKET_PATH: usize = 107;
 /// mode.
 const PASSABLE: u32 = 0o711;
 
+/// Whether a cluster was made for this `data_dir`. One that we may not look into is there too.
+pub(super) fn has_cluster(data_dir: &Path) -> bool {
+    let anchor = data_dir.join("postgres");
+    let noted = fs::read_to_string(anchor.join("location"));
+    let home = noted.map_or(anchor, |text| PathBuf::from(text.trim_end()));
+    match fs::metadata(home.join("cluster").join("PG_VERSION")) {
+        Ok(_) => true,
+        Err(error) => error.kind() != std::io::ErrorKind::NotFound,
+    }
+}
+
 /// The paths of one cluster.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
@@ -193,5 +204,22 @@ mod tests {
             assert!(folder.join(socket_name(u16::MAX)).as_os_str().len() <= LONGEST_SOCKET_PATH);
             assert_eq!(folder.starts_with("/tmp"), length > 80, "{length}");
         }
+    }
+    #[test]
+    fn a_cluster_is_there_once_it_has_a_version_here_or_where_the_note_says() {
+        let data = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        assert!(!has_cluster(data.path()));
+        assert!(fs::read_dir(data.path()).unwrap().next().is_none(), "a look makes nothing");
+        let anchor = data.path().join("postgres");
+        fs::create_dir_all(anchor.join("cluster")).unwrap();
+        assert!(!has_cluster(data.path()), "it was begun and not made");
+        fs::write(anchor.join("cluster/PG_VERSION"), "15").unwrap();
+        assert!(has_cluster(data.path()));
+        fs::write(anchor.join("location"), format!("{}\n", elsewhere.path().display())).unwrap();
+        assert!(!has_cluster(data.path()));
+        fs::create_dir(elsewhere.path().join("cluster")).unwrap();
+        fs::write(elsewhere.path().join("cluster/PG_VERSION"), "15").unwrap();
+        assert!(has_cluster(data.path()));
     }
 }

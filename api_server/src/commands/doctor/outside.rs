@@ -17,7 +17,7 @@ use super::Findings;
 use crate::database::Database;
 
 /// Oldest server that the statements are written for.
-const OLDEST_SERVER: i32 = 130_000;
+const OLDEST_SERVER: i32 = 140_000;
 
 /// Free space below which a disk soon is full, and below which it is.
 const LITTLE_SPACE_MB: u64 = 5_000;
@@ -117,7 +117,7 @@ fn judge_server(facts: &ServerFacts, findings: &mut Findings) {
     let megabytes = facts.database_bytes / 1_000_000;
     let text = format!("PostgreSQL {}, {megabytes} MB", facts.version);
     if facts.version_number < OLDEST_SERVER {
-        findings.fail("database", format!("{text}; PostgreSQL 13 or newer is needed"));
+        findings.fail("database", format!("{text}; PostgreSQL 14 or newer is needed"));
     } else if facts.is_replica || facts.setting("default_transaction_read_only") == "on" {
         findings.fail(
             "database",
@@ -201,7 +201,7 @@ async fn ask_disk(data_dir: &Path, findings: &mut Findings) {
 
 async fn ask_redis(settings: &Settings, findings: &mut Findings) {
     if settings.redis.url.is_empty() {
-        return findings.ok("redis", "not configured; caches and limits are this process's own");
+        return findings.ok("redis", "not configured; it would only be watched so far");
     }
     let ping = async { Redis::connect(settings.redis.url.expose()).await?.ping().await };
     match tokio::time::timeout(PATIENCE * 2, ping).await {
