@@ -37,7 +37,7 @@ pub struct Upgrade {
     #[arg(long, default_value_t = 6_000)]
     long_transactions: u64,
     /// Longest time of one attempt, in seconds
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 8)]
     timeout_seconds: u32,
 }
 
@@ -92,7 +92,9 @@ impl Upgrade {
         let settings = site.settings(database).await?;
         Ok(settings
             .with("PNL_WORKER__LEASE_SECONDS", 5)
-            .with("PNL_WORKER__WALLET_TIMEOUT_SECONDS", self.timeout_seconds))
+            .with("PNL_WORKER__WALLET_TIMEOUT_SECONDS", self.timeout_seconds)
+            // On a busy machine so short an attempt may end with nothing new, which is no matter here.
+            .with("PNL_WORKER__MAX_ATTEMPTS", 20))
     }
 
     /// What the new one gives when nobody else is there.
