@@ -18,6 +18,13 @@ kind=${1:-all}
 cargo build --release --locked -p api_server -p load_tests --bins
 load() { "$target/release/load" "$1" --out "$out/$1" "${@:2}"; }
 
+# The queue alone, on a chain inside of the process; its log lines go where those of a service go.
+queue_alone() {
+	mkdir -p "$out/overhead"
+	cargo bench --locked -p job_orchestrator --bench queue_overhead --no-run
+	cargo bench --quiet --locked -p job_orchestrator --bench queue_overhead 2>"$out/overhead/queue.log"
+}
+
 # The program of another revision, from a work tree and a target folder of its own.
 build_revision() { # revision
 	local commit tree="$out/revision"
@@ -35,6 +42,7 @@ build_revision() { # revision
 case $kind in
 all)
 	missed=()
+	queue_alone || missed+=("the queue alone")
 	for one in overhead claim-plan big-batch hundred-wallets big-wallet soak; do
 		load "$one" || missed+=("$one")
 	done
@@ -49,6 +57,10 @@ upgrade)
 	[ "$#" -eq 0 ] || shift
 	build_revision "$revision"
 	load upgrade --old "$older" "$@"
+	;;
+overhead)
+	queue_alone
+	load overhead "$@"
 	;;
 *) load "$kind" "$@" ;;
 esac

@@ -65,7 +65,7 @@ pub struct ProviderConfig {
 #[derive(Debug)]
 pub struct ProviderPool {
     endpoints: Endpoints,
-    /// The newest slot of all pins and snapshots given out: lists must be at least so new.
+    /// The newest slot of all pins and snapshots that are known: lists must be at least so new.
     newest_seen: AtomicU64,
 }
 
@@ -155,7 +155,7 @@ impl ChainSource for ProviderPool {
         for block in (newest.saturating_sub(PIN_WALK_SLOTS)..=newest).rev() {
             let null = if block == newest { Null::AskAgain } else { Null::Believe };
             if let Some(block_time) = self.block_time(block, null).await? {
-                self.newest_seen.fetch_max(block, Ordering::Relaxed);
+                self.note_seen(block);
                 return Ok(Pin { block, block_time });
             }
         }
@@ -194,7 +194,7 @@ impl TransactionSource for ProviderPool {
         first.0.sort_by(|a, b| a.address.cmp(&b.address));
         let slot = native_slot.min(first.1).min(second.1);
         let newest_slot = native_slot.max(first.1).max(second.1);
-        self.newest_seen.fetch_max(newest_slot, Ordering::Relaxed);
+        self.note_seen(newest_slot);
         Ok(Snapshot { slot, newest_slot, native_own_lamports, token_accounts: first.0 })
     }
 
@@ -209,6 +209,10 @@ impl TransactionSource for ProviderPool {
         let call = rpc::get_signatures(address, before, until, newest_seen);
         let first = from.map(|from| &from.first);
         self.ask(&call, |result| rpc::read_signatures(result, first)).await
+    }
+
+    fn note_seen(&self, block: u64) {
+        self.newest_seen.fetch_max(block, Ordering::Relaxed);
     }
 
     async fn transaction(&self, id: &TxId) -> Result<RawTransaction, SourceError> {

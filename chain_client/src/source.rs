@@ -43,6 +43,10 @@ pub trait TransactionSource: ChainSource {
         until: Option<&TxId>,
     ) -> Result<Vec<SignatureInfo>, SourceError>;
 
+    /// Tells what a node has shown already, maybe to another process: a list that is read from now on
+    /// is at least so new, or refused. A source whose answers are never old has no use for it.
+    fn note_seen(&self, _block: u64) {}
+
     /// One transaction as the node gives it. [`SourceError::NotFound`] when no node has it.
     async fn transaction(&self, id: &TxId) -> Result<RawTransaction, SourceError>;
 }

@@ -101,6 +101,8 @@ async fn stages(attempt: &Attempt, calls: &CallCounter) -> Result<(), StageError
     let pin = staged(attempt, Stage::Pin, stages::pin::run(attempt)).await?;
     let balances = stages::fetch::balances(attempt, pin);
     let balances = staged(attempt, Stage::Fetch, balances).await?;
+    // They may be those of an earlier attempt, and this process has not asked for anything yet.
+    attempt.source.note_seen(balances.snapshot.newest_slot.max(balances.snapshot.slot));
     let (snapshot, plan) = match stages::plan::earlier(attempt, pin).await? {
         Some(plan) => (balances.snapshot, plan),
         None => {
@@ -116,7 +118,7 @@ async fn stages(attempt: &Attempt, calls: &CallCounter) -> Result<(), StageError
         let by_method = || serde_json::to_value(calls.by_method());
         let finished =
             stages::finish::run(attempt, pin, &snapshot, &plan.head, books, by_method).await?;
-        Ok(wallet_tasks::finish(&attempt.store, &attempt.lease, &finished).await?)
+        Ok(wallet_tasks::finish(&attempt.store, &attempt.lease, finished).await?)
     };
     staged(attempt, Stage::Finish, finish).await
 }

@@ -171,6 +171,11 @@ fn signatures(chain: &RecordedChain, params: &[Value]) -> Result<Value, RpcError
             .filter(|limit| (1..=LARGEST_PAGE).contains(limit))
             .ok_or_else(|| RpcError::invalid_params("Invalid limit; max 1000"))?,
     };
+    let least = config.get("minContextSlot").and_then(Value::as_u64);
+    if least.is_some_and(|least| least > chain.head()) {
+        let message = "Minimum context slot has not been reached".to_owned();
+        return Err(RpcError { code: -32016, message });
+    }
     let end = |name: &str| config.get(name).and_then(Value::as_str);
     let limit = usize::try_from(limit).expect("at most 1000");
     let rows = chain.rows(address, end("before"), end("until"), limit);

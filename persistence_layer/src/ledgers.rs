@@ -5,6 +5,7 @@
 //! an attempt leaves unfinished is removed when it ends, or by the sweep when its worker died, unless
 //! the next attempt can go on with it ([`crate::wallet_work`]).
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -146,40 +147,75 @@ pub async fn chunk(
     payload.map(|payload| decompress(&payload, "a ledger chunk")).transpose()
 }
 
-/// Makes the ledger that was built under `lease` the current one, unless it is cut or the present
-/// one has a newer pin. Gives whether it became current. Part of the finishing transaction.
+/// Makes ledgers that were built under leases of one chain the current ones, each unless the present
+/// one of its wallet has a newer pin. Gives the tasks whose ledgers became current. Part of the
+/// finishing transaction.
 pub(crate) async fn complete(
     tx: &mut PgConnection,
-    lease: &Lease,
-    head: &LedgerHead,
-) -> Result<bool, StoreError> {
-    if head.cut {
-        return Ok(false);
+    ledgers: &[(&Lease, &LedgerHead)],
+) -> Result<HashSet<i64>, StoreError> {
+    let Some((first, _)) = ledgers.first() else { return Ok(HashSet::new()) };
+    let chain = first.wallet.chain.as_str();
+    let mut heads = Heads::default();
+    for (lease, head) in ledgers {
+        heads.add(lease, head)?;
     }
     let put = sqlx::query_file!(
         "queries/ledgers/put_current.sql",
-        lease.wallet.chain.as_str(),
-        lease.wallet.address.as_str(),
-        head.ledger_id,
-        lease.task_id,
-        lease.fence,
-        to_bigint(head.pin.block, "pin block")?,
-        head.pin.block_time,
-        head.input_hash,
-        head.price_set_hash,
-        json_text(&head.coverage),
-        json_text(&head.context),
-        to_integer(head.chunks, "chunks")?,
-        to_bigint(head.events, "events")?
+        chain,
+        &heads.wallets as &[&str],
+        &heads.ids,
+        &heads.tasks,
+        &heads.fences,
+        &heads.pin_blocks,
+        &heads.pin_times,
+        &heads.input_hashes as &[&str],
+        &heads.price_set_hashes as &[&str],
+        &heads.coverages,
+        &heads.contexts,
+        &heads.chunks,
+        &heads.events
     )
-    .fetch_one(tx)
+    .fetch_all(tx)
     .await?;
-    match (put.newer, put.made) {
-        (true, _) => Ok(false),
-        (false, true) => Ok(true),
-        (false, false) => {
-            Err(StoreError::Conflict("the ledger's chunks are not those its head names"))
-        }
+    if put.iter().any(|put| !put.newer && !put.made) {
+        return Err(StoreError::Conflict("the ledger's chunks are not those its head names"));
+    }
+    Ok(put.into_iter().filter(|put| put.made).map(|put| put.task).collect())
+}
+
+/// The arrays of the statement.
+#[derive(Default)]
+struct Heads<'a> {
+    wallets: Vec<&'a str>,
+    ids: Vec<Uuid>,
+    tasks: Vec<i64>,
+    fences: Vec<i64>,
+    pin_blocks: Vec<i64>,
+    pin_times: Vec<i64>,
+    input_hashes: Vec<&'a str>,
+    price_set_hashes: Vec<&'a str>,
+    coverages: Vec<String>,
+    contexts: Vec<String>,
+    chunks: Vec<i32>,
+    events: Vec<i64>,
+}
+
+impl<'a> Heads<'a> {
+    fn add(&mut self, lease: &'a Lease, head: &'a LedgerHead) -> Result<(), StoreError> {
+        self.wallets.push(lease.wallet.address.as_str());
+        self.ids.push(head.ledger_id);
+        self.tasks.push(lease.task_id);
+        self.fences.push(lease.fence);
+        self.pin_blocks.push(to_bigint(head.pin.block, "pin block")?);
+        self.pin_times.push(head.pin.block_time);
+        self.input_hashes.push(&head.input_hash);
+        self.price_set_hashes.push(&head.price_set_hash);
+        self.coverages.push(json_text(&head.coverage));
+        self.contexts.push(json_text(&head.context));
+        self.chunks.push(to_integer(head.chunks, "chunks")?);
+        self.events.push(to_bigint(head.events, "events")?);
+        Ok(())
     }
 }
 
@@ -192,12 +228,14 @@ pub(crate) async fn discard_unkept(tx: &mut PgConnection, lease: &Lease) -> Resu
     Ok(())
 }
 
-/// Removes what was built for the task and did not become current.
+/// Removes what was built for tasks of one chain and did not become current.
 pub(crate) async fn discard_unfinished(
     tx: &mut PgConnection,
-    lease: &Lease,
+    leases: &[&Lease],
 ) -> Result<(), StoreError> {
-    sqlx::query_file!("queries/ledgers/discard.sql", lease.wallet.chain.as_str(), lease.task_id)
+    let Some(first) = leases.first() else { return Ok(()) };
+    let tasks: Vec<i64> = leases.iter().map(|lease| lease.task_id).collect();
+    sqlx::query_file!("queries/ledgers/discard.sql", first.wallet.chain.as_str(), &tasks)
         .execute(tx)
         .await?;
     Ok(())

@@ -49,6 +49,8 @@ pub mod settings;
 pub mod store;
 #[doc(hidden)]
 pub mod test_util;
+#[cfg(feature = "queries")]
+mod together;
 pub mod wakeups;
 #[cfg(feature = "queries")]
 pub mod wallet_tasks;

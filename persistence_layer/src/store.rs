@@ -37,6 +37,8 @@ pub struct Store {
     max_connections: u32,
     metrics: Metrics,
     diagnosis: Arc<Diagnosis>,
+    #[cfg(feature = "queries")]
+    pub(crate) waiting: Arc<crate::together::Waiting>,
 }
 
 impl fmt::Debug for Store {
@@ -116,6 +118,8 @@ impl Store {
             pool,
             options,
             diagnosis: Arc::default(),
+            #[cfg(feature = "queries")]
+            waiting: Arc::default(),
         })
     }
 

@@ -116,6 +116,20 @@ async fn a_node_that_is_behind_is_asked_again() {
 }
 
 #[tokio::test]
+async fn a_list_of_a_node_behind_what_was_seen_elsewhere_is_refused() {
+    let node = demo_node().await;
+    let head = 239_939_200;
+    let pool = pool(&[&node], hasty());
+    pool.note_seen(head);
+    let listed = pool.signatures(&wallet(), None, None).await.unwrap();
+    assert!(!listed.is_empty());
+    // Another process has seen a later slot and stored balances of it.
+    pool.note_seen(head + 1);
+    let error = pool.signatures(&wallet(), None, None).await.unwrap_err();
+    assert!(matches!(error, SourceError::Transient { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn a_skipped_slot_sends_the_pin_to_the_one_before() {
     let node = demo_node().await;
     for rpc_code in [-32007, -32009] {

@@ -2,7 +2,8 @@
 //! prints its figures and fails when one misses its limit.
 //!
 //! What lives where: [`figures`] prints and judges, [`memory`] samples, [`site`] is where a run
-//! happens (servers, chain, service), [`jobs`] follows jobs; every other module is one command.
+//! happens (servers, chain, service), [`jobs`] follows jobs, [`processor`] counts processor time; every
+//! other module is one command.
 
 pub mod big_batch;
 pub mod big_wallet;
@@ -11,6 +12,7 @@ pub mod figures;
 pub mod jobs;
 pub mod memory;
 pub mod overhead;
+pub mod processor;
 pub mod site;
 pub mod soak;
 pub mod upgrade;

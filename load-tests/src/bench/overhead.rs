@@ -1,11 +1,11 @@
-//! What the queue costs: wallets that never did anything, as many a second as possible.
+//! What the whole program takes for wallets that never did anything, as many a second as possible.
+//! What the queue alone costs, `job_orchestrator/benches/queue_overhead.rs` measures.
 //!
 //! Each takes a claim, four calls to the chain, a stored snapshot and list, a result and the end of
 //! the task, and nothing to parse or to compute.
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use axum::body::Body;
 use clap::Args;
 use hyper::Request;
@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 use super::figures::{self, Figures};
 use super::jobs;
 use super::memory::elapsed;
+use super::processor::Processor;
 use super::site::{Site, SiteOptions};
 use crate::synthetic::unused_address;
 use crate::{RecordedNode, SyntheticPlan};
@@ -40,10 +41,10 @@ pub struct Overhead {
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     wallets: u32,
     /// Least wallets a second at 5 permits
-    #[arg(long, default_value_t = 400)]
+    #[arg(long, default_value_t = 200)]
     at_5: u64,
     /// Least wallets a second at 50 permits
-    #[arg(long, default_value_t = 1_500)]
+    #[arg(long, default_value_t = 400)]
     at_50: u64,
 }
 
@@ -56,7 +57,7 @@ impl Overhead {
         let mut figures = Figures::default();
         let plan = SyntheticPlan { transactions_each: 1, ..SyntheticPlan::default() };
         let site = Site::start(&self.site, plan).await?;
-        figures.title("Overhead: wallets with empty histories");
+        figures.title("The whole program: wallets with empty histories");
         let alone = node_alone(&site.node).await?;
         // The node shares the machine with everything else later.
         figures.at_least(
@@ -89,9 +90,9 @@ impl Overhead {
         };
         jobs::complete(&client, &wallets(0, WARM_UP), PATIENCE).await?;
         site.node.reset();
-        let cpu = cpu_milliseconds(service.pid());
+        let processor = Processor::of(service.pid());
         let (_, ended) = jobs::complete(&client, &wallets(WARM_UP, self.wallets), PATIENCE).await?;
-        let cpu = cpu_milliseconds(service.pid()).saturating_sub(cpu);
+        let spent = processor.spent().as_micros() / u128::from(self.wallets);
         let calls: u64 = site.node.stats().calls.values().sum();
         let count = u64::from(self.wallets);
         let rate = figures::per_second(count, ended.milliseconds);
@@ -100,7 +101,7 @@ impl Overhead {
             .note(&format!("{permits} permits, time of all"), figures::seconds(ended.milliseconds));
         figures.note(
             &format!("{permits} permits, processor time a wallet"),
-            format_args!("{} µs of the service alone", cpu * 1000 / count),
+            format_args!("{spent} µs of the service alone"),
         );
         figures.note(
             &format!("{permits} permits, calls"),
@@ -145,17 +146,4 @@ async fn ask_node(host: String, number: u64, begun: Instant) -> anyhow::Result<u
     }
     connection.abort();
     Ok(calls)
-}
-
-/// Processor time of a process so far, of all its threads.
-fn cpu_milliseconds(pid: u32) -> u64 {
-    let ticks = || -> anyhow::Result<u64> {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-        let (_, rest) = stat.rsplit_once(')').context("no name")?;
-        let mut fields = rest.split_whitespace().skip(11);
-        let mut next = || anyhow::Ok(fields.next().context("too short")?.parse::<u64>()?);
-        Ok(next()? + next()?)
-    };
-    // A tick is 10 ms on every Linux that is built the usual way.
-    ticks().unwrap_or_default() * 10
 }

@@ -91,6 +91,11 @@ impl PostgresServer {
         hand_over(folder)
     }
 
+    /// The process whose children are the sessions; 0 while it is stopped.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().and_then(Child::id).unwrap_or_default()
+    }
+
     /// Starts it again on the same port and waits until it takes sessions.
     ///
     /// # Errors

@@ -1,44 +1,80 @@
--- address_scans/cover: the whole list of an address nobody has asked for, and the balances that come
--- with it, in one statement. $1 task, $2 fence, $3 chain, $4 address, $5 ids newest first, $6 slots,
--- $7 block times, $8 failed, $9 covered slot, and $10 wallet, $11 pin block, $12 block of the node,
--- $13 balances as text, or nulls. `held` false: the lease was lost. `began` false: the address was
--- asked for meanwhile. Then nothing is stored. `balances`: those that are stored for the pin, the first.
-with held as materialized (
-    select id from wallet_tasks
-    where id = $1 and fence = $2 and state = 'running'
+-- address_scans/cover: whole lists of addresses nobody has asked for, and the balances that come with
+-- them. $1 chain, then arrays of one length: $2 tasks, $3 fences, $4 addresses, $5 their newest ids or
+-- null, $6 covered slots, $7 wallets, $8 pin blocks, $9 blocks of the node, $10 balances as text, or
+-- nulls; then the rows of all lists: $11 addresses, $12 places in the list, newest 0, $13 ids,
+-- $14 slots, $15 block times, $16 failed
+-- A row for each list. `held` false: the lease was lost. `began` false: the address was asked for
+-- meanwhile. Then nothing of it is stored. `balances`: those that are stored for the pin, the first.
+-- Everything is locked in order: tasks by id, addresses and wallets by name.
+with given as materialized (
+    select *
+    from unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[],
+        $8::bigint[], $9::bigint[], $10::text[]) with ordinality
+        as given (task, fence, address, newest, covered_slot, wallet, pin_block, node_block, balances, no)
+),
+rows as materialized (
+    select *
+    from unnest($11::text[], $12::integer[], $13::text[], $14::bigint[], $15::bigint[], $16::boolean[])
+        as rows (address, pos, tx_id, slot, block_time, failed)
+),
+held as materialized (
+    select id, fence from wallet_tasks
+    where id = any ($2::bigint[]) and state = 'running'
+    order by id
     for no key update
+),
+kept as materialized (
+    select given.*, (select count(*) from rows where rows.address = given.address) as length
+    from given
+    join held on held.id = given.task and held.fence = given.fence
 ),
 began as (
     insert into address_scans (chain, address, covered_until, covered_slot, pass, next_pos)
-    select $3, $4, ($5::text[])[1], $9, 1, cardinality($5::text[])
-    from held
+    select $1, address, newest, covered_slot, 1, length from kept order by address
     on conflict (chain, address) do nothing
-    returning chain
+    returning address
 ),
 listed as (
     insert into address_signatures (chain, address, tx_id, slot, block_time, failed, pass, pos)
-    select $3, $4, page.tx_id, page.slot, page.block_time, page.failed, 1, page.place - 1
-    from unnest($5::text[], $6::bigint[], $7::bigint[], $8::boolean[])
-        with ordinality as page (tx_id, slot, block_time, failed, place)
-    where exists (select from began)
+    select $1, address, tx_id, slot, block_time, failed, 1, pos
+    from rows
+    where address in (select address from began)
     on conflict (chain, address, tx_id) do nothing
-    returning chain
+    returning address
 ),
-balances as (
+lengths as (
+    select address, count(*) as listed from listed group by address
+),
+snapshots as (
     insert into balance_snapshots (chain, wallet, pin_block, node_block, balances)
-    select $3, $10, $11, $12, $13::text::json
-    where $10::text is not null and exists (select from began)
+    select $1, wallet, pin_block, node_block, balances::json
+    from kept
+    where wallet is not null and address in (select address from began)
+    order by wallet
     on conflict (chain, wallet, pin_block) do update set node_block = balance_snapshots.node_block
-    returning node_block, balances
+    returning wallet, node_block, balances
 ),
 progressed as (
-    update wallet_tasks
-    set progress = progress + 1 + (select count(*) from listed)
-    where id = $1 and exists (select from began)
+    update wallet_tasks t
+    set progress = progress + made.rows
+    from (
+        select task, sum(1 + coalesce(lengths.listed, 0))::bigint as rows
+        from kept
+        join began using (address)
+        left join lengths using (address)
+        group by task
+    ) as made
+    where t.id = any ($2::bigint[]) and t.id = made.task
 )
 select
-    exists (select from held) as "held!",
-    exists (select from began) as "began!",
-    (select count(*) from listed) as "listed!",
-    (select node_block from balances) as node_block,
-    (select balances from balances) as balances
+    kept.no is not null as "held!",
+    began.address is not null as "began!",
+    coalesce(lengths.listed, 0) as "listed!",
+    snapshots.node_block as "node_block?",
+    snapshots.balances as "balances?"
+from given
+left join kept using (no)
+left join began on began.address = kept.address
+left join lengths on lengths.address = began.address
+left join snapshots on snapshots.wallet = kept.wallet and began.address is not null
+order by given.no

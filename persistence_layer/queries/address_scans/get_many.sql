@@ -2,14 +2,27 @@
 -- Marked as used, to the day, so that retention leaves the lists alone. A row that is neither marked
 -- lately nor could be marked now is `unsure`: it was removed while this statement waited, or marked by
 -- another one, which only a later statement sees.
-with marked as (
+-- Each address is looked up by itself: as a list they would be compared with every row by a plan that
+-- was made while the table was small.
+with known as materialized (
+    select s.*
+    from unnest($2::text[]) as asked (address)
+    cross join lateral (
+        select address, covered_until, covered_slot, head, before, updated_at
+        from address_scans
+        where chain = $1 and address = asked.address
+        limit 1
+    ) as s
+),
+marked as (
     update address_scans s
     set updated_at = clock_timestamp()
     where s.chain = $1
       and s.address = any (array(
           select old.address from address_scans old
           where old.chain = $1
-            and old.address = any ($2::text[])
+            and old.address = any (array(
+                select address from known where updated_at < now() - interval '1 day'))
             and old.updated_at < now() - interval '1 day'
           order by old.address
           for update))
@@ -20,7 +33,5 @@ select address as "address!", covered_until, covered_slot as "covered_slot!", he
 from marked
 union all
 select address, covered_until, covered_slot, head, before, updated_at < now() - interval '1 day'
-from address_scans
-where chain = $1
-  and address = any ($2::text[])
-  and address not in (select address from marked)
+from known
+where address not in (select address from marked)

@@ -1,2 +1,2 @@
--- ledgers/discard: $1 chain, $2 task. Its chunks go with it.
-delete from ledgers where chain = $1 and task = $2 and state = 'building'
+-- ledgers/discard: $1 chain, $2 tasks. Their chunks go with them.
+delete from ledgers where chain = $1 and task = any ($2::bigint[]) and state = 'building'

@@ -1,43 +1,57 @@
--- ledgers/put_current: $1 chain, $2 wallet, $3 ledger, $4 task, $5 fence, $6 pin block, $7 pin time,
--- $8 input hash, $9 price set hash, $10 coverage and $11 context as text, $12 chunks, $13 events
--- Unless the current one has a newer pin. Not made: its chunks are not those its head names.
-with newer as materialized (
-    select exists (
-        select from ledgers
-        where chain = $1 and wallet = $2 and state = 'current' and pin_block > $6) as found
+-- ledgers/put_current: ledgers of one chain. $1 chain, then arrays of one length: $2 wallets, $3 ledgers,
+-- $4 tasks, $5 fences, $6 pin blocks, $7 pin times, $8 input hashes, $9 price set hashes, $10 coverages
+-- and $11 contexts as text, $12 chunks, $13 events
+-- Each unless the current one of its wallet has a newer pin. Not made: its chunks are not those its
+-- head names.
+with given as materialized (
+    select g.*,
+        exists (
+            select from ledgers l
+            where l.chain = $1 and l.wallet = g.wallet and l.state = 'current'
+              and l.pin_block > g.pin_block) as newer
+    from unnest($2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
+        $8::text[], $9::text[], $10::text[], $11::text[], $12::integer[], $13::bigint[])
+        as g (wallet, ledger_id, task, fence, pin_block, pin_block_time, input_hash, price_set_hash,
+            coverage, context, chunks, events)
 ),
 superseded as (
-    update ledgers
+    update ledgers l
     set state = 'superseded', superseded_at = clock_timestamp()
-    where chain = $1 and wallet = $2 and state = 'current' and not (select found from newer)
-    returning ledger_id
+    from given g
+    where l.chain = $1 and l.wallet = any ($2::text[]) and l.state = 'current'
+      and l.wallet = g.wallet and not g.newer
+    returning l.ledger_id
 ),
 -- What becomes current waits for the count: there is one current ledger at any moment.
 completed as (
-    update ledgers
-    set state = 'current', pin_block = $6, pin_block_time = $7, input_hash = $8,
-        price_set_hash = $9, coverage = $10::text::json, context = $11::text::json,
-        chunks = $12, events = $13
-    where chain = $1 and ledger_id = $3 and state = 'building'
-      and not (select found from newer)
+    update ledgers l
+    set state = 'current', pin_block = g.pin_block, pin_block_time = g.pin_block_time,
+        input_hash = g.input_hash, price_set_hash = g.price_set_hash,
+        coverage = g.coverage::json, context = g.context::json, chunks = g.chunks, events = g.events
+    from given g
+    where l.chain = $1 and l.ledger_id = any ($3::uuid[]) and l.state = 'building'
+      and l.ledger_id = g.ledger_id and not g.newer
       and (select count(*) from superseded) >= 0
-      and ($12::integer, $13::bigint) = (
+      and (g.chunks, g.events) = (
           select count(*)::integer, coalesce(sum(c.events), 0)::bigint
           from ledger_chunks c
-          where c.chain = $1 and c.ledger_id = $3 and c.no < $12)
-    returning ledger_id
+          where c.chain = $1 and c.ledger_id = g.ledger_id and c.no < g.chunks)
+    returning l.ledger_id
 ),
 -- A wallet without events has no chunk that would have begun its ledger.
 begun as (
     insert into ledgers (
         chain, ledger_id, wallet, task, fence, state, pin_block, pin_block_time, input_hash,
         price_set_hash, coverage, context, chunks, events)
-    select $1, $3, $2, $4, $5, 'current', $6, $7, $8, $9, $10::text::json, $11::text::json, 0, 0
-    where $12 = 0 and $13 = 0
-      and not (select found from newer)
+    select $1, ledger_id, wallet, task, fence, 'current', pin_block, pin_block_time, input_hash,
+        price_set_hash, coverage::json, context::json, 0, 0
+    from given
+    where chunks = 0 and events = 0 and not newer
       and (select count(*) from superseded) >= 0
     on conflict (chain, ledger_id) do nothing
     returning ledger_id
 )
-select (select found from newer) as "newer!",
-    exists (select from completed) or exists (select from begun) as "made!"
+select task as "task!", newer as "newer!",
+    ledger_id in (select ledger_id from completed)
+        or ledger_id in (select ledger_id from begun) as "made!"
+from given

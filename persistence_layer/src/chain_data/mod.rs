@@ -14,4 +14,5 @@ pub use signatures::{
 };
 pub use snapshots::{StoredSnapshot, put_snapshot, snapshot};
 pub use transactions::{missing_transactions, put_transactions, transactions};
+pub(crate) use whole_lists::WholeList;
 pub use whole_lists::{StoredList, put_whole_list};

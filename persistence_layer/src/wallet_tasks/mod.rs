@@ -10,6 +10,7 @@
 
 mod claim;
 mod end;
+mod finish;
 mod gate;
 mod lease;
 mod sweep;
@@ -28,7 +29,9 @@ use crate::wakeups::CHANNEL;
 
 pub use claim::claim;
 pub(crate) use end::close_attempt;
-pub use end::{finish, transition};
+pub use end::transition;
+pub(crate) use finish::Finish;
+pub use finish::finish;
 pub(crate) use gate::{close_gate, pass_batch};
 pub(crate) use lease::{add_progress, hold};
 pub use lease::{heartbeat, oldest_queued_age, queue_counts};

@@ -47,7 +47,7 @@ async fn a_read_only_database_is_named_and_nothing_is_lost_when_it_passes() {
     let submitted = batches::submit(&store, &new_batch(5..6), Admission::rejecting(3)).await;
     assert_eq!(cause(submitted), Cause::ReadOnly);
     let report = finished();
-    let ended = persistence_layer::wallet_tasks::finish(&store, &lease, &report).await;
+    let ended = persistence_layer::wallet_tasks::finish(&store, &lease, report).await;
     assert_eq!(cause(ended), Cause::ReadOnly);
     // Reading goes on, and tells the truth.
     assert_eq!(batch(&store, id).await.counts.running, 1);

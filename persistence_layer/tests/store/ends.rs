@@ -23,7 +23,7 @@ async fn a_result_is_stored_once() {
     finish(store, &lease).await;
     let mut other = finished();
     other.report_json = "{}".to_owned();
-    let again = wallet_tasks::finish(store, &lease, &other).await;
+    let again = wallet_tasks::finish(store, &lease, other).await;
     assert!(matches!(again, Err(StoreError::LeaseLost { .. })));
     let again = wallet_tasks::transition(store, &lease, &failed()).await;
     assert!(matches!(again, Err(StoreError::LeaseLost { .. })));
@@ -41,8 +41,8 @@ async fn of_two_finishes_at_once_one_stores() {
     submit(store, 0..1).await;
     let (lease, result) = (claim_one(store).await, finished());
     let both = futures::future::join(
-        wallet_tasks::finish(store, &lease, &result),
-        wallet_tasks::finish(store, &lease, &result),
+        wallet_tasks::finish(store, &lease, result.clone()),
+        wallet_tasks::finish(store, &lease, result.clone()),
     )
     .await;
     assert_eq!([both.0.is_ok(), both.1.is_ok()].iter().filter(|ok| **ok).count(), 1);

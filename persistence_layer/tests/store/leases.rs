@@ -54,7 +54,7 @@ async fn a_worker_that_lost_its_lease_stores_nothing() {
         lost(put_signature_page(store, &late, &wallet(0), &[], &page).await, &late);
         lost(put_snapshot(store, &late, &snapshot).await.map(drop), &late);
         lost(append_chunk(store, &late, ledger, 0, 1, b"{}\n").await, &late);
-        lost(wallet_tasks::finish(store, &late, &finished()).await, &late);
+        lost(wallet_tasks::finish(store, &late, finished()).await, &late);
         lost(wallet_tasks::transition(store, &late, &failed()).await, &late);
         let beat = heartbeat(store, &late.worker, &[(late.task_id, late.fence)], LONG).await;
         assert_eq!(beat.unwrap().lost, [late.task_id]);

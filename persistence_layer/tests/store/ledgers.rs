@@ -26,7 +26,7 @@ async fn build(store: &Store, lease: &Lease, block: u64) -> LedgerHead {
 
 async fn finish_with(store: &Store, lease: &Lease, head: LedgerHead) -> Result<(), StoreError> {
     let result = FinishedWallet { ledger: Some(head), ..finished() };
-    wallet_tasks::finish(store, lease, &result).await
+    wallet_tasks::finish(store, lease, result.clone()).await
 }
 
 async fn current(store: &Store) -> Option<LedgerHead> {

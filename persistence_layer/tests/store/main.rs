@@ -23,4 +23,5 @@ mod retention;
 mod retention_steps;
 mod schema;
 mod server;
+mod together;
 mod waiting;

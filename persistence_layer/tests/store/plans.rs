@@ -109,7 +109,7 @@ async fn on_a_long_queue_a_claim_and_an_end_read_a_few_pages_whatever_the_statis
             let held = wallet_tasks::claim(store, &worker, 5, LONG, &[]).await.unwrap();
             assert_eq!(held.len(), 5);
             for lease in &held {
-                wallet_tasks::finish(store, lease, &finished()).await.unwrap();
+                wallet_tasks::finish(store, lease, finished()).await.unwrap();
             }
         }
     }

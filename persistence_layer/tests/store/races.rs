@@ -84,7 +84,7 @@ async fn end(store: &Store, lease: &Lease, dice: &mut Dice) {
         }
         // Dies: the sweep finds the lease.
         4 => Ok(()),
-        _ => wallet_tasks::finish(store, lease, &finished()).await,
+        _ => wallet_tasks::finish(store, lease, finished()).await,
     };
     if let Err(error) = outcome {
         assert_eq!(error.code(), "lease-lost", "{error}");
@@ -185,7 +185,7 @@ async fn the_last_wallets_of_a_batch_close_it_whoever_ends_them() {
             let late = claim(&other, &WorkerId::generate(), 8).await;
             join_all(
                 late.iter()
-                    .map(async |lease| wallet_tasks::finish(&other, lease, &finished()).await),
+                    .map(async |lease| wallet_tasks::finish(&other, lease, finished()).await),
             )
             .await
         };
@@ -194,7 +194,7 @@ async fn the_last_wallets_of_a_batch_close_it_whoever_ends_them() {
             if n % 5 == round % 5 {
                 wallet_tasks::transition(store, lease, &failed()).await
             } else {
-                wallet_tasks::finish(store, lease, &finished()).await
+                wallet_tasks::finish(store, lease, finished()).await
             }
         }));
         let (rest, ends) = tokio::join!(rest, ends);
@@ -215,12 +215,12 @@ async fn a_late_finish_that_races_with_its_successor_stores_one_result() {
         let taken = async {
             sweep(store, 20).await.unwrap();
             match claim(store, &WorkerId::generate(), 1).await.pop() {
-                Some(lease) => wallet_tasks::finish(store, &lease, &finished()).await.is_ok(),
+                Some(lease) => wallet_tasks::finish(store, &lease, finished()).await.is_ok(),
                 None => false,
             }
         };
         let report = finished();
-        let (late, taken) = tokio::join!(wallet_tasks::finish(store, &slow, &report), taken);
+        let (late, taken) = tokio::join!(wallet_tasks::finish(store, &slow, report), taken);
         assert!(late.is_ok() != taken, "exactly one of the two");
         assert_eq!(batch(store, id).await.state, BatchState::Completed);
         check(&database).await;

@@ -19,7 +19,7 @@ async fn store_result(
     let id = submit(store, wallet..wallet + 1).await;
     let mut result: FinishedWallet = finished();
     change(&mut result.summary);
-    wallet_tasks::finish(store, &claim_one(store).await, &result).await.unwrap();
+    wallet_tasks::finish(store, &claim_one(store).await, result.clone()).await.unwrap();
     id
 }
 
@@ -60,7 +60,7 @@ async fn a_report_is_kept_byte_for_byte() {
     let report =
         "{\"z\": \"1.10\",  \"a\":1.10000000000000000000001, \"a\":2, \"t\":\"\\u0000\\/\"}";
     let result = FinishedWallet { report_json: report.to_owned(), ..finished() };
-    wallet_tasks::finish(store, &claim_one(store).await, &result).await.unwrap();
+    wallet_tasks::finish(store, &claim_one(store).await, result.clone()).await.unwrap();
     let rows = page(store, id, None, 1).await.unwrap();
     assert_eq!(rows[0].report_json.as_deref(), Some(report));
 }

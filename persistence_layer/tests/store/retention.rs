@@ -96,7 +96,7 @@ async fn finish_with_ledger(database: &TestDatabase, lease: &Lease) {
     let snapshot = StoredSnapshot { pin_slot: block, node_slot: block, balances: json!({}) };
     put_snapshot(store, lease, &snapshot).await.unwrap();
     result.ledger = Some(head);
-    wallet_tasks::finish(store, lease, &result).await.unwrap();
+    wallet_tasks::finish(store, lease, result.clone()).await.unwrap();
 }
 
 /// A batch of ten wallets with everything a batch leaves behind, all done.

@@ -141,7 +141,7 @@ pub fn failed() -> Transition {
 
 /// Stores a result under a lease.
 pub async fn finish(store: &Store, lease: &Lease) {
-    wallet_tasks::finish(store, lease, &finished()).await.unwrap();
+    wallet_tasks::finish(store, lease, finished()).await.unwrap();
 }
 
 /// Ends an attempt otherwise.

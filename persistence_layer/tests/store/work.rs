@@ -57,7 +57,7 @@ async fn a_ledger_goes_on_behind_its_checkpoint_under_the_next_lease() {
     append(store, &next, &mut resumed, "{\"n\":1}\n").await.unwrap();
     let head = ledger_head(resumed.ledger_id, 100, 2, 2);
     let result = wallet_tasks::FinishedWallet { ledger: Some(head), ..finished() };
-    wallet_tasks::finish(store, &next, &result).await.unwrap();
+    wallet_tasks::finish(store, &next, result).await.unwrap();
     let read =
         async |no| ledgers::chunk(store, Chain::Solana, resumed.ledger_id, no).await.unwrap();
     assert_eq!(read(1).await.unwrap(), b"{\"n\":1}\n");
