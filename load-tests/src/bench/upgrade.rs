@@ -151,10 +151,13 @@ impl Upgrade {
         let by_second = done_by(second.pid()).await?;
         figures.at_least("wallets finished by the first", by_first, share, "");
         figures.at_least("wallets finished by the second", by_second, share, "");
-        let crossed = site.postgres.number(database, &crossed_statement(first_pid)).await?;
+        let crossed = site
+            .postgres
+            .number(database, &crossed_statement(first_pid, self.long_wallets))
+            .await?;
         let least = u64::from(self.long_wallets > 0);
         figures.at_least(
-            "wallets the first left half done and the second finished",
+            "long wallets the first left half done and the second finished",
             crossed,
             least,
             "",
@@ -182,11 +185,12 @@ fn done_statement(pid: u32) -> String {
     format!("select count(*) from wallet_attempts where outcome = 'done' and worker like '{pid}-%'")
 }
 
-/// Wallets of which the process stored a part within an attempt that ran out of time, and which another
-/// process finished.
-fn crossed_statement(pid: u32) -> String {
+/// Of the first `long` wallets of a batch those that the process left half done when an attempt ran out
+/// of time, and that another process finished.
+fn crossed_statement(pid: u32, long: u32) -> String {
     format!(
         "select count(distinct a.task) from wallet_attempts a
+         join wallet_tasks t on t.id = a.task and t.ordinal < {long}
          join wallet_attempts d on d.task = a.task and d.outcome = 'done'
          where a.outcome = 'continued' and a.worker like '{pid}-%' and d.worker not like '{pid}-%'"
     )
