@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-use persistence_layer::Store;
-use persistence_layer::wallet_tasks::{self, WorkerId};
+use persistence_layer::wallet_tasks::{self, Heartbeat as Beat, WorkerId};
+use persistence_layer::{Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,8 @@ use crate::watch_state::StateLog;
 
 /// Shortest pause between two heartbeats that a changed queue asks for.
 const NUDGE_PAUSE: Duration = Duration::from_secs(1);
+/// How often a lease that could not be renewed is asked for again before the next heartbeat.
+const ASKED_AGAIN_IN_A_BEAT: u32 = 10;
 
 /// What the heartbeat needs.
 pub(crate) struct Heartbeat {
@@ -48,30 +50,41 @@ impl Heartbeat {
         }
     }
 
+    /// Renews all leases; those that are being written to as soon as that is over.
     async fn beat(&self, patience: Duration, log: &mut StateLog) {
-        let leases = self.running.leases();
-        if leases.is_empty() {
-            return;
-        }
-        let begun = Instant::now();
-        let beat = wallet_tasks::heartbeat(&self.store, &self.worker, &leases, self.lease);
-        match tokio::time::timeout(patience, beat).await {
-            Ok(Ok(beat)) => {
-                log.works();
-                let (lost, renewed): (Vec<_>, Vec<_>) =
-                    leases.into_iter().partition(|(task, _)| beat.lost.contains(task));
-                for (task, fence) in lost {
-                    self.running.stop(task, fence, Stop::LeaseLost);
+        let mut leases = self.running.leases();
+        let renewing = async {
+            while !leases.is_empty() {
+                let begun = Instant::now();
+                let beat = wallet_tasks::heartbeat(&self.store, &self.worker, &leases, self.lease);
+                let beat = beat.await?;
+                self.heed(&beat, &leases, begun);
+                leases.retain(|(task, _)| beat.not_renewed.contains(task));
+                if !leases.is_empty() {
+                    tokio::time::sleep(patience / ASKED_AGAIN_IN_A_BEAT).await;
                 }
-                for (task, fence) in &renewed {
-                    if beat.cancelled.contains(task) {
-                        self.running.stop(*task, *fence, Stop::Cancelled);
-                    }
-                }
-                self.running.renewed(&renewed, begun);
             }
+            Ok::<(), StoreError>(())
+        };
+        match tokio::time::timeout(patience, renewing).await {
+            Ok(Ok(())) => log.works(),
             Ok(Err(error)) => log.fails(&error),
             Err(elapsed) => log.fails(&elapsed),
         }
+    }
+
+    /// Stops what is not to go on, and notes what was renewed.
+    fn heed(&self, beat: &Beat, leases: &[(i64, i64)], begun: Instant) {
+        for (task, fence) in leases {
+            if beat.lost.contains(task) {
+                self.running.stop(*task, *fence, Stop::LeaseLost);
+            } else if beat.cancelled.contains(task) {
+                self.running.stop(*task, *fence, Stop::Cancelled);
+            }
+        }
+        let is_renewed =
+            |(task, _): &&(i64, i64)| !beat.lost.contains(task) && !beat.not_renewed.contains(task);
+        let renewed: Vec<(i64, i64)> = leases.iter().filter(is_renewed).copied().collect();
+        self.running.renewed(&renewed, begun);
     }
 }

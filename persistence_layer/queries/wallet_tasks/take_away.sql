@@ -1,11 +1,12 @@
 -- wallet_tasks/take_away: $1 task, $2 fence, $3 most takeovers, $4 cancel requested, $5 error when
--- parked, as text. No row: the lease holds again, or somebody else took it away.
+-- parked, as text. No row: the lease holds again, somebody else took it away, or
+-- a write under it is not over yet; the next sweep looks again.
 with expired as (
     select id,
         case when progress > progress_at_claim then 0 else takeovers + 1 end as takeovers
     from wallet_tasks
     where id = $1 and fence = $2 and state = 'running' and lease_until < now()
-    for update
+    for update skip locked
 ),
 judged as (
     select id, takeovers,

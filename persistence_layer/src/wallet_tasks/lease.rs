@@ -12,7 +12,8 @@ use crate::store::{Store, run};
 
 /// Extends the leases of this worker to `lease` from now on the database's clock.
 ///
-/// A lease that ran out but was not taken away yet is extended too: nobody else holds it.
+/// A lease that ran out but was not taken away yet is extended too: nobody else holds it. One whose
+/// task is being written to is not waited for.
 pub async fn heartbeat(
     store: &Store,
     worker: &WorkerId,
@@ -39,6 +40,7 @@ pub async fn heartbeat(
     Ok(Heartbeat {
         lost: tasks.into_iter().filter(|task| !kept_ids.contains(task)).collect(),
         cancelled: kept.iter().filter(|row| row.cancel_requested).map(|row| row.id).collect(),
+        not_renewed: kept.iter().filter(|row| !row.renewed).map(|row| row.id).collect(),
     })
 }
 

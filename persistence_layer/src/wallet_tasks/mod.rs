@@ -233,6 +233,8 @@ pub struct Heartbeat {
     pub lost: Vec<i64>,
     /// Tasks still held whose batch is to be cancelled: end them as cancelled.
     pub cancelled: Vec<i64>,
+    /// Tasks still held whose lease was not renewed, since somebody writes to them: ask again soon.
+    pub not_renewed: Vec<i64>,
 }
 
 /// What a sweep did with expired leases.

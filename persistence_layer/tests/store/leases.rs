@@ -93,6 +93,31 @@ async fn a_heartbeat_keeps_the_lease() {
 }
 
 #[tokio::test]
+async fn a_task_that_is_written_to_keeps_no_other_lease_from_being_renewed() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..2).await;
+    let worker = WorkerId::generate();
+    let both = wallet_tasks::claim(store, &worker, 2, OVER, &[]).await.unwrap();
+    let held: Vec<(i64, i64)> = both.iter().map(|lease| (lease.task_id, lease.fence)).collect();
+    let (busy, _) = held[0];
+    let mut writer = database.connection().await;
+    let mut write = sqlx::Connection::begin(&mut writer).await.unwrap();
+    sqlx::query("select id from wallet_tasks where id = $1 for no key update")
+        .bind(busy)
+        .execute(&mut *write)
+        .await
+        .unwrap();
+    let beat = heartbeat(store, &worker, &held, LONG).await.unwrap();
+    assert_eq!((beat.lost, beat.not_renewed), (vec![], vec![busy]));
+    // Its lease is over, but a write under it is not: it is taken away by a later sweep.
+    assert_eq!(sweep(store, MANY).await.unwrap(), Swept::default());
+    write.rollback().await.unwrap();
+    assert_eq!(sweep(store, MANY).await.unwrap().requeued, 1);
+    assert_eq!(claim_one(store).await.task_id, busy);
+}
+
+#[tokio::test]
 async fn a_heartbeat_extends_only_what_the_worker_holds() {
     let database = TestDatabase::create().await;
     let store = database.store();
