@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use chain_client::Snapshot;
-use futures::{StreamExt, TryStreamExt};
+use futures::StreamExt;
 use persistence_layer::chain_data::{self, StoredSnapshot};
 use pnl_core::{Address, Chain, Pin, RawTransaction, TxId};
 use serde::{Deserialize, Serialize};
@@ -91,12 +91,7 @@ pub(crate) async fn run(
     let goal = ListingGoal { pin_slot: pin.block, node_slot: read_until, bound };
 
     let mut book = AddressBook::new(attempt.settings.max_token_accounts as usize);
-    let mut known = Known {
-        catalogue: Catalogue::new(bound),
-        associated: BTreeMap::new(),
-        wallet: attempt.wallet().clone(),
-        looks: Looks::new(),
-    };
+    let mut known = Known::new(attempt.wallet().clone(), bound);
     let mut earlier: Option<HashMap<TxId, Seen>> = None;
     let mut newer_activity = false;
     let open = snapshot.token_accounts.iter().map(|account| account.address.clone());
@@ -206,6 +201,12 @@ struct Known {
 }
 
 impl Known {
+    /// Nothing yet, of a wallet whose view is its newest `bound` transactions.
+    fn new(wallet: Address, bound: usize) -> Self {
+        let (catalogue, looks) = (Catalogue::new(bound), Looks::new());
+        Self { wallet, catalogue, associated: BTreeMap::new(), looks }
+    }
+
     /// Takes a new look down for later attempts, and notes it.
     fn note_new(&mut self, seen: Seen, book: &mut AddressBook) {
         self.looks.note(&seen);
@@ -392,7 +393,7 @@ async fn commit(
 }
 
 /// The transactions in the given order, from the store. Those that are not there any more, because
-/// they are kept for a limited time only, are fetched again.
+/// they are kept for a limited time only, are fetched again as they were the first time.
 pub(crate) async fn stored_again(
     attempt: &Attempt,
     ids: &[TxId],
@@ -402,22 +403,20 @@ pub(crate) async fn stored_again(
     if stored.len() == ids.len() {
         return Ok(stored);
     }
-    let mut by_id: HashMap<TxId, RawTransaction> =
-        stored.into_iter().map(|raw| (raw.tx_id.clone(), raw)).collect();
-    let missing: Vec<TxId> = ids.iter().filter(|id| !by_id.contains_key(*id)).cloned().collect();
-    let asks = missing.into_iter().map(|id| async move {
-        let answer = attempt.source.transaction(&id).await;
-        answer.map_err(|error| StageError::asking_for_transaction(&id, error))
-    });
-    let concurrency = attempt.settings.fetch_concurrency as usize;
-    let fetched: Vec<RawTransaction> =
-        futures::stream::iter(asks).buffer_unordered(concurrency).try_collect().await?;
-    for part in fetched.chunks(CHUNK) {
-        let stored = chain_data::put_transactions(store, &attempt.lease, part).await?;
-        attempt.note_progress(stored);
+    let present: HashSet<TxId> = stored.into_iter().map(|raw| raw.tx_id).collect();
+    let mut gone = Known::new(attempt.wallet().clone(), ids.len());
+    for id in ids.iter().filter(|id| !present.contains(id)) {
+        // All of them are wanted, whatever their blocks.
+        gone.catalogue.add(id.clone(), 0);
     }
-    by_id.extend(fetched.into_iter().map(|raw| (raw.tx_id.clone(), raw)));
-    Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())
+    // Which accounts they name is known since they were read first.
+    read(attempt, &mut gone, &mut AddressBook::new(0)).await?;
+    let stored = chain_data::transactions(store, chain, ids).await?;
+    if stored.len() < ids.len() {
+        let detail = "transactions were removed while they were read".to_owned();
+        return Err(StageError::Storage { detail });
+    }
+    Ok(stored)
 }
 
 /// Transactions after a look into them.

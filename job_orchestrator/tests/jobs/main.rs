@@ -6,6 +6,8 @@ mod support;
 
 mod care;
 mod crashes;
+mod gone;
+mod meddling;
 mod reads;
 mod recorded;
 mod reports;

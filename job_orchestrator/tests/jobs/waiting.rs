@@ -1,19 +1,15 @@
 //! Attempts that end without a result, and what they cost.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chain_client::{
-    ChainSource, PageStart, ProviderPool, ProviderStatus, SignatureInfo, Snapshot, SourceError,
-    TransactionSource,
-};
 use load_tests::{FaultKind, Faults};
 use persistence_layer::batches::BatchState;
 use persistence_layer::wallet_tasks::TaskState;
-use pnl_core::{Address, Pin, RawTransaction, TxId};
+use pnl_core::{Address, TxId};
 
+use crate::meddling::Meddling;
 use crate::support::{TestWorker, World, eventually, made_up};
 
 const COSTLY: &str = "select sum(attempts) from wallet_tasks";
@@ -150,41 +146,13 @@ async fn a_stopping_worker_releases_what_does_not_end_in_its_grace() {
     assert_eq!(world.database.number(COSTLY).await, 0);
 }
 
-/// The node, but for one wallet whose work panics.
-struct Panicking {
-    node: ProviderPool,
-    wallet: Address,
-}
+/// The work on one wallet panics.
+struct Panicking(Address);
 
 #[async_trait]
-impl ChainSource for Panicking {
-    async fn pin(&self) -> Result<Pin, SourceError> {
-        self.node.pin().await
-    }
-    async fn probe(&self) -> Result<(), SourceError> {
-        self.node.probe().await
-    }
-    fn status(&self) -> Vec<ProviderStatus> {
-        self.node.status()
-    }
-}
-
-#[async_trait]
-impl TransactionSource for Panicking {
-    async fn snapshot(&self, wallet: &Address) -> Result<Snapshot, SourceError> {
-        assert_ne!(*wallet, self.wallet, "the work on this wallet panics on purpose");
-        self.node.snapshot(wallet).await
-    }
-    async fn signatures(
-        &self,
-        address: &Address,
-        from: Option<&PageStart>,
-        until: Option<&TxId>,
-    ) -> Result<Vec<SignatureInfo>, SourceError> {
-        self.node.signatures(address, from, until).await
-    }
-    async fn transaction(&self, id: &TxId) -> Result<RawTransaction, SourceError> {
-        self.node.transaction(id).await
+impl Meddling for Panicking {
+    async fn before_snapshot(&self, wallet: &Address) {
+        assert_ne!(*wallet, self.0, "the work on this wallet panics on purpose");
     }
 }
 
@@ -193,8 +161,7 @@ async fn a_panic_fails_its_wallet_and_nothing_else() {
     let world = World::new(made_up(4, 20)).await;
     let wallets = world.node.chain().synthetic_wallets();
     let wallet = Address::from_chain_data(&wallets[1]);
-    let source = Arc::new(Panicking { node: world.source(), wallet });
-    let worker = TestWorker::start(world.deps_with(source).await);
+    let worker = TestWorker::start(world.meddled(Panicking(wallet)).await);
     let id = world.submit(&wallets).await;
     let batch = world.until_over(id).await;
     assert_eq!(batch.state, BatchState::CompletedWithErrors);
@@ -204,45 +171,21 @@ async fn a_panic_fails_its_wallet_and_nothing_else() {
     assert_eq!(row.error.as_ref().unwrap().code, "internal");
 }
 
-/// The node, but every wallet has the transactions of `listed`, and the first one that is asked for
-/// never comes.
+/// Every wallet has the transactions of `listed`, and the first one that is asked for never comes.
 struct HangingOnce {
-    node: ProviderPool,
     listed: Address,
     hung: AtomicBool,
 }
 
 #[async_trait]
-impl ChainSource for HangingOnce {
-    async fn pin(&self) -> Result<Pin, SourceError> {
-        self.node.pin().await
+impl Meddling for HangingOnce {
+    fn listed_for(&self, _: &Address) -> Address {
+        self.listed.clone()
     }
-    async fn probe(&self) -> Result<(), SourceError> {
-        self.node.probe().await
-    }
-    fn status(&self) -> Vec<ProviderStatus> {
-        self.node.status()
-    }
-}
-
-#[async_trait]
-impl TransactionSource for HangingOnce {
-    async fn snapshot(&self, wallet: &Address) -> Result<Snapshot, SourceError> {
-        self.node.snapshot(wallet).await
-    }
-    async fn signatures(
-        &self,
-        _: &Address,
-        from: Option<&PageStart>,
-        until: Option<&TxId>,
-    ) -> Result<Vec<SignatureInfo>, SourceError> {
-        self.node.signatures(&self.listed, from, until).await
-    }
-    async fn transaction(&self, id: &TxId) -> Result<RawTransaction, SourceError> {
+    async fn before_transaction(&self, _: &TxId) {
         if !self.hung.swap(true, Ordering::SeqCst) {
             std::future::pending::<()>().await;
         }
-        self.node.transaction(id).await
     }
 }
 
@@ -252,8 +195,8 @@ async fn a_call_of_another_wallet_that_hangs_is_not_waited_for_to_the_time_limit
     world.settings.shutdown_grace_seconds = 1;
     let wallets = world.node.chain().synthetic_wallets();
     let listed = Address::from_chain_data(&wallets[0]);
-    let source = HangingOnce { node: world.source(), listed, hung: AtomicBool::new(false) };
-    let worker = TestWorker::start(world.deps_with(Arc::new(source)).await);
+    let source = HangingOnce { listed, hung: AtomicBool::new(false) };
+    let worker = TestWorker::start(world.meddled(source).await);
     let begun = std::time::Instant::now();
     let id = world.submit(&wallets).await;
     world.until(id, |batch| batch.counts.done == 1).await;
