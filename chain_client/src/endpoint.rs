@@ -129,7 +129,9 @@ impl Endpoint {
                     self.budget.pause_for(*retry_after);
                 }
                 match failure {
-                    Failure::Missing | Failure::Refused { scope: failure::Scope::Request, .. } => {
+                    Failure::Missing
+                    | Failure::PlaceUnknown(_)
+                    | Failure::Refused { scope: failure::Scope::Request, .. } => {
                         self.health.answered();
                     }
                     _ => self.health.failed(failure, trial_every),

@@ -27,7 +27,8 @@ pub enum SourceError {
         /// The last failure of each provider.
         detail: String,
     },
-    /// Every try of the call was answered, and every answer was that there is no such transaction.
+    /// Every try of the call was answered, and every answer was that there is no such transaction, or
+    /// no such place in a list.
     /// It says something about the nodes, never that a wallet was not active.
     #[error("no provider has it: {detail}")]
     NotFound {

@@ -25,6 +25,8 @@ pub(crate) enum Failure {
     Transient(String),
     /// The node says that it does not have what was asked for.
     Missing,
+    /// The node does not know the place where a list shall go on.
+    PlaceUnknown(String),
     /// Asking again is of no use.
     Refused { code: &'static str, detail: String, scope: Scope },
 }
@@ -47,6 +49,7 @@ impl Failure {
             Self::Dropped(_) => "dropped",
             Self::Transient(_) => "transient",
             Self::Missing => "missing",
+            Self::PlaceUnknown(_) => "place_unknown",
             Self::Refused { .. } => "refused",
         }
     }
@@ -57,9 +60,10 @@ impl Failure {
             Self::Throttled { retry_after } => {
                 format!("asks to wait {} s", retry_after.as_secs())
             }
-            Self::Endpoint(detail) | Self::Dropped(detail) | Self::Transient(detail) => {
-                detail.clone()
-            }
+            Self::Endpoint(detail)
+            | Self::Dropped(detail)
+            | Self::Transient(detail)
+            | Self::PlaceUnknown(detail) => detail.clone(),
             Self::Missing => "answered null".to_owned(),
             Self::Refused { code, detail, .. } => format!("{code}: {detail}"),
         }
@@ -74,7 +78,7 @@ impl Failure {
             Self::Refused { code, detail, scope } => {
                 Self::Refused { code, detail: words(&detail), scope }
             }
-            Self::Throttled { .. } | Self::Missing => self,
+            Self::Throttled { .. } | Self::Missing | Self::PlaceUnknown(_) => self,
         }
     }
 

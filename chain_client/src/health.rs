@@ -98,7 +98,7 @@ impl Health {
                 state.silent_failures = 0;
                 code.starts_with("provider-")
             }
-            Failure::Missing | Failure::Throttled { .. } => false,
+            Failure::Missing | Failure::PlaceUnknown(_) | Failure::Throttled { .. } => false,
         };
         if down {
             state.next_trial = Instant::now() + trial_every;

@@ -296,7 +296,8 @@ impl Record {
         self.tries += 1;
         let silent = matches!(failure, Failure::Dropped(_) | Failure::Endpoint(_));
         self.silent = (first || self.silent) && silent;
-        self.missing = (first || self.missing) && failure == Failure::Missing;
+        let missing = matches!(failure, Failure::Missing | Failure::PlaceUnknown(_));
+        self.missing = (first || self.missing) && missing;
         self.last = Some(failure);
     }
 

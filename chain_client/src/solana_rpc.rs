@@ -122,10 +122,15 @@ pub(crate) fn read_signatures(
     if !rows.is_sorted_by(|a, b| a.slot >= b.slot) {
         return Err(Failure::malformed("a page that is not newest first"));
     }
-    if let Some(first) = first
-        && rows.first().is_none_or(|row| row.signature != first.as_str())
-    {
-        return Err(Failure::malformed(format!("a page that does not begin with {first}")));
+    if let Some(first) = first {
+        let place = match rows.first() {
+            Some(row) if row.signature == first.as_str() => Ok(()),
+            Some(_) => Err("begins with another"),
+            None => Err("is empty"),
+        };
+        place.map_err(|it| {
+            Failure::PlaceUnknown(format!("the page that should begin with {first} {it}"))
+        })?;
     }
     rows.into_iter()
         .map(|row| {
@@ -383,8 +388,12 @@ mod tests {
         };
         let first = TxId::new(&signature(1));
         assert!(read_signatures(&page(&[(1, 9), (2, 9), (3, 7)]), Some(&first)).is_ok());
-        assert!(read_signatures(&page(&[(2, 9), (1, 9)]), Some(&first)).is_err());
-        assert!(read_signatures(&page(&[]), Some(&first)).is_err(), "an end that is none");
+        for (odd, told) in
+            [(page(&[(2, 9), (1, 9)]), "begins with another"), (page(&[]), "is empty")]
+        {
+            let failure = read_signatures(&odd, Some(&first)).unwrap_err();
+            assert!(matches!(&failure, Failure::PlaceUnknown(it) if it.ends_with(told)), "{told}");
+        }
         assert!(read_signatures(&page(&[(1, 9), (2, 10)]), None).is_err());
     }
 

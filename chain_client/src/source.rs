@@ -35,7 +35,8 @@ pub trait TransactionSource: ChainSource {
 
     /// One page of at most [`SIGNATURE_PAGE_LIMIT`] transactions that name `address`, newest first,
     /// failed ones included, down to `until` (exclusive). It begins at the top, or with the row
-    /// `from` names. A shorter page is the end.
+    /// `from` names. A shorter page is the end. [`SourceError::NotFound`] when no node knows that
+    /// place.
     async fn signatures(
         &self,
         address: &Address,

@@ -47,6 +47,12 @@ pub enum StageError {
         /// Which one.
         detail: String,
     },
+    /// A list that has been read in part is another one at the providers that answer, or unknown.
+    #[error("the chain endpoint does not know the list: {detail}")]
+    ListUnknown {
+        /// The address, and the row it does not know.
+        detail: String,
+    },
     /// A transaction that the parser cannot read; it is not stored.
     #[error("the transaction cannot be read: {detail}")]
     Unreadable {
@@ -102,6 +108,7 @@ impl StageError {
             Self::Outage { .. } => "provider-outage",
             Self::PricesAway { .. } => "price-source-outage",
             Self::TransactionNotFound { .. } => "transaction-not-found",
+            Self::ListUnknown { .. } => "list-unknown-at-provider",
             Self::Unreadable { .. } => "transaction-unreadable",
             Self::Contended { .. } => "listing-contended",
             Self::Permanent { code, .. } => code,
@@ -129,6 +136,11 @@ impl StageError {
             Self::TransactionNotFound { detail } => {
                 ("A listed transaction is missing at the chain endpoint", detail.clone(), true)
             }
+            Self::ListUnknown { detail } => (
+                "The chain endpoint does not know a list that it should go on with",
+                detail.clone(),
+                true,
+            ),
             Self::Unreadable { detail } => ("A transaction cannot be read", detail.clone(), true),
             Self::Contended { .. } => {
                 ("A list was read by others at the same time", self.to_string(), true)

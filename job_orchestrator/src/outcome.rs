@@ -8,7 +8,7 @@
 //! |---|---|
 //! | time limit, something new stored | `continued`: queued at once, free, at most `max_continuations` times |
 //! | time limit, nothing new stored | one attempt, backoff; the last one ends `timed_out` |
-//! | a call that failed all its tries, a transaction the node does not have, an unreadable answer, a list that other processes kept reading | one attempt, backoff; the last one ends `failed` |
+//! | a call that failed all its tries, a transaction or a list the node does not have, an unreadable answer, a list that other processes kept reading | one attempt, backoff; the last one ends `failed` |
 //! | the provider asked to wait | queued after that wait, free; when it has answered nobody for longer than the outage limit `failed` |
 //! | every provider of the chain down | queued, free, the chain pauses; past the outage limit `failed` |
 //! | the price source down | queued, free; past the outage limit `failed` |
@@ -147,6 +147,7 @@ pub fn decide(end: &AttemptEnd, spent: Spent, rules: &RetryRules, jitter: u32) -
             StageError::Permanent { .. } => ended(error.to_task_error()),
             StageError::Transient { .. }
             | StageError::TransactionNotFound { .. }
+            | StageError::ListUnknown { .. }
             | StageError::Unreadable { .. }
             | StageError::Contended { .. }
             | StageError::LeftWork { .. }

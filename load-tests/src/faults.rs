@@ -31,6 +31,8 @@ pub struct Faults {
     pub rpc_code: i64,
     /// After so many faults of `kinds` the node behaves again.
     pub max_strikes: Option<u64>,
+    /// A signature that is in no list any more, and behind which no list goes on.
+    pub forgets: Option<String>,
 }
 
 impl Default for Faults {
@@ -46,6 +48,7 @@ impl Default for Faults {
             retry_after: "1".to_owned(),
             rpc_code: -32603,
             max_strikes: None,
+            forgets: None,
         }
     }
 }

@@ -318,7 +318,8 @@ async fn solana(State(shared): State<Arc<Shared>>, request: Request) -> Response
     };
     let strike = strikes(&shared, verdict, &body);
     let answered = |method: &str| shared.stats().answered(SOLANA, method);
-    json_text(rpc::answer(&shared.chain, &body, strike, answered))
+    let forgotten = shared.fate().faults().forgets.clone();
+    json_text(rpc::answer(&shared.chain, forgotten.as_deref(), &body, strike, answered))
 }
 
 /// Whether the fault of a request takes a call of it.

@@ -41,15 +41,17 @@ pub(crate) fn count_calls(body: &[u8]) -> usize {
     }
 }
 
-/// Answers a request, single or batch. `strike` is asked once per call whether a fault takes it;
-/// `answered` hears the method of every call that none took.
+/// Answers a request, single or batch. `forgotten` is a signature that lists do not have; `strike` is
+/// asked once per call whether a fault takes it; `answered` hears the method of every call that none
+/// took.
 pub(crate) fn answer(
     chain: &RecordedChain,
+    forgotten: Option<&str>,
     body: &[u8],
     strike: impl FnMut() -> Option<Strike>,
     answered: impl FnMut(&str),
 ) -> String {
-    answer_by(|method, params| dispatch(chain, method, params), body, strike, answered)
+    answer_by(|method, params| dispatch(chain, forgotten, method, params), body, strike, answered)
 }
 
 /// As [`answer`], by whoever knows the methods.
@@ -116,11 +118,12 @@ pub(crate) fn error_text(id: &str, code: i64, message: &str) -> String {
 
 fn dispatch(
     chain: &RecordedChain,
+    forgotten: Option<&str>,
     method: &str,
     params: &[Value],
 ) -> Result<Box<RawValue>, RpcError> {
     let value = match method {
-        "getSignaturesForAddress" => signatures(chain, params)?,
+        "getSignaturesForAddress" => signatures(chain, forgotten, params)?,
         "getTransaction" => return transaction(chain, params),
         "getTokenAccountsByOwner" => token_accounts(chain, params)?,
         "getBalance" => with_context(chain, json!(chain.lamports(text(params, 0)?))),
@@ -158,7 +161,11 @@ fn with_context(chain: &RecordedChain, value: Value) -> Value {
     json!({"context": {"apiVersion": "2.2.0", "slot": chain.head()}, "value": value})
 }
 
-fn signatures(chain: &RecordedChain, params: &[Value]) -> Result<Value, RpcError> {
+fn signatures(
+    chain: &RecordedChain,
+    forgotten: Option<&str>,
+    params: &[Value],
+) -> Result<Value, RpcError> {
     let address = text(params, 0)?;
     if !is_base58(address, 32..=44) {
         return Err(RpcError::invalid_params("Invalid param: WrongSize"));
@@ -178,9 +185,15 @@ fn signatures(chain: &RecordedChain, params: &[Value]) -> Result<Value, RpcError
     }
     let end = |name: &str| config.get(name).and_then(Value::as_str);
     let limit = usize::try_from(limit).expect("at most 1000");
-    let rows = chain.rows(address, end("before"), end("until"), limit);
+    let before = end("before");
+    if before.is_some() && before == forgotten {
+        return Ok(json!([]));
+    }
+    let rows = chain.rows(address, before, end("until"), limit + 1);
     Ok(rows
         .into_iter()
+        .filter(|row| Some(row.signature.as_str()) != forgotten)
+        .take(limit)
         .map(|row| {
             json!({"signature": row.signature, "slot": row.slot, "err": row.err, "memo": null,
                 "blockTime": row.block_time, "confirmationStatus": "finalized"})

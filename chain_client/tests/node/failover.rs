@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use chain_client::{
     CallPolicy, ChainSource, PageStart, ProviderConfig, ProviderKind, ProviderPool, ProviderState,
-    SetupError, SourceError, TransactionSource,
+    SetupError, SignatureInfo, SourceError, TransactionSource,
 };
-use load_tests::{FaultKind, Faults, RecordedChain, SyntheticPlan};
+use load_tests::{FaultKind, Faults, RecordedChain, RecordedNode, SyntheticPlan};
 use pnl_core::{Address, Chain};
 
 use crate::support::{
@@ -65,11 +65,43 @@ async fn a_node_that_does_not_know_the_list_cannot_end_it() {
     one.set_faults(Faults { down: true, ..Faults::default() });
     let error = pool.signatures(&wallet, Some(&from), None).await.unwrap_err();
     assert!(requests(&other) > 0, "it was asked");
-    assert!(error.to_string().contains("does not begin with"), "{error}");
+    assert!(matches!(error, SourceError::Transient { .. }), "the first one may know: {error}");
+    assert!(error.to_string().contains(&format!("begin with {} is empty", first.tx_id)), "{error}");
 
     one.set_faults(Faults::default());
     let rest = pool.signatures(&wallet, Some(&from), None).await.unwrap();
     assert_eq!((rest.len(), &rest[0].tx_id), (501, &first.tx_id));
+}
+
+#[tokio::test]
+async fn a_place_that_no_node_knows_is_not_found_after_all_were_asked() {
+    let plan = || SyntheticPlan { transactions_each: 1_500, ..SyntheticPlan::default() };
+    let one = node(RecordedChain::synthetic(plan())).await;
+    let other = node(RecordedChain::synthetic(plan())).await;
+    let wallet = Address::from_chain_data(&one.chain().synthetic_wallets()[0]);
+    let pool = pool(&[&one, &other], hasty());
+    let page = pool.signatures(&wallet, None, None).await.unwrap();
+    let [.., above, first] = &page[..] else { panic!("a full page") };
+    let from = PageStart { above: above.tx_id.clone(), first: first.tx_id.clone() };
+    let forget = |node: &RecordedNode, row: &SignatureInfo| {
+        let forgets = Some(row.tx_id.to_string());
+        node.set_faults(Faults { forgets, ..Faults::default() });
+    };
+
+    // The one behind which the page begins, or the one with which it does.
+    for (row, told) in [(above, "is empty"), (first, "begins with another")] {
+        forget(&one, row);
+        other.set_faults(Faults::default());
+        let rest = pool.signatures(&wallet, Some(&from), None).await.unwrap();
+        assert_eq!(rest.len(), 501, "the second node knows it");
+        forget(&other, row);
+        let error = pool.signatures(&wallet, Some(&from), None).await.unwrap_err();
+        let SourceError::NotFound { detail } = &error else { panic!("{error}") };
+        assert!(detail.contains("first: ") && detail.contains("second: "), "{detail}");
+        assert!(detail.contains(told), "{detail}");
+    }
+    // Neither of them is unwell for that.
+    assert!(pool.status().iter().all(|status| status.state == ProviderState::Ok));
 }
 
 #[tokio::test]

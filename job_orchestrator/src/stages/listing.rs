@@ -8,7 +8,12 @@
 //! - an address that is covered up to the snapshot is not asked at all;
 //! - with a bound, a walk ends as soon as more transactions than that are known.
 //!
-//! Pure: asking and storing is done by [`super::fetch`].
+//! A node may not know the place behind which a list goes on: it keeps less than the one that gave
+//! it, or is of another chain. Then that walk begins again at the newest end, once, and must come
+//! over the row it had been at: a list without that row is not the list that was begun, and its end
+//! is none.
+//!
+//! Pure: asking and storing is done by [`super::lists`].
 
 use chain_client::source::SIGNATURE_PAGE_LIMIT;
 use chain_client::{PageStart, SignatureInfo};
@@ -47,33 +52,67 @@ pub struct Listing {
     top: Top,
     /// What the request in flight is for.
     asking: Asking,
+    /// Whether a place was refused already.
+    began_again: bool,
 }
 
 /// A pass under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Pass {
-    scan: ScanPass,
-    /// The row above the place of the pass. Without it the pass walks down from the top again.
-    above: Option<TxId>,
+    head: TxId,
+    /// Its oldest row: that of the walk, unless the walk is still looking for it.
+    before: TxId,
+    walk: Walk,
 }
 
 impl Pass {
-    fn new(head: TxId, place: PageStart) -> Self {
-        Self { scan: ScanPass { head, before: place.first }, above: Some(place.above) }
-    }
-
-    fn place(&self) -> Option<PageStart> {
-        let first = self.scan.before.clone();
-        self.above.clone().map(|above| PageStart { above, first })
+    fn at(head: TxId, before: Option<TxId>, walk: Walk) -> Option<Self> {
+        let place = walk.place.as_ref().map(|place| &place.first);
+        let before = walk.sought.as_ref().or(place).cloned().or(before)?;
+        Some(Self { head, before, walk })
     }
 }
+
+/// A walk from the newest end of the list downwards.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Walk {
+    /// Where it goes on; `None` at the newest end.
+    place: Option<PageStart>,
+    /// A row of the list that an earlier walk has seen, and this one has not come over yet.
+    sought: Option<TxId>,
+}
+
+impl Walk {
+    /// Behind `page`; `None` when that was the last one.
+    fn behind(self, page: &[SignatureInfo]) -> Result<Option<Self>, RowGone> {
+        let sought = self.sought.filter(|sought| !page.iter().any(|row| row.tx_id == *sought));
+        match (page, sought) {
+            ([.., above, first], sought) if page.len() >= SIGNATURE_PAGE_LIMIT => {
+                let place = PageStart { above: above.tx_id.clone(), first: first.tx_id.clone() };
+                Ok(Some(Self { place: Some(place), sought }))
+            }
+            (_, Some(sought)) => Err(RowGone(sought)),
+            (_, None) => Ok(None),
+        }
+    }
+
+    /// At the newest end again, looking for the place it was at. False when it is there.
+    fn begin_again(&mut self) -> bool {
+        let Some(place) = self.place.take() else { return false };
+        self.sought.get_or_insert(place.first);
+        true
+    }
+}
+
+/// A list has come to its end without a row that was in it before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowGone(pub TxId);
 
 /// The newest end of the list, above everything known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Top {
-    /// Not looked at since the snapshot. `place` is that of a walk that needs several pages, `seen`
-    /// what it has walked over.
-    Open { place: Option<PageStart>, seen: usize },
+    /// Not looked at since the snapshot. `seen` is what the walk has come over.
+    Open { walk: Walk, seen: usize },
     /// Known to the snapshot.
     Known,
 }
@@ -106,9 +145,17 @@ impl Listing {
             Some(scan) => (scan.covered_until, scan.covered_slot, scan.pass),
             None => (None, 0, None),
         };
-        let pass = pass.map(|scan| Pass { scan, above });
-        let top = if known { Top::Known } else { Top::Open { place: None, seen: 0 } };
-        Self { goal, covered_until, covered_slot, pass, walked, top, asking: Asking::Top }
+        // Without the row above, the place cannot be asked for: the walk begins again.
+        let is_known = above.is_some();
+        let pass = pass.map(|ScanPass { head, before }| {
+            let place = above.map(|above| PageStart { above, first: before.clone() });
+            let sought = (!is_known).then(|| before.clone());
+            Pass { head, before, walk: Walk { place, sought } }
+        });
+        let walked = if is_known { walked } else { 0 };
+        let top = if known { Top::Known } else { Top::Open { walk: Walk::default(), seen: 0 } };
+        let (asking, began_again) = (Asking::Top, false);
+        Self { goal, covered_until, covered_slot, pass, walked, top, asking, began_again }
     }
 
     /// The next page to ask for; `None` when the list is as complete as it is needed.
@@ -117,42 +164,54 @@ impl Listing {
             && self.walked <= self.goal.bound
         {
             self.asking = Asking::Down;
-            return Some(PageRequest { from: pass.place(), until: self.covered_until.clone() });
+            let from = pass.walk.place.clone();
+            return Some(PageRequest { from, until: self.covered_until.clone() });
         }
-        let Top::Open { place, .. } = &self.top else { return None };
+        let Top::Open { walk, .. } = &self.top else { return None };
         self.asking = Asking::Top;
-        let newest = self.pass.as_ref().map(|pass| &pass.scan.head);
+        let newest = self.pass.as_ref().map(|pass| &pass.head);
         let until = newest.or(self.covered_until.as_ref()).cloned();
-        Some(PageRequest { from: place.clone(), until })
+        Some(PageRequest { from: walk.place.clone(), until })
+    }
+
+    /// Notes that the place of the last request was refused: its walk begins again at the newest end.
+    /// False when a walk has done so before, or was there.
+    pub fn begin_again(&mut self) -> bool {
+        let (walk, walked) = match (self.asking, &mut self.pass, &mut self.top) {
+            (Asking::Down, Some(pass), _) => (&mut pass.walk, &mut self.walked),
+            (Asking::Top, _, Top::Open { walk, seen }) => (walk, seen),
+            _ => return false,
+        };
+        if std::mem::replace(&mut self.began_again, true) || !walk.begin_again() {
+            return false;
+        }
+        *walked = 0;
+        true
     }
 
     /// Takes the answer to the last request. Returns what is to be stored with the page.
-    pub fn take(&mut self, page: &[SignatureInfo]) -> ScanProgress {
-        // Where the walk goes on, when the page was not the last one.
-        let further = match page {
-            [.., above, first] if page.len() >= SIGNATURE_PAGE_LIMIT => {
-                Some(PageStart { above: above.tx_id.clone(), first: first.tx_id.clone() })
-            }
-            _ => None,
-        };
+    ///
+    /// # Errors
+    /// When the list ends without a row that it must have; nothing is to be stored then.
+    pub fn take(&mut self, page: &[SignatureInfo]) -> Result<ScanProgress, RowGone> {
         let goes_on = match (self.asking, &self.pass, &self.top) {
-            (Asking::Down, Some(pass), _) => pass.above.is_some(),
-            (Asking::Top, _, Top::Open { place, .. }) => place.is_some(),
+            (Asking::Down, Some(Pass { walk, .. }), _)
+            | (Asking::Top, _, Top::Open { walk, .. }) => walk.place.is_some(),
             _ => false,
         };
         // The row that it begins with was counted with the page before.
         let new = &page[usize::from(goes_on).min(page.len())..];
         let counted = new.iter().filter(|row| row.slot <= self.goal.pin_slot).count();
         match (self.asking, self.pass.take()) {
-            (Asking::Down, Some(open)) => {
+            (Asking::Down, Some(Pass { head, before, walk })) => {
                 self.walked += counted;
-                match further {
-                    Some(place) => self.pass = Some(Pass::new(open.scan.head, place)),
-                    None => self.finish(Some(open.scan.head)),
+                match walk.behind(page)? {
+                    Some(walk) => self.pass = Pass::at(head, Some(before), walk),
+                    None => self.finish(Some(head)),
                 }
             }
             (Asking::Top, Some(open)) => {
-                self.take_top(further, counted);
+                self.take_top(page, counted)?;
                 self.pass = Some(open);
             }
             (_, None) => {
@@ -160,24 +219,27 @@ impl Listing {
                 self.top = Top::Known;
                 self.walked = counted;
                 let head = page.first().map(|row| row.tx_id.clone());
-                match (further, head) {
-                    (Some(place), Some(head)) => self.pass = Some(Pass::new(head, place)),
+                match (Walk::default().behind(page)?, head) {
+                    (Some(walk), Some(head)) => self.pass = Pass::at(head, None, walk),
                     (_, head) => self.finish(head),
                 }
             }
         }
-        self.progress()
+        Ok(self.progress())
     }
 
     /// A page above an open pass. The pass keeps its head and its place: the store lists one pass
     /// at a time. A walk from the top that is interrupted begins again; its rows stay.
-    fn take_top(&mut self, further: Option<PageStart>, counted: usize) {
-        let Top::Open { seen, .. } = &self.top else { return };
-        let seen = seen + counted;
-        self.top = match further {
-            Some(place) if seen <= self.goal.bound => Top::Open { place: Some(place), seen },
-            _ => Top::Known,
+    fn take_top(&mut self, page: &[SignatureInfo], counted: usize) -> Result<(), RowGone> {
+        let Top::Open { walk, seen } = std::mem::replace(&mut self.top, Top::Known) else {
+            return Ok(());
         };
+        let seen = seen + counted;
+        match walk.behind(page)? {
+            Some(walk) if seen <= self.goal.bound => self.top = Top::Open { walk, seen },
+            _ => {}
+        }
+        Ok(())
     }
 
     fn finish(&mut self, head: Option<TxId>) {
@@ -190,8 +252,7 @@ impl Listing {
     fn progress(&self) -> ScanProgress {
         match &self.pass {
             Some(pass) => {
-                let ScanPass { head, before } = pass.scan.clone();
-                ScanProgress::More { head, before }
+                ScanProgress::More { head: pass.head.clone(), before: pass.before.clone() }
             }
             None => ScanProgress::Finished {
                 covered_until: self.covered_until.clone(),
@@ -243,7 +304,7 @@ mod tests {
             let Some(request) = listing.next_request() else { break };
             let page = node.page(&request);
             sizes.push(page.len());
-            stored = Some(listing.take(&page));
+            stored = Some(listing.take(&page).unwrap());
         }
         (sizes, stored)
     }
@@ -289,7 +350,7 @@ mod tests {
         assert_eq!(request, PageRequest { from: None, until: Some(id(700)) });
         let page = Node(940).page(&request);
         assert_eq!(page.len(), 240);
-        assert_eq!(Some(older.take(&page)), finished(940, 950));
+        assert_eq!(older.take(&page).ok(), finished(940, 950));
         assert_eq!(older.next_request(), None);
     }
 
@@ -316,6 +377,58 @@ mod tests {
             assert_eq!(sizes, expected);
             assert_eq!(progress, finished(2503, 3000));
         }
+    }
+
+    #[test]
+    fn a_refused_place_is_looked_for_from_the_newest_end_once() {
+        let (_, progress) = run(&mut Listing::new(goal(3000, ALL), None, 0, None), &Node(2500), 2);
+        let scan = stored(progress.clone(), None);
+        let begun = || {
+            let mut listing =
+                Listing::new(goal(3000, ALL), Some(scan.clone()), 1999, Some(id(503)));
+            assert!(listing.next_request().unwrap().from.is_some());
+            assert!(listing.begin_again());
+            listing
+        };
+        let mut again = begun();
+        let (sizes, stored) = run(&mut again, &Node(2503), 1);
+        assert_eq!((sizes.as_slice(), stored), (&[1000][..], progress), "the pass keeps its place");
+        assert!(again.next_request().unwrap().from.is_some());
+        let (sizes, progress) = run(&mut again, &Node(2503), 99);
+        assert_eq!((sizes.as_slice(), progress), (&[1000, 505, 3][..], finished(2503, 3000)));
+
+        // A list that ends without the place is another one; so is one that refuses a place again.
+        let mut other = begun();
+        let request = other.next_request().unwrap();
+        let short: Vec<SignatureInfo> = Node(2500).page(&request).drain(..700).collect();
+        assert_eq!(other.take(&short), Err(RowGone(id(502))));
+        let mut refused = begun();
+        run(&mut refused, &Node(2503), 1);
+        refused.next_request();
+        assert!(!refused.begin_again());
+    }
+
+    #[test]
+    fn a_refused_place_above_an_open_pass_is_looked_for_too() {
+        let (_, progress) =
+            run(&mut Listing::new(goal(5000, 1500), None, 0, None), &Node(5000), 99);
+        let scan = stored(progress.clone(), None);
+        let begun = || {
+            let mut later =
+                Listing::new(goal(9000, 1500), Some(scan.clone()), 1999, Some(id(3003)));
+            run(&mut later, &Node(6200), 1);
+            assert!(later.next_request().unwrap().from.is_some() && later.begin_again());
+            later
+        };
+        let (sizes, again) = run(&mut begun(), &Node(6200), 99);
+        assert_eq!((sizes.as_slice(), again), (&[1000, 201][..], progress));
+        let mut other = begun();
+        other.next_request();
+        assert_eq!(other.take(&[]), Err(RowGone(id(5201))));
+        // At the newest end there is nothing to refuse.
+        let mut fresh = Listing::new(goal(5000, ALL), None, 0, None);
+        fresh.next_request();
+        assert!(!fresh.begin_again());
     }
 
     #[test]

@@ -10,11 +10,11 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use persistence_layer::StoreError;
 use persistence_layer::chain_data::{
-    self, AddressScan, ScanProgress, SignatureRow, StoredSnapshot, Walked,
+    self, AddressScan, ScanProgress, SignaturePage, SignatureRow, StoredSnapshot, Walked,
 };
 use pnl_core::{Address, Chain};
 
-use super::listing::{Listing, ListingGoal};
+use super::listing::{Listing, ListingGoal, PageRequest, RowGone};
 use crate::attempt::Attempt;
 use crate::error::StageError;
 use crate::in_flight::{Busy, Claim};
@@ -108,9 +108,16 @@ async fn list_free(
             let listed = Listed { address, listing, is_new, conflicts: 0, claim };
             asking.extend(ask_for_page(attempt, listed));
         }
-        let Some((mut listed, answer)) = asking.next().await else { return Ok(busy) };
-        let page: Vec<SignatureInfo> = answer.map_err(StageError::asking)?;
-        let progress = listed.listing.take(&page);
+        let Some((mut listed, request, answer)) = asking.next().await else { return Ok(busy) };
+        let page: Vec<SignatureInfo> = match answer {
+            Err(SourceError::NotFound { detail }) => {
+                listed.begin_again(detail)?;
+                asking.extend(ask_for_page(attempt, listed));
+                continue;
+            }
+            answer => answer.map_err(StageError::asking)?,
+        };
+        let progress = listed.listing.take(&page).map_err(|gone| listed.ended_without(&gone))?;
         let rows: Vec<SignatureRow> = page.into_iter().map(signature_row).collect();
         let address = &listed.address;
         lists.nothing &= rows.is_empty();
@@ -131,7 +138,8 @@ async fn list_free(
             lists.nothing = false;
         }
         lists.put_balances(attempt).await?;
-        match chain_data::put_signature_page(store, lease, address, &rows, &progress).await {
+        let page = SignaturePage { rows, goes_on: request.from.is_some() };
+        match chain_data::put_signature_page(store, lease, address, &page, &progress).await {
             Ok(stored) => {
                 attempt.note_progress(stored);
                 if stored > 0 {
@@ -164,16 +172,36 @@ struct Listed {
     claim: Claim<(Chain, Address)>,
 }
 
+impl Listed {
+    /// No node knows the place where the list was to go on.
+    fn begin_again(&mut self, detail: String) -> Result<(), StageError> {
+        let address = &self.address;
+        if !self.listing.begin_again() {
+            return Err(StageError::ListUnknown { detail: format!("{address}: {detail}") });
+        }
+        tracing::warn!(%address, detail, "a list is read from its newest end again");
+        Ok(())
+    }
+
+    fn ended_without(&self, RowGone(row): &RowGone) -> StageError {
+        let detail = format!("{}: the list ends without {row}", self.address);
+        StageError::ListUnknown { detail }
+    }
+}
+
+/// The answer to a request for a page.
+type Answer = Result<Vec<SignatureInfo>, SourceError>;
+
 /// The request for the next page of a listing as a future, or nothing when the listing is done.
 fn ask_for_page(
     attempt: &Attempt,
     mut listed: Listed,
-) -> Option<impl Future<Output = (Listed, Result<Vec<SignatureInfo>, SourceError>)> + '_> {
+) -> Option<impl Future<Output = (Listed, PageRequest, Answer)> + '_> {
     let request = listed.listing.next_request()?;
     Some(async move {
         let (from, until) = (request.from.as_ref(), request.until.as_ref());
         let answer = attempt.source.signatures(&listed.address, from, until).await;
-        (listed, answer)
+        (listed, request, answer)
     })
 }
 

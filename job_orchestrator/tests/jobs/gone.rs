@@ -115,3 +115,48 @@ async fn an_unreadable_answer_for_a_removed_transaction_is_not_kept() {
         "select count(*) from wallet_attempts where error_code = 'transaction-unreadable'";
     assert_eq!(world.database.number(unreadable).await, 1);
 }
+
+fn forgetting(row: &SignatureRow) -> Faults {
+    Faults { forgets: Some(row.tx_id.to_string()), ..Faults::default() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_whose_place_a_node_has_forgotten_is_read_from_its_newest_end() {
+    let (world, wallets, report) = world(1_200).await;
+    // The second page is never seen.
+    let id = killed_at(&world, &wallets, "\"before\"").await;
+    let rows = listed(&world, &wallets[0]).await;
+    assert_eq!(rows.len(), 1_000);
+    world.node.set_faults(forgetting(&rows[998]));
+    world.node.reset();
+    finish(&world, id, report).await;
+    assert_eq!(world.database.number("select sum(attempts) from wallet_tasks").await, 0);
+    // The place as often as a call is tried, then two pages, and what is newer.
+    let tries = u64::from(world.settings.call_tries);
+    assert_eq!(world.node.stats().calls_of("getSignaturesForAddress"), tries + 3);
+    assert_eq!(listed(&world, &wallets[0]).await.len(), 1_200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_without_the_rows_that_it_had_is_no_history() {
+    let (world, wallets, report) = world(1_200).await;
+    let id = killed_at(&world, &wallets, "\"before\"").await;
+    let rows = listed(&world, &wallets[0]).await;
+    world.node.set_faults(forgetting(&rows[999]));
+    let worker = world.worker().await;
+    world.until_over(id).await;
+    worker.stop().await;
+    let row = world.rows(id).await.remove(0);
+    let error = row.error.unwrap();
+    assert_eq!((error.code.as_str(), error.retryable), ("list-unknown-at-provider", true));
+    assert!(error.detail.contains(rows[999].tx_id.as_str()), "{}", error.detail);
+    assert_eq!(row.report_json, None);
+    let named =
+        "select count(*) from wallet_attempts where error_code = 'list-unknown-at-provider'";
+    assert_eq!(world.database.number(named).await, 3);
+
+    // Another node knows it.
+    world.node.set_faults(Faults::default());
+    world.batches().retry(id).await.unwrap();
+    finish(&world, id, report).await;
+}

@@ -1,8 +1,6 @@
 -- address_signatures/insert: $1 chain, $2 address, $3 ids newest first, $4 slots, $5 block times,
--- $6 failed, $7 pass, $8 position of the first, $9 nothing of the list is covered.
--- Gives how many are new.
--- What is known keeps its place, except when the list is read anew from its newest end: then rows of
--- an earlier pass are what retention had not removed yet, and take their place among the others.
+-- $6 failed, $7 walk, $8 position of the first. Gives how many are new.
+-- What an earlier walk has brought takes its place in this one.
 with page as materialized (
     select distinct on (tx_id) *
     from unnest($3::text[], $4::bigint[], $5::bigint[], $6::boolean[])
@@ -19,7 +17,7 @@ written as (
     from page
     on conflict (chain, address, tx_id) do update
     set pass = excluded.pass, pos = excluded.pos
-    where $9::boolean and address_signatures.pass < excluded.pass
+    where address_signatures.pass < excluded.pass
 )
 select count(*) as "new!" from page where not exists (
     select from known where known.tx_id = page.tx_id)

@@ -9,7 +9,7 @@ mod transactions;
 mod whole_lists;
 
 pub use signatures::{
-    AddressScan, ScanPass, ScanProgress, SignatureRow, SlotSequence, Walked, listed,
+    AddressScan, ScanPass, ScanProgress, SignaturePage, SignatureRow, SlotSequence, Walked, listed,
     put_signature_page, scan, scans, sequences, signatures, walked,
 };
 pub use snapshots::{StoredSnapshot, put_snapshot, snapshot};

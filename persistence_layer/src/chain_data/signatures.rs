@@ -2,8 +2,13 @@
 //!
 //! A list is read in *passes*: from the newest signature (the head) down to where the coverage
 //! before it ended. A pass that was interrupted goes on behind its last stored page, whoever does
-//! it. Two readers of one address keep to one pass: a page of another pass is refused, so that the
-//! order of signatures inside a slot, which only the node's lists tell, can be rebuilt.
+//! it. Two readers of one address keep to one pass: a page of another pass is refused.
+//!
+//! Only the node's lists tell the order of signatures inside a slot. Each row carries its place: the
+//! number of the *walk* that last came over it, which began at the newest end of the list, and its
+//! position in that walk. A walk that comes over a row has come over all that are newer, so of two
+//! rows the one of the later walk is the newer one, and in one walk that with the lower position:
+//! also where walks left gaps that later ones have filled.
 
 use std::collections::HashMap;
 
@@ -27,6 +32,16 @@ pub struct SignatureRow {
     pub block_time: Option<i64>,
     /// Whether the transaction failed.
     pub failed: bool,
+}
+
+/// A part of a list as one answer of a node gives it, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignaturePage {
+    /// Its rows.
+    pub rows: Vec<SignatureRow>,
+    /// Whether it begins with the last row of the page before it, which is stored; otherwise it
+    /// begins at the newest end of the list.
+    pub goes_on: bool,
 }
 
 /// How far the list of an address is known.
@@ -144,27 +159,29 @@ fn scan_of(
     })
 }
 
-/// Stores one page of a list, newest first, together with where the pass then stands. Gives what
-/// counts as progress: new signatures, and one when the list is now known further than before.
+/// Stores one page of a list together with where the pass then stands. Gives what counts as
+/// progress: new signatures, and one when the list is now known further than before.
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`] when the fence is gone; [`StoreError::Conflict`] when another pass
-/// over this address is under way: read [`scan`] again and go on with that one.
+/// over this address is under way, or the row with which the page goes on is not stored any more:
+/// read [`scan`] again and go on with that.
 pub async fn put_signature_page(
     store: &Store,
     lease: &Lease,
     address: &Address,
-    page: &[SignatureRow],
+    page: &SignaturePage,
     next: &ScanProgress,
 ) -> Result<u64, StoreError> {
     let chain = lease.wallet.chain.as_str();
-    let ids: Vec<&str> = page.iter().map(|row| row.tx_id.as_str()).collect();
+    let ids: Vec<&str> = page.rows.iter().map(|row| row.tx_id.as_str()).collect();
     let slots = page
+        .rows
         .iter()
         .map(|row| to_bigint(row.slot, "slot"))
         .collect::<Result<Vec<i64>, StoreError>>()?;
-    let times: Vec<Option<i64>> = page.iter().map(|row| row.block_time).collect();
-    let failed: Vec<bool> = page.iter().map(|row| row.failed).collect();
+    let times: Vec<Option<i64>> = page.rows.iter().map(|row| row.block_time).collect();
+    let failed: Vec<bool> = page.rows.iter().map(|row| row.failed).collect();
     let (head, before, covered_until, covered_slot) = match next {
         ScanProgress::More { head, before } => (Some(head), Some(before), None, None),
         ScanProgress::Finished { covered_until, covered_slot } => {
@@ -179,17 +196,30 @@ pub async fn put_signature_page(
             .fetch_one(&mut *tx)
             .await?;
         let this_pass = head.or(covered_until);
-        let pass = match known.head.as_deref() {
-            Some(under_way) if Some(under_way) == this_pass => known.pass,
-            Some(_) => {
-                return Err(StoreError::Conflict(
-                    "another pass over this address's signatures is under way",
-                ));
+        if known.head.is_some() && known.head.as_deref() != this_pass {
+            return Err(StoreError::Conflict(
+                "another pass over this address's signatures is under way",
+            ));
+        }
+        let (walk, first_pos) = match ids.first().filter(|_| page.goes_on) {
+            Some(first) => {
+                let place = sqlx::query_file!(
+                    "queries/address_signatures/place.sql",
+                    chain,
+                    address.as_str(),
+                    first
+                )
+                .fetch_optional(&mut *tx)
+                .await?;
+                let place = place.ok_or(StoreError::Conflict(
+                    "the row with which this page goes on is not stored any more",
+                ))?;
+                (place.walk, place.pos)
             }
-            None => known.pass.saturating_add(1),
+            None if ids.is_empty() => (known.walk, 0),
+            None => (known.walk.saturating_add(1), 0),
         };
-        let first_pos = if pass == known.pass { known.next_pos } else { 0 };
-        let new = if page.is_empty() {
+        let new = if ids.is_empty() {
             0
         } else {
             let new = sqlx::query_file_scalar!(
@@ -200,9 +230,8 @@ pub async fn put_signature_page(
                 &slots,
                 &times as &[Option<i64>],
                 &failed,
-                pass,
-                first_pos,
-                known.covered_slot == 0
+                walk,
+                first_pos
             )
             .fetch_one(&mut *tx)
             .await?;
@@ -215,7 +244,7 @@ pub async fn put_signature_page(
             "queries/address_scans/advance.sql",
             chain,
             address.as_str(),
-            pass,
+            walk,
             next_pos,
             head,
             before,

@@ -2,9 +2,9 @@
 
 use persistence_layer::batches::BatchId;
 use persistence_layer::chain_data::{
-    self, ScanPass, ScanProgress, SignatureRow, StoredSnapshot, missing_transactions,
-    put_signature_page, put_snapshot, put_transactions, put_whole_list, scan, signatures, snapshot,
-    transactions,
+    self, ScanPass, ScanProgress, SignaturePage, SignatureRow, StoredSnapshot,
+    missing_transactions, put_signature_page, put_snapshot, put_transactions, put_whole_list, scan,
+    signatures, snapshot, transactions,
 };
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{Lease, WorkerId};
@@ -35,6 +35,16 @@ fn raw(id: &str, json: &str) -> RawTransaction {
 
 fn row(id: &str, slot: u64) -> SignatureRow {
     SignatureRow { tx_id: TxId::new(id), slot, block_time: Some(7), failed: id.ends_with('x') }
+}
+
+/// A page from the newest end of the list.
+fn top(rows: &[SignatureRow]) -> SignaturePage {
+    SignaturePage { rows: rows.to_vec(), goes_on: false }
+}
+
+/// A page that begins with the last row of the one before.
+fn further(rows: &[SignatureRow]) -> SignaturePage {
+    SignaturePage { rows: rows.to_vec(), goes_on: true }
 }
 
 fn more(head: &str, before: &str) -> ScanProgress {
@@ -127,7 +137,7 @@ async fn an_interrupted_list_goes_on_behind_its_last_page() {
     let lease = lease(&database).await;
     let address = wallet(0);
     assert_eq!(scan(store, Chain::Solana, &address).await.unwrap(), None);
-    let first = [row("f", 9), row("ex", 8), row("d", 8)];
+    let first = top(&[row("f", 9), row("ex", 8), row("d", 8)]);
     let new = put_signature_page(store, &lease, &address, &first, &more("f", "d")).await.unwrap();
     assert_eq!(new, 3);
     let stored = scan(store, Chain::Solana, &address).await.unwrap().unwrap();
@@ -135,7 +145,7 @@ async fn an_interrupted_list_goes_on_behind_its_last_page() {
     assert_eq!(stored.covered_slot, 0);
     assert_eq!(stored.pass, Some(ScanPass { head: TxId::new("f"), before: TxId::new("d") }));
 
-    let last = [row("c", 8), row("b", 2), row("a", 1)];
+    let last = further(&[row("d", 8), row("c", 8), row("b", 2), row("a", 1)]);
     put_signature_page(store, &lease, &address, &last, &done("f", 10)).await.unwrap();
     let stored = scan(store, Chain::Solana, &address).await.unwrap().unwrap();
     assert_eq!(stored.covered_until, Some(TxId::new("f")));
@@ -153,16 +163,58 @@ async fn the_order_inside_a_slot_is_the_nodes_over_pages_and_passes() {
     let store = database.store();
     let lease = lease(&database).await;
     let address = wallet(0);
+    let put = async |page: SignaturePage, next: ScanProgress| {
+        put_signature_page(store, &lease, &address, &page, &next).await.unwrap()
+    };
     // All in slot 5; ids that sort otherwise than the node listed them.
-    let first_pass = [row("m", 5), row("z", 5)];
-    put_signature_page(store, &lease, &address, &first_pass, &more("m", "z")).await.unwrap();
-    put_signature_page(store, &lease, &address, &[row("k", 5)], &done("m", 5)).await.unwrap();
+    put(top(&[row("m", 5), row("z", 5)]), more("m", "z")).await;
+    put(further(&[row("z", 5), row("k", 5)]), done("m", 5)).await;
     // A later pass brings newer ones, its last page overlapping what is known.
-    let second_pass = [row("q", 5), row("b", 5)];
-    put_signature_page(store, &lease, &address, &second_pass, &more("q", "b")).await.unwrap();
-    let overlap = [row("y", 5), row("m", 5)];
-    put_signature_page(store, &lease, &address, &overlap, &done("q", 6)).await.unwrap();
+    put(top(&[row("q", 5), row("b", 5)]), more("q", "b")).await;
+    put(further(&[row("b", 5), row("y", 5), row("m", 5)]), done("q", 6)).await;
     assert_eq!(list(store, &address, 5).await, ["q", "b", "y", "m", "z", "k"]);
+}
+
+#[tokio::test]
+async fn a_gap_that_a_bounded_walk_has_left_is_filled_in_the_nodes_order() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lease = lease(&database).await;
+    let address = wallet(0);
+    let put = async |page: SignaturePage, next: ScanProgress| {
+        put_signature_page(store, &lease, &address, &page, &next).await.unwrap()
+    };
+    let list_now = async || list(store, &address, 9).await;
+    // A pass stops within slot 5, then bounded walks above it leave gaps within slots 7 and 8.
+    put(top(&[row("h", 6), row("e", 5)]), more("h", "e")).await;
+    put(top(&[row("s", 8), row("p", 7)]), more("h", "e")).await;
+    put(top(&[row("w", 9), row("t", 8)]), more("h", "e")).await;
+    assert_eq!(list_now().await, ["w", "t", "s", "p", "h", "e"]);
+    // A whole listing goes on behind the place of the pass, and then fills the gaps.
+    put(further(&[row("e", 5), row("g", 5), row("a", 4)]), done("h", 0)).await;
+    put(top(&[row("w", 9), row("t", 8), row("x", 8), row("s", 8)]), more("w", "s")).await;
+    put(further(&[row("s", 8), row("p", 7), row("r", 7), row("q", 7)]), done("w", 9)).await;
+    let whole = ["w", "t", "x", "s", "p", "r", "q", "h", "e", "g", "a"];
+    assert_eq!(list_now().await, whole);
+    let of = [address.clone()];
+    let sequences = chain_data::sequences(store, Chain::Solana, &of, &[5, 7, 8]).await.unwrap();
+    let sequences: Vec<_> = sequences.into_iter().map(|s| s.tx_ids).collect();
+    assert_eq!(sequences, [ids(&["g", "e"]), ids(&["q", "r", "p"]), ids(&["s", "x", "t"])]);
+    let walked = chain_data::walked(store, Chain::Solana, &address, 9, &TxId::new("r")).await;
+    assert_eq!(walked.unwrap(), chain_data::Walked { rows: 6, above: Some(TxId::new("p")) });
+
+    // A slower reader of the pass that is over changes no place.
+    put(further(&[row("e", 5), row("g", 5), row("a", 4)]), done("h", 0)).await;
+    assert_eq!(list_now().await, whole);
+    // A walk cannot go on from a row that is gone.
+    let mut connection = database.connection().await;
+    sqlx::query("delete from address_signatures where tx_id = 'e'")
+        .execute(&mut connection)
+        .await
+        .unwrap();
+    let page = further(&[row("e", 5), row("g", 5)]);
+    let refused = put_signature_page(store, &lease, &address, &page, &done("w", 9)).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
 }
 
 #[tokio::test]
@@ -171,11 +223,10 @@ async fn lists_are_read_together_and_a_walk_knows_its_place() {
     let store = database.store();
     let lease = lease(&database).await;
     let (one, other) = (Address::from_chain_data("one"), Address::from_chain_data("other"));
-    let page = [row("e", 9), row("d", 7), row("c", 7), row("b", 7)];
+    let page = top(&[row("e", 9), row("d", 7), row("c", 7), row("b", 7)]);
     put_signature_page(store, &lease, &one, &page, &more("e", "b")).await.unwrap();
-    put_signature_page(store, &lease, &other, &[row("b", 7), row("a", 7)], &done("b", 9))
-        .await
-        .unwrap();
+    let page = top(&[row("b", 7), row("a", 7)]);
+    put_signature_page(store, &lease, &other, &page, &done("b", 9)).await.unwrap();
     let both = [one.clone(), other.clone()];
 
     let listed = chain_data::listed(store, Chain::Solana, &both, 8).await.unwrap();
@@ -211,12 +262,12 @@ async fn a_page_stored_twice_changes_nothing() {
     let store = database.store();
     let lease = lease(&database).await;
     let address = wallet(0);
-    let page = [row("c", 3), row("b", 3)];
+    let page = top(&[row("c", 3), row("b", 3)]);
     for new in [2, 0] {
         let stored = put_signature_page(store, &lease, &address, &page, &more("c", "b")).await;
         assert_eq!(stored.unwrap(), new);
     }
-    let last = [row("a", 3)];
+    let last = further(&[row("b", 3), row("a", 3)]);
     // The second time neither a signature nor the coverage is new.
     for progress in [2, 0] {
         let stored = put_signature_page(store, &lease, &address, &last, &done("c", 4)).await;
@@ -232,7 +283,7 @@ async fn a_silent_address_is_covered_and_counts_as_progress() {
     let store = database.store();
     let lease = lease(&database).await;
     let nothing = ScanProgress::Finished { covered_until: None, covered_slot: 77 };
-    let stored = put_signature_page(store, &lease, &wallet(0), &[], &nothing).await.unwrap();
+    let stored = put_signature_page(store, &lease, &wallet(0), &top(&[]), &nothing).await.unwrap();
     assert_eq!(stored, 1);
     let stored = scan(store, Chain::Solana, &wallet(0)).await.unwrap().unwrap();
     assert_eq!((stored.covered_until, stored.covered_slot), (None, 77));
@@ -246,25 +297,25 @@ async fn a_second_reader_of_an_address_is_told_to_join_the_pass_under_way() {
     submit(store, 0..2).await;
     let leases = claim(store, &WorkerId::generate(), 2).await;
     let address = Address::from_chain_data("shared token account");
-    let put = async |lease: usize, page: &[SignatureRow], next: ScanProgress| {
-        put_signature_page(store, &leases[lease], &address, page, &next).await
+    let put = async |lease: usize, page: SignaturePage, next: ScanProgress| {
+        put_signature_page(store, &leases[lease], &address, &page, &next).await
     };
-    put(0, &[row("d", 4), row("c", 3)], more("d", "c")).await.unwrap();
+    put(0, top(&[row("d", 4), row("c", 3)]), more("d", "c")).await.unwrap();
     // The other one saw a newer head.
     for refused in [
         more("e", "c"),
         done("e", 9),
         ScanProgress::Finished { covered_until: None, covered_slot: 9 },
     ] {
-        let outcome = put(1, &[row("e", 5), row("d", 4)], refused).await;
+        let outcome = put(1, top(&[row("e", 5), row("d", 4)]), refused).await;
         assert!(matches!(outcome, Err(StoreError::Conflict(_))), "{outcome:?}");
     }
     assert_eq!(list(store, &address, 9).await, ["d", "c"], "a refused page stores nothing");
     // It goes on behind the stored page, and may finish.
-    put(1, &[row("b", 2)], done("d", 6)).await.unwrap();
-    put(1, &[row("e", 5)], done("e", 7)).await.unwrap();
+    put(1, further(&[row("c", 3), row("b", 2)]), done("d", 6)).await.unwrap();
+    put(1, top(&[row("e", 5)]), done("e", 7)).await.unwrap();
     // The first one, slower, finishes with less: what is covered does not shrink.
-    put(0, &[row("b", 2)], done("d", 6)).await.unwrap();
+    put(0, further(&[row("c", 3), row("b", 2)]), done("d", 6)).await.unwrap();
     let stored = scan(store, Chain::Solana, &address).await.unwrap().unwrap();
     assert_eq!((stored.covered_until, stored.covered_slot), (Some(TxId::new("e")), 7));
     assert_eq!(list(store, &address, 9).await, ["e", "d", "c", "b"]);

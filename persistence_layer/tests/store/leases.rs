@@ -6,7 +6,9 @@ use futures::future::join_all;
 use persistence_layer::StoreError;
 use persistence_layer::batches::BatchState;
 use persistence_layer::chain_data::{ScanProgress, StoredSnapshot};
-use persistence_layer::chain_data::{put_signature_page, put_snapshot, put_transactions};
+use persistence_layer::chain_data::{
+    SignaturePage, put_signature_page, put_snapshot, put_transactions,
+};
 use persistence_layer::ledgers::append_chunk;
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{self, Lease, Swept, WorkerId, heartbeat, sweep};
@@ -46,12 +48,13 @@ async fn a_worker_that_lost_its_lease_stores_nothing() {
     assert_eq!(sweep(store, MANY).await.unwrap().requeued, 1);
     let ledger = Uuid::now_v7();
     let page = ScanProgress::Finished { covered_until: None, covered_slot: 9 };
+    let nothing = SignaturePage { rows: Vec::new(), goes_on: false };
     let snapshot = StoredSnapshot { pin_slot: 1, node_slot: 2, balances: json!([]) };
     // Both while the task waits and while somebody else holds it.
     let mut successor = None;
     for _ in 0..2 {
         lost(put_transactions(store, &late, &[raw("a")]).await, &late);
-        lost(put_signature_page(store, &late, &wallet(0), &[], &page).await, &late);
+        lost(put_signature_page(store, &late, &wallet(0), &nothing, &page).await, &late);
         lost(put_snapshot(store, &late, &snapshot).await.map(drop), &late);
         lost(append_chunk(store, &late, ledger, 0, 1, b"{}\n").await, &late);
         lost(wallet_tasks::finish(store, &late, finished()).await, &late);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures::future::join_all;
 use persistence_layer::batches::{self, Admission, BatchId, IdempotencyClaim, Retried};
 use persistence_layer::chain_data::{
-    self, ScanProgress, SignatureRow, StoredSnapshot, missing_transactions, put_signature_page,
-    put_snapshot, put_transactions, signatures,
+    self, ScanProgress, SignaturePage, SignatureRow, StoredSnapshot, missing_transactions,
+    put_signature_page, put_snapshot, put_transactions, signatures,
 };
 use persistence_layer::ledgers;
 use persistence_layer::processes;
@@ -242,9 +242,9 @@ fn row(n: u64) -> SignatureRow {
 
 /// Lists `numbers`, newest first, as the whole list of an address.
 async fn list(database: &TestDatabase, lease: &Lease, address: &Address, numbers: &[u64]) {
-    let page: Vec<SignatureRow> = numbers.iter().map(|n| row(*n)).collect();
+    let page = SignaturePage { rows: numbers.iter().map(|n| row(*n)).collect(), goes_on: false };
     let whole = ScanProgress::Finished {
-        covered_until: page.first().map(|row| row.tx_id.clone()),
+        covered_until: page.rows.first().map(|row| row.tx_id.clone()),
         covered_slot: 100,
     };
     put_signature_page(database.store(), lease, address, &page, &whole).await.unwrap();
