@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use chain_client::Snapshot;
 use futures::StreamExt;
-use persistence_layer::chain_data::{self, StoredSnapshot};
+use persistence_layer::chain_data::{self, Listed, ListedView, StoredSnapshot};
 use pnl_core::{Address, Chain, Pin, RawTransaction, TxId};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -89,6 +89,11 @@ pub(crate) async fn run(
     let bound = requested.map_or(service_bound, |count| count.min(service_bound));
     let read_until = snapshot.newest_slot.max(snapshot.slot);
     let goal = ListingGoal { pin_slot: pin.block, node_slot: read_until, bound };
+    // Those between pin and balances tell that the balances have moved on. Later ones are not in
+    // them, and which of those are known depends on when the lists were read. One more than the bound
+    // tells that there are more.
+    let view =
+        ListedView { max_slot: pin.block, bound: bound.saturating_add(1), newer_until: read_until };
 
     let mut book = AddressBook::new(attempt.settings.max_token_accounts as usize);
     let mut known = Known::new(attempt.wallet().clone(), bound);
@@ -103,22 +108,10 @@ pub(crate) async fn run(
             let balances = Balances { snapshot: read_snapshot(stored)?, unstored: None };
             return Box::pin(run(attempt, pin, balances)).await;
         }
-        // Those between pin and balances tell that the balances have moved on. Later ones are not
-        // in them, and which of those are known depends on when the lists were read.
-        let listed = if lists.nothing {
-            HashMap::new()
-        } else {
-            let _turn = attempt.shared.room.read().await;
-            let (store, chain) = (&attempt.store, attempt.chain());
-            let listed = chain_data::listed(store, chain, &round, read_until).await?;
-            let new = listed.keys().filter(|id| !known.catalogue.contains(id)).count();
-            attempt.take_room(known.catalogue.len() + new)?;
-            listed
-        };
-        for (tx_id, slot) in listed {
-            if slot > pin.block {
-                newer_activity = true;
-            } else {
+        if !lists.nothing {
+            let listed = listed(attempt, view, &round, &known.catalogue).await?;
+            newer_activity |= listed.newer;
+            for (tx_id, slot) in listed.slots {
                 known.catalogue.add(tx_id, slot);
             }
         }
@@ -145,6 +138,23 @@ pub(crate) async fn run(
     };
     let fetched = Fetched { entries, bound, addresses, newer_activity, cut };
     Ok((snapshot, fetched))
+}
+
+/// What the lists of the addresses have, when there is room for it.
+async fn listed(
+    attempt: &Attempt,
+    view: ListedView,
+    addresses: &[Address],
+    known: &Catalogue,
+) -> Result<Listed, StageError> {
+    let _turn = attempt.shared.room.read().await;
+    let has_room = |slots: &HashMap<TxId, u64>| {
+        let new = slots.keys().filter(|id| !known.contains(id)).count();
+        attempt.take_room(known.len() + new).is_ok()
+    };
+    let (store, chain) = (&attempt.store, attempt.chain());
+    let listed = chain_data::listed(store, chain, addresses, view, has_room).await?;
+    listed.ok_or(StageError::NoRoom)
 }
 
 /// What a wallet holds, and the form in which that is still to be stored.

@@ -9,8 +9,8 @@ mod transactions;
 mod whole_lists;
 
 pub use signatures::{
-    AddressScan, ScanPass, ScanProgress, SignaturePage, SignatureRow, SlotSequence, Walked, listed,
-    put_signature_page, scan, scans, sequences, signatures, walked,
+    AddressScan, Listed, ListedView, ScanPass, ScanProgress, SignaturePage, SignatureRow,
+    SlotSequence, Walked, listed, put_signature_page, scan, scans, sequences, signatures, walked,
 };
 pub use snapshots::{StoredSnapshot, put_snapshot, snapshot};
 pub use transactions::{missing_transactions, put_transactions, transactions};

@@ -288,30 +288,72 @@ pub async fn signatures(
         .collect()
 }
 
-/// The transactions up to and including `max_slot` in the stored lists of the addresses, with their
-/// slots, in no order. Nothing else is kept of a row, so a long list takes little memory.
+/// What is wanted of the lists of some addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListedView {
+    /// Transactions up to and including this slot.
+    pub max_slot: u64,
+    /// At most so many of each list, the newest; those in the slot of the oldest of them all come.
+    pub bound: usize,
+    /// Whether there are newer ones is told up to and including this slot.
+    pub newer_until: u64,
+}
+
+/// What the stored lists of some addresses have. Nothing else is kept of a row, so a long list takes
+/// little memory.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The transactions with their slots.
+    pub slots: HashMap<TxId, u64>,
+    /// Whether there are newer ones.
+    pub newer: bool,
+}
+
+/// So many transactions are read before it is asked whether there is room for them; later it is asked
+/// each time that they are a quarter more.
+const ROOM_AFTER: usize = 4_000;
+
+/// The transactions in the stored lists of the addresses, as far as they are wanted. `has_room` is
+/// asked while they are read, and at the end, whether so many may be kept; `None` when it refuses.
 pub async fn listed(
     store: &Store,
     chain: Chain,
     addresses: &[Address],
-    max_slot: u64,
-) -> Result<HashMap<TxId, u64>, StoreError> {
-    // A slot beyond bigint is beyond every stored one.
-    let max_slot = i64::try_from(max_slot).unwrap_or(i64::MAX);
+    view: ListedView,
+    has_room: impl Fn(&HashMap<TxId, u64>) -> bool,
+) -> Result<Option<Listed>, StoreError> {
+    // What is beyond bigint is beyond every stored one.
+    let max_slot = i64::try_from(view.max_slot).unwrap_or(i64::MAX);
+    let newer_until = i64::try_from(view.newer_until).unwrap_or(i64::MAX);
+    let bound = i64::try_from(view.bound).unwrap_or(i64::MAX);
     let addresses: Vec<&str> = addresses.iter().map(Address::as_str).collect();
     run!(store, "address_signatures/slots", async |tx| {
         let mut rows = sqlx::query_file!(
             "queries/address_signatures/slots.sql",
             chain.as_str(),
             &addresses as &[&str],
-            max_slot
+            max_slot,
+            bound,
+            newer_until
         )
         .fetch(tx);
-        let mut listed = HashMap::new();
+        let mut listed = Listed::default();
+        let mut ask_at = ROOM_AFTER;
         while let Some(row) = rows.try_next().await? {
-            listed.insert(TxId::new(&row.tx_id), from_bigint(row.slot, "slot")?);
+            let Some(tx_id) = row.tx_id else {
+                listed.newer = true;
+                continue;
+            };
+            listed.slots.insert(TxId::new(&tx_id), from_bigint(row.slot, "slot")?);
+            let count = listed.slots.len();
+            if count >= ask_at {
+                if !has_room(&listed.slots) {
+                    return Ok(None);
+                }
+                ask_at = count + count / 4;
+            }
         }
-        Ok(listed)
+        Ok(has_room(&listed.slots).then_some(listed))
     })
 }
 

@@ -229,11 +229,6 @@ async fn lists_are_read_together_and_a_walk_knows_its_place() {
     put_signature_page(store, &lease, &other, &page, &done("b", 9)).await.unwrap();
     let both = [one.clone(), other.clone()];
 
-    let listed = chain_data::listed(store, Chain::Solana, &both, 8).await.unwrap();
-    let mut listed: Vec<_> = listed.iter().map(|(id, slot)| (id.as_str(), *slot)).collect();
-    listed.sort_unstable();
-    assert_eq!(listed, [("a", 7), ("b", 7), ("c", 7), ("d", 7)]);
-
     let sequences = chain_data::sequences(store, Chain::Solana, &both, &[7]).await.unwrap();
     let sequences: Vec<_> = sequences.into_iter().map(|s| (s.slot, s.tx_ids)).collect();
     assert_eq!(sequences, [(7, ids(&["b", "c", "d"])), (7, ids(&["a", "b"]))], "oldest first");
@@ -254,6 +249,43 @@ async fn lists_are_read_together_and_a_walk_knows_its_place() {
         scans.get(&one),
         chain_data::scan(store, Chain::Solana, &one).await.unwrap().as_ref()
     );
+}
+
+#[tokio::test]
+async fn a_view_of_lists_is_the_newest_of_each_with_whole_slots_when_there_is_room() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let lease = lease(&database).await;
+    let (one, other) = (Address::from_chain_data("one"), Address::from_chain_data("other"));
+    let page = top(&[row("h", 9), row("g", 8), row("f", 7), row("e", 6), row("d", 6), row("c", 5)]);
+    put_signature_page(store, &lease, &one, &page, &done("h", 9)).await.unwrap();
+    let page = top(&[row("f", 7), row("b", 3), row("a", 2)]);
+    put_signature_page(store, &lease, &other, &page, &done("f", 9)).await.unwrap();
+    let both = [one, other];
+    let view = async |max_slot, bound, newer_until| {
+        let view = chain_data::ListedView { max_slot, bound, newer_until };
+        let listed = chain_data::listed(store, Chain::Solana, &both, view, |_| true).await;
+        let listed = listed.unwrap().unwrap();
+        let mut ids: Vec<_> =
+            listed.slots.iter().map(|(id, slot)| (id.to_string(), *slot)).collect();
+        ids.sort_unstable();
+        let text: Vec<_> = ids.iter().map(|(id, slot)| format!("{id}{slot}")).collect();
+        (text.join(" "), listed.newer)
+    };
+    assert_eq!(view(9, 9, 9).await, ("a2 b3 c5 d6 e6 f7 g8 h9".to_owned(), false));
+    assert_eq!(view(8, 3, 9).await, ("a2 b3 d6 e6 f7 g8".to_owned(), true), "slot 6 is whole");
+    assert_eq!(view(7, 1, 7).await, ("f7".to_owned(), false), "newer ones are not asked for");
+    assert_eq!(view(1, 5, u64::MAX).await, (String::new(), true));
+
+    let everything =
+        chain_data::ListedView { max_slot: u64::MAX, bound: usize::MAX, newer_until: u64::MAX };
+    let asked = std::cell::Cell::new(0);
+    let refuse = |slots: &std::collections::HashMap<TxId, u64>| {
+        asked.set(slots.len());
+        false
+    };
+    let listed = chain_data::listed(store, Chain::Solana, &both, everything, refuse).await;
+    assert_eq!((listed.unwrap(), asked.get()), (None, 8));
 }
 
 #[tokio::test]
