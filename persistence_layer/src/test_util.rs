@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 
+use crate::retention::RetentionRules;
 use crate::settings::StoreSettings;
 use crate::store::{Store, connect_options};
 
@@ -156,6 +157,17 @@ impl Drop for TestDatabase {
         if !matches!(dropped, Ok(Ok(()))) {
             tracing::warn!(database = self.name, "a test database was left behind");
         }
+    }
+}
+
+/// Jobs for 30 days, chain data for 10, so many rows in a step.
+pub fn retention_rules(rows_per_step: u32) -> RetentionRules {
+    const DAY: Duration = Duration::from_secs(86_400);
+    RetentionRules {
+        raw_transactions: Some(DAY * 10),
+        results: Some(DAY * 30),
+        idempotency: DAY,
+        rows_per_step,
     }
 }
 

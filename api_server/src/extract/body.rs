@@ -151,18 +151,8 @@ async fn collect(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Ve
 
 #[cfg(test)]
 mod tests {
-    use axum::http::{HeaderName, HeaderValue};
-
+    use super::super::tests::headers;
     use super::*;
-
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs
-            .iter()
-            .map(|(name, value)| {
-                (HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).unwrap())
-            })
-            .collect()
-    }
 
     #[test]
     fn a_body_is_json_by_its_content_type() {

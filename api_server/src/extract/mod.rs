@@ -267,7 +267,7 @@ mod tests {
         Params { pairs, known: Vec::new(), errors: FieldErrors::default() }
     }
 
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+    pub(super) fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
         pairs
             .iter()
             .map(|(name, value)| {

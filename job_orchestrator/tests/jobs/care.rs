@@ -6,24 +6,12 @@ use job_orchestrator::{Metrics, care};
 use load_tests::{FaultKind, Faults};
 use persistence_layer::Store;
 use persistence_layer::batches;
-use persistence_layer::retention::RetentionRules;
+use persistence_layer::test_util::retention_rules;
 use prometheus::Registry;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{World, eventually, gauge, made_up, reporter, result};
-
-const DAY: Duration = Duration::from_secs(86_400);
-
-/// Jobs for 30 days, chain data for 10, some rows at a time.
-fn rules() -> RetentionRules {
-    RetentionRules {
-        raw_transactions: Some(DAY * 10),
-        results: Some(DAY * 30),
-        idempotency: DAY,
-        rows_per_step: 7,
-    }
-}
 
 /// A process that takes care, and what it counts.
 struct Carer {
@@ -38,7 +26,7 @@ impl Carer {
         let metrics = Metrics::new(&registry).expect("a registry of its own");
         let stop = CancellationToken::new();
         let pause = Duration::from_secs(1);
-        let handle = care::start(store, rules(), pause, metrics, stop.clone());
+        let handle = care::start(store, retention_rules(7), pause, metrics, stop.clone());
         Self { registry, stop, handle }
     }
 

@@ -12,7 +12,7 @@ use persistence_layer::ledgers;
 use persistence_layer::processes;
 use persistence_layer::results::{self, LatestSort};
 use persistence_layer::retention::{Kind, Removed, RetentionRules, Run, prune};
-use persistence_layer::test_util::TestDatabase;
+use persistence_layer::test_util::{TestDatabase, retention_rules};
 use persistence_layer::wallet_tasks::{self, Lease, WorkerId};
 use pnl_core::{Address, Chain, Pin, RawTransaction, TxId};
 use serde_json::json;
@@ -25,14 +25,9 @@ use crate::support::{
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Jobs for 30 days, chain data for 10, three rows at a time.
+/// Three rows at a time.
 fn rules() -> RetentionRules {
-    RetentionRules {
-        raw_transactions: Some(DAY * 10),
-        results: Some(DAY * 30),
-        idempotency: DAY,
-        rows_per_step: 3,
-    }
+    retention_rules(3)
 }
 
 async fn prune_all(database: &TestDatabase, rules: &RetentionRules) -> Removed {
