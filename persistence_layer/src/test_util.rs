@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 
+#[cfg(feature = "queries")]
 use crate::retention::RetentionRules;
 use crate::settings::StoreSettings;
 use crate::store::{Store, connect_options};
@@ -161,6 +162,7 @@ impl Drop for TestDatabase {
 }
 
 /// Jobs for 30 days, chain data for 10, so many rows in a step.
+#[cfg(feature = "queries")]
 pub fn retention_rules(rows_per_step: u32) -> RetentionRules {
     const DAY: Duration = Duration::from_secs(86_400);
     RetentionRules {
