@@ -260,12 +260,17 @@ macro_rules! run {
             // Boxed: statement by statement it is large, and it sits in the futures of all callers.
             let transaction = Box::pin($crate::store::outcome(async {
                 let mut transaction = store.begin().await?;
-                let value = {
+                let outcome = {
                     let $tx: &mut sqlx::PgConnection = &mut transaction;
-                    $crate::store::outcome(async { $body }).await?
+                    $crate::store::outcome(async { $body }).await
                 };
-                transaction.commit().await?;
-                Ok(value)
+                match &outcome {
+                    Ok(_) => transaction.commit().await?,
+                    // Whoever hears of the error finds its locks gone. A server that does not answer
+                    // ends the transaction by itself.
+                    Err(_) => drop(transaction.rollback().await),
+                }
+                outcome
             }));
             match store.patiently(transaction).await {
                 Err(error) if store.repeats($name, &error, &mut tries).await => {}
