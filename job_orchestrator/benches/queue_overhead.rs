@@ -15,6 +15,7 @@ use chain_client::{
     ChainSource, CsvPrices, PageStart, PriceSource, PriceSources, ProviderStatus, SignatureInfo,
     Snapshot, SourceError, TransactionSource,
 };
+use job_orchestrator::sources::Source;
 use job_orchestrator::{
     Analysis, BatchRules, Batches, Metrics, NewBatchRequest, Worker, WorkerDeps,
 };
@@ -104,7 +105,7 @@ impl Run {
         let rules = LedgerRules { chain: Chain::Solana, stablecoins: BTreeSet::new() };
         let deps = WorkerDeps {
             store: store.clone(),
-            sources: BTreeMap::from([(Chain::Solana, source)]),
+            sources: BTreeMap::from([(Chain::Solana, Source::Solana(source))]),
             prices: PriceSources::new(vec![prices]),
             rules: BTreeMap::from([(Chain::Solana, rules)]),
             settings: WorkerSettings { wallet_permits: permits, ..WorkerSettings::default() },

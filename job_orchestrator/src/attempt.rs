@@ -20,6 +20,7 @@ use crate::outage::OutageGates;
 use crate::request::Analysis;
 use crate::room::{Room, Taken};
 use crate::running::StageSign;
+use crate::sources::Source;
 use crate::throttle::Throttles;
 
 /// To be raised when the same settings and versions leave something else than before.
@@ -45,7 +46,7 @@ pub(crate) struct Attempt {
     pub store: Store,
     pub lease: Lease,
     pub analysis: Analysis,
-    pub source: Arc<dyn TransactionSource>,
+    pub source: Source,
     pub prices: PriceSources,
     pub rules: LedgerRules,
     pub settings: Arc<WorkerSettings>,
@@ -73,6 +74,17 @@ impl Attempt {
         &self.lease.wallet.address
     }
 
+    /// The chain as the stages of Solana ask it.
+    pub fn solana(&self) -> Result<&dyn TransactionSource, StageError> {
+        match &self.source {
+            Source::Solana(source) => Ok(source.as_ref()),
+            Source::Evm(..) => {
+                let detail = "a stage of Solana was run for another chain";
+                Err(StageError::permanent("unknown-chain", &detail))
+            }
+        }
+    }
+
     /// Whether nobody has worked on this task before, so that nothing can be left of it.
     pub fn is_first(&self) -> bool {
         self.lease.fence <= 1
@@ -85,7 +97,10 @@ impl Attempt {
             self.prices.iter().map(|source| (source.name(), source.is_remote())).collect();
         let settings = (self.settings.max_transactions, self.settings.max_token_accounts);
         let depends = (env!("CARGO_PKG_VERSION"), WORK_FORM, &self.rules, prices, settings);
-        let text = serde_json::to_vec(&depends).expect("plain values always serialize");
+        let mut text = serde_json::to_vec(&depends).expect("plain values always serialize");
+        if let Source::Evm(_, network) = &self.source {
+            text.extend_from_slice(format!("{network:?}").as_bytes());
+        }
         let hash = Sha256::digest(&text);
         let short: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         format!("{ENGINE_VERSION} {PARSER_VERSION} {short}")

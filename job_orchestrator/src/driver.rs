@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
-use chain_client::{PriceSources, TransactionSource};
+use chain_client::PriceSources;
 use persistence_layer::Store;
 use persistence_layer::wallet_tasks::{self, Lease, WorkerId};
 use pnl_core::Chain;
@@ -28,6 +28,7 @@ use crate::outage::OutageGates;
 use crate::request::Analysis;
 use crate::room::Taken;
 use crate::running::{Running, Slot, Stop};
+use crate::sources::Source;
 use crate::status::WorkerStatus;
 use crate::watch_state::StateLog;
 use crate::{rescuer, worker};
@@ -53,7 +54,7 @@ pub struct WorkerDeps {
     /// The database.
     pub store: Store,
     /// The chains this process can read. Tasks of other chains are left to others.
-    pub sources: BTreeMap<Chain, Arc<dyn TransactionSource>>,
+    pub sources: BTreeMap<Chain, Source>,
     /// Where prices come from.
     pub prices: PriceSources,
     /// What the accounts of each chain take as given.
@@ -278,7 +279,7 @@ impl Worker {
         let attempt = Attempt {
             store: inner.deps.store.clone(),
             analysis: analysis.unwrap_or_default(),
-            source: Arc::clone(source),
+            source: source.clone(),
             prices: inner.deps.prices.clone(),
             rules: rules.clone(),
             settings: Arc::clone(&inner.settings),

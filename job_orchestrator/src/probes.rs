@@ -28,16 +28,26 @@ pub async fn all(settings: &Settings) -> Vec<Probe> {
         let configured = settings.chains.get(chain.as_str());
         for provider in configured.map_or(&[][..], |chain| &chain.providers) {
             let mut alone = quick(settings);
-            // Only Solana can be read by this version, so only it is ever offered.
             alone.chains.solana.providers = vec![provider.clone()];
+            alone.chains.keep_only(chain.as_str());
             alone.prices.sources.clear();
+            // Those of an EVM chain complement each other: they answer together.
+            let name = match chain {
+                Chain::Solana => format!("{chain} provider {}", provider.name),
+                Chain::Ethereum | Chain::Base | Chain::BinanceSmartChain => {
+                    format!("{chain} providers")
+                }
+            };
             let outcome = bounded(ask_chain(&alone, chain)).await;
-            probes.push(Probe { name: format!("{chain} provider {}", provider.name), outcome });
+            probes.push(Probe { name, outcome });
+            if chain != Chain::Solana {
+                break;
+            }
         }
     }
     for (n, source) in settings.prices.sources.iter().enumerate() {
         let mut alone = quick(settings);
-        alone.chains.solana.providers.clear();
+        alone.chains.keep_only("");
         alone.prices.sources = vec![source.clone()];
         let outcome = bounded(ask_price(&alone)).await;
         probes.push(Probe { name: format!("price source {}", n + 1), outcome });
@@ -67,7 +77,7 @@ fn sources(settings: &Settings) -> Result<Sources, String> {
 async fn ask_chain(settings: &Settings, chain: Chain) -> Result<String, String> {
     let sources = sources(settings)?;
     let source = sources.chains.get(&chain).ok_or("it cannot be used")?;
-    source.probe().await.map(|()| "answers".to_owned()).map_err(|error| told(&error))
+    source.common().probe().await.map(|()| "answers".to_owned()).map_err(|error| told(&error))
 }
 
 /// The price of SOL yesterday: every source that is of use knows it, but a table may end earlier.

@@ -4,19 +4,40 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chain_client::{
-    CallPolicy, ClientMetrics, CsvPrices, LlamaPrices, PriceSource, PriceSources, ProviderConfig,
-    ProviderKind, ProviderPool, SetupError, TransactionSource,
+    CallPolicy, ChainSource, ClientMetrics, CsvPrices, EvmConfig, EvmPool, EvmSource, LlamaPrices,
+    PriceSource, PriceSources, ProviderConfig, ProviderKind, ProviderPool, SetupError,
+    TransactionSource,
 };
 use pnl_core::ledger::LedgerRules;
-use pnl_core::{AssetId, Chain};
+use pnl_core::{Address, AssetId, Chain};
 use prometheus::Registry;
 use service_runtime::config::{self, Settings};
+use tx_parser::evm::Network;
+
+/// A chain, as the stages of its kind ask it.
+#[derive(Clone)]
+pub enum Source {
+    /// Solana.
+    Solana(Arc<dyn TransactionSource>),
+    /// A chain of the EVM, and what its parser must know.
+    Evm(Arc<dyn EvmSource>, Network),
+}
+
+impl Source {
+    /// What every chain is asked.
+    pub fn common(&self) -> Arc<dyn ChainSource> {
+        match self {
+            Self::Solana(source) => Arc::clone(source) as Arc<dyn ChainSource>,
+            Self::Evm(source, _) => Arc::clone(source) as Arc<dyn ChainSource>,
+        }
+    }
+}
 
 /// The outside of the service.
 #[derive(Clone)]
 pub struct Sources {
     /// The chains that can be read.
-    pub chains: BTreeMap<Chain, Arc<dyn TransactionSource>>,
+    pub chains: BTreeMap<Chain, Source>,
     /// Where prices come from.
     pub prices: PriceSources,
 }
@@ -54,31 +75,45 @@ impl Sources {
             call_tries: settings.worker.call_tries,
             ..CallPolicy::default()
         };
-        let mut chains: BTreeMap<Chain, Arc<dyn TransactionSource>> = BTreeMap::new();
+        let mut chains: BTreeMap<Chain, Source> = BTreeMap::new();
         for chain in offered_chains(settings) {
             let providers: Vec<ProviderConfig> =
                 providers(settings, chain).iter().map(provider_config).collect();
-            let pool = ProviderPool::new(chain, &providers, policy.clone(), &metrics)?;
-            chains.insert(chain, Arc::new(pool));
-        }
-        for chain in Chain::ALL {
-            if !chains.contains_key(&chain) && !providers(settings, chain).is_empty() {
-                tracing::warn!(%chain, "this version cannot read the chain; its providers are not used");
-            }
+            let source = match network(settings, chain) {
+                None => {
+                    let pool = ProviderPool::new(chain, &providers, policy.clone(), &metrics)?;
+                    Source::Solana(Arc::new(pool))
+                }
+                Some(network) => {
+                    let confirmations = chain_settings(settings, chain)
+                        .and_then(|of| (of.confirmations > 0).then_some(of.confirmations));
+                    let config = EvmConfig { confirmations };
+                    let pool = EvmPool::new(chain, &providers, config, &policy, &metrics)?;
+                    Source::Evm(Arc::new(pool), network)
+                }
+            };
+            chains.insert(chain, source);
         }
         let sources: Vec<Arc<dyn PriceSource>> = settings
             .prices
             .sources
             .iter()
-            .map(|source| price_source(source, &policy, &metrics))
+            .map(|source| price_source(settings, source, &policy, &metrics))
             .collect::<Result<_, _>>()?;
         Ok(Self { chains, prices: PriceSources::new(sources) })
     }
 }
 
-/// The chains for which batches are accepted: those with a provider that this version can read.
+/// The chains for which batches are accepted: those with a provider.
 pub fn offered_chains(settings: &Settings) -> BTreeSet<Chain> {
-    [Chain::Solana].into_iter().filter(|chain| !providers(settings, *chain).is_empty()).collect()
+    Chain::ALL.into_iter().filter(|chain| !providers(settings, *chain).is_empty()).collect()
+}
+
+/// What the parser of an EVM chain must know; `None` for Solana.
+fn network(settings: &Settings, chain: Chain) -> Option<Network> {
+    let usual = Network::of(chain)?;
+    let contract = chain_settings(settings, chain).map_or("", |of| of.wrapped_native.as_str());
+    Some(usual.with_wrapped_native(&Address::from_chain_data(contract)).unwrap_or(usual))
 }
 
 /// What the accounts of each chain take as given.
@@ -93,8 +128,12 @@ pub fn ledger_rules(settings: &Settings) -> BTreeMap<Chain, LedgerRules> {
         .collect()
 }
 
+fn chain_settings(settings: &Settings, chain: Chain) -> Option<&config::ChainSettings> {
+    settings.chains.get(chain.as_str())
+}
+
 fn providers(settings: &Settings, chain: Chain) -> &[config::ProviderSettings] {
-    settings.chains.get(chain.as_str()).map_or(&[], |chain| &chain.providers)
+    chain_settings(settings, chain).map_or(&[], |chain| &chain.providers)
 }
 
 fn provider_config(provider: &config::ProviderSettings) -> ProviderConfig {
@@ -111,6 +150,7 @@ fn provider_config(provider: &config::ProviderSettings) -> ProviderConfig {
 }
 
 fn price_source(
+    settings: &Settings,
     source: &config::PriceSource,
     policy: &CallPolicy,
     metrics: &ClientMetrics,
@@ -120,8 +160,13 @@ fn price_source(
         config::PriceSource::Llama { url, requests_per_second } => Arc::new(LlamaPrices::new(
             url.expose(),
             f64::from(*requests_per_second),
-            // Tokens beside the native coins are valued by the other side of their exchanges.
-            BTreeSet::new(),
+            // Other tokens are valued by the other side of their exchanges.
+            settings
+                .chains
+                .iter()
+                .flat_map(|(_, chain)| &chain.priced_tokens)
+                .map(|id| AssetId::new(id))
+                .collect(),
             policy.clone(),
             metrics,
         )?),

@@ -1,14 +1,14 @@
 //! What a worker is doing, for the status page.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use chain_client::{ProviderStatus, TransactionSource};
+use chain_client::ProviderStatus;
 use persistence_layer::wallet_tasks::WorkerId;
 use pnl_core::Chain;
 
 use crate::outage::PausedChain;
 pub use crate::running::RunningWallet;
+use crate::sources::Source;
 
 /// A snapshot of the worker of this process.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ impl WorkerStatus {
         slots: u32,
         running: Vec<RunningWallet>,
         paused: Vec<PausedChain>,
-        sources: &BTreeMap<Chain, Arc<dyn TransactionSource>>,
+        sources: &BTreeMap<Chain, Source>,
     ) -> Self {
         Self {
             worker: worker.to_string(),
@@ -41,7 +41,10 @@ impl WorkerStatus {
             slots_in_use: u32::try_from(running.len()).unwrap_or(u32::MAX),
             running,
             paused,
-            providers: sources.iter().map(|(chain, source)| (*chain, source.status())).collect(),
+            providers: sources
+                .iter()
+                .map(|(chain, source)| (*chain, source.common().status()))
+                .collect(),
         }
     }
 }

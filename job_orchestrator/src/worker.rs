@@ -1,7 +1,7 @@
 //! One wallet from its claim to the end of the attempt.
 
+use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use chain_client::CallCounter;
 use futures::FutureExt;
 use persistence_layer::wallet_tasks::{self, Transition};
 use persistence_layer::wallet_work;
+use pnl_core::{AssetId, Pin, RawAmount};
 use service_runtime::telemetry::Chain;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +20,9 @@ use crate::error::StageError;
 use crate::metrics::{AttemptOutcome, Stage};
 use crate::outcome::{self, AttemptEnd, Decision, RetryRules, Spent};
 use crate::running::{Stop, StopSignal};
+use crate::sources::Source;
 use crate::stages;
+use crate::stages::plan::Plan;
 use crate::throttle::Asked;
 
 /// Pause before the end of an attempt is written again when the database is away.
@@ -52,7 +55,7 @@ pub(crate) async fn run(attempt: Attempt, mut stop: StopSignal, shutdown: Cancel
         Err(end) => {
             match &end {
                 AttemptEnd::Failed(StageError::Outage { detail }) => {
-                    let source = Arc::clone(&attempt.source);
+                    let source = attempt.source.common();
                     gates.close(attempt.chain(), detail, source, shutdown);
                 }
                 AttemptEnd::Failed(StageError::PricesAway { .. }) => gates.prices_away(),
@@ -99,10 +102,39 @@ async fn stages_or_anew(attempt: &Attempt, calls: &CallCounter) -> Result<(), St
 
 async fn stages(attempt: &Attempt, calls: &CallCounter) -> Result<(), StageError> {
     let pin = staged(attempt, Stage::Pin, stages::pin::run(attempt)).await?;
+    let (balances, plan) = match &attempt.source {
+        Source::Solana(_) => solana_plan(attempt, pin).await?,
+        Source::Evm(source, network) => {
+            let plan = match stages::plan::earlier(attempt, pin).await? {
+                Some(plan) => plan,
+                None => {
+                    let run = stages::evm::run(attempt, source.as_ref(), *network, pin);
+                    staged(attempt, Stage::Fetch, run).await?
+                }
+            };
+            (plan.head.balances.clone(), plan)
+        }
+    };
+    let ledger = stages::ledger::run(attempt, pin, &plan);
+    let books = staged(attempt, Stage::Ledger, ledger).await?;
+    let finish = async {
+        let by_method = || serde_json::to_value(calls.by_method());
+        let finished =
+            stages::finish::run(attempt, pin, balances, &plan.head, books, by_method).await?;
+        Ok(wallet_tasks::finish(&attempt.store, &attempt.lease, finished).await?)
+    };
+    staged(attempt, Stage::Finish, finish).await
+}
+
+/// What a wallet of Solana holds at the pin, and the plan of its books.
+async fn solana_plan(
+    attempt: &Attempt,
+    pin: Pin,
+) -> Result<(Option<BTreeMap<AssetId, RawAmount>>, Plan), StageError> {
     let balances = stages::fetch::balances(attempt, pin);
     let balances = staged(attempt, Stage::Fetch, balances).await?;
     // They may be those of an earlier attempt, and this process has not asked for anything yet.
-    attempt.source.note_seen(balances.snapshot.newest_slot.max(balances.snapshot.slot));
+    attempt.solana()?.note_seen(balances.snapshot.newest_slot.max(balances.snapshot.slot));
     let (snapshot, plan) = match stages::plan::earlier(attempt, pin).await? {
         Some(plan) => (balances.snapshot, plan),
         None => {
@@ -112,15 +144,7 @@ async fn stages(attempt: &Attempt, calls: &CallCounter) -> Result<(), StageError
             (snapshot, staged(attempt, Stage::Order, order).await?)
         }
     };
-    let ledger = stages::ledger::run(attempt, pin, &plan);
-    let books = staged(attempt, Stage::Ledger, ledger).await?;
-    let finish = async {
-        let by_method = || serde_json::to_value(calls.by_method());
-        let finished =
-            stages::finish::run(attempt, pin, &snapshot, &plan.head, books, by_method).await?;
-        Ok(wallet_tasks::finish(&attempt.store, &attempt.lease, finished).await?)
-    };
-    staged(attempt, Stage::Finish, finish).await
+    Ok((stages::finish::of_solana(&snapshot, &plan.head)?, plan))
 }
 
 /// Runs a stage in its span, timed.
@@ -181,7 +205,7 @@ fn put_off(attempt: &Attempt, end: &AttemptEnd) -> bool {
     let AttemptEnd::Failed(error) = end else { return false };
     let (by, wait, answered) = match error {
         StageError::RateLimited { retry_after } => {
-            let providers = attempt.source.status();
+            let providers = attempt.source.common().status();
             let answered = providers.iter().filter_map(|provider| provider.answered_at).max();
             (Asked::Chain(attempt.chain()), *retry_after, answered.map(Instant::from_std))
         }

@@ -4,6 +4,7 @@
 //! the same price-set hash also on the same prices. Both are SHA-256, written in lower-case hex,
 //! over JSON lines: a form in which no two different inputs have the same bytes.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use serde::Serialize;
@@ -29,6 +30,11 @@ impl InputHasher {
         let mut hasher = Sha256::new();
         add_line(&mut hasher, &(wallet, rules));
         Self(hasher)
+    }
+
+    /// Adds that the movements of these assets are left out.
+    pub fn add_excluded(&mut self, assets: &BTreeSet<AssetId>) {
+        add_line(&mut self.0, &("excluded", assets));
     }
 
     /// Adds a transaction: its line names the raw transaction and holds all it did to the wallet.

@@ -310,7 +310,7 @@ fn oddities_are_named_with_asset_and_amount() {
     assert_eq!(
         said,
         [
-            "newer_activity 1: the wallet moved after the pin, so its balance there cannot be compared",
+            "newer_activity 1: the balance at the pin is not known: the wallet moved since, or no endpoint keeps it",
             "unexplained_movements 1: transactions with a movement that could not be attributed",
             "unknown_basis 1: assets held with unknown basis, not part of the unrealized gain",
             // d sells 5 Y that were never seen, for an unknown value.

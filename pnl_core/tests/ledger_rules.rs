@@ -4,9 +4,9 @@ mod ledger_support;
 
 use ledger_support::*;
 use pnl_core::engine::Window;
-use pnl_core::ledger::LedgerError;
+use pnl_core::ledger::{LedgerBuilder, LedgerError};
 use pnl_core::movement::{TxKind, TxStatus, WalletTransaction};
-use pnl_core::{Address, AssetId, Chain, RawAmount};
+use pnl_core::{Address, AssetId, Chain, Pin, RawAmount};
 
 /// 5,000 lamports * 100 USD / 1e9 = 0.0005 USD.
 const FEE: i64 = 5_000;
@@ -470,4 +470,29 @@ fn a_stored_event_without_its_legs_is_an_error_and_an_excluded_one_is_no_event()
     event.excluded = false;
     event.legs.pop();
     assert_eq!(event.to_event(0), Err(LedgerError::BadEvent { event: "t:0".to_owned() }));
+}
+
+#[test]
+fn a_movement_that_balances_contradict_is_shown_and_not_in_the_accounts() {
+    let fake = std::collections::BTreeSet::from([AssetId::new("FAKE")]);
+    let mut builder = builder().excluding(fake);
+    // Beside the lie something real left: 1 SOL.
+    let tx = line("t").kind(TxKind::Other).sol(-SOL).net("FAKE", 7, 0).fee(FEE);
+    let events = builder.push(&tx, &FixedBook::sol_at_100()).unwrap();
+    assert_eq!(
+        shorts(&events),
+        [
+            "transfer_out: out native -1000000000 = 100",
+            "fee: fee native -5000 = 0.0005",
+            "transfer_in: in FAKE 7 = ?"
+        ]
+    );
+    assert_eq!(events.iter().map(|event| event.excluded).collect::<Vec<_>>(), [false, false, true]);
+    assert!(events[2].to_event(0).unwrap().is_none());
+    assert!(!builder.facts().assets.contains_key(&AssetId::new("FAKE")));
+    let hash =
+        |builder: LedgerBuilder| builder.input_hash("p", &Pin { block: 9, block_time: NOON });
+    let mut whole = ledger_support::builder();
+    whole.push(&tx, &FixedBook::sol_at_100()).unwrap();
+    assert_ne!(hash(builder), hash(whole), "what is left out is an input");
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pnl_core::{Chain, RawTransaction};
 use serde_json::json;
 
-use super::node::{self, Envelope, L1_FEE_MISSING, Receipt};
+use super::node::{self, Envelope, Internal, L1_FEE_MISSING, Receipt};
 use super::pool::EvmPool;
 use super::traces::{InternalTransfer, TraceMethod};
 use super::{BlockHead, STATE_UNKNOWN, Wanted, explorer};
@@ -32,16 +32,21 @@ impl EvmPool {
         let traced = places.clone().filter(|&place| {
             wanted[place].traced && node::could_send(&envelopes[place], &receipts[place])
         });
-        let internal = self.internal(wanted, &envelopes, traced.collect()).await?;
+        let traced: Vec<usize> = traced.collect();
+        let internal = self.internal(wanted, &envelopes, traced.clone()).await?;
         places
             .map(|place| {
                 let envelope = &envelopes[place];
                 let head = heads.get(&envelope.block).ok_or_else(|| SourceError::NotFound {
                     detail: format!("block {}", envelope.block),
                 })?;
-                let rows = internal.get(&place).map(Vec::as_slice);
+                let rows = match internal.get(&place) {
+                    Some(rows) => Internal::Known(rows),
+                    None if traced.contains(&place) => Internal::Unavailable,
+                    None => Internal::NotAsked,
+                };
                 let tx_id = &wanted[place].tx_id;
-                node::compose(self.chain, tx_id, head, envelope, &receipts[place], rows)
+                node::compose(self.chain, tx_id, head, envelope, &receipts[place], &rows)
                     .map_err(|failure| SourceError::Transient { detail: failure.detail() })
             })
             .collect()

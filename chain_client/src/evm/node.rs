@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use pnl_core::{Chain, RawTransaction, TxId};
 use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::refusal::of_error;
 use super::traces::InternalTransfer;
@@ -210,6 +210,16 @@ pub(super) fn could_send(envelope: &Envelope, receipt: &Receipt) -> bool {
     !receipt.failed && (envelope.has_data || receipt.gas_used >= TOO_LITTLE_GAS_FOR_A_TRANSFER)
 }
 
+/// What is known of the transfers between contracts in a transaction.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Internal<'a> {
+    Known(&'a [InternalTransfer]),
+    /// Nobody wants to know, or there cannot be any.
+    NotAsked,
+    /// No provider could tell.
+    Unavailable,
+}
+
 /// The parts of a transaction as one text, in the form that the parser reads.
 pub(super) fn compose(
     chain: Chain,
@@ -217,15 +227,17 @@ pub(super) fn compose(
     head: &BlockHead,
     envelope: &Envelope,
     receipt: &Receipt,
-    internal: Option<&[InternalTransfer]>,
+    internal: &Internal<'_>,
 ) -> Result<RawTransaction, Failure> {
     if head.hash != receipt.block_hash {
         let detail = format!("{tx_id} is in another block {} than the chain has", head.number);
         return Err(Failure::Transient(detail));
     }
-    let internal: Value = match internal {
-        Some(rows) => serde_json::to_value(rows).map_err(Failure::malformed)?,
-        None => Value::Null,
+    let internal = match internal {
+        Internal::Known(rows) => serde_json::to_string(rows).map_err(Failure::malformed)?,
+        Internal::NotAsked => "null".to_owned(),
+        // A wallet whose coins it concerns must not take it for none.
+        Internal::Unavailable => r#"null,"traces":"unavailable""#.to_owned(),
     };
     let (transaction, receipt) = (envelope.json.get(), receipt.json.get());
     let json = format!(

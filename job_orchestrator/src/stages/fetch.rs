@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use chain_client::Snapshot;
+use chain_client::evm::Wanted;
 use futures::StreamExt;
 use persistence_layer::chain_data::{self, Listed, ListedView, StoredSnapshot};
 use pnl_core::{Address, Chain, Pin, RawTransaction, TxId};
@@ -29,6 +30,7 @@ use super::order::Entry;
 use crate::attempt::{Attempt, compute};
 use crate::error::StageError;
 use crate::in_flight::{Busy, Claim};
+use crate::sources::Source;
 
 /// Transactions read, or fetched and committed, at a time.
 const CHUNK: usize = 100;
@@ -176,7 +178,7 @@ pub(crate) async fn balances(attempt: &Attempt, pin: Pin) -> Result<Balances, St
     let mut tries = 1;
     let snapshot = loop {
         let snapshot =
-            attempt.source.snapshot(&wallet.address).await.map_err(StageError::asking)?;
+            attempt.solana()?.snapshot(&wallet.address).await.map_err(StageError::asking)?;
         if snapshot.slot >= pin.block {
             break snapshot;
         }
@@ -346,8 +348,9 @@ async fn fetch(
     book: &mut AddressBook,
 ) -> Result<(), StageError> {
     let concurrency = attempt.settings.fetch_concurrency as usize;
+    let solana = attempt.solana()?;
     let asks = missing.into_iter().map(|id| async move {
-        let answer = attempt.source.transaction(&id).await;
+        let answer = solana.transaction(&id).await;
         (id, answer)
     });
     let mut answers = std::pin::pin!(futures::stream::iter(asks).buffer_unordered(concurrency));
@@ -414,14 +417,27 @@ pub(crate) async fn stored_again(
         return Ok(stored);
     }
     let present: HashSet<TxId> = stored.into_iter().map(|raw| raw.tx_id).collect();
+    let missing = ids.iter().filter(|id| !present.contains(id));
+    if let Source::Evm(source, _) = &attempt.source {
+        // Which of them need traces is not known any more: all that may have some get them.
+        let want = |tx_id: &TxId| Wanted { tx_id: tx_id.clone(), block: 0, traced: true };
+        let wanted: Vec<Wanted> = missing.map(want).collect();
+        super::evm::fetch::fetch(attempt, source.as_ref(), &wanted).await?;
+        return again(attempt, ids).await;
+    }
     let mut gone = Known::new(attempt.wallet().clone(), ids.len());
-    for id in ids.iter().filter(|id| !present.contains(id)) {
+    for id in missing {
         // All of them are wanted, whatever their blocks.
         gone.catalogue.add(id.clone(), 0);
     }
     // Which accounts they name is known since they were read first.
     read(attempt, &mut gone, &mut AddressBook::new(0)).await?;
-    let stored = chain_data::transactions(store, chain, ids).await?;
+    again(attempt, ids).await
+}
+
+/// The transactions, all of which were stored just now.
+async fn again(attempt: &Attempt, ids: &[TxId]) -> Result<Vec<RawTransaction>, StageError> {
+    let stored = chain_data::transactions(&attempt.store, attempt.chain(), ids).await?;
     if stored.len() < ids.len() {
         let detail = "transactions were removed while they were read".to_owned();
         return Err(StageError::Storage { detail });

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use chain_client::Snapshot;
+use chain_client::evm::Capability;
 use persistence_layer::ledgers::LedgerHead;
 use persistence_layer::results::SummaryRow;
 use persistence_layer::wallet_tasks::FinishedWallet;
+use pnl_core::ledger::HistoryFacts;
 use pnl_core::report::{self, Coverage, History, ReportInput, Truncation};
 use pnl_core::{AmountError, AssetId, Pin, RawAmount};
 
@@ -14,6 +16,7 @@ use super::plan::PlanHead;
 use super::prices;
 use crate::attempt::{Attempt, compute};
 use crate::error::StageError;
+use crate::sources::Source;
 
 /// The mints of wrapped SOL, of both token programs: the same as the parser counts as native.
 const WRAPPED_NATIVE: [&str; 2] =
@@ -23,7 +26,7 @@ const WRAPPED_NATIVE: [&str; 2] =
 pub(crate) async fn run(
     attempt: &Attempt,
     pin: Pin,
-    snapshot: &Snapshot,
+    balances: Option<BTreeMap<AssetId, RawAmount>>,
     plan: &PlanHead,
     books: Books,
     calls: impl FnOnce() -> serde_json::Result<serde_json::Value>,
@@ -31,11 +34,7 @@ pub(crate) async fn run(
     let Books { mut builder, engine, stored, .. } = books;
     let table = prices::load(attempt, builder.pin_requests(&pin)).await?;
     let pin_prices = builder.pin_prices(&pin, &table);
-    // The chain tells what is held now; newer movements hide what was held at the pin.
-    let balances = (!plan.newer_activity)
-        .then(|| balances(snapshot))
-        .transpose()
-        .map_err(|error| StageError::permanent("amount-out-of-range", &error))?;
+    let knows_balances = balances.is_some();
     let history = History {
         wallet: attempt.wallet().clone(),
         chain: attempt.chain(),
@@ -43,7 +42,7 @@ pub(crate) async fn run(
         facts: builder.facts().clone(),
         prices: pin_prices,
         balances,
-        coverage: coverage(attempt, plan),
+        coverage: coverage(attempt, plan, builder.facts(), knows_balances),
         parser_version: tx_parser::PARSER_VERSION.to_owned(),
         price_set_hash: builder.price_set_hash(),
         input_hash: builder.input_hash(tx_parser::PARSER_VERSION, &pin),
@@ -92,6 +91,18 @@ pub(crate) async fn run(
     .await
 }
 
+/// What the wallet holds at the pin, when that can be said: the chain tells what is held now, and
+/// newer movements hide what was held at the pin.
+pub(crate) fn of_solana(
+    snapshot: &Snapshot,
+    plan: &PlanHead,
+) -> Result<Option<BTreeMap<AssetId, RawAmount>>, StageError> {
+    (!plan.newer_activity)
+        .then(|| balances(snapshot))
+        .transpose()
+        .map_err(|error| StageError::permanent("amount-out-of-range", &error))
+}
+
 /// What the wallet holds per asset: lamports of its own account and of every token account it owns,
 /// and the tokens. Wrapped SOL is SOL: its lamports are in its account.
 fn balances(snapshot: &Snapshot) -> Result<BTreeMap<AssetId, RawAmount>, AmountError> {
@@ -110,14 +121,31 @@ fn balances(snapshot: &Snapshot) -> Result<BTreeMap<AssetId, RawAmount>, AmountE
 }
 
 /// What was read. Everything that the source has, or the stage would have failed; cut or not.
-fn coverage(attempt: &Attempt, plan: &PlanHead) -> Coverage {
+fn coverage(
+    attempt: &Attempt,
+    plan: &PlanHead,
+    facts: &HistoryFacts,
+    knows_balances: bool,
+) -> Coverage {
     // Kinds, not names: which provider answered is no property of the history.
     let kinds: BTreeSet<&str> =
-        attempt.source.status().iter().map(|provider| provider.kind).collect();
+        attempt.source.common().status().iter().map(|provider| provider.kind).collect();
+    let mut missing = plan.missing.clone();
+    if let Source::Evm(..) = &attempt.source {
+        let gaps = [
+            (facts.incomplete_native > 0, Capability::Traces),
+            (facts.incomplete_fee > 0, Capability::L1Fee),
+            (!knows_balances, Capability::PastBalances),
+        ];
+        let gaps = gaps.into_iter().filter(|(is_gap, _)| *is_gap);
+        missing.extend(gaps.map(|(_, capability)| capability.as_str().to_owned()));
+    }
     Coverage {
-        complete: plan.cut.is_none(),
+        // That balances could not be compared leaves no hole in the history.
+        complete: plan.cut.is_none()
+            && missing.iter().all(|gap| gap == Capability::PastBalances.as_str()),
         sources: kinds.into_iter().map(str::to_owned).collect(),
-        missing: Vec::new(),
+        missing,
         truncated: plan.cut.map(|cut| Truncation {
             reason: cut.reason().to_owned(),
             oldest_block: plan.oldest_block,

@@ -16,15 +16,17 @@ use pnl_core::{
     Address, Engine, EngineError, Options, Pin, RawTransaction, TxId, WalletTransaction,
 };
 use tokio::time::Instant;
+use tx_parser::evm::Network;
 use uuid::Uuid;
 
-use super::fetch;
 use super::order::Placed;
 use super::plan::Plan;
 use super::prices;
 use super::replay;
+use super::{evm, fetch};
 use crate::attempt::{Attempt, compute};
 use crate::error::StageError;
+use crate::sources::Source;
 
 /// Transactions in one chunk of a ledger.
 const CHUNK: usize = 200;
@@ -107,8 +109,9 @@ fn begin(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Books, StageError> 
     // A cut ledger would answer for the wallet's whole history: it is not kept, but a long one is
     // stored while it is built.
     let is_stored = plan.head.cut.is_none() || plan.is_long();
+    let builder = LedgerBuilder::new(attempt.wallet().clone(), attempt.rules.clone(), window);
     Ok(Books {
-        builder: LedgerBuilder::new(attempt.wallet().clone(), attempt.rules.clone(), window),
+        builder: builder.excluding(plan.head.excluded.clone()),
         engine: Engine::new(attempt.analysis.method, options).map_err(StageError::engine)?,
         stored: is_stored.then(|| StoredLedger { id: Uuid::new_v4(), chunks: 0, events: 0 }),
         events: 0,
@@ -170,7 +173,14 @@ async fn book_chunk(
     let ids: Vec<TxId> = placed.iter().map(|placed| placed.tx_id.clone()).collect();
     let raw = fetch::stored_again(attempt, &ids).await?;
     let (wallet, placed) = (attempt.wallet().clone(), placed.to_vec());
-    let lines = compute(move || parse(&wallet, &placed, &raw)).await?;
+    let network = match &attempt.source {
+        Source::Solana(_) => None,
+        Source::Evm(_, network) => Some(*network),
+    };
+    let mut lines = compute(move || parse(&wallet, network.as_ref(), &placed, &raw)).await?;
+    if let Source::Evm(source, _) = &attempt.source {
+        evm::tokens::describe(attempt, source.as_ref(), &mut lines).await?;
+    }
     let table = prices::load(attempt, books.builder.price_requests(&lines)).await?;
     compute(move || book(books, &lines, &table)).await
 }
@@ -178,6 +188,7 @@ async fn book_chunk(
 /// Reads the transactions as the wallet sees them, with their resolved places.
 fn parse(
     wallet: &Address,
+    network: Option<&Network>,
     placed: &[Placed],
     raw: &[RawTransaction],
 ) -> Result<Vec<WalletTransaction>, StageError> {
@@ -185,8 +196,11 @@ fn parse(
         .iter()
         .zip(raw)
         .map(|(placed, raw)| {
-            let mut line = tx_parser::solana::parse(&raw.json, wallet)
-                .map_err(|error| StageError::unreadable(&raw.tx_id, &error))?;
+            let mut line = match network {
+                None => tx_parser::solana::parse(&raw.json, wallet)
+                    .map_err(|error| StageError::unreadable(&raw.tx_id, &error))?,
+                Some(network) => evm::fetch::line(raw, network, wallet)?,
+            };
             line.order.index = Some(placed.index);
             if placed.uncertain {
                 line.notes.push(Note {

@@ -5,7 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use chain_client::{SignatureInfo, SourceError};
+use chain_client::{SignatureInfo, SourceError, TransactionSource};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use persistence_layer::StoreError;
@@ -88,6 +88,7 @@ async fn list_free(
     lists: &mut Lists,
 ) -> Result<Vec<((Chain, Address), Busy)>, StageError> {
     let (store, lease) = (&attempt.store, &attempt.lease);
+    let solana = attempt.solana()?;
     let mut busy = Vec::new();
     let mut asking = FuturesUnordered::new();
     loop {
@@ -106,13 +107,13 @@ async fn list_free(
             let is_new = scan.is_none();
             let listing = begin_listing(attempt, goal, &address, scan).await?;
             let listed = Listed { address, listing, is_new, conflicts: 0, claim };
-            asking.extend(ask_for_page(attempt, listed));
+            asking.extend(ask_for_page(solana, listed));
         }
         let Some((mut listed, request, answer)) = asking.next().await else { return Ok(busy) };
         let page: Vec<SignatureInfo> = match answer {
             Err(SourceError::NotFound { detail }) => {
                 listed.begin_again(detail)?;
-                asking.extend(ask_for_page(attempt, listed));
+                asking.extend(ask_for_page(solana, listed));
                 continue;
             }
             answer => answer.map_err(StageError::asking)?,
@@ -157,7 +158,7 @@ async fn list_free(
             }
             Err(error) => return Err(error.into()),
         }
-        asking.extend(ask_for_page(attempt, listed));
+        asking.extend(ask_for_page(solana, listed));
     }
 }
 
@@ -194,13 +195,13 @@ type Answer = Result<Vec<SignatureInfo>, SourceError>;
 
 /// The request for the next page of a listing as a future, or nothing when the listing is done.
 fn ask_for_page(
-    attempt: &Attempt,
+    solana: &dyn TransactionSource,
     mut listed: Listed,
 ) -> Option<impl Future<Output = (Listed, PageRequest, Answer)> + '_> {
     let request = listed.listing.next_request()?;
     Some(async move {
         let (from, until) = (request.from.as_ref(), request.until.as_ref());
-        let answer = attempt.source.signatures(&listed.address, from, until).await;
+        let answer = solana.signatures(&listed.address, from, until).await;
         (listed, request, answer)
     })
 }

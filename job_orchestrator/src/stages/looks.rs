@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use persistence_layer::wallet_work;
 use pnl_core::{Address, TxId};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tx_parser::solana::TokenProgram;
@@ -60,7 +61,7 @@ impl Looks {
     }
 
     /// Takes a look down.
-    pub fn note(&mut self, seen: &Seen) {
+    pub fn note(&mut self, seen: &impl Serialize) {
         if !self.wanted {
             return;
         }
@@ -92,7 +93,15 @@ impl Looks {
 
 /// What earlier attempts at this task have seen.
 pub(crate) async fn earlier(attempt: &Attempt) -> Result<HashMap<TxId, Seen>, StageError> {
-    let mut earlier = HashMap::new();
+    let earlier: Vec<Seen> = earlier_lines(attempt).await?;
+    Ok(earlier.into_iter().map(|seen| (seen.tx_id.clone(), seen)).collect())
+}
+
+/// The same in whatever form the stages of the chain take it down.
+pub(crate) async fn earlier_lines<T: DeserializeOwned + Send + 'static>(
+    attempt: &Attempt,
+) -> Result<Vec<T>, StageError> {
+    let mut earlier = Vec::new();
     if attempt.is_first() {
         return Ok(earlier);
     }
@@ -104,8 +113,7 @@ pub(crate) async fn earlier(attempt: &Attempt) -> Result<HashMap<TxId, Seen>, St
         .map_err(StageError::reading_left_work)?
     {
         last = no;
-        let seen = compute(move || super::read_lines::<Seen>(&page)).await?;
-        earlier.extend(seen.into_iter().map(|seen| (seen.tx_id.clone(), seen)));
+        earlier.extend(compute(move || super::read_lines::<T>(&page)).await?);
     }
     Ok(earlier)
 }

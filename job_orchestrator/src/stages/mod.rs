@@ -5,6 +5,7 @@
 //! the state of its [`ledger`].
 
 pub(crate) mod catalogue;
+pub(crate) mod evm;
 pub(crate) mod fetch;
 pub(crate) mod finish;
 pub(crate) mod history;

@@ -5,6 +5,7 @@ use pnl_core::Pin;
 
 use crate::attempt::Attempt;
 use crate::error::StageError;
+use crate::sources::Source;
 
 /// The pin of the batch. The first wallet that gets here asks the chain for it; of several
 /// processes the first one to store it wins.
@@ -18,7 +19,10 @@ pub(crate) async fn run(attempt: &Attempt) -> Result<Pin, StageError> {
     if let Some(pin) = batch.and_then(|batch| batch.pin) {
         return Ok(pin);
     }
-    let pin = attempt.source.pin().await.map_err(StageError::asking)?;
+    let pin = match &attempt.source {
+        Source::Solana(source) => source.pin().await.map_err(StageError::asking)?,
+        Source::Evm(source, _) => super::evm::pin::run(attempt, source.as_ref()).await?,
+    };
     let pin = batches::set_pin(&attempt.store, attempt.lease.batch, pin).await?;
     tracing::info!(block = pin.block, block_time = pin.block_time, "the batch is pinned");
     Ok(pin)

@@ -3,8 +3,10 @@
 //! The plan of a long history is stored, so that a later attempt begins with its books and does not
 //! read lists again, and is read page by page, so that it is never in memory as a whole.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use persistence_layer::wallet_work::{self, StoredPlan};
-use pnl_core::Pin;
+use pnl_core::{AssetId, Pin, RawAmount};
 use serde::{Deserialize, Serialize};
 
 use super::LONG_HISTORY;
@@ -37,6 +39,15 @@ pub(crate) struct PlanHead {
     pub newer_activity: bool,
     /// Why older transactions are missing, if so.
     pub cut: Option<Cut>,
+    /// What no provider could tell, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
+    /// Tokens whose balances contradict their events.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub excluded: BTreeSet<AssetId>,
+    /// What the wallet holds at the pin, where the chain was asked for it after the transactions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balances: Option<BTreeMap<AssetId, RawAmount>>,
 }
 
 #[derive(Debug)]
@@ -53,6 +64,9 @@ impl Plan {
             oldest_block: placed.first().map(|placed| placed.block),
             newer_activity,
             cut,
+            missing: Vec::new(),
+            excluded: BTreeSet::new(),
+            balances: None,
         };
         Self { head, pages: Pages::Here(placed) }
     }

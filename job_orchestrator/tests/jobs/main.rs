@@ -6,6 +6,7 @@ mod support;
 
 mod care;
 mod crashes;
+mod evm;
 mod gone;
 mod meddling;
 mod reads;

@@ -11,6 +11,7 @@ use chain_client::{
     ProviderKind, ProviderPool, TransactionSource,
 };
 use job_orchestrator::reports::Reporter;
+use job_orchestrator::sources::Source;
 use job_orchestrator::{
     Analysis, BatchRules, Batches, Metrics, NewBatchRequest, Worker, WorkerDeps,
 };
@@ -121,7 +122,7 @@ impl World {
     pub async fn deps_with(&self, source: Arc<dyn TransactionSource>) -> WorkerDeps {
         WorkerDeps {
             store: self.database.second_store().await,
-            sources: BTreeMap::from([(Chain::Solana, source)]),
+            sources: BTreeMap::from([(Chain::Solana, Source::Solana(source))]),
             prices: PriceSources::new(self.prices.clone()),
             rules: BTreeMap::from([(Chain::Solana, rules())]),
             settings: self.settings.clone(),
@@ -143,7 +144,7 @@ impl World {
     pub fn batches(&self) -> Batches {
         let rules = BatchRules {
             admission: Admission::rejecting(3),
-            chains: BTreeSet::from([Chain::Solana]),
+            chains: BTreeSet::from(Chain::ALL),
             idempotency: Duration::from_secs(3600),
         };
         Batches::new(self.store().clone(), rules)
@@ -151,6 +152,11 @@ impl World {
 
     pub async fn submit(&self, wallets: &[String]) -> BatchId {
         self.submit_as(wallets, Analysis::default()).await
+    }
+
+    pub async fn submit_on(&self, chain: Chain, wallets: &[String]) -> BatchId {
+        let request = NewBatchRequest { chain, ..request(wallets, Analysis::default()) };
+        job_id(&self.batches().submit(request).await.expect("accepted").body)
     }
 
     pub async fn submit_as(&self, wallets: &[String], analysis: Analysis) -> BatchId {

@@ -66,6 +66,32 @@ pub async fn put_transactions(
     lease: &Lease,
     transactions: &[RawTransaction],
 ) -> Result<u64, StoreError> {
+    put(store, lease, transactions, Known::Stays).await
+}
+
+/// Stores transactions in a form that knows more than the stored one may. As [`put_transactions`],
+/// but what is there is replaced.
+pub async fn replace_transactions(
+    store: &Store,
+    lease: &Lease,
+    transactions: &[RawTransaction],
+) -> Result<u64, StoreError> {
+    put(store, lease, transactions, Known::Goes).await
+}
+
+/// What becomes of a row that is there.
+#[derive(Clone, Copy)]
+enum Known {
+    Stays,
+    Goes,
+}
+
+async fn put(
+    store: &Store,
+    lease: &Lease,
+    transactions: &[RawTransaction],
+    known: Known,
+) -> Result<u64, StoreError> {
     let mut rows = transactions
         .iter()
         .map(|raw| {
@@ -93,17 +119,34 @@ pub async fn put_transactions(
     let payloads: Vec<&[u8]> = rows.iter().map(|row| row.5.as_slice()).collect();
     run!(store, "raw_transactions/put", async |tx| {
         hold(tx, lease).await?;
-        let stored = sqlx::query_file!(
-            "queries/raw_transactions/insert.sql",
-            &chains as &[&str],
-            &ids as &[&str],
-            &blocks,
-            &times as &[Option<i64>],
-            &sizes,
-            &payloads as &[&[u8]]
-        )
-        .execute(&mut *tx)
-        .await?
+        let stored = match known {
+            Known::Stays => {
+                sqlx::query_file!(
+                    "queries/raw_transactions/insert.sql",
+                    &chains as &[&str],
+                    &ids as &[&str],
+                    &blocks,
+                    &times as &[Option<i64>],
+                    &sizes,
+                    &payloads as &[&[u8]]
+                )
+                .execute(&mut *tx)
+                .await?
+            }
+            Known::Goes => {
+                sqlx::query_file!(
+                    "queries/raw_transactions/replace.sql",
+                    &chains as &[&str],
+                    &ids as &[&str],
+                    &blocks,
+                    &times as &[Option<i64>],
+                    &sizes,
+                    &payloads as &[&[u8]]
+                )
+                .execute(&mut *tx)
+                .await?
+            }
+        }
         .rows_affected();
         add_progress(tx, lease, stored).await?;
         Ok(stored)

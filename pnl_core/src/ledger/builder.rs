@@ -1,5 +1,6 @@
 //! Books transactions one after the other.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -36,6 +37,7 @@ pub struct LedgerBuilder {
     facts: HistoryFacts,
     lines: InputHasher,
     prices: PriceSetHasher,
+    excluded: BTreeSet<AssetId>,
 }
 
 impl LedgerBuilder {
@@ -53,7 +55,19 @@ impl LedgerBuilder {
             in_window: 0,
             facts: HistoryFacts::default(),
             prices: PriceSetHasher::new(),
+            excluded: BTreeSet::new(),
         }
+    }
+
+    /// Leaves the movements of these assets out of the accounts: balances contradict them. They stay
+    /// visible as events that are excluded. To be told before the first transaction.
+    #[must_use]
+    pub fn excluding(mut self, assets: BTreeSet<AssetId>) -> Self {
+        if !assets.is_empty() {
+            self.lines.add_excluded(&assets);
+        }
+        self.excluded = assets;
+        self
     }
 
     /// Where the history stands after the last transaction.
@@ -94,7 +108,7 @@ impl LedgerBuilder {
                     requests.insert(PriceRequest { asset: asset.clone(), at: ts });
                 }
             };
-            for change in &tx.net {
+            for change in tx.net.iter().filter(|change| !self.excluded.contains(&change.asset)) {
                 // As in `decimals`: the first movement of an asset decides.
                 let known = first_decimals
                     .entry(&change.asset)
@@ -217,6 +231,8 @@ impl LedgerBuilder {
         self.ts = later(self.ts, tx.block_time);
         self.in_window += u64::from(self.window.contains(self.ts));
         let mut page = Page::new(tx, self.ts, self.wallet_name.clone());
+        let (tx, contradicted) = self.part(tx);
+        let tx = &*tx;
         let mut fees = self.fee_legs(tx, book);
         match shape(tx) {
             Shape::Nothing => {}
@@ -229,10 +245,30 @@ impl LedgerBuilder {
         for fee in fees {
             page.add(LedgerKind::Fee, vec![fee]);
         }
+        for change in contradicted {
+            let (kind, side) = match change.raw.is_negative() {
+                true => (LedgerKind::TransferOut, LegSide::Out),
+                false => (LedgerKind::TransferIn, LegSide::In),
+            };
+            let NetChange { asset, raw, decimals } = change;
+            let leg = Priced { asset, raw, decimals, quoted: None }.at_market(side);
+            page.add(kind, vec![leg]).excluded = true;
+        }
         for event in &page.events {
             self.facts.add_event(event)?;
         }
         Ok(page.events)
+    }
+
+    /// The transaction without the movements that balances contradict, and those.
+    fn part<'a>(&self, tx: &'a WalletTransaction) -> (Cow<'a, WalletTransaction>, Vec<NetChange>) {
+        if !tx.net.iter().any(|change| self.excluded.contains(&change.asset)) {
+            return (Cow::Borrowed(tx), Vec::new());
+        }
+        let mut rest = tx.clone();
+        let excluded = |change: &mut NetChange| self.excluded.contains(&change.asset);
+        let contradicted = rest.net.extract_if(.., excluded).collect();
+        (Cow::Owned(rest), contradicted)
     }
 
     /// Network fee and tips, as far as there are any.

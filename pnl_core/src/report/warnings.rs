@@ -62,7 +62,7 @@ fn coverage(input: &ReportInput<'_>, unexplained: Option<&[UnexplainedRaw]>, lis
     list.add("incomplete_history", missing, coverage.missing.join("; "));
     match unexplained {
         None => {
-            let detail = "the wallet moved after the pin, so its balance there cannot be compared";
+            let detail = "the balance at the pin is not known: the wallet moved since, or no endpoint keeps it";
             list.add("newer_activity", 1, detail);
         }
         Some(rests) => {

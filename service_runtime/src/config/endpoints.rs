@@ -29,7 +29,7 @@ impl Default for Chains {
             requests_per_second: 4,
         };
         Self {
-            solana: ChainSettings { providers: vec![public] },
+            solana: ChainSettings { providers: vec![public], ..ChainSettings::default() },
             ethereum: ChainSettings::default(),
             base: ChainSettings::default(),
             binance_smart_chain: ChainSettings::default(),
@@ -49,6 +49,21 @@ impl Chains {
         .into_iter()
     }
 
+    /// Forgets the endpoints of every chain but the one with this canonical name.
+    pub fn keep_only(&mut self, chain: &str) {
+        let all = [
+            ("solana", &mut self.solana),
+            ("ethereum", &mut self.ethereum),
+            ("base", &mut self.base),
+            ("binance-smart-chain", &mut self.binance_smart_chain),
+        ];
+        for (name, settings) in all {
+            if name != chain {
+                settings.providers.clear();
+            }
+        }
+    }
+
     /// The settings of the chain with this canonical name.
     pub fn get(&self, chain: &str) -> Option<&ChainSettings> {
         self.iter().find(|(name, _)| *name == chain).map(|(_, settings)| settings)
@@ -61,6 +76,12 @@ impl Chains {
 pub struct ChainSettings {
     /// Endpoints in the order in which they are asked; none: the chain is not offered.
     pub providers: Vec<ProviderSettings>,
+    /// EVM chains: a block is final when so many stand on it; 0: when the node says so.
+    pub confirmations: u32,
+    /// EVM chains: the contract whose tokens are the native coin; empty: the chain's usual one.
+    pub wrapped_native: String,
+    /// Tokens that price sources are asked for, by mint or contract.
+    pub priced_tokens: Vec<String>,
 }
 
 /// What an endpoint speaks.

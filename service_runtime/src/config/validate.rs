@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use super::endpoints::{PriceSource, ProviderKind, ProviderSettings};
+use super::endpoints::{ChainSettings, PriceSource, ProviderKind, ProviderSettings};
 use super::secret::SecretUrl;
 use super::settings::Settings;
 
@@ -52,6 +52,13 @@ impl Settings {
                 address.make_ascii_lowercase();
             }
         }
+        let chains = &mut self.chains;
+        for chain in [&mut chains.ethereum, &mut chains.base, &mut chains.binance_smart_chain] {
+            chain.wrapped_native.make_ascii_lowercase();
+            for address in &mut chain.priced_tokens {
+                address.make_ascii_lowercase();
+            }
+        }
     }
 
     /// Everything that is out of range or contradicts something else, as (key, problem).
@@ -62,6 +69,7 @@ impl Settings {
         self.check_work(&mut found);
         for (chain, settings) in self.chains.iter() {
             check_providers(chain, &settings.providers, &mut found);
+            check_chain(chain, settings, &mut found);
         }
         self.check_prices(&mut found);
         found.0
@@ -178,6 +186,27 @@ impl Settings {
                     found.add(&key, "listed twice");
                 }
             }
+        }
+    }
+}
+
+fn check_chain(chain: &str, settings: &ChainSettings, found: &mut Violations) {
+    let wrapped = &settings.wrapped_native;
+    let is_solana = chain == "solana";
+    if is_solana && (settings.confirmations != 0 || !wrapped.is_empty()) {
+        found.add("chains.solana", "confirmations and wrapped_native are for EVM chains");
+    } else if !wrapped.is_empty() && !is_token(chain, wrapped) {
+        found.add(&format!("chains.{chain}.wrapped_native"), "no contract address");
+    }
+    let has_node = settings.providers.iter().any(|one| one.kind == ProviderKind::EvmRpc);
+    if !is_solana && !settings.providers.is_empty() && !has_node {
+        let problem = "needs a provider of kind evm-rpc, also beside an explorer";
+        found.add(&format!("chains.{chain}.providers"), problem);
+    }
+    for (index, token) in settings.priced_tokens.iter().enumerate() {
+        if !is_token(chain, token) {
+            let key = format!("chains.{chain}.priced_tokens.{index}");
+            found.add(&key, format!("no token address of {chain}"));
         }
     }
 }

@@ -32,6 +32,11 @@ impl Network {
         Some(Self { chain, chain_id, wrapped_native, has_l1_fee })
     }
 
+    /// The contract whose tokens are the native coin, in lower case.
+    pub fn wrapped_native(&self) -> Address {
+        Address::from_chain_data(&format!("{:#x}", self.wrapped_native))
+    }
+
     /// The same rules with another wrapped coin, for test networks; `None` when the text is no
     /// 20-byte address.
     pub fn with_wrapped_native(self, contract: &Address) -> Option<Self> {

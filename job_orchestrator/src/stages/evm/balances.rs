@@ -1,0 +1,125 @@
+//! What the chain says a wallet holds at the pin, and which tokens lie.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chain_client::evm::STATE_UNKNOWN;
+use chain_client::{EvmSource, SourceError};
+use pnl_core::{AssetId, Pin, RawAmount};
+use tx_parser::evm::Network;
+
+use super::fetch::TokenSum;
+use crate::attempt::Attempt;
+use crate::error::StageError;
+
+/// Blocks at which a token is looked at that holds another quantity than its events say.
+const SAMPLES: usize = 4;
+
+/// What the chain says, and what follows for the tokens.
+#[derive(Debug)]
+pub(crate) struct Compared {
+    /// Balances per asset; the wrapped coin counts as native. `None`: no endpoint keeps them.
+    pub balances: Option<BTreeMap<AssetId, RawAmount>>,
+    /// Tokens whose balances contradict their events.
+    pub excluded: BTreeSet<AssetId>,
+}
+
+/// Asks for the balances at the pin, and judges the tokens by them. A final block does not change, so
+/// asking again brings the same.
+pub(crate) async fn run(
+    attempt: &Attempt,
+    source: &dyn EvmSource,
+    network: Network,
+    pin: Pin,
+    sums: &BTreeMap<AssetId, TokenSum>,
+) -> Result<Compared, StageError> {
+    let balances = ask(attempt, source, network, pin, sums).await?;
+    let excluded = match &balances {
+        Some(balances) => liars(attempt, source, pin, sums, balances).await?,
+        None => BTreeSet::new(),
+    };
+    Ok(Compared { balances, excluded })
+}
+
+async fn ask(
+    attempt: &Attempt,
+    source: &dyn EvmSource,
+    network: Network,
+    pin: Pin,
+    sums: &BTreeMap<AssetId, TokenSum>,
+) -> Result<Option<BTreeMap<AssetId, RawAmount>>, StageError> {
+    let wrapped = AssetId::new(network.wrapped_native().as_str());
+    let mut assets = vec![AssetId::native(), wrapped.clone()];
+    assets.extend(sums.keys().filter(|asset| **asset != wrapped).cloned());
+    let Some(held) = held(attempt, source, &assets, pin.block).await? else { return Ok(None) };
+    let mut balances: BTreeMap<AssetId, RawAmount> = BTreeMap::new();
+    for (asset, raw) in assets.into_iter().zip(held) {
+        // The wrapped coin is the coin.
+        let asset = if asset == wrapped { AssetId::native() } else { asset };
+        let sum = balances.entry(asset).or_default();
+        *sum = sum
+            .checked_add(raw)
+            .map_err(|error| StageError::permanent("amount-out-of-range", &error))?;
+    }
+    Ok(Some(balances))
+}
+
+/// Balances at the end of a block; `None` when no endpoint keeps them.
+async fn held(
+    attempt: &Attempt,
+    source: &dyn EvmSource,
+    assets: &[AssetId],
+    block: u64,
+) -> Result<Option<Vec<RawAmount>>, StageError> {
+    match source.balances(attempt.wallet(), assets, block).await {
+        Ok(held) => Ok(Some(held)),
+        Err(SourceError::Permanent { code: STATE_UNKNOWN, .. }) => Ok(None),
+        Err(error) => Err(StageError::asking(error)),
+    }
+}
+
+/// The tokens whose events are lies: where they say that something moved, no balance changed.
+///
+/// A balance that differs from the sum of the events is no lie yet: tokens that rebase, or take a
+/// fee, differ too. So the balance is looked at around some of the events. Where the past cannot be
+/// asked for, a token counts as a lie when the wallet holds nothing of it and never sent a
+/// transaction that moved it.
+async fn liars(
+    attempt: &Attempt,
+    source: &dyn EvmSource,
+    pin: Pin,
+    sums: &BTreeMap<AssetId, TokenSum>,
+    balances: &BTreeMap<AssetId, RawAmount>,
+) -> Result<BTreeSet<AssetId>, StageError> {
+    let mut excluded = BTreeSet::new();
+    for (asset, sum) in sums {
+        let balance = balances.get(asset).copied().unwrap_or_default();
+        if balance.into_delta() == sum.raw {
+            continue;
+        }
+        let one = std::slice::from_ref(asset);
+        let blocks = sum
+            .by_block
+            .iter()
+            .filter(|(block, raw)| !raw.is_zero() && **block > 0 && **block <= pin.block);
+        let (mut looks, mut moved, mut is_known) = (0, false, true);
+        for block in blocks.map(|(block, _)| *block).take(SAMPLES) {
+            let before = held(attempt, source, one, block - 1).await?;
+            let after = held(attempt, source, one, block).await?;
+            let (Some(before), Some(after)) = (before, after) else {
+                is_known = false;
+                break;
+            };
+            looks += 1;
+            moved |= before != after;
+            if moved {
+                break;
+            }
+        }
+        let is_lie = if is_known { looks > 0 && !moved } else { balance.is_zero() && !sum.signed };
+        if is_lie {
+            tracing::info!(%asset, "the balances of a token contradict its events");
+            excluded.insert(asset.clone());
+        }
+    }
+    Ok(excluded)
+}

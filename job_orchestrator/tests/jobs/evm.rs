@@ -1,0 +1,318 @@
+//! Wallets of EVM chains, from the lists of their transactions to the comparison with balances.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chain_client::{
+    CallPolicy, ClientMetrics, EvmConfig, EvmPool, PriceSources, ProviderConfig, ProviderKind,
+};
+use job_orchestrator::sources::Source;
+use job_orchestrator::{Metrics, WorkerDeps};
+use load_tests::evm::Maker;
+use load_tests::{EvmChain, RecordedChain};
+use persistence_layer::results::ResultRow;
+use pnl_core::Chain;
+use prometheus::Registry;
+use serde_json::{Value, json};
+use tx_parser::evm::Network;
+
+use crate::support::{TestWorker, World, result, rules};
+
+const ETHER: u128 = 1_000_000_000_000_000_000;
+/// Gas of a plain transfer and of a call, in wei.
+const PLAIN: u128 = 21_000_000_000_000;
+const CALL: u128 = 60_000_000_000_000;
+
+fn wallet() -> String {
+    Maker::address(0xaa)
+}
+
+/// An honest token, one that rebases, one that lies.
+fn tokens() -> [String; 3] {
+    [Maker::address(0xc0), Maker::address(0xc1), Maker::address(0xc2)]
+}
+
+fn history() -> Maker {
+    let (wallet, other, router) = (wallet(), Maker::address(0xbb), Maker::address(0xd0));
+    let [honest, rebasing, liar] = tokens();
+    let mut maker = Maker::new(1_000, 1_704_067_200);
+    maker.send(&other, &wallet, 10 * ETHER);
+    maker.call(&wallet, &router, 2 * ETHER, &[(&honest, &router, &wallet, 5_000)]);
+    maker.inside(&router, &wallet, ETHER / 2);
+    maker.call(&wallet, &router, ETHER, &[(&rebasing, &router, &wallet, 900)]);
+    maker.call(&other, &liar, 0, &[(&liar, &router, &wallet, 1_000_000)]);
+    maker.call(&other, &liar, 0, &[(&liar, &wallet, &router, 30)]);
+    maker.call(&wallet, &router, 0, &[(&honest, &wallet, &router, 1_000)]);
+    maker.inside(&router, &wallet, ETHER);
+    maker
+}
+
+fn chain() -> EvmChain {
+    let [honest, rebasing, liar] = tokens();
+    let chain = EvmChain::new(1, history().records()).unwrap();
+    chain
+        .with_token(&honest, 6, "ALFA")
+        .with_token(&rebasing, 18, "DREB")
+        .with_token(&liar, 6, "USDC")
+        .with_drift(&rebasing, 77)
+        .with_fake(&liar)
+}
+
+async fn world(chain: EvmChain) -> World {
+    World::new(RecordedChain::default().with_evm("ethereum", chain)).await
+}
+
+async fn deps(world: &World, explorer: bool) -> WorkerDeps {
+    let provider = |name: &str, kind, url| ProviderConfig {
+        name: name.to_owned(),
+        kind,
+        url,
+        requests_per_second: 10_000.0,
+    };
+    let mut providers =
+        vec![provider("node", ProviderKind::EvmRpc, world.node.evm_url("ethereum"))];
+    if explorer {
+        let url = world.node.explorer_url("ethereum");
+        providers.insert(0, provider("scan", ProviderKind::Etherscan, url));
+    }
+    let metrics = ClientMetrics::register(&Registry::new()).unwrap();
+    let (config, policy) = (EvmConfig::default(), CallPolicy::default());
+    let pool = EvmPool::new(Chain::Ethereum, &providers, config, &policy, &metrics).unwrap();
+    let network = Network::of(Chain::Ethereum).unwrap();
+    WorkerDeps {
+        store: world.database.second_store().await,
+        sources: BTreeMap::from([(Chain::Ethereum, Source::Evm(Arc::new(pool), network))]),
+        prices: PriceSources::new(world.prices.clone()),
+        rules: BTreeMap::from([(
+            Chain::Ethereum,
+            pnl_core::ledger::LedgerRules { chain: Chain::Ethereum, ..rules() },
+        )]),
+        settings: world.settings.clone(),
+        metrics: Metrics::new(&Registry::new()).unwrap(),
+    }
+}
+
+async fn run(world: &World, explorer: bool) -> ResultRow {
+    let worker = TestWorker::start(deps(world, explorer).await);
+    let id = world.submit_on(Chain::Ethereum, &[wallet()]).await;
+    world.until_over(id).await;
+    worker.stop().await;
+    world.rows(id).await.remove(0)
+}
+
+fn held(result: &Value) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let rows = result["tokens"].as_array().unwrap().iter();
+    rows.map(|row| (text(&row["asset"]), text(&row["raw"]))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_of_an_evm_chain_adds_up_and_lies_and_rebases_are_told() {
+    let world = world(chain()).await;
+    let row = run(&world, true).await;
+    let [honest, rebasing, liar] = tokens();
+    let report = result(&row);
+    let native = 10 * ETHER - 2 * ETHER - ETHER + ETHER / 2 + ETHER - 3 * CALL;
+    let expected = [
+        (honest.clone(), "4000".to_owned()),
+        ("native".to_owned(), native.to_string()),
+        (rebasing.clone(), "900".to_owned()),
+    ];
+    assert_eq!(held(&report), BTreeMap::from(expected));
+    assert_eq!(report["unexplained_raw"], json!([{"asset": rebasing, "raw": "77"}]));
+    // Nothing is missing, and still something is there that no movement explains.
+    assert_eq!(report["coverage"]["missing"], json!([]));
+    assert_eq!(report["coverage"]["complete"], false);
+    assert_eq!(report["coverage"]["sources"], json!(["etherscan", "evm-rpc"]));
+    let decimals = report["tokens"].as_array().unwrap().iter().find(|row| row["asset"] == honest);
+    assert_eq!(decimals.unwrap()["decimals"], 6);
+    let warned = report["warnings"].as_array().unwrap();
+    let alike = warned.iter().find(|warning| warning["code"] == "look_alike_symbol");
+    assert_eq!(alike.unwrap()["count"], 2, "{liar} calls itself USDC");
+
+    let stats = world.node.stats();
+    assert_eq!(stats.requests["/etherscan/ethereum/api"], 5);
+    assert_eq!(stats.calls_of("eth_getTransactionReceipt"), 6);
+    assert_eq!(stats.calls_of("debug_traceTransaction"), 3, "calls of the wallet");
+
+    // Once more: nothing but the pin is asked for.
+    world.node.reset();
+    let again = run(&world, true).await;
+    assert_eq!(row.report_json, again.report_json);
+    let stats = world.node.stats();
+    assert_eq!(stats.calls_of("eth_getTransactionReceipt"), 0);
+    assert_eq!(stats.calls_of("debug_traceTransaction"), 0);
+    assert_eq!(stats.requests.get("/etherscan/ethereum/api"), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_own_node_without_an_explorer_comes_to_the_same() {
+    let explored = result(&run(&world(chain()).await, true).await);
+    for lacking in [&[][..], &["ots_searchTransactionsAfter", "debug_traceTransaction"]] {
+        let world = world(chain().without(lacking).with_max_range(30)).await;
+        let own = result(&run(&world, false).await);
+        assert_eq!(held(&own), held(&explored));
+        assert_eq!(own["unexplained_raw"], explored["unexplained_raw"]);
+        assert_eq!(own["coverage"]["sources"], json!(["evm-rpc"]));
+        assert_eq!(own["input_hash"], explored["input_hash"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_provider_can_tell_is_named_and_nothing_is_called_complete() {
+    let traces = ["debug_traceTransaction", "trace_transaction", "ots_getInternalOperations"];
+    let world = world(chain().without(&traces).with_state_from(u64::MAX)).await;
+    let report = result(&run(&world, false).await);
+    assert_eq!(report["coverage"]["complete"], false);
+    assert_eq!(report["coverage"]["missing"], json!(["traces", "past_balances"]));
+    assert_eq!(report["unexplained_raw"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_forbids_the_lists_is_an_error_in_the_providers_words() {
+    let words = "Free API access is not supported for this chain. Please upgrade";
+    let lists = ["ots_searchTransactionsAfter", "trace_filter"];
+    let world = world(chain().refusing(words).without(&lists)).await;
+    let row = run(&world, true).await;
+    let error = row.error.unwrap();
+    assert_eq!(error.code, "not-in-plan");
+    assert!(error.detail.contains("Free API access"), "{error:?}");
+    assert!(row.report_json.is_none(), "an error is no empty wallet");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_changed_behind_a_pin_is_an_alarm() {
+    let world = world(chain()).await;
+    let first = run(&world, true).await;
+    assert!(first.report_json.is_some());
+    world.node.set_evm("ethereum", chain().reorganized_from(1_004));
+    let row = run(&world, true).await;
+    assert_eq!(row.error.unwrap().code, "final-block-changed");
+    let stored = "select count(*) from final_blocks";
+    assert_eq!(world.database.number(stored).await, 1, "what was known stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_anywhere_leaves_the_same_result_to_the_next() {
+    let mut maker = Maker::new(1_000, 1_704_067_200);
+    let (wallet, other) = (wallet(), Maker::address(0xbb));
+    maker.send(&other, &wallet, 500 * ETHER);
+    for _ in 0..450 {
+        maker.send(&wallet, &other, ETHER);
+    }
+    let chain = EvmChain::new(1, maker.records()).unwrap();
+    let whole = result(&run(&world(chain.clone()).await, true).await);
+    let expected = 500 * ETHER - 450 * (ETHER + PLAIN);
+    assert_eq!(held(&whole)["native"], expected.to_string());
+    assert_eq!(whole["coverage"]["complete"], true, "{}", whole["coverage"]);
+    let costly = world(chain).await;
+    let id = costly.submit_on(Chain::Ethereum, std::slice::from_ref(&wallet)).await;
+    for rows in [0, 100, 300] {
+        let worker = TestWorker::start(deps(&costly, true).await);
+        let stored = "select count(*) from raw_transactions";
+        let grown = async || (costly.database.number(stored).await > rows).then_some(());
+        crate::support::eventually(grown).await.unwrap();
+        worker.kill().await;
+    }
+    let worker = TestWorker::start(deps(&costly, true).await);
+    costly.until_done(id).await;
+    worker.stop().await;
+    let resumed = result(&costly.rows(id).await[0]);
+    assert_eq!(resumed, whole);
+    let receipts = costly.node.stats().calls_of("eth_getTransactionReceipt");
+    assert!(receipts <= 451 + 3 * 100, "{receipts}: a commit is the most that is lost");
+}
+
+/// Wallets of a simulated chain that runs elsewhere: `EVM_DEVNET` names chain, endpoint and manifest
+/// with the balances that its own node read. Skipped without it.
+#[tokio::test(flavor = "multi_thread")]
+async fn wallets_of_a_running_node_sum_to_the_balances_of_that_node() {
+    let Ok(named) = std::env::var("EVM_DEVNET") else {
+        println!("SKIPPED: EVM_DEVNET is not set (CHAIN,URL,MANIFEST)");
+        return;
+    };
+    let [chain, url, manifest] = named.split(',').collect::<Vec<_>>()[..] else {
+        panic!("{named}")
+    };
+    let chain: Chain = chain.parse().unwrap();
+    let manifest: Value = serde_json::from_slice(&std::fs::read(manifest).unwrap()).unwrap();
+    let wrapped = manifest["contracts"]["WETH"].as_str().unwrap().to_lowercase();
+    let network = Network::of(chain).unwrap();
+    let network = network.with_wrapped_native(&pnl_core::Address::from_chain_data(&wrapped));
+    let provider = ProviderConfig {
+        name: "devnet".to_owned(),
+        kind: ProviderKind::EvmRpc,
+        url: url.to_owned(),
+        requests_per_second: 10_000.0,
+    };
+    let metrics = ClientMetrics::register(&Registry::new()).unwrap();
+    let (config, policy) = (EvmConfig::default(), CallPolicy::default());
+    let pool = EvmPool::new(chain, &[provider], config, &policy, &metrics).unwrap();
+    let source = Source::Evm(Arc::new(pool), network.unwrap());
+    let world = World::new(RecordedChain::default()).await;
+    let deps = async || WorkerDeps {
+        sources: BTreeMap::from([(chain, source.clone())]),
+        rules: BTreeMap::from([(chain, pnl_core::ledger::LedgerRules { chain, ..rules() })]),
+        ..deps(&world, false).await
+    };
+    let wallets: Vec<String> = serde_json::from_value(manifest["wallets"].clone()).unwrap();
+    let wallets: Vec<String> = wallets.iter().map(|wallet| wallet.to_lowercase()).collect();
+    let id = world.submit_on(chain, &wallets).await;
+    // The first workers die on the way.
+    for stored in [20, 90] {
+        let worker = TestWorker::start(deps().await);
+        let count = "select count(*) from raw_transactions";
+        let grown = async || (world.database.number(count).await > stored).then_some(());
+        crate::support::eventually(grown).await.unwrap();
+        worker.kill().await;
+    }
+    let worker = TestWorker::start(deps().await);
+    world.until_done(id).await;
+    let uninterrupted = world.submit_on(chain, &wallets).await;
+    world.until_done(uninterrupted).await;
+    worker.stop().await;
+    let again = world.rows(uninterrupted).await;
+    let rebasing = manifest["contracts"]["DREB"].as_str().map(str::to_lowercase);
+    let lying = manifest["contracts"]["POISON"].as_str().map(str::to_lowercase);
+    for (row, again) in world.rows(id).await.iter().zip(&again) {
+        assert_eq!(row.report_json, again.report_json, "killed and not killed");
+        let report = result(row);
+        let calls = again.calls.as_ref().map(ToString::to_string).unwrap_or_default();
+        println!("{} {} transactions, second run: {calls}", row.wallet, report["transactions"]);
+        let of = &manifest["final_balances"];
+        let mut known = of.as_object().unwrap().iter();
+        let known = known.find(|(name, _)| name.eq_ignore_ascii_case(row.wallet.as_str()));
+        let mut known: BTreeMap<String, i128> = known
+            .unwrap()
+            .1
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(asset, raw)| (asset.to_lowercase(), raw.as_str().unwrap().parse().unwrap()))
+            .collect();
+        let coins = known.remove(&wrapped).unwrap_or_default();
+        *known.entry("native".to_owned()).or_default() += coins;
+        known.retain(|_, raw| *raw != 0);
+        let mut summed: BTreeMap<String, i128> = held(&report)
+            .into_iter()
+            .filter(|(asset, _)| !asset.contains('/'))
+            .map(|(asset, raw)| (asset, raw.parse().unwrap()))
+            .collect();
+        for rest in report["unexplained_raw"].as_array().unwrap() {
+            let asset = rest["asset"].as_str().unwrap().to_owned();
+            assert_eq!(Some(&asset), rebasing.as_ref(), "only rebases are unexplained");
+            *summed.entry(asset).or_default() +=
+                rest["raw"].as_str().unwrap().parse::<i128>().unwrap();
+        }
+        summed.retain(|_, raw| *raw != 0);
+        known.retain(|asset, _| Some(asset) != lying.as_ref());
+        // Single tokens stand under their contract in the manifest.
+        known.retain(|asset, _| {
+            !held(&report).keys().any(|one| one.starts_with(&format!("{asset}/")))
+        });
+        assert_eq!(summed, known, "{}", row.wallet);
+        // The simulated chain charges nothing for the first layer, and does not say so.
+        let missing = if chain == Chain::Base { json!(["l1_fee"]) } else { json!([]) };
+        assert_eq!(report["coverage"]["missing"], missing);
+    }
+}
