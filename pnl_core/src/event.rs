@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::amount::{RawAmount, Usd};
 use crate::asset::AssetId;
+use crate::ratio::Ratio;
 
 /// One accounting event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +37,9 @@ pub struct EventLeg {
     pub decimals: u8,
     /// US dollars for the whole quantity; `None` = unpriced.
     pub value: Option<Usd>,
+    /// What the value has below 1e-36 USD, in units of it, where it is known: the product of a very
+    /// low price and a quantity. No sum of money counts it; HIFO compares costs with it.
+    pub residue: Option<Box<Ratio>>,
 }
 
 /// What an event is.
@@ -72,6 +76,16 @@ pub enum EventKind {
     },
     /// A fee on its own.
     Fee(EventLeg),
+}
+
+impl EventKind {
+    /// Whether something leaves by the event itself, beside its fees.
+    pub(crate) const fn disposes(&self) -> bool {
+        match self {
+            Self::Dispose(_) | Self::Swap { .. } | Self::TransferOut { .. } | Self::Fee(_) => true,
+            Self::Acquire(_) | Self::Income(_) | Self::TransferIn { .. } => false,
+        }
+    }
 }
 
 /// A leg of a swap.

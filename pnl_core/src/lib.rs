@@ -26,6 +26,7 @@ pub mod engine;
 pub mod event;
 pub mod hash;
 pub mod ledger;
+mod line;
 mod lot;
 pub mod method;
 pub mod metrics;
@@ -35,6 +36,7 @@ pub mod ratio;
 pub mod raw;
 pub mod report;
 pub mod time;
+mod unit_cost;
 pub mod value;
 
 pub use amount::{AmountError, RawAmount, RawDelta, Usd, UsdPrice};

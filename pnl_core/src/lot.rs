@@ -4,13 +4,16 @@
 //! and gives them out in the order of the method. Money is split here and nowhere else: a piece
 //! takes `cost left * quantity / quantity left`, rounded towards zero at 1e-36 USD with the product
 //! in 512 bits; the piece that empties the lot takes all of the cost that is left. The pieces of a
-//! lot therefore sum to its cost exactly.
+//! lot therefore sum to its cost exactly. Average cost splits the cost of the pool the same way.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
+use std::collections::btree_map::{Entry, OccupiedEntry};
 use std::sync::Arc;
 
 use crate::amount::{AmountError, RawAmount, Usd};
-use crate::method::LotOrder;
+use crate::line::Line;
+use crate::method::Method;
+use crate::unit_cost::UnitCost;
 
 /// What is left of one acquisition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,15 +24,20 @@ pub(crate) struct Lot {
     pub(crate) acquired_ts: i64,
     /// Place of the acquisition in the history: what order is decided by.
     pub(crate) order: u64,
+    /// Place among all that ever came into the book; set by the book.
+    pub(crate) arrival: u64,
     /// Base units left.
     pub(crate) quantity: RawAmount,
     /// Cost of the quantity left; `None` = unknown basis, never zero.
     pub(crate) basis: Option<Usd>,
+    /// What HIFO compares, fixed when the lot is made and kept by moves; `None` where the basis is
+    /// unknown, and for the other methods.
+    pub(crate) unit_cost: Option<Arc<UnitCost>>,
 }
 
 impl Lot {
     /// Takes `quantity` of this lot, which has more than that.
-    fn split_off(&mut self, quantity: RawAmount) -> Result<Self, AmountError> {
+    pub(crate) fn split_off(&mut self, quantity: RawAmount) -> Result<Self, AmountError> {
         let basis = match self.basis {
             Some(left) => {
                 let taken = left.share(quantity, self.quantity)?;
@@ -39,46 +47,134 @@ impl Lot {
             None => None,
         };
         self.quantity = self.quantity.checked_sub(quantity)?;
-        Ok(Self { id: Arc::clone(&self.id), quantity, basis, ..*self })
+        let (id, unit_cost) = (Arc::clone(&self.id), self.unit_cost.clone());
+        Ok(Self { id, unit_cost, quantity, basis, ..*self })
     }
 }
 
-/// The open lots of one asset in one wallet, the next one to consume in front.
+/// The open lots of one asset in one wallet.
 #[derive(Debug)]
 pub(crate) struct LotBook {
-    order: LotOrder,
-    open: VecDeque<Lot>,
+    arrivals: u64,
+    lots: Lots,
+}
+
+/// How a book finds its lots.
+#[derive(Debug)]
+enum Lots {
+    /// In the order of the method.
+    Ordered(Line),
+    /// The same; what a piece costs is the pool's to say.
+    Pooled(Line, Pool),
+    /// By place of acquisition and arrival, so that any lot can be named.
+    Named(BTreeMap<(u64, u64), Lot>),
 }
 
 impl LotBook {
     /// An empty book.
-    pub(crate) fn new(order: LotOrder) -> Self {
-        Self { order, open: VecDeque::new() }
+    pub(crate) fn new(method: Method) -> Self {
+        let line = Line::new(method.order());
+        let lots = match method {
+            Method::Fifo | Method::Lifo | Method::Hifo => Lots::Ordered(line),
+            Method::Average => Lots::Pooled(line, Pool::default()),
+            Method::Specific => Lots::Named(BTreeMap::new()),
+        };
+        Self { arrivals: 0, lots }
     }
 
     /// Adds a lot behind all that are consumed before it or together with it.
-    pub(crate) fn add(&mut self, lot: Lot) {
-        // New acquisitions of a FIFO book go to the back; only moved lots are sorted in.
-        if self.open.back().is_none_or(|last| self.order.compare(last, &lot).is_le()) {
-            self.open.push_back(lot);
-            return;
+    pub(crate) fn add(&mut self, mut lot: Lot) -> Result<(), AmountError> {
+        lot.arrival = self.arrivals;
+        self.arrivals += 1;
+        match &mut self.lots {
+            Lots::Ordered(line) => line.add(lot),
+            Lots::Pooled(line, pool) => line.add(pool.take_in(lot)?),
+            Lots::Named(lots) => {
+                lots.insert((lot.order, lot.arrival), lot);
+            }
         }
-        let place = self.open.partition_point(|held| self.order.compare(held, &lot).is_le());
-        self.open.insert(place, lot);
+        Ok(())
     }
 
-    /// Takes the next piece: at most `limit` (not zero) from the lot in front. `None` when no lot
-    /// is left.
+    /// Takes the next piece: at most `limit` (not zero) from the lot that is consumed first. `None`
+    /// when no lot is left.
     pub(crate) fn take(&mut self, limit: RawAmount) -> Result<Option<Lot>, AmountError> {
-        match self.open.front_mut() {
-            Some(lot) if lot.quantity > limit => lot.split_off(limit).map(Some),
-            _ => Ok(self.open.pop_front()),
+        match &mut self.lots {
+            Lots::Ordered(line) => line.take(limit),
+            Lots::Pooled(line, pool) => {
+                line.take(limit)?.map(|piece| pool.give_out(piece)).transpose()
+            }
+            Lots::Named(lots) => lots.first_entry().map(|held| take_of(held, limit)).transpose(),
+        }
+    }
+
+    /// Takes at most `limit` (not zero) of the lot acquired at place `order` of the history, in a
+    /// book of specific identification. `None` when nothing of it is here.
+    pub(crate) fn take_named(
+        &mut self,
+        order: u64,
+        limit: RawAmount,
+    ) -> Result<Option<Lot>, AmountError> {
+        let Lots::Named(lots) = &mut self.lots else { return Ok(None) };
+        let first = lots.range((order, 0)..=(order, u64::MAX)).next().map(|(place, _)| *place);
+        let Some(place) = first else { return Ok(None) };
+        match lots.entry(place) {
+            Entry::Occupied(held) => take_of(held, limit).map(Some),
+            Entry::Vacant(_) => Ok(None),
         }
     }
 
     /// The open lots in the order of consumption.
-    pub(crate) fn into_lots(self) -> impl Iterator<Item = Lot> {
-        self.open.into_iter()
+    pub(crate) fn into_lots(self) -> Result<Vec<Lot>, AmountError> {
+        match self.lots {
+            Lots::Ordered(line) => Ok(line.into_lots()),
+            Lots::Pooled(line, pool) => pool.share_out(line.into_lots()),
+            Lots::Named(lots) => Ok(lots.into_values().collect()),
+        }
+    }
+}
+
+/// Takes at most `limit` (not zero) of a lot.
+fn take_of(
+    mut held: OccupiedEntry<'_, (u64, u64), Lot>,
+    limit: RawAmount,
+) -> Result<Lot, AmountError> {
+    if held.get().quantity > limit { held.get_mut().split_off(limit) } else { Ok(held.remove()) }
+}
+
+/// What average cost knows of the lots with a known basis: their quantity and cost together. The
+/// lots themselves only carry their dates, their own basis is a zero.
+#[derive(Debug, Default)]
+struct Pool {
+    quantity: RawAmount,
+    cost: Usd,
+}
+
+impl Pool {
+    fn take_in(&mut self, mut lot: Lot) -> Result<Lot, AmountError> {
+        if let Some(basis) = lot.basis.replace(Usd::ZERO) {
+            self.cost = self.cost.checked_add(basis)?;
+            self.quantity = self.quantity.checked_add(lot.quantity)?;
+        } else {
+            lot.basis = None;
+        }
+        Ok(lot)
+    }
+
+    /// The piece at the average cost of the pool.
+    fn give_out(&mut self, mut piece: Lot) -> Result<Lot, AmountError> {
+        if piece.basis.is_some() {
+            let basis = self.cost.share(piece.quantity, self.quantity)?;
+            self.cost = self.cost.checked_sub(basis)?;
+            self.quantity = self.quantity.checked_sub(piece.quantity)?;
+            piece.basis = Some(basis);
+        }
+        Ok(piece)
+    }
+
+    /// The open lots, each with its share of the pool's cost.
+    fn share_out(mut self, lots: Vec<Lot>) -> Result<Vec<Lot>, AmountError> {
+        lots.into_iter().map(|lot| self.give_out(lot)).collect()
     }
 }
 
@@ -117,15 +213,17 @@ mod tests {
             id: id.into(),
             acquired_ts: 0,
             order,
+            arrival: 0,
             quantity: RawAmount::from(quantity),
             basis: basis.map(|text| text.parse().unwrap()),
+            unit_cost: None,
         }
     }
 
     #[test]
     fn the_pieces_of_a_lot_sum_to_its_cost() {
-        let mut book = LotBook::new(LotOrder::OldestFirst);
-        book.add(lot("a", 0, 3, Some("1")));
+        let mut book = LotBook::new(Method::Fifo);
+        book.add(lot("a", 0, 3, Some("1"))).unwrap();
         let one = RawAmount::from(1u64);
         let pieces: Vec<_> =
             (0..3).map(|_| book.take(one).unwrap().unwrap().basis.unwrap().to_string()).collect();
@@ -135,14 +233,57 @@ mod tests {
         assert!(book.take(one).unwrap().is_none());
     }
 
+    fn ids(method: Method, lots: &[(&str, u64, Option<&str>)]) -> Vec<Arc<str>> {
+        let mut book = LotBook::new(method);
+        for (id, order, basis) in lots {
+            book.add(lot(id, *order, 1, *basis)).unwrap();
+        }
+        let one = RawAmount::from(1u64);
+        let first = book.take(one).unwrap().unwrap().id;
+        let rest = book.into_lots().unwrap().into_iter().map(|lot| lot.id);
+        [first].into_iter().chain(rest).collect()
+    }
+
     #[test]
     fn a_moved_lot_is_sorted_in_by_its_own_age() {
-        let mut book = LotBook::new(LotOrder::OldestFirst);
-        for (id, order) in [("b", 2), ("d", 4), ("c", 3), ("a", 1), ("c2", 3)] {
-            book.add(lot(id, order, 1, None));
+        let known = Some("1");
+        let lots = [("b", 2), ("d", 4), ("c", 3), ("a", 1), ("c2", 3)]
+            .map(|(id, order)| (id, order, known));
+        assert_eq!(ids(Method::Fifo, &lots), ["a", "b", "c", "c2", "d"].map(Arc::from));
+        assert_eq!(ids(Method::Specific, &lots), ["a", "b", "c", "c2", "d"].map(Arc::from));
+        assert_eq!(ids(Method::Average, &lots), ["a", "b", "c", "c2", "d"].map(Arc::from));
+        assert_eq!(ids(Method::Lifo, &lots), ["d", "c", "c2", "b", "a"].map(Arc::from));
+    }
+
+    #[test]
+    fn lots_of_unknown_basis_come_last_in_a_pool_only() {
+        let lots = [("a", 1, None), ("b", 2, Some("1")), ("c", 3, None), ("d", 4, Some("1"))];
+        assert_eq!(ids(Method::Average, &lots), ["b", "d", "a", "c"].map(Arc::from));
+        assert_eq!(ids(Method::Fifo, &lots), ["a", "b", "c", "d"].map(Arc::from));
+    }
+
+    #[test]
+    fn a_pool_gives_out_its_average_and_keeps_every_unit_of_cost() {
+        let mut book = LotBook::new(Method::Average);
+        book.add(lot("a", 0, 1, Some("1"))).unwrap();
+        book.add(lot("b", 1, 2, Some("1"))).unwrap();
+        let third = format!("0.{}", "6".repeat(36));
+        let first = book.take(RawAmount::from(2u64)).unwrap().unwrap();
+        assert_eq!((&*first.id, first.basis.unwrap().to_string()), ("a", third));
+        let left = book.into_lots().unwrap();
+        assert_eq!(left[0].basis.unwrap().to_string(), format!("1.{}4", "3".repeat(35)));
+    }
+
+    #[test]
+    fn a_named_lot_leaves_before_older_ones() {
+        let mut book = LotBook::new(Method::Specific);
+        for (id, order) in [("a", 1), ("b", 2)] {
+            book.add(lot(id, order, 3, Some("3"))).unwrap();
         }
-        let ids: Vec<_> = book.into_lots().map(|lot| lot.id).collect();
-        assert_eq!(ids, ["a", "b", "c", "c2", "d"].map(Arc::from));
+        let two = RawAmount::from(2u64);
+        let mut taken = || book.take_named(2, two).unwrap().map(|lot| lot.quantity);
+        assert_eq!([taken(), taken(), taken()], [Some(two), Some(RawAmount::from(1u64)), None]);
+        assert_eq!(&*book.take(two).unwrap().unwrap().id, "a");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Cost-basis methods: which lots a disposal consumes.
 //!
-//! A method is only an order of lots. Matching, partial lots, splitting of costs and all checks live
-//! in one place (module `lot`, [`crate::engine`]) and are the same for every method.
+//! A method is an order of lots. Matching, partial lots, splitting of costs and all checks live in
+//! one place (module `lot`, [`crate::engine`]) and are the same for every method. Average cost adds
+//! a pool that says what a piece costs, specific identification a choice ahead of the order.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -12,9 +13,6 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::lot::Lot;
 
 /// A cost-basis method by name.
-///
-/// The names are those of an accounting document. Not every method is offered yet: see
-/// [`Method::is_offered`]; the engine refuses the others by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Method {
     /// First in, first out: the oldest lot first.
@@ -22,15 +20,19 @@ pub enum Method {
     Fifo,
     /// Last in, first out: the newest lot first.
     Lifo,
-    /// Highest in, first out: the highest unit cost first, ties oldest first.
+    /// Highest in, first out: the highest unit cost first, ties oldest first, unknown basis last.
     Hifo,
-    /// Average cost: one moving pool per wallet and asset.
+    /// Average cost: one moving pool per wallet and asset. Lots of unknown basis are kept apart and
+    /// used last; the lots named in matches give the dates, oldest first.
     Average,
+    /// Specific identification: the lots that [`crate::Options::lots`] names for a disposal; what
+    /// it leaves open is matched first in, first out.
+    Specific,
 }
 
 impl Method {
-    /// All methods that have a name.
-    pub const ALL: [Self; 4] = [Self::Fifo, Self::Lifo, Self::Hifo, Self::Average];
+    /// All methods.
+    pub const ALL: [Self; 5] = [Self::Fifo, Self::Lifo, Self::Hifo, Self::Average, Self::Specific];
 
     /// The name in requests, documents and results.
     pub const fn as_str(self) -> &'static str {
@@ -39,23 +41,23 @@ impl Method {
             Self::Lifo => "lifo",
             Self::Hifo => "hifo",
             Self::Average => "average",
+            Self::Specific => "specific",
         }
     }
 
-    /// Whether the engine computes with this method.
+    /// Whether the method computes any history by its name alone. Specific identification needs the
+    /// lots of each disposal, so it is for documents of one history.
     pub const fn is_offered(self) -> bool {
-        self.order().is_some()
+        !matches!(self, Self::Specific)
     }
 
-    /// The order in which lots are consumed; `None` where the method is not offered yet.
-    ///
-    /// This is where LIFO and HIFO join, with an order of their own. Average cost joins as a second
-    /// kind of book in [`crate::lot`]: its order is that of FIFO, only the basis of a piece is the
-    /// pool's.
-    pub(crate) const fn order(self) -> Option<LotOrder> {
+    /// The order in which lots are consumed.
+    pub(crate) const fn order(self) -> LotOrder {
         match self {
-            Self::Fifo => Some(LotOrder::OldestFirst),
-            Self::Lifo | Self::Hifo | Self::Average => None,
+            Self::Fifo | Self::Specific => LotOrder::OldestFirst,
+            Self::Lifo => LotOrder::NewestFirst,
+            Self::Hifo => LotOrder::DearestFirst,
+            Self::Average => LotOrder::KnownThenOldest,
         }
     }
 }
@@ -68,7 +70,7 @@ impl fmt::Display for Method {
 
 /// The text names no method.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown method {0:?}; known are fifo, lifo, hifo, average")]
+#[error("unknown method {0:?}; known are fifo, lifo, hifo, average, specific")]
 pub struct UnknownMethod(pub String);
 
 impl FromStr for Method {
@@ -93,19 +95,33 @@ impl<'de> Deserialize<'de> for Method {
     }
 }
 
-/// The order in which the lots of one book are consumed.
+/// The order in which the lots of one book are consumed. Ties are broken by the order in which lots
+/// came into the book.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LotOrder {
     /// By the place of the acquisition in the history.
     OldestFirst,
+    /// The same, backwards.
+    NewestFirst,
+    /// By unit cost, the highest first; ties oldest first. Lots of unknown basis come last.
+    DearestFirst,
+    /// Oldest first, lots of unknown basis behind all others.
+    KnownThenOldest,
 }
 
 impl LotOrder {
-    /// [`Ordering::Less`] when `a` is consumed before `b`. Lots that compare equal are consumed in
-    /// the order in which they came into the book.
+    /// [`Ordering::Less`] when `a` is consumed before `b`.
     pub(crate) fn compare(self, a: &Lot, b: &Lot) -> Ordering {
+        let known_first = || a.basis.is_none().cmp(&b.basis.is_none());
+        let oldest_first = || (a.order, a.arrival).cmp(&(b.order, b.arrival));
         match self {
-            Self::OldestFirst => a.order.cmp(&b.order),
+            Self::OldestFirst => oldest_first(),
+            Self::NewestFirst => b.order.cmp(&a.order).then(a.arrival.cmp(&b.arrival)),
+            Self::DearestFirst => {
+                let by_cost = || b.unit_cost.cmp(&a.unit_cost);
+                known_first().then_with(by_cost).then_with(oldest_first)
+            }
+            Self::KnownThenOldest => known_first().then_with(oldest_first),
         }
     }
 }
@@ -124,8 +140,8 @@ mod tests {
     }
 
     #[test]
-    fn only_fifo_is_offered() {
+    fn all_but_specific_identification_need_nothing_but_their_name() {
         let offered: Vec<_> = Method::ALL.into_iter().filter(|m| m.is_offered()).collect();
-        assert_eq!(offered, [Method::Fifo]);
+        assert_eq!(offered, [Method::Fifo, Method::Lifo, Method::Hifo, Method::Average]);
     }
 }

@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
+use alloy_primitives::I256;
 use num_bigint::{BigInt, BigUint, Sign};
 use num_integer::Integer;
 use num_traits::{One, Signed, Zero};
@@ -45,6 +46,33 @@ impl Ratio {
     /// How many times `b` is in `a`; `None` when `b` is zero.
     pub fn of_dollars(a: Usd, b: Usd) -> Option<Self> {
         Self::new(units(a), units(b))
+    }
+
+    /// An amount of dollars in units of 1e-36 USD.
+    pub(crate) fn of_units(amount: Usd) -> Self {
+        Self { numerator: units(amount), denominator: BigInt::one() }
+    }
+
+    /// The sum of two ratios.
+    pub(crate) fn plus(&self, other: &Self) -> Self {
+        let (a, b) = (&self.numerator, &self.denominator);
+        let (c, d) = (&other.numerator, &other.denominator);
+        Self { numerator: a * d + c * b, denominator: b * d }
+    }
+
+    /// This ratio per base unit; `None` when the quantity is zero.
+    pub(crate) fn per(self, quantity: RawAmount) -> Option<Self> {
+        Self::new(self.numerator, self.denominator * BigInt::from(quantity))
+    }
+
+    /// The whole part of a ratio that is not negative, as so many units of 1e-36 USD.
+    ///
+    /// # Errors
+    /// [`AmountError::Overflow`].
+    pub(crate) fn floor_to_dollar_units(&self) -> Result<Usd, AmountError> {
+        let whole = self.numerator.div_floor(&self.denominator);
+        let whole = i128::try_from(whole).map_err(|_| AmountError::Overflow)?;
+        Ok(Usd::from_units(I256::try_from(whole).map_err(|_| AmountError::Overflow)?))
     }
 
     /// This ratio as a percentage.

@@ -119,7 +119,11 @@ fn histories_that_contradict_themselves_are_refused() {
 #[test]
 fn methods_and_options_that_are_not_there_are_refused_by_name() {
     for (members, code, named) in [
-        (json!({"method": "lifo"}), "method-not-offered", "\"lifo\" is not offered yet"),
+        (
+            json!({"method": "lifo", "options": {"lots": {"s": [{"lot": "b", "raw": 1}]}}}),
+            "option-contradicts-method",
+            "\"lots\" contradicts the method lifo",
+        ),
         (json!({"method": "FIFO"}), "unknown-method", "\"FIFO\""),
         (json!({"method": "fifo", "options": {"scope": "moon"}}), "bad-option-value", "\"scope\""),
         (json!({"method": "fifo", "options": {"speed": 1}}), "unknown-option", "\"speed\""),

@@ -1,7 +1,7 @@
 //! What must hold for every history, whatever it is.
 #![allow(clippy::unwrap_used, reason = "a failure of a helper is a failure of the test")]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alloy_primitives::{I256, U256};
@@ -50,6 +50,7 @@ fn leg() -> impl Strategy<Value = EventLeg> {
         quantity: RawAmount::from(quantity),
         decimals: 9,
         value,
+        residue: None,
     })
 }
 
@@ -116,7 +117,11 @@ fn history(steps: Vec<Step>) -> Vec<Event> {
 }
 
 fn run(events: &[Event], options: &Options) -> Result<Outcome, EngineError> {
-    let mut engine = Engine::new(Method::Fifo, options.clone())?;
+    run_by(Method::Fifo, events, options)
+}
+
+fn run_by(method: Method, events: &[Event], options: &Options) -> Result<Outcome, EngineError> {
+    let mut engine = Engine::new(method, options.clone())?;
     for event in events {
         engine.apply(event)?;
     }
@@ -201,11 +206,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_books_balance_after_every_prefix(steps in prop::collection::vec(step(), 0..24)) {
+    fn the_books_balance_after_every_prefix(
+        steps in prop::collection::vec(step(), 0..24),
+        method in select(Method::ALL.to_vec()),
+    ) {
         let events = history(steps);
         let options = Options::with_quote_assets([AssetId::new("S")]);
         for end in 0..=events.len() {
-            let outcome = run(&events[..end], &options).unwrap();
+            let outcome = run_by(method, &events[..end], &options).unwrap();
             recount(&outcome)?;
             let (cost, quantities) = came_in(&events[..end]);
             prop_assert_eq!(outcome.conservation.cost_in, cost);
@@ -270,6 +278,7 @@ proptest! {
     #[test]
     fn independent_assets_may_be_in_any_order(
         steps in prop::collection::vec((leg(), any::<bool>()), 0..40),
+        method in select(Method::ALL.to_vec()),
     ) {
         let events: Vec<_> = steps.into_iter().enumerate().map(|(number, (leg, comes_in))| Event {
             id: format!("e{number}").into(),
@@ -284,46 +293,118 @@ proptest! {
             EventKind::Acquire(leg) | EventKind::Dispose(leg) => leg.asset.clone(),
             _ => unreachable!("only these two are made"),
         });
-        let (mixed, sorted) =
-            (run(&events, &Options::default()).unwrap(), run(&by_asset, &Options::default()).unwrap());
+        let [mixed, sorted] = [events, by_asset]
+            .map(|events| run_by(method, &events, &Options::default()).unwrap());
         prop_assert_eq!(&mixed.totals, &sorted.totals);
         prop_assert_eq!(&mixed.by_asset, &sorted.by_asset);
         let lots = |outcome: &Outcome| serde_json::to_string(&outcome.lots).unwrap();
         prop_assert_eq!(lots(&mixed), lots(&sorted));
     }
 
-    /// A slow reference: a queue of single units, each with its own price.
+    /// A slow reference: a row of single units, each with its own price.
     #[test]
-    fn a_queue_of_single_units_gives_the_same_basis(
+    fn a_row_of_single_units_gives_the_same_basis(
         trades in prop::collection::vec((any::<bool>(), 0u64..60, 0u64..1000), 0..40),
+        method in select(vec![Method::Fifo, Method::Lifo, Method::Hifo, Method::Specific]),
     ) {
-        let outcome = run(&priced(&trades), &Options::default()).unwrap();
-        let mut queue = VecDeque::new();
+        let outcome = run_by(method, &priced(&trades), &Options::default()).unwrap();
+        let mut row: Vec<u64> = Vec::new();
         let mut disposals = outcome.disposals.iter();
         for (comes_in, quantity, price) in trades {
             if comes_in {
-                queue.extend((0..quantity).map(|_| price));
+                row.extend((0..quantity).map(|_| price));
+                match method {
+                    // The next unit to leave stands first.
+                    Method::Lifo => row.rotate_right(quantity as usize),
+                    Method::Hifo => row.sort_by_key(|price| std::cmp::Reverse(*price)),
+                    _ => {}
+                }
             } else if quantity > 0 {
                 let disposal = disposals.next().unwrap();
-                let covered = quantity.min(queue.len() as u64);
-                let basis: u64 = queue.drain(..covered as usize).sum();
+                let covered = quantity.min(row.len() as u64);
+                let basis: u64 = row.drain(..covered as usize).sum();
                 prop_assert_eq!(disposal.basis, cents(basis));
                 prop_assert_eq!(disposal.unmatched, RawAmount::from(quantity - covered));
                 let proceeds = cents(price * covered);
                 prop_assert_eq!(disposal.gain, Some(proceeds.checked_sub(cents(basis)).unwrap()));
             }
         }
-        prop_assert_eq!(outcome.totals.remaining_basis, cents(queue.iter().sum()));
+        prop_assert_eq!(outcome.totals.remaining_basis, cents(row.iter().sum()));
+    }
+
+    /// When nothing is left, every method has given out the same cost: they differ in when, not in
+    /// what.
+    #[test]
+    fn all_methods_agree_once_everything_is_sold(
+        trades in prop::collection::vec((any::<bool>(), 0u64..60, 0u64..1000), 0..40),
+    ) {
+        let mut trades = trades;
+        trades.push((false, 60 * 40, 500));
+        let gain = |method| {
+            let outcome = run_by(method, &priced(&trades), &Options::default()).unwrap();
+            assert!(outcome.lots.is_empty());
+            (outcome.totals.realized_gain, outcome.totals.basis_disposed)
+        };
+        for method in Method::ALL {
+            prop_assert_eq!(gain(method), gain(Method::Fifo), "{}", method);
+        }
+    }
+
+    /// Smaller base units are the same holdings: all quantities times ten change no dollar.
+    #[test]
+    fn finer_base_units_change_no_dollar(
+        trades in prop::collection::vec((any::<bool>(), 0u64..60, any::<u128>()), 0..40),
+        method in select(Method::ALL.to_vec()),
+    ) {
+        let finer = |factor: u64| {
+            let events: Vec<_> = trades.iter().enumerate().map(|(number, (comes_in, quantity, units))| {
+                let mut event = trade(number, (*comes_in, quantity * factor, 0));
+                let (EventKind::Acquire(leg) | EventKind::Dispose(leg)) = &mut event.kind else {
+                    unreachable!("a trade is one of these")
+                };
+                leg.value = Some(dollars(U256::from(*units)));
+                event
+            }).collect();
+            run_by(method, &events, &Options::default()).unwrap()
+        };
+        let (coarse, fine) = (finer(1), finer(10));
+        prop_assert_eq!(&coarse.totals, &fine.totals);
+        prop_assert_eq!(&coarse.by_asset, &fine.by_asset);
+        for (coarse, fine) in coarse.lots.iter().zip(&fine.lots) {
+            prop_assert_eq!((&coarse.lot, coarse.basis), (&fine.lot, fine.basis));
+            prop_assert_eq!(total([coarse.quantity; 10]), fine.quantity);
+        }
+    }
+
+    /// Money in another unit is the same money: all prices times a thousand, all dollars too.
+    #[test]
+    fn dearer_by_a_factor_is_a_gain_by_the_factor(
+        trades in prop::collection::vec((any::<bool>(), 0u64..60, 0u64..1000), 0..40),
+        method in select(vec![Method::Fifo, Method::Lifo, Method::Hifo, Method::Specific]),
+    ) {
+        let at = |factor: u64| {
+            let trades: Vec<_> = trades.iter().map(|(a, b, price)| (*a, *b, price * factor)).collect();
+            run_by(method, &priced(&trades), &Options::default()).unwrap().totals
+        };
+        let (once, times) = (at(1), at(1000));
+        for (once, times) in [
+            (once.realized_gain, times.realized_gain),
+            (once.remaining_basis, times.remaining_basis),
+            (once.unmatched_proceeds, times.unmatched_proceeds),
+        ] {
+            prop_assert_eq!(sum([once; 1000]), times);
+        }
     }
 
     /// Figures of any size either balance or are refused; nothing wraps, nothing panics.
     #[test]
     fn figures_at_the_edge_balance_or_are_refused(
         trades in prop::collection::vec((any::<bool>(), edge(), edge(), any::<i64>()), 0..12),
+        method in select(Method::ALL.to_vec()),
     ) {
         let mut events: Vec<_> = trades.into_iter().enumerate().map(|(number, (comes_in, quantity, value, ts))| {
             let value = I256::try_from(value).ok().map(Usd::from_units);
-            let leg = EventLeg { asset: AssetId::new("T"), quantity: quantity.into(), decimals: 255, value };
+            let leg = EventLeg { asset: AssetId::new("T"), quantity: quantity.into(), decimals: 255, value, residue: None };
             Event {
                 id: format!("e{number}").into(),
                 ts,
@@ -334,7 +415,7 @@ proptest! {
             }
         }).collect();
         events.sort_by_key(|event| event.ts);
-        match run(&events, &Options::default()) {
+        match run_by(method, &events, &Options::default()) {
             Ok(outcome) => recount(&outcome)?,
             Err(error) => prop_assert_eq!(error.code(), "amount-out-of-range"),
         }
@@ -361,6 +442,7 @@ fn trade(number: usize, (comes_in, quantity, price): (bool, u64, u64)) -> Event 
         quantity: RawAmount::from(quantity),
         decimals: 0,
         value: Some(cents(quantity * price)),
+        residue: None,
     };
     Event {
         id: format!("e{number}").into(),

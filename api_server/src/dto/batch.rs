@@ -361,7 +361,7 @@ mod tests {
     #[test]
     fn all_invalid_fields_are_listed_with_their_pointers() {
         let body = format!(
-            r#"{{"wallet_addresses":["wallet1","{SOL}",7,null],"chain":"sol","method":"lifo",
+            r#"{{"wallet_addresses":["wallet1","{SOL}",7,null],"chain":"sol","method":"specific",
             "options":{{"oversold":"never","scoop":1}},"time_range":"2d","max_transactions":0,
             "group":true,"chain":"eth"}}"#
         );

@@ -4,8 +4,10 @@
 //! are taken as they stand: no float is ever made from them.
 
 use alloy_primitives::{I256, U256, U512};
+use num_bigint::{BigInt, Sign};
 
 use crate::amount::{AmountError, RawAmount, USD_PLACES, Usd, UsdPrice};
+use crate::ratio::Ratio;
 
 /// More decimal shift than this moves any 512-bit product to zero or out of range.
 const MAX_SHIFT: i64 = 154;
@@ -60,7 +62,7 @@ impl Decimal {
         if self.places > USD_PLACES as i64 {
             return Err(AmountError::Precision(text.to_owned()));
         }
-        self.scaled(U512::from(self.mantissa), USD_PLACES as i64 - self.places)
+        Ok(self.scaled(U512::from(self.mantissa), USD_PLACES as i64 - self.places)?.0)
     }
 
     /// The number as a price per whole unit, exactly; errors as for [`Decimal::dollars`].
@@ -69,19 +71,31 @@ impl Decimal {
     }
 
     /// The number as a price per whole unit, times a quantity: exact while the places of the price
-    /// and the decimals sum to at most 36, else rounded towards zero at 1e-36 USD.
-    pub(super) fn times(self, quantity: RawAmount, decimals: u8) -> Result<Usd, AmountError> {
+    /// and the decimals sum to at most 36, else rounded towards zero at 1e-36 USD. Then the second
+    /// value is what was cut off, in units of 1e-36 USD.
+    pub(super) fn times(
+        self,
+        quantity: RawAmount,
+        decimals: u8,
+    ) -> Result<(Usd, Option<Ratio>), AmountError> {
         let product: U512 = self.mantissa.widening_mul(quantity.to_u256());
         self.scaled(product, USD_PLACES as i64 - self.places - i64::from(decimals))
     }
 
-    /// `magnitude * 10^shift` units of 1e-36 USD, with this number's sign.
-    fn scaled(self, magnitude: U512, shift: i64) -> Result<Usd, AmountError> {
+    /// `magnitude * 10^shift` units of 1e-36 USD with this number's sign, and the fraction of a unit
+    /// that was cut off.
+    fn scaled(self, magnitude: U512, shift: i64) -> Result<(Usd, Option<Ratio>), AmountError> {
         let ten = U512::from(10u8);
+        let mut residue = None;
         let units = if magnitude.is_zero() || shift < -MAX_SHIFT {
             U512::ZERO
         } else if shift < 0 {
-            magnitude / ten.pow(U512::from(shift.unsigned_abs()))
+            let unit = ten.pow(U512::from(shift.unsigned_abs()));
+            let (units, rest) = magnitude.div_rem(unit);
+            let [rest, unit] = [rest, unit]
+                .map(|number| BigInt::from_bytes_le(Sign::Plus, &number.to_le_bytes::<64>()));
+            residue = if rest.sign() == Sign::NoSign { None } else { Ratio::new(rest, unit) };
+            units
         } else if shift > MAX_SHIFT {
             return Err(AmountError::Overflow);
         } else {
@@ -91,7 +105,7 @@ impl Decimal {
         let units =
             U256::checked_from_limbs_slice(units.as_limbs()).ok_or(AmountError::Overflow)?;
         let value = Usd::from_units(I256::try_from(units).map_err(|_| AmountError::Overflow)?);
-        if self.negative { value.checked_neg() } else { Ok(value) }
+        Ok((if self.negative { value.checked_neg()? } else { value }, residue))
     }
 }
 
@@ -145,11 +159,12 @@ mod tests {
     fn a_price_may_be_finer_than_a_dollar_figure() {
         // 3e-40 USD for a whole unit of 4 decimals, 10^20 base units: 3e-40 * 10^16 = 3e-24.
         let raw: RawAmount = "100000000000000000000".parse().unwrap();
-        let value = Decimal::read("3e-40").unwrap().times(raw, 4).unwrap();
-        assert_eq!(value.to_string(), "0.000000000000000000000003");
+        let (value, residue) = Decimal::read("3e-40").unwrap().times(raw, 4).unwrap();
+        assert_eq!((&*value.to_string(), residue), ("0.000000000000000000000003", None));
         // 1e-27 USD, 1 unit of 18 decimals: 1e-45 is below the smallest unit.
         let one = RawAmount::from(1u64);
-        assert_eq!(Decimal::read("1e-27").unwrap().times(one, 18), Ok(Usd::ZERO));
+        let below = (Usd::ZERO, Ratio::new(1, 1_000_000_000));
+        assert_eq!(Decimal::read("1e-27").unwrap().times(one, 18), Ok(below));
         assert_eq!(Decimal::read("1e60").unwrap().times(raw, 0), Err(AmountError::Overflow));
     }
 }

@@ -80,6 +80,7 @@ pub(super) fn document(text: &str) -> Result<Document, DocumentError> {
         Some(options) => Options::from_json(options)?,
         None => Options::default(),
     };
+    options.check(method)?;
     let prices = raw.prices.map(read_prices).transpose()?;
 
     let mut names = Names::default();
@@ -92,6 +93,14 @@ pub(super) fn document(text: &str) -> Result<Document, DocumentError> {
             return Err(DocumentError::DuplicateId(event.id.to_string()));
         }
         keyed.push(((event.ts, rank(&event.kind, options.same_ts), seq, place), event));
+    }
+    let leaving: HashSet<_> = keyed
+        .iter()
+        .filter(|(_, event)| event.kind.disposes())
+        .map(|(_, event)| &event.id)
+        .collect();
+    if let Some(event) = options.lots.keys().find(|event| !leaving.contains(event)) {
+        return Err(DocumentError::UnknownChoice(event.to_string()));
     }
     keyed.sort_unstable_by_key(|(key, _)| *key);
     // From here on the place in the order is the sequence: it breaks all ties.
@@ -190,6 +199,7 @@ fn swap(raw: &RawEvent<'_>, names: &mut Names) -> Result<EventKind, FieldError> 
         let text = figure_text(value, "value")?;
         let value = unsigned(&text, "value")?.dollars(&text).map_err(|e| amount("value", e))?;
         (out.value, into.value) = (Some(value), Some(value));
+        (out.residue, into.residue) = (None, None);
     }
     let fee_side = match raw.fee_side.as_deref() {
         None => None,
@@ -211,6 +221,7 @@ fn leg(raw: &RawLeg<'_>, names: &mut Names) -> Result<EventLeg, FieldError> {
     let asset = raw.asset.as_deref().ok_or(FieldError::Missing("asset"))?;
     let quantity = quantity(raw.qty.ok_or(FieldError::Missing("qty"))?)?;
     let decimals = integer(raw.decimals.ok_or(FieldError::Missing("decimals"))?, "decimals")?;
+    let mut residue = None;
     let value = match (raw.value, raw.price) {
         (Some(value), _) => {
             let text = figure_text(value, "value")?;
@@ -219,11 +230,13 @@ fn leg(raw: &RawLeg<'_>, names: &mut Names) -> Result<EventLeg, FieldError> {
         (None, Some(price)) => {
             let text = figure_text(price, "price")?;
             let price = unsigned(&text, "price")?;
-            Some(price.times(quantity, decimals).map_err(|e| amount("price", e))?)
+            let (value, below) = price.times(quantity, decimals).map_err(|e| amount("price", e))?;
+            residue = below.map(Box::new);
+            Some(value)
         }
         (None, None) => None,
     };
-    Ok(EventLeg { asset: names.asset(asset), quantity, decimals, value })
+    Ok(EventLeg { asset: names.asset(asset), quantity, decimals, value, residue })
 }
 
 /// `fee`: a leg, `{"usd"}`, or a list of these; null, an empty list and an empty object are none.

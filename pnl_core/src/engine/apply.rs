@@ -3,29 +3,43 @@
 use std::sync::Arc;
 
 use super::books::WalletIndex;
+use super::choice::Choice;
 use super::error::Fault;
 use super::records::Activity;
 use super::{
-    Disposal, DisposalLeg, Engine, FeePolicy, FeeRecord, Income, LotMatch, Oversold, SwapFeeSide,
-    TransferOutAs, Unpriced,
+    Disposal, DisposalLeg, Engine, FeePolicy, FeeRecord, HifoKey, Income, LotMatch, Oversold,
+    SwapFeeSide, TransferOutAs, Unpriced,
 };
 use crate::amount::{AmountError, RawAmount, Usd};
 use crate::event::{Event, EventFee, EventKind, EventLeg, SwapSide};
 use crate::lot::{Lot, Shares};
+use crate::method::Method;
+use crate::ratio::Ratio;
+use crate::unit_cost::UnitCost;
 
 /// A leg of an event with its asset looked up and the options applied to its value.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Leg {
+pub(super) struct Leg<'a> {
     pub(super) asset: usize,
     pub(super) quantity: RawAmount,
     pub(super) value: Option<Usd>,
+    /// What the value has below 1e-36 USD.
+    pub(super) residue: Option<&'a Ratio>,
 }
 
 /// A fee of an event; without a leg when it is known in US dollars only.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fee {
-    leg: Option<Leg>,
+struct Fee<'a> {
+    leg: Option<Leg<'a>>,
     value: Option<Usd>,
+}
+
+/// The sum of fees that a leg carries.
+#[derive(Debug, Default)]
+pub(super) struct Fees {
+    value: Usd,
+    /// What their values have below 1e-36 USD.
+    residue: Option<Ratio>,
 }
 
 /// The event that is being applied.
@@ -56,12 +70,10 @@ impl Engine {
         };
         self.applied += 1;
 
-        let mut fees = std::mem::take(&mut self.event_fees);
-        fees.clear();
-        let fee_value = self.read_fees(&event.fees, &mut fees)?;
+        let sum = self.sum_fees(&event.fees)?;
         let attached = match self.options.fee_policy {
-            FeePolicy::Attach => fee_value,
-            FeePolicy::Separate | FeePolicy::Ignore => Usd::ZERO,
+            FeePolicy::Attach => sum,
+            FeePolicy::Separate | FeePolicy::Ignore => Fees::default(),
         };
         // A fee that no trade can carry is an expense of its own.
         let mut standalone = false;
@@ -69,20 +81,22 @@ impl Engine {
             EventKind::Acquire(leg) => {
                 let leg = self.leg(leg)?;
                 self.note_activity(now, leg, None, leg.value);
-                self.acquire(now, leg, plus(leg.value, attached)?)?;
+                self.acquire(now, leg, &attached)?;
             }
             EventKind::Income(leg) => {
                 let leg = self.leg(leg)?;
                 self.earn(now, leg);
-                self.acquire(now, leg, plus(leg.value, attached)?)?;
+                self.acquire(now, leg, &attached)?;
             }
             EventKind::Dispose(leg) => {
                 let leg = self.leg(leg)?;
                 self.note_activity(now, leg, None, leg.value);
-                self.dispose(now, DisposalLeg::Main, leg, minus(leg.value, attached)?)?;
+                let choice = self.choice(now);
+                let proceeds = less(leg.value, &attached)?;
+                self.dispose(now, DisposalLeg::Main, leg, proceeds, choice)?;
             }
             EventKind::Swap { out, into, fee_side } => {
-                self.swap(now, out, into, *fee_side, attached)?;
+                self.swap(now, out, into, *fee_side, &attached)?;
             }
             EventKind::TransferIn { leg, link } => {
                 standalone = true;
@@ -97,7 +111,8 @@ impl Engine {
                 let leg = self.leg(leg)?;
                 match (link, self.options.transfer_out) {
                     (None, TransferOutAs::Dispose) => {
-                        self.dispose(now, DisposalLeg::Main, leg, leg.value)?;
+                        let choice = self.choice(now);
+                        self.dispose(now, DisposalLeg::Main, leg, leg.value, choice)?;
                     }
                     (link, _) => self.depart(now, leg, link.as_ref())?,
                 }
@@ -105,18 +120,19 @@ impl Engine {
             EventKind::Fee(leg) => {
                 standalone = true;
                 let leg = self.leg(leg)?;
-                fees.insert(0, Fee { leg: Some(leg), value: leg.value });
+                let choice = self.choice(now);
+                self.pay(now, Fee { leg: Some(leg), value: leg.value }, true, choice)?;
             }
         }
-        for fee in &fees {
-            self.pay(now, *fee, standalone)?;
+        for fee in &event.fees {
+            let fee = self.fee(fee)?;
+            self.pay(now, fee, standalone, Choice::default())?;
         }
-        self.event_fees = fees;
         Ok(())
     }
 
     /// Looks up a leg's asset and applies `unpriced`.
-    fn leg(&mut self, leg: &EventLeg) -> Result<Leg, Fault> {
+    fn leg<'a>(&mut self, leg: &'a EventLeg) -> Result<Leg<'a>, Fault> {
         let (asset, known) = self.books.asset(&leg.asset, leg.decimals, &self.options);
         if known != leg.decimals {
             return Err(Fault::DecimalsDiffer {
@@ -129,24 +145,46 @@ impl Engine {
             (None, Unpriced::Zero) => Some(Usd::ZERO),
             (value, _) => value,
         };
-        Ok(Leg { asset, quantity: leg.quantity, value })
+        Ok(Leg { asset, quantity: leg.quantity, value, residue: leg.residue.as_deref() })
     }
 
-    /// Reads the fees of an event and sums their known values.
-    fn read_fees(&mut self, given: &[EventFee], fees: &mut Vec<Fee>) -> Result<Usd, Fault> {
-        let mut sum = Usd::ZERO;
-        for fee in given {
-            let fee = match fee {
-                EventFee::Asset(leg) => {
-                    let leg = self.leg(leg)?;
-                    Fee { leg: Some(leg), value: leg.value }
-                }
-                EventFee::Usd(value) => Fee { leg: None, value: Some(*value) },
-            };
-            sum = sum.checked_add(fee.value.unwrap_or(Usd::ZERO))?;
-            fees.push(fee);
+    fn fee<'a>(&mut self, fee: &'a EventFee) -> Result<Fee<'a>, Fault> {
+        Ok(match fee {
+            EventFee::Asset(leg) => {
+                let leg = self.leg(leg)?;
+                Fee { leg: Some(leg), value: leg.value }
+            }
+            EventFee::Usd(value) => Fee { leg: None, value: Some(*value) },
+        })
+    }
+
+    /// Sums the known values of an event's fees.
+    fn sum_fees(&mut self, fees: &[EventFee]) -> Result<Fees, Fault> {
+        let mut sum = Fees::default();
+        for fee in fees {
+            let fee = self.fee(fee)?;
+            sum.value = sum.value.checked_add(fee.value.unwrap_or(Usd::ZERO))?;
+            if let Some(residue) = fee.leg.and_then(|leg| leg.residue) {
+                sum.residue = Some(with(sum.residue.as_ref(), residue));
+            }
         }
         Ok(sum)
+    }
+
+    /// The lots chosen for what leaves by the event itself.
+    pub(super) fn choice(&self, now: Now<'_>) -> Choice {
+        let Some(lots) = self.options.lots.get(now.id) else { return Choice::default() };
+        Choice::new(lots.iter().map(|chosen| {
+            let order = self.made_lots.get(&chosen.lot).copied();
+            (Arc::clone(&chosen.lot), order, chosen.quantity)
+        }))
+    }
+
+    /// Notes that the event makes a lot, for choices to name it.
+    pub(super) fn note_lot(&mut self, now: Now<'_>) {
+        if self.method == Method::Specific {
+            self.made_lots.insert(Arc::clone(now.id), now.order);
+        }
     }
 
     fn swap(
@@ -155,7 +193,7 @@ impl Engine {
         out: &EventLeg,
         into: &EventLeg,
         fee_side: Option<SwapSide>,
-        attached: Usd,
+        attached: &Fees,
     ) -> Result<(), Fault> {
         // Volume is what the events say; `unpriced = zero` is a convention of the lots.
         let stated = into.value.or(out.value);
@@ -163,14 +201,21 @@ impl Engine {
         let mut into = self.leg(into)?;
         self.note_activity(now, out, Some(into.asset), stated);
         // Both sides of an exchange are worth the same: a priced leg prices the other one.
-        (out.value, into.value) = (out.value.or(into.value), into.value.or(out.value));
+        match (out.value, into.value) {
+            (None, Some(_)) => (out.value, out.residue) = (into.value, into.residue),
+            (Some(_), None) => (into.value, into.residue) = (out.value, out.residue),
+            _ => {}
+        }
+        let none = Fees::default();
         let side = fee_side.unwrap_or_else(|| self.fee_side(out.asset, into.asset));
         let (off_proceeds, on_cost) = match side {
-            SwapSide::Out => (attached, Usd::ZERO),
-            SwapSide::In => (Usd::ZERO, attached),
+            SwapSide::Out => (attached, &none),
+            SwapSide::In => (&none, attached),
         };
-        self.dispose(now, DisposalLeg::Out, out, minus(out.value, off_proceeds)?)?;
-        self.acquire(now, into, plus(into.value, on_cost)?)
+        let choice = self.choice(now);
+        let proceeds = less(out.value, off_proceeds)?;
+        self.dispose(now, DisposalLeg::Out, out, proceeds, choice)?;
+        self.acquire(now, into, on_cost)
     }
 
     /// The leg of a swap that carries its fees, as the options say.
@@ -188,11 +233,17 @@ impl Engine {
         }
     }
 
-    fn note_activity(&mut self, now: Now<'_>, leg: Leg, second: Option<usize>, value: Option<Usd>) {
+    fn note_activity(
+        &mut self,
+        now: Now<'_>,
+        leg: Leg<'_>,
+        second: Option<usize>,
+        value: Option<Usd>,
+    ) {
         self.activity.push(Activity { ts: now.ts, value, first: leg.asset, second });
     }
 
-    pub(super) fn earn(&mut self, now: Now<'_>, leg: Leg) {
+    pub(super) fn earn(&mut self, now: Now<'_>, leg: Leg<'_>) {
         if let Some(value) = leg.value {
             self.incomes.push(Income {
                 event: Arc::clone(now.id),
@@ -204,25 +255,41 @@ impl Engine {
         }
     }
 
-    /// Opens a lot. `cost` is `None` where the basis is unknown.
-    pub(super) fn acquire(
-        &mut self,
-        now: Now<'_>,
-        leg: Leg,
-        cost: Option<Usd>,
-    ) -> Result<(), Fault> {
+    /// Opens a lot at the leg's value plus `fees`; without a value its basis is unknown.
+    pub(super) fn acquire(&mut self, now: Now<'_>, leg: Leg<'_>, fees: &Fees) -> Result<(), Fault> {
         if leg.quantity.is_zero() || self.books.entry(leg.asset).is_cash {
             return Ok(());
         }
+        let cost = leg.value.map(|value| value.checked_add(fees.value)).transpose()?;
+        let unit_cost = self.unit_cost(leg, fees)?;
         self.books.count_in(leg.asset, leg.quantity, cost)?;
+        self.note_lot(now);
         self.books.book(now.holder, leg.asset).add(Lot {
             id: Arc::clone(now.id),
             acquired_ts: now.ts,
             order: now.order,
+            arrival: 0,
             quantity: leg.quantity,
             basis: cost,
-        });
+            unit_cost,
+        })?;
         Ok(())
+    }
+
+    /// What HIFO compares of a lot of known basis.
+    fn unit_cost(&self, leg: Leg<'_>, fees: &Fees) -> Result<Option<Arc<UnitCost>>, AmountError> {
+        let (Method::Hifo, Some(value)) = (self.method, leg.value) else { return Ok(None) };
+        let unit_cost = match (self.options.hifo_key, &fees.residue) {
+            (HifoKey::Spot, _) => UnitCost::new(value, leg.quantity, leg.residue)?,
+            (HifoKey::UnitCost, None) => {
+                UnitCost::new(value.checked_add(fees.value)?, leg.quantity, leg.residue)?
+            }
+            (HifoKey::UnitCost, Some(residue)) => {
+                let residue = with(leg.residue, residue);
+                UnitCost::new(value.checked_add(fees.value)?, leg.quantity, Some(&residue))?
+            }
+        };
+        Ok(Some(Arc::new(unit_cost)))
     }
 
     /// Matches what leaves with lots and books the gain. `proceeds` is `None` where unknown.
@@ -230,12 +297,13 @@ impl Engine {
         &mut self,
         now: Now<'_>,
         name: DisposalLeg,
-        leg: Leg,
+        leg: Leg<'_>,
         proceeds: Option<Usd>,
+        mut choice: Choice,
     ) -> Result<(), Fault> {
         let entry = self.books.entry(leg.asset);
         if leg.quantity.is_zero() || entry.is_cash {
-            return Ok(());
+            return choice.refuse();
         }
         let mut disposal = Disposal {
             event: Arc::clone(now.id),
@@ -261,8 +329,7 @@ impl Engine {
 
         let book = self.books.book(now.holder, leg.asset);
         let mut left = leg.quantity;
-        while !left.is_zero() {
-            let Some(piece) = book.take(left)? else { break };
+        while let Some(piece) = choice.next_piece(book, left)? {
             left = left.checked_sub(piece.quantity)?;
             let share = share_of(piece.quantity)?;
             let gain = match (share, piece.basis) {
@@ -315,17 +382,27 @@ impl Engine {
     }
 
     /// Pays one fee. `standalone`: no trade carries it.
-    fn pay(&mut self, now: Now<'_>, fee: Fee, standalone: bool) -> Result<(), Fault> {
+    fn pay(
+        &mut self,
+        now: Now<'_>,
+        fee: Fee<'_>,
+        standalone: bool,
+        choice: Choice,
+    ) -> Result<(), Fault> {
         let policy = self.options.fee_policy;
         if let Some(leg) = fee.leg {
             match policy {
                 FeePolicy::Attach | FeePolicy::Separate => {
-                    self.dispose(now, DisposalLeg::Fee, leg, leg.value)?;
+                    self.dispose(now, DisposalLeg::Fee, leg, leg.value, choice)?;
                 }
                 FeePolicy::Ignore
-                    if leg.quantity.is_zero() || self.books.entry(leg.asset).is_cash => {}
+                    if leg.quantity.is_zero() || self.books.entry(leg.asset).is_cash =>
+                {
+                    choice.refuse()?;
+                }
                 FeePolicy::Ignore => {
-                    let (pieces, _) = self.books.take(now.holder, leg.asset, leg.quantity)?;
+                    let (pieces, _) =
+                        self.books.take(now.holder, leg.asset, leg.quantity, choice)?;
                     for piece in pieces {
                         let basis = piece.basis.unwrap_or(Usd::ZERO);
                         self.fee_ignored = self.fee_ignored.checked_add(basis)?;
@@ -349,10 +426,11 @@ impl Engine {
     }
 }
 
-fn plus(value: Option<Usd>, fee: Usd) -> Result<Option<Usd>, AmountError> {
-    value.map(|value| value.checked_add(fee)).transpose()
+/// The proceeds less the fees they carry.
+fn less(value: Option<Usd>, fees: &Fees) -> Result<Option<Usd>, AmountError> {
+    value.map(|value| value.checked_sub(fees.value)).transpose()
 }
 
-fn minus(value: Option<Usd>, fee: Usd) -> Result<Option<Usd>, AmountError> {
-    value.map(|value| value.checked_sub(fee)).transpose()
+fn with(sum: Option<&Ratio>, residue: &Ratio) -> Ratio {
+    sum.map_or_else(|| residue.clone(), |sum| sum.plus(residue))
 }

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use alloy_primitives::map::HashMap;
 
+use super::choice::Choice;
+use super::error::Fault;
 use super::options::{Options, Scope};
 use super::records::OpenLot;
 use crate::amount::{AmountError, RawAmount, Usd};
 use crate::asset::AssetId;
 use crate::lot::{Lot, LotBook};
-use crate::method::LotOrder;
+use crate::method::Method;
 
 /// What is known about an asset of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub(super) struct WalletIndex(usize);
 /// All books of a history.
 #[derive(Debug)]
 pub(super) struct Books {
-    order: LotOrder,
+    method: Method,
     scope: Scope,
     assets: Vec<AssetEntry>,
     asset_index: HashMap<AssetId, usize>,
@@ -54,9 +56,9 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub(super) fn new(order: LotOrder, scope: Scope) -> Self {
+    pub(super) fn new(method: Method, scope: Scope) -> Self {
         Self {
-            order,
+            method,
             scope,
             assets: Vec::new(),
             asset_index: HashMap::default(),
@@ -149,7 +151,7 @@ impl Books {
         let next = self.books.len();
         let index = *self.book_index.entry((wallet, asset)).or_insert(next);
         if index == next {
-            self.books.push((wallet, asset, LotBook::new(self.order)));
+            self.books.push((wallet, asset, LotBook::new(self.method)));
         }
         &mut self.books[index].2
     }
@@ -161,12 +163,12 @@ impl Books {
         wallet: WalletIndex,
         asset: usize,
         quantity: RawAmount,
-    ) -> Result<(Vec<Lot>, RawAmount), AmountError> {
+        mut choice: Choice,
+    ) -> Result<(Vec<Lot>, RawAmount), Fault> {
         let book = self.book(wallet, asset);
         let mut pieces = Vec::new();
         let mut left = quantity;
-        while !left.is_zero() {
-            let Some(piece) = book.take(left)? else { break };
+        while let Some(piece) = choice.next_piece(book, left)? {
             left = left.checked_sub(piece.quantity)?;
             pieces.push(piece);
         }
@@ -176,7 +178,7 @@ impl Books {
 
     /// Closes the books: the assets by index, and the open lots by wallet, asset and order of
     /// consumption.
-    pub(super) fn close(self) -> (Vec<AssetEntry>, Vec<OpenLot>) {
+    pub(super) fn close(self) -> Result<(Vec<AssetEntry>, Vec<OpenLot>), AmountError> {
         let Self { assets, wallets, mut books, .. } = self;
         books.sort_by(|(wallet_a, asset_a, _), (wallet_b, asset_b, _)| {
             let by_wallet = wallets[wallet_a.0].cmp(&wallets[wallet_b.0]);
@@ -185,7 +187,7 @@ impl Books {
         let mut lots = Vec::new();
         for (wallet, asset, book) in books {
             let entry = &assets[asset];
-            lots.extend(book.into_lots().map(|lot| OpenLot {
+            lots.extend(book.into_lots()?.into_iter().map(|lot| OpenLot {
                 lot: lot.id,
                 asset: entry.id.clone(),
                 wallet: Arc::clone(&wallets[wallet.0]),
@@ -196,6 +198,6 @@ impl Books {
                 asset_index: asset,
             }));
         }
-        (assets, lots)
+        Ok((assets, lots))
     }
 }

@@ -2,17 +2,35 @@
 
 use std::sync::Arc;
 
+use super::options::OptionError;
 use crate::amount::{AmountError, RawAmount};
 use crate::asset::AssetId;
 use crate::event::Event;
-use crate::method::Method;
 
 /// Why a history has no result. The engine refuses rather than guesses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
-    /// The method has a name but is not offered yet.
-    #[error("method \"{0}\" is not offered yet")]
-    MethodNotOffered(Method),
+    /// The options contradict the method.
+    #[error(transparent)]
+    Option(#[from] OptionError),
+    /// `options.lots` names a lot of which less is held where the event takes it from.
+    #[error("event {event}: option \"lots\" takes {quantity} more of lot {lot} than is held there")]
+    ChosenNotHeld {
+        /// The event.
+        event: Arc<str>,
+        /// The lot.
+        lot: Arc<str>,
+        /// Base units that are not there.
+        quantity: RawAmount,
+    },
+    /// `options.lots` names more than leaves.
+    #[error("event {event}: option \"lots\" takes more than leaves, with lot {lot}")]
+    ChosenTooMuch {
+        /// The event.
+        event: Arc<str>,
+        /// The lot at which it becomes too much.
+        lot: Arc<str>,
+    },
     /// An event is older than the one before it.
     #[error("event {event}: its time {ts} is before the time {before} of the event ahead of it")]
     OutOfOrder {
@@ -90,7 +108,9 @@ impl EngineError {
     /// Stable code.
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::MethodNotOffered(_) => "method-not-offered",
+            Self::Option(error) => error.code(),
+            Self::ChosenNotHeld { .. } => "chosen-lot-not-held",
+            Self::ChosenTooMuch { .. } => "chosen-too-much",
             Self::OutOfOrder { .. } => "events-out-of-order",
             Self::DecimalsDiffer { .. } => "decimals-differ",
             Self::Oversold { .. } => "oversold",
@@ -113,6 +133,8 @@ pub(super) enum Fault {
     LinkUnknown { link: Arc<str> },
     LinkReused { link: Arc<str> },
     LinkMismatch { link: Arc<str> },
+    ChosenNotHeld { lot: Arc<str>, quantity: RawAmount },
+    ChosenTooMuch { lot: Arc<str> },
 }
 
 impl From<AmountError> for Fault {
@@ -136,6 +158,10 @@ impl Fault {
             Self::LinkUnknown { link } => EngineError::LinkUnknown { event, link },
             Self::LinkReused { link } => EngineError::LinkReused { event, link },
             Self::LinkMismatch { link } => EngineError::LinkMismatch { event, link },
+            Self::ChosenNotHeld { lot, quantity } => {
+                EngineError::ChosenNotHeld { event, lot, quantity }
+            }
+            Self::ChosenTooMuch { lot } => EngineError::ChosenTooMuch { event, lot },
         }
     }
 }

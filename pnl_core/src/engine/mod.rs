@@ -12,6 +12,7 @@
 mod apply;
 mod balance;
 mod books;
+mod choice;
 mod error;
 mod options;
 mod outcome;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 
 pub use error::EngineError;
 pub use options::{
-    FeePolicy, HifoKey, OptionError, Options, Oversold, SameTs, Scope, SwapFeeSide,
+    ChosenLot, FeePolicy, HifoKey, OptionError, Options, Oversold, SameTs, Scope, SwapFeeSide,
     TransferInBasis, TransferOutAs, Unpriced,
 };
 pub use outcome::{AssetTotals, Conservation, Flows, Outcome, Totals, Window, WindowTotals};
@@ -35,7 +36,6 @@ use crate::asset::AssetId;
 use crate::event::Event;
 use crate::lot::Lot;
 use crate::method::Method;
-use apply::Fee;
 use books::Books;
 pub(crate) use records::Activity;
 
@@ -56,6 +56,8 @@ pub struct Engine {
     options: Options,
     books: Books,
     transit: HashMap<Arc<str>, Transit>,
+    /// Places of the events that made lots, by id. Of specific identification only.
+    made_lots: HashMap<Arc<str>, u64>,
     applied: u64,
     last_ts: i64,
     disposals: Vec<Disposal>,
@@ -66,8 +68,6 @@ pub struct Engine {
     transferred: Usd,
     /// Basis of fees that were paid without being a disposal (`fee_policy = ignore`).
     fee_ignored: Usd,
-    /// The fees of the event being applied; kept to spare an allocation per event.
-    event_fees: Vec<Fee>,
     failed: Option<EngineError>,
 }
 
@@ -75,12 +75,13 @@ impl Engine {
     /// An engine that has read nothing.
     ///
     /// # Errors
-    /// [`EngineError::MethodNotOffered`].
+    /// [`EngineError::Option`] when the options contradict the method.
     pub fn new(method: Method, options: Options) -> Result<Self, EngineError> {
-        let order = method.order().ok_or(EngineError::MethodNotOffered(method))?;
+        options.check(method)?;
         Ok(Self {
             method,
-            books: Books::new(order, options.scope),
+            books: Books::new(method, options.scope),
+            made_lots: HashMap::new(),
             options,
             transit: HashMap::new(),
             applied: 0,
@@ -91,7 +92,6 @@ impl Engine {
             activity: Vec::new(),
             transferred: Usd::ZERO,
             fee_ignored: Usd::ZERO,
-            event_fees: Vec::new(),
             failed: None,
         })
     }
@@ -137,7 +137,7 @@ impl Engine {
         for piece in self.transit.values().flat_map(|transit| &transit.pieces) {
             in_transit = in_transit.checked_add(piece.basis.unwrap_or(Usd::ZERO))?;
         }
-        let (assets, lots) = self.books.close();
+        let (assets, lots) = self.books.close()?;
         balance::Records {
             method: self.method,
             options: self.options,

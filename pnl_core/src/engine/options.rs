@@ -3,10 +3,15 @@
 //! The names, values and defaults are those of an accounting document; docs/accounting.md has the
 //! reason of every default. An unknown name or value is refused, never ignored.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use crate::amount::RawAmount;
 use crate::asset::AssetId;
+use crate::method::Method;
 
 /// Declares an option with named values; the first value is the default.
 macro_rules! choice {
@@ -100,7 +105,7 @@ choice! {
     }
 }
 choice! {
-    /// What HIFO compares (`hifo_key`). Without effect on FIFO.
+    /// What HIFO compares (`hifo_key`). Without effect on the other methods.
     HifoKey {
         /// Unit cost with attached fees.
         UnitCost = "unit_cost",
@@ -145,6 +150,20 @@ pub struct Options {
     pub hifo_key: HifoKey,
     /// The order inside one second.
     pub same_ts: SameTs,
+    /// Of specific identification: by event, the lots that what leaves by it is taken from. Fees paid
+    /// with the event are not part of it. Spelled out where it is not empty.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub lots: BTreeMap<Arc<str>, Vec<ChosenLot>>,
+}
+
+/// A part of a disposal that is to be taken from a named lot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ChosenLot {
+    /// The lot: the id of the event that made it.
+    pub lot: Arc<str>,
+    /// Base units, not zero.
+    #[serde(rename = "raw")]
+    pub quantity: RawAmount,
 }
 
 /// Why options were refused.
@@ -169,6 +188,14 @@ pub enum OptionError {
         /// What it may be.
         expected: String,
     },
+    /// The option has no meaning for the method.
+    #[error("option {name:?} contradicts the method {method}")]
+    Contradiction {
+        /// The option.
+        name: &'static str,
+        /// The method.
+        method: Method,
+    },
 }
 
 impl OptionError {
@@ -178,6 +205,7 @@ impl OptionError {
             Self::NotAnObject => "options-not-an-object",
             Self::UnknownName { .. } => "unknown-option",
             Self::BadValue { .. } => "bad-option-value",
+            Self::Contradiction { .. } => "option-contradicts-method",
         }
     }
 
@@ -186,6 +214,7 @@ impl OptionError {
         match self {
             Self::NotAnObject => None,
             Self::UnknownName { name } | Self::BadValue { name, .. } => Some(name),
+            Self::Contradiction { name, .. } => Some(name),
         }
     }
 }
@@ -226,7 +255,19 @@ impl Options {
             "unpriced" => self.unpriced = choose(name, value, Unpriced::VALUES)?,
             "hifo_key" => self.hifo_key = choose(name, value, HifoKey::VALUES)?,
             "same_ts" => self.same_ts = choose(name, value, SameTs::VALUES)?,
+            "lots" => self.lots = chosen_lots(name, value)?,
             _ => return Err(OptionError::UnknownName { name: name.to_owned() }),
+        }
+        Ok(())
+    }
+
+    /// Whether the options go with `method`: only specific identification can be told which lots.
+    ///
+    /// # Errors
+    /// [`OptionError::Contradiction`].
+    pub fn check(&self, method: Method) -> Result<(), OptionError> {
+        if method != Method::Specific && !self.lots.is_empty() {
+            return Err(OptionError::Contradiction { name: "lots", method });
         }
         Ok(())
     }
@@ -259,6 +300,28 @@ fn assets(name: &str, value: &Value) -> Result<Vec<AssetId>, OptionError> {
     ids.ok_or_else(|| bad_value(name, value, "a list of asset ids".to_owned()))
 }
 
+fn chosen_lots(
+    name: &str,
+    value: &Value,
+) -> Result<BTreeMap<Arc<str>, Vec<ChosenLot>>, OptionError> {
+    let read_lot = |lot: &Value| {
+        let raw = match lot.get("raw")? {
+            Value::String(text) => text.parse::<RawAmount>().ok()?,
+            number => number.as_u64()?.into(),
+        };
+        let known = lot.as_object()?.len() == 2 && !raw.is_zero();
+        Some(ChosenLot { lot: lot.get("lot")?.as_str()?.into(), quantity: raw }).filter(|_| known)
+    };
+    let read_event = |(event, lots): (&String, &Value)| {
+        let lots: Option<Vec<_>> = lots.as_array()?.iter().map(read_lot).collect();
+        Some((Arc::from(event.as_str()), lots?))
+    };
+    let events = value.as_object().and_then(|events| events.iter().map(read_event).collect());
+    events.ok_or_else(|| {
+        bad_value(name, value, "{event: [{\"lot\": id, \"raw\": base units}]}".to_owned())
+    })
+}
+
 fn bad_value(name: &str, value: &Value, expected: String) -> OptionError {
     OptionError::BadValue { name: name.to_owned(), value: value.to_string(), expected }
 }
@@ -283,6 +346,11 @@ mod tests {
             ..Options::with_quote_assets([AssetId::native(), AssetId::new("USDC")])
         };
         let text = serde_json::to_value(&options).unwrap();
+        let chosen = json!({"lots": {"s": [{"lot": "b", "raw": "5"}]}});
+        assert_eq!(
+            Options::from_json(&chosen).unwrap().non_default(),
+            *chosen.as_object().unwrap()
+        );
         assert_eq!(text["scope"], "wallet");
         assert_eq!(text["quote_assets"], json!(["native", "USDC"]));
         assert_eq!(text.as_object().unwrap().len(), 11, "every option is spelled out");
@@ -299,6 +367,10 @@ mod tests {
             (json!({"scope": null}), "\"scope\" cannot be null; expected one of wallet, global"),
             (json!({"quote_assets": "SOL"}), "\"quote_assets\" cannot be \"SOL\""),
             (json!({"cash_assets": [1]}), "\"cash_assets\" cannot be [1]"),
+            (json!({"lots": []}), "\"lots\" cannot be []"),
+            (json!({"lots": {"s": {}}}), "\"lots\" cannot be {"),
+            (json!({"lots": {"s": [{"lot": "b", "raw": "0"}]}}), "\"lots\" cannot be {"),
+            (json!({"lots": {"s": [{"lot": "b", "raw": 1, "x": 1}]}}), "\"lots\" cannot be {"),
             (json!([]), "must be an object"),
         ] {
             let error = Options::from_json(&options).unwrap_err();

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::apply::{Leg, Now};
+use super::apply::{Fees, Leg, Now};
 use super::error::Fault;
 use super::{Engine, TransferInBasis, Transit};
 use crate::amount::Usd;
@@ -13,24 +13,24 @@ use crate::lot::Lot;
 
 impl Engine {
     /// A transfer in from elsewhere.
-    pub(super) fn receive(&mut self, now: Now<'_>, leg: Leg) -> Result<(), Fault> {
-        let cost = match self.options.transfer_in {
-            TransferInBasis::Market => leg.value,
-            TransferInBasis::Unknown => None,
-            TransferInBasis::Zero => Some(Usd::ZERO),
+    pub(super) fn receive(&mut self, now: Now<'_>, leg: Leg<'_>) -> Result<(), Fault> {
+        let worth = match self.options.transfer_in {
+            TransferInBasis::Market => leg,
+            TransferInBasis::Unknown => Leg { value: None, residue: None, ..leg },
+            TransferInBasis::Zero => Leg { value: Some(Usd::ZERO), residue: None, ..leg },
             TransferInBasis::Income => {
                 self.earn(now, leg);
-                leg.value
+                leg
             }
         };
-        self.acquire(now, leg, cost)
+        self.acquire(now, worth, &Fees::default())
     }
 
     /// A transfer out: the lots leave at their basis, and wait under the link if there is one.
     pub(super) fn depart(
         &mut self,
         now: Now<'_>,
-        leg: Leg,
+        leg: Leg<'_>,
         link: Option<&Arc<str>>,
     ) -> Result<(), Fault> {
         if let Some(link) = link
@@ -39,8 +39,11 @@ impl Engine {
             return Err(Fault::LinkReused { link: Arc::clone(link) });
         }
         let mut pieces = Vec::new();
-        if !self.books.entry(leg.asset).is_cash {
-            let (taken, left) = self.books.take(now.holder, leg.asset, leg.quantity)?;
+        let choice = self.choice(now);
+        if self.books.entry(leg.asset).is_cash {
+            choice.refuse()?;
+        } else {
+            let (taken, left) = self.books.take(now.holder, leg.asset, leg.quantity, choice)?;
             if !left.is_zero() {
                 self.refuse_oversold(leg.asset, left)?;
             }
@@ -59,7 +62,12 @@ impl Engine {
     }
 
     /// The other end of a move between own wallets: lots keep id, time and basis.
-    pub(super) fn arrive(&mut self, now: Now<'_>, leg: Leg, link: &Arc<str>) -> Result<(), Fault> {
+    pub(super) fn arrive(
+        &mut self,
+        now: Now<'_>,
+        leg: Leg<'_>,
+        link: &Arc<str>,
+    ) -> Result<(), Fault> {
         let Some(transit) = self.transit.remove(link) else {
             return Err(Fault::LinkUnknown { link: Arc::clone(link) });
         };
@@ -70,11 +78,12 @@ impl Engine {
             return Ok(());
         }
         self.books.count_in(leg.asset, leg.quantity, None)?;
+        self.note_lot(now);
         let book = self.books.book(now.holder, leg.asset);
         let mut missing = leg.quantity;
         for piece in transit.pieces {
             missing = missing.checked_sub(piece.quantity)?;
-            book.add(piece);
+            book.add(piece)?;
         }
         if !missing.is_zero() {
             // No lot covered it where it left, so its basis is unknown here.
@@ -82,9 +91,11 @@ impl Engine {
                 id: Arc::clone(now.id),
                 acquired_ts: now.ts,
                 order: now.order,
+                arrival: 0,
                 quantity: missing,
                 basis: None,
-            });
+                unit_cost: None,
+            })?;
         }
         Ok(())
     }

@@ -171,6 +171,7 @@ impl LedgerEvent {
                 quantity: raw.magnitude(),
                 decimals: NATIVE_POOL_DECIMALS,
                 value: None,
+                residue: None,
             }),
             _ => Err(self.bad()),
         }
@@ -192,6 +193,7 @@ fn event_leg(leg: &LedgerLeg) -> EventLeg {
         quantity: leg.raw.magnitude(),
         decimals: leg.decimals.unwrap_or(0),
         value: leg.value,
+        residue: None,
     }
 }
 

@@ -140,7 +140,7 @@ fn chains(rows: &mut Vec<Row>) {
 
 fn members(rows: &mut Vec<Row>) {
     for (rest, says) in [
-        (r#""method":"lifo""#, "/method unknown-method the method \"lifo\" is not offered"),
+        (r#""method":"specific""#, "/method unknown-method the method \"specific\" is not offered"),
         (r#""method":"FIFO""#, "/method unknown-method"),
         (r#""method":"fifo\u0000EV1L""#, "\\u{0}"),
         (r#""method":1"#, "/method wrong-type"),
@@ -340,7 +340,7 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         (format!("/api/v2/wallets/{WALLET}/pnl?chain=doge"), "?chain unknown-chain"),
         (format!("/api/v2/wallets/{WALLET}/pnl?chain=sol&include=all"), "?include bad-value"),
         (format!("/api/v2/wallets/{WALLET}/pnl?chain=sol&include="), "?include bad-value"),
-        (format!("/api/v2/wallets/{WALLET}/pnl?chain=sol&method=lifo"), "?method unknown-method"),
+        (format!("/api/v2/wallets/{WALLET}/pnl?chain=sol&method=gavg"), "?method unknown-method"),
         (format!("/api/v2/wallets/{WALLET}/ledger?chain=sol&format=xml"), "?format bad-value"),
         (
             format!("/api/v2/wallets/{WALLET}/ledger?chain=sol&format=oracle&limit=5"),
