@@ -10,8 +10,10 @@
 //! What the members of a line mean, and how lamports are divided, is written in `docs/parser.md`; what
 //! is different on EVM chains, in `docs/evm.md`.
 
+mod base58;
 mod error;
 pub mod evm;
+mod json;
 pub mod solana;
 
 pub use error::{ParseError, ParseErrorCode};

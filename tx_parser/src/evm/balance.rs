@@ -8,6 +8,7 @@ use pnl_core::{AssetId, Chain, RawAmount, RawDelta};
 
 use super::Account;
 use super::movements::{Asset, Movement};
+use super::scalar::account_text;
 
 /// What came and went, each as a sum that cannot overflow: 512 bits hold 2^256 amounts.
 #[derive(Debug, Clone, Copy, Default)]
@@ -112,8 +113,10 @@ fn is_nowhere(end: Option<Account>) -> bool {
 pub(super) fn asset_id(asset: &Asset) -> AssetId {
     match asset {
         Asset::Native | Asset::Wrapped => AssetId::native(),
-        Asset::Token(contract) => AssetId::new(&format!("{contract:#x}")),
-        Asset::Item { contract, id, .. } => AssetId::new(&format!("{contract:#x}/{id}")),
+        Asset::Token(contract) => AssetId::new(account_text(contract).as_str()),
+        Asset::Item { contract, id, .. } => {
+            AssetId::new(&format!("{}/{id}", account_text(contract).as_str()))
+        }
     }
 }
 

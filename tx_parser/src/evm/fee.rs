@@ -5,9 +5,9 @@ use pnl_core::movement::Note;
 
 use super::Network;
 use super::header::{optional, required};
-use super::scalar::Scalar;
 use super::wire::{Envelope, Receipt};
 use crate::error::{ParseError, ParseErrorCode};
+use crate::json::Scalar;
 
 /// EIP-2930 and older: the price in the transaction is the price that is paid.
 const LAST_FIXED_PRICE_TYPE: u64 = 1;

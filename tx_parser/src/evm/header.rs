@@ -5,10 +5,10 @@ use pnl_core::TxId;
 use pnl_core::movement::Note;
 
 use super::fee::Fee;
-use super::scalar::Scalar;
 use super::wire::{self, Envelope, Receipt, Record};
 use super::{Account, Network, Word};
 use crate::error::{ParseError, ParseErrorCode};
+use crate::json::Scalar;
 
 /// Type of the transactions that the first layer of an OP stack chain makes: nobody pays for them.
 const DEPOSIT_TYPE: u64 = 0x7e;

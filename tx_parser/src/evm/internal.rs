@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::movements::{Asset, Movement};
-use super::scalar::Loose;
 use super::wire::Internal;
+use crate::json::Loose;
 
 /// Calls that run another contract's code in the caller's place: what they carry stays there.
 const WITHOUT_TRANSFER: [&str; 3] = ["delegatecall", "callcode", "staticcall"];

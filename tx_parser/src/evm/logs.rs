@@ -7,9 +7,9 @@ use alloy_primitives::{U256, b256};
 
 use super::header::Header;
 use super::movements::{Asset, Movement};
-use super::scalar::Loose;
 use super::wire::Log;
 use super::{Account, Word, abi, quirks};
+use crate::json::Loose;
 
 /// Transfer(address,address,uint256): ERC-20 with three topics, ERC-721 with four.
 const TRANSFER: Word = b256!("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef");

@@ -7,9 +7,9 @@ use pnl_core::movement::Note;
 
 use super::header::Header;
 use super::logs::{self, Decoded, Event, Head};
-use super::scalar::Loose;
 use super::wire::{Log, Record};
 use super::{Account, internal};
+use crate::json::Loose;
 
 /// At most so many malformed logs are described one by one.
 const MAX_MALFORMED_NOTES: usize = 8;

@@ -1,6 +1,6 @@
 //! The answer: one line per wallet and transaction.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use pnl_core::movement::{Completeness, FeePaid, Note, Order};
 use pnl_core::{Address, AssetId, RawAmount, RawDelta, TxStatus, WalletTransaction};
@@ -11,6 +11,7 @@ use super::header::Header;
 use super::kind::kind;
 use super::labels::Labels;
 use super::movements::{Movement, Movements};
+use super::scalar::account_text;
 
 /// At most so many transfers of nothing are described one by one.
 const MAX_NOTES_OF_NOTHING: usize = 8;
@@ -34,8 +35,8 @@ pub(super) fn default_lines(
 ) -> Vec<WalletTransaction> {
     let mut named: BTreeMap<Account, Vec<&Movement>> = BTreeMap::new();
     for movement in &movements.list {
-        let ends: BTreeSet<Account> = [movement.from, movement.to].into_iter().flatten().collect();
-        for end in ends {
+        let other_end = movement.to.filter(|to| movement.from != Some(*to));
+        for end in movement.from.into_iter().chain(other_end) {
             named.entry(end).or_default().push(movement);
         }
     }
@@ -126,9 +127,9 @@ fn notes(
 }
 
 fn end_text(end: Option<Account>) -> String {
-    end.map_or_else(|| "nobody".to_owned(), |account| format!("{account:#x}"))
+    end.map_or_else(|| "nobody".to_owned(), |account| account_text(&account).as_str().to_owned())
 }
 
 fn address(account: Account) -> Address {
-    Address::from_chain_data(&format!("{account:#x}"))
+    Address::from_chain_data(account_text(&account).as_str())
 }

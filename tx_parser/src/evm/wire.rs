@@ -7,8 +7,9 @@
 use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess};
 
-use super::scalar::{Loose, Members, Scalar, Topics};
+use super::scalar::Topics;
 use crate::error::{ParseError, ParseErrorCode};
+use crate::json::{self, Loose, Members, Scalar};
 
 /// A recording.
 #[derive(Debug, Deserialize)]
@@ -118,9 +119,7 @@ pub(super) struct Internal<'a> {
 
 /// Reads a recording.
 pub(super) fn read(input: &[u8]) -> Result<Record<'_>, ParseError> {
-    let record: Option<Record<'_>> =
-        serde_json::from_slice(input).map_err(|error| ParseError::from_json(&error, input))?;
-    record.ok_or_else(|| null_transaction("/"))
+    json::read::<Option<Record<'_>>>(input)?.ok_or_else(|| null_transaction("/"))
 }
 
 /// The node does not have the transaction.

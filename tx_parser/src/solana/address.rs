@@ -46,10 +46,14 @@ fn derive(seeds: &[&[u8]], program: &Pubkey) -> Option<Pubkey> {
         hash.update([bump]);
         hash.update(program.as_bytes());
         hash.update(MARKER);
-        let bytes: [u8; 32] = hash.finalize().into();
-        let on_curve = CompressedEdwardsY(bytes).decompress().is_some();
-        (!on_curve).then(|| Pubkey::new(bytes))
+        let address = Pubkey::new(hash.finalize().into());
+        (!is_on_curve(&address)).then_some(address)
     })
+}
+
+/// Whether somebody could hold a private key for it; then no program derived it.
+pub(crate) fn is_on_curve(key: &Pubkey) -> bool {
+    CompressedEdwardsY(*key.as_bytes()).decompress().is_some()
 }
 
 #[cfg(test)]

@@ -89,10 +89,7 @@ impl Transaction {
     /// The lines of the default wallets: every signer, the fee payer first, then every other owner
     /// of a token account with a change, by address.
     pub fn view_all(&self) -> Vec<WalletTransaction> {
-        view::default_wallets(&self.recording, &self.movements)
-            .iter()
-            .map(|wallet| view::line(&self.recording, &self.movements, &self.labels, wallet))
-            .collect()
+        view::default_lines(&self.recording, &self.movements, &self.labels)
     }
 
     /// Token accounts of this wallet and all mints that the transaction tells of.

@@ -10,7 +10,7 @@
 use std::collections::BTreeMap;
 
 use super::actions::{Action, AuthorityKind, KeyIndex, Owner, Step, token_program};
-use super::address::associated;
+use super::address::{associated, is_on_curve};
 use super::encoding::{Holding, Keys, Recording};
 use super::programs::ids::TokenProgram;
 use super::pubkey::Pubkey;
@@ -47,14 +47,14 @@ impl TokenAccounts {
         let evidence = Evidence::gather(&recording.steps, keys);
         let mut before = recording.held_before.clone();
         let mut after = recording.held_after.clone();
-        let mut derivations = 0;
+        let mut derived = Derived::default();
         for (index, key) in keys.iter() {
             let (was, is) = (&mut before[index.get()], &mut after[index.get()]);
             let lacks = |holding: &Option<Holding>| holding.is_some_and(|h| h.owner.is_none());
             if !lacks(was) && !lacks(is) {
                 continue;
             }
-            let story = evidence.owners.get(&index).copied().unwrap_or_default();
+            let story = evidence.owners[index.get()];
             // The program of a live account never changes hands silently: without a word about a
             // change, before and after are the same owner.
             let unchanged = !story.changed;
@@ -67,7 +67,7 @@ impl TokenAccounts {
             }
             if (first.is_none() && was.is_some()) || (last.is_none() && is.is_some()) {
                 let holding = is.or(*was).expect("one of the two lacks its owner");
-                let owner = derive_owner(key, &holding, keys, &mut derivations);
+                let owner = derived.owner_of(key, &holding, keys);
                 first = first.or(owner);
                 last = last.or(owner);
             }
@@ -79,7 +79,7 @@ impl TokenAccounts {
         }
         for (index, _) in keys.iter() {
             let lived = (recording.pre[index.get()] > 0, recording.post[index.get()] > 0);
-            let changed = evidence.owners.get(&index).is_some_and(|story| story.changed);
+            let changed = evidence.owners[index.get()].changed;
             if lived == (true, true) && !changed {
                 complete(&mut before[index.get()], &mut after[index.get()]);
             }
@@ -135,24 +135,42 @@ fn complete(before: &mut Option<Holding>, after: &mut Option<Holding>) {
     }
 }
 
-/// Looks for the key whose associated account this is.
-fn derive_owner(
-    account: Pubkey,
-    holding: &Holding,
-    keys: &Keys,
-    derivations: &mut usize,
-) -> Option<Pubkey> {
-    keys.iter().map(|(_, key)| key).find(|candidate| {
-        *derivations += 1;
-        *derivations <= MAX_DERIVATIONS
-            && associated(candidate, &holding.mint, holding.program) == Some(account)
-    })
+/// Associated accounts of the keys of a transaction.
+#[derive(Default)]
+struct Derived {
+    /// By mint and token program: the accounts of all keys, in their order.
+    accounts: BTreeMap<(Pubkey, TokenProgram), Vec<Option<Pubkey>>>,
+    derivations: usize,
+}
+
+impl Derived {
+    /// Looks for the key whose associated account this is.
+    fn owner_of(&mut self, account: Pubkey, holding: &Holding, keys: &Keys) -> Option<Pubkey> {
+        // Cheaper than a derivation for each key, and true of many accounts that are not associated.
+        if is_on_curve(&account) {
+            return None;
+        }
+        let accounts = self.accounts.entry((holding.mint, holding.program)).or_default();
+        for (at, (_, candidate)) in keys.iter().enumerate() {
+            if at == accounts.len() {
+                if self.derivations == MAX_DERIVATIONS {
+                    return None;
+                }
+                self.derivations += 1;
+                accounts.push(associated(&candidate, &holding.mint, holding.program));
+            }
+            if accounts[at] == Some(account) {
+                return Some(candidate);
+            }
+        }
+        None
+    }
 }
 
 /// What the instructions say about owners.
-#[derive(Default)]
 struct Evidence {
-    owners: BTreeMap<KeyIndex, Story>,
+    /// Indexed like the account keys.
+    owners: Vec<Story>,
     initialized: Vec<Temporary>,
 }
 
@@ -167,7 +185,8 @@ struct Story {
 
 impl Evidence {
     fn gather(steps: &[Step], keys: &Keys) -> Self {
-        let mut evidence = Self::default();
+        let owners = vec![Story::default(); keys.len()];
+        let mut evidence = Self { owners, initialized: Vec::new() };
         for step in steps {
             match step.action {
                 Some(Action::InitializeAccount { account, mint, owner }) => {
@@ -175,7 +194,7 @@ impl Evidence {
                         Owner::Account(index) => keys.at(index),
                         Owner::Key(key) => key,
                     };
-                    let story = evidence.owners.entry(account).or_default();
+                    let story = &mut evidence.owners[account.get()];
                     story.last = Some(owner);
                     story.changed = true;
                     if let Some(program) = token_program(&step.program) {
@@ -189,7 +208,7 @@ impl Evidence {
                     current,
                     new,
                 }) => {
-                    let story = evidence.owners.entry(account).or_default();
+                    let story = &mut evidence.owners[account.get()];
                     if !story.changed {
                         story.first = story.first.or(Some(keys.at(current)));
                     }
@@ -197,7 +216,7 @@ impl Evidence {
                     story.changed = true;
                 }
                 Some(Action::CloseAccount { account, .. }) => {
-                    let story = evidence.owners.entry(account).or_default();
+                    let story = &mut evidence.owners[account.get()];
                     story.last = None;
                     story.changed = true;
                 }
@@ -207,7 +226,7 @@ impl Evidence {
                     Action::Approve { account, owner }
                     | Action::CreateAssociated { account, wallet: owner, .. },
                 ) => {
-                    let story = evidence.owners.entry(account).or_default();
+                    let story = &mut evidence.owners[account.get()];
                     let owner = Some(keys.at(owner));
                     if !story.changed {
                         story.first = story.first.or(owner);

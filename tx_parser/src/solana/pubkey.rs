@@ -4,6 +4,8 @@ use std::fmt;
 
 use pnl_core::Address;
 
+use crate::base58::{self, KeyText};
+
 /// An account address: 32 bytes, written in base58.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Pubkey([u8; 32]);
@@ -20,26 +22,26 @@ impl Pubkey {
 
     /// Reads base58 text of exactly 32 bytes.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        // 32 bytes are 32 to 44 characters; the bound also keeps hostile texts cheap.
-        if !(32..=44).contains(&text.len()) {
-            return None;
-        }
-        let mut bytes = [0u8; 32];
-        (bs58::decode(text).onto(&mut bytes) == Ok(bytes.len())).then_some(Self(bytes))
+        base58::decode_key(text).map(Self)
     }
 
     pub(crate) const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
+    /// Base58.
+    pub(crate) fn text(&self) -> KeyText {
+        KeyText::of(&self.0)
+    }
+
     pub(crate) fn to_address(self) -> Address {
-        Address::from_chain_data(&self.to_string())
+        Address::from_chain_data(self.text().as_str())
     }
 }
 
 impl fmt::Display for Pubkey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&bs58::encode(self.0).into_string())
+        f.write_str(self.text().as_str())
     }
 }
 

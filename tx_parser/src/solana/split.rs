@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::actions::{Action, KeyIndex};
-use super::address::associated;
+use super::address::{associated, is_on_curve};
 use super::deposits::Deposits;
 use super::encoding::{Holding, Recording};
 use super::ledger::Ledger;
@@ -206,10 +206,17 @@ fn derived_account(recording: &Recording, wallet: &Pubkey) -> Option<KeyIndex> {
         let (pre, post) = (recording.pre[index.get()], recording.post[index.get()]);
         pre != post && pre >= rent::TOKEN_ACCOUNT && post >= rent::TOKEN_ACCOUNT
     };
+    // Who signed has a private key, which no associated account has.
+    let is_other = |key: &Pubkey| {
+        keys.signers().any(|signer| signer == *key) || tips::is_tip_account(key) || key == wallet
+    };
     let candidates: Vec<_> =
-        keys.iter().filter(|(index, key)| could_be(*index) && key != wallet).collect();
-    if candidates.is_empty() {
-        return None;
+        keys.iter().filter(|(index, key)| could_be(*index) && !is_other(key)).collect();
+    match candidates.as_slice() {
+        [] => return None,
+        // Cheaper than a derivation, and usual: a payment to somebody else.
+        [(_, only)] if is_on_curve(only) => return None,
+        _ => {}
     }
     DERIVED_MINTS.iter().find_map(|mint| {
         let account = associated(wallet, mint, TokenProgram::SplToken)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use pnl_core::movement::{Completeness, FeePaid, NetChange, Note, Order, ServiceFee};
-use pnl_core::{Address, AssetId, Chain, RawDelta, TxKind, TxStatus, WalletTransaction};
+use pnl_core::{AssetId, Chain, RawDelta, TxKind, TxStatus, WalletTransaction};
 
 use super::actions::{Action, KeyIndex};
 use super::encoding::Recording;
@@ -18,8 +18,17 @@ pub(crate) fn line(
     labels: &Labels,
     wallet: &Pubkey,
 ) -> WalletTransaction {
-    let split = movements.split(recording, wallet);
-    let kind: TxKind = labels::kind(recording, movements, labels, wallet, &split);
+    line_of(recording, movements, labels, wallet, &movements.split(recording, wallet))
+}
+
+fn line_of(
+    recording: &Recording,
+    movements: &Movements,
+    labels: &Labels,
+    wallet: &Pubkey,
+    split: &Split,
+) -> WalletTransaction {
+    let kind: TxKind = labels::kind(recording, movements, labels, wallet, split);
     WalletTransaction {
         chain: Chain::Solana,
         tx_id: recording.tx_id.clone(),
@@ -30,15 +39,15 @@ pub(crate) fn line(
         status: if recording.failed { TxStatus::Failed } else { TxStatus::Ok },
         kind,
         venue: labels.venue.map(str::to_owned),
-        net: net(&split),
+        net: net(split),
         fee: split.fee.map(|raw| FeePaid { asset: AssetId::native(), raw: RawDelta::from(raw) }),
         tips: RawDelta::from(split.tips),
         rent: RawDelta::from(split.rent),
-        service_fees: service_fees(&split),
+        service_fees: service_fees(split),
         // The net is what remains of the recorded balances, so nothing is left over.
         unexplained: Vec::new(),
         complete: Completeness { native: true, fee: true },
-        notes: notes(recording, movements, &split),
+        notes: notes(recording, movements, split),
         signed: recording.keys.signers().any(|key| key == *wallet),
         exchange: labels.exchange,
     }
@@ -76,7 +85,7 @@ fn service_fees(split: &Split) -> Vec<ServiceFee> {
 }
 
 fn asset(mint: &Pubkey) -> AssetId {
-    AssetId::new(&mint.to_string())
+    AssetId::new(mint.text().as_str())
 }
 
 fn notes(recording: &Recording, movements: &Movements, split: &Split) -> Vec<Note> {
@@ -131,26 +140,32 @@ fn lacks_token_rows(recording: &Recording) -> bool {
     moved && !has_rows
 }
 
-/// The wallets of a transaction when none is asked for: signers in their order, then every other
+/// The lines of a transaction when no wallet is asked for: signers in their order, then every other
 /// owner of a token account whose holdings changed, by address.
-pub(crate) fn default_wallets(recording: &Recording, movements: &Movements) -> Vec<Pubkey> {
-    let mut wallets: Vec<Pubkey> = Vec::new();
+pub(crate) fn default_lines(
+    recording: &Recording,
+    movements: &Movements,
+    labels: &Labels,
+) -> Vec<WalletTransaction> {
+    let mut signers: Vec<Pubkey> = Vec::new();
     for signer in recording.keys.signers() {
-        if !wallets.contains(&signer) {
-            wallets.push(signer);
+        if !signers.contains(&signer) {
+            signers.push(signer);
         }
     }
+    let mut lines: Vec<_> =
+        signers.iter().map(|wallet| line(recording, movements, labels, wallet)).collect();
     let owners: BTreeSet<Pubkey> = movements.accounts.owners().collect();
-    let mut others: Vec<(Address, Pubkey)> = owners
-        .into_iter()
-        .filter(|owner| !wallets.contains(owner))
-        .filter(|owner| {
-            let split = movements.split(recording, owner);
-            split.change != 0 || split.tokens.values().any(|change| change.raw != 0)
+    let others = owners.into_iter().filter(|owner| !signers.contains(owner));
+    let mut others: Vec<_> = others
+        .filter_map(|owner| {
+            let split = movements.split(recording, &owner);
+            let has_changed =
+                split.change != 0 || split.tokens.values().any(|change| change.raw != 0);
+            has_changed.then(|| line_of(recording, movements, labels, &owner, &split))
         })
-        .map(|owner| (owner.to_address(), owner))
         .collect();
-    others.sort();
-    wallets.extend(others.into_iter().map(|(_, owner)| owner));
-    wallets
+    others.sort_by(|a, b| a.wallet.cmp(&b.wallet));
+    lines.extend(others);
+    lines
 }

@@ -1,7 +1,5 @@
 //! The account keys of a transaction in the order that all indices refer to.
 
-use std::collections::HashMap;
-
 use super::super::actions::KeyIndex;
 use super::super::pubkey::Pubkey;
 use super::wire::{KeyEntry, Loaded, Message, Text};
@@ -14,7 +12,6 @@ const MAX_KEYS: usize = 256;
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     keys: Vec<Pubkey>,
-    by_key: HashMap<Pubkey, KeyIndex>,
     /// The first so many keys signed.
     signers: Vec<KeyIndex>,
 }
@@ -71,11 +68,7 @@ impl Keys {
                 }
             }
         }
-        let mut by_key = HashMap::with_capacity(keys.len());
-        for (position, key) in keys.iter().enumerate() {
-            by_key.entry(*key).or_insert(checked_index(position, AT)?);
-        }
-        Ok(Self { keys, by_key, signers })
+        Ok(Self { keys, signers })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -93,11 +86,12 @@ impl Keys {
     }
 
     pub(crate) fn index_of(&self, key: &Pubkey) -> Option<KeyIndex> {
-        self.by_key.get(key).copied()
+        // There are few keys, and only parsed instructions are looked up: no index is worth its cost.
+        self.keys.iter().position(|own| own == key).and_then(KeyIndex::new)
     }
 
     pub(crate) fn contains(&self, key: &Pubkey) -> bool {
-        self.by_key.contains_key(key)
+        self.keys.contains(key)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (KeyIndex, Pubkey)> + '_ {

@@ -15,11 +15,14 @@ mod rows;
 mod wire;
 
 use pnl_core::TxId;
+use serde::de::DeserializeSeed;
 use serde_json::value::RawValue;
 
 use super::actions::{Action, KeyIndex, Step};
 use super::pubkey::Pubkey;
+use crate::base58;
 use crate::error::{ParseError, ParseErrorCode};
+use crate::json::{self, Loose, LooseList, Scalar};
 
 use compiled::Malformed;
 pub(crate) use keys::Keys;
@@ -56,14 +59,14 @@ pub(crate) struct Recording {
 /// transaction has at most 1,232 bytes. Decoding time grows with the square of the length.
 const MAX_DATA_CHARS: usize = 2_000;
 
+const NO_KNOWN_FORM: Malformed = Malformed("it has none of the forms that nodes write");
+
 /// At most so many malformed instructions are described one by one.
 const MAX_MALFORMED_NOTES: usize = 8;
 
 /// Reads a recording.
 pub(crate) fn read(input: &[u8]) -> Result<Recording, ParseError> {
-    let record: Option<wire::Record<'_>> =
-        serde_json::from_slice(input).map_err(|error| ParseError::from_json(&error, input))?;
-    let record = record.ok_or_else(|| {
+    let record = json::read::<Option<wire::Record<'_>>>(input)?.ok_or_else(|| {
         ParseError::new(ParseErrorCode::NullTransaction, "/", "the node has no such transaction")
     })?;
     let envelope = record.transaction.ok_or_else(|| ParseError::missing("/transaction"))?;
@@ -86,7 +89,7 @@ pub(crate) fn read(input: &[u8]) -> Result<Recording, ParseError> {
     let mut instructions = Instructions::new(&keys);
     if !failed {
         // What a failed transaction was told to do did not happen.
-        instructions.read(message.instructions, meta.inner_instructions);
+        instructions.read(message.instructions.as_ref(), meta.inner_instructions.as_ref());
     }
     let Instructions { steps, malformed, .. } = instructions;
     Ok(Recording {
@@ -123,43 +126,65 @@ struct Instructions<'k> {
     steps: Vec<Step>,
     malformed: Vec<String>,
     malformed_count: usize,
+    scratch: Scratch,
+}
+
+/// Memory that every instruction uses again.
+#[derive(Default)]
+struct Scratch {
+    base58: base58::Decoder,
+    accounts: Vec<KeyIndex>,
+    actions: Vec<Action>,
+}
+
+impl Scratch {
+    /// An empty list of actions.
+    fn actions(&mut self) -> &mut Vec<Action> {
+        self.actions.clear();
+        &mut self.actions
+    }
 }
 
 impl<'k> Instructions<'k> {
     fn new(keys: &'k Keys) -> Self {
-        Self { keys, steps: Vec::new(), malformed: Vec::new(), malformed_count: 0 }
+        Self {
+            keys,
+            steps: Vec::new(),
+            malformed: Vec::new(),
+            malformed_count: 0,
+            scratch: Scratch::default(),
+        }
     }
 
     /// Outer instructions, each followed by its inner ones: the order of execution.
-    fn read(&mut self, outer: Option<&RawValue>, inner: Option<&RawValue>) {
-        let Some(outer) = list::<&RawValue>(outer) else {
+    fn read(&mut self, outer: Option<&InstructionList<'_>>, inner: Option<&GroupList<'_>>) {
+        let Some(outer) = outer.and_then(|list| list.0.as_deref()) else {
             self.note("the list of instructions", "it is no list");
             return;
         };
-        let groups = match inner {
-            None => Vec::new(),
-            Some(_) => list::<wire::InnerGroup<'_>>(inner).unwrap_or_else(|| {
-                self.note("the list of inner instructions", "it is no list of groups");
-                Vec::new()
-            }),
-        };
-        for (position, raw) in outer.iter().enumerate() {
+        let groups = inner.map_or_else(|| Some(Vec::new()), groups).unwrap_or_else(|| {
+            self.note("the list of inner instructions", "it is no list of groups");
+            Vec::new()
+        });
+        for (position, instruction) in outer.iter().enumerate() {
             let Ok(position) = u16::try_from(position) else {
                 self.note("the list of instructions", "it is longer than the chain allows");
                 return;
             };
-            self.push(raw, position, None);
-            let own = groups.iter().filter(|group| group.index == usize::from(position));
-            for (number, raw) in own.flat_map(|group| &group.instructions).enumerate() {
+            self.push(instruction, position, None);
+            let own = groups.iter().filter(|(outer, _)| *outer == u64::from(position));
+            for (number, instruction) in own.flat_map(|(_, list)| *list).enumerate() {
                 let Ok(number) = u16::try_from(number) else { break };
-                self.push(raw, position, Some(number));
+                self.push(instruction, position, Some(number));
             }
         }
     }
 
-    fn push(&mut self, raw: &RawValue, outer: u16, inner: Option<u16>) {
+    fn push(&mut self, instruction: &Loose<wire::Instruction<'_>>, outer: u16, inner: Option<u16>) {
         let first = self.steps.len();
-        if let Err(Malformed(why)) = self.try_push(raw, outer, inner) {
+        let pushed = instruction.0.as_ref().ok_or(NO_KNOWN_FORM);
+        let pushed = pushed.and_then(|instruction| self.try_push(instruction, outer, inner));
+        if let Err(Malformed(why)) = pushed {
             self.steps.truncate(first);
             let place = match inner {
                 None => format!("instruction {outer}"),
@@ -171,29 +196,30 @@ impl<'k> Instructions<'k> {
 
     fn try_push(
         &mut self,
-        raw: &RawValue,
+        instruction: &wire::Instruction<'_>,
         outer: u16,
         inner: Option<u16>,
     ) -> Result<(), Malformed> {
-        let instruction: wire::Instruction<'_> = serde_json::from_str(raw.get())
-            .map_err(|_| Malformed("it has none of the forms that nodes write"))?;
-        let program = self.program(&instruction)?;
+        let program = self.program(instruction)?;
         let unknown = |tag| Step { outer, inner, program, tag, action: None };
         if let Some(parsed) = instruction.parsed {
             // The memo program's parsed form is a text: nothing that moves.
             let body = serde_json::from_str::<wire::ParsedBody<'_>>(parsed.get()).ok();
-            let mut actions = Vec::new();
+            let actions = self.scratch.actions();
             match body {
-                Some(body) => parsed::decode(&program, &body, self.keys, &mut actions)?,
+                Some(body) => parsed::decode(&program, &body, self.keys, actions)?,
                 None if compiled::is_known(&program) => {
                     return Err(Malformed("its parsed form is not what nodes write"));
                 }
                 None => {}
             }
-            self.add(outer, inner, program, actions);
+            self.add(outer, inner, program);
             return Ok(());
         }
-        let text = instruction.data.as_ref().map_or("", wire::Text::as_str);
+        let text = match &instruction.data {
+            Scalar::Absent => "",
+            data => data.text().ok_or(NO_KNOWN_FORM)?,
+        };
         let known = compiled::is_known(&program);
         let is_long = text.len() > MAX_DATA_CHARS;
         // Programs write events into calls of themselves, which may be long and have no tag.
@@ -204,57 +230,48 @@ impl<'k> Instructions<'k> {
         if is_long {
             return Err(Malformed("its data is longer than a transaction"));
         }
-        let data = bs58::decode(text).into_vec().map_err(|_| Malformed("its data is no base58"))?;
+        let Scratch { base58, accounts, actions } = &mut self.scratch;
+        let data = base58.decode(text).ok_or(Malformed("its data is no base58"))?;
         if !known {
             let mut tag = [0; 8];
-            for (to, from) in tag.iter_mut().zip(&data) {
+            for (to, from) in tag.iter_mut().zip(data) {
                 *to = *from;
             }
             self.steps.push(unknown(tag));
             return Ok(());
         }
-        let accounts = self.accounts(instruction.accounts.as_deref().unwrap_or_default())?;
-        let mut actions = Vec::new();
-        compiled::decode(&program, &accounts, &data, &mut actions)?;
-        self.add(outer, inner, program, actions);
+        read_accounts(instruction.accounts, self.keys, accounts)?;
+        actions.clear();
+        compiled::decode(&program, accounts, data, actions)?;
+        self.add(outer, inner, program);
         Ok(())
     }
 
     /// Adds what an instruction of a known program means; one that moves nothing is a step, too.
-    fn add(&mut self, outer: u16, inner: Option<u16>, program: Pubkey, actions: Vec<Action>) {
+    fn add(&mut self, outer: u16, inner: Option<u16>, program: Pubkey) {
         let step = |action| Step { outer, inner, program, tag: [0; 8], action };
-        if actions.is_empty() {
+        if self.scratch.actions.is_empty() {
             self.steps.push(step(None));
         }
-        self.steps.extend(actions.into_iter().map(|action| step(Some(action))));
+        self.steps.extend(self.scratch.actions.drain(..).map(|action| step(Some(action))));
     }
 
     fn program(&self, instruction: &wire::Instruction<'_>) -> Result<Pubkey, Malformed> {
         match (&instruction.program_id_index, &instruction.program_id) {
-            (Some(index), _) => self
-                .keys
-                .index(*index)
+            (Scalar::Number(number), Scalar::Absent | Scalar::Text(_)) => self
+                .index(*number)
                 .map(|index| self.keys.at(index))
                 .ok_or(Malformed("its program lies outside of the keys")),
-            (None, Some(text)) => {
-                Pubkey::parse(text.as_str()).ok_or(Malformed("its program is no key"))
+            (Scalar::Absent, Scalar::Text(text)) => {
+                Pubkey::parse(text).ok_or(Malformed("its program is no key"))
             }
-            (None, None) => Err(Malformed("it names no program")),
+            (Scalar::Absent, Scalar::Absent) => Err(Malformed("it names no program")),
+            _ => Err(NO_KNOWN_FORM),
         }
     }
 
-    fn accounts(&self, refs: &[wire::AccountRef<'_>]) -> Result<Vec<KeyIndex>, Malformed> {
-        let outside = Malformed("it names an account outside of the keys");
-        refs.iter()
-            .map(|reference| match reference {
-                wire::AccountRef::Index(number) => {
-                    usize::try_from(*number).ok().and_then(|n| self.keys.index(n)).ok_or(outside)
-                }
-                wire::AccountRef::Key(text) => Pubkey::parse(text.as_str())
-                    .and_then(|key| self.keys.index_of(&key))
-                    .ok_or(outside),
-            })
-            .collect()
+    fn index(&self, number: u64) -> Option<KeyIndex> {
+        self.keys.index(usize::try_from(number).ok()?)
     }
 
     fn note(&mut self, place: &str, why: &str) {
@@ -270,6 +287,35 @@ impl<'k> Instructions<'k> {
     }
 }
 
-fn list<'a, T: serde::Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<Vec<T>> {
-    serde_json::from_str(raw?.get()).ok()
+/// Reads the accounts of an instruction into `accounts`.
+fn read_accounts(
+    list: Option<&RawValue>,
+    keys: &Keys,
+    accounts: &mut Vec<KeyIndex>,
+) -> Result<(), Malformed> {
+    accounts.clear();
+    let Some(list) = list else { return Ok(()) };
+    let mut reader = serde_json::Deserializer::from_str(list.get());
+    match (wire::AccountRefs { keys, list: accounts }).deserialize(&mut reader) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Malformed("it names an account outside of the keys")),
+        Err(_) => Err(NO_KNOWN_FORM),
+    }
+}
+
+type InstructionList<'a> = LooseList<Loose<wire::Instruction<'a>>>;
+/// The position of an outer instruction, and its inner ones.
+type Group<'a, 'b> = (u64, &'b [Loose<wire::Instruction<'a>>]);
+type GroupList<'a> = LooseList<Loose<wire::InnerGroup<'a>>>;
+
+/// The inner instructions with the position of their outer one; `None` when one group is none.
+fn groups<'a, 'b>(list: &'b GroupList<'a>) -> Option<Vec<Group<'a, 'b>>> {
+    let group = |group: &'b Loose<wire::InnerGroup<'a>>| {
+        let wire::InnerGroup { index: Scalar::Number(index), instructions } = group.0.as_ref()?
+        else {
+            return None;
+        };
+        Some((*index, instructions.as_ref()?.0.as_deref()?))
+    };
+    list.0.as_ref()?.iter().map(group).collect()
 }

@@ -1,16 +1,21 @@
 //! The JSON of getTransaction as the nodes write it, both encodings, borrowed from the input.
 //!
 //! Only members that matter are named; others (logs, rewards, compute units) are skipped by the
-//! reader without being kept. Instructions stay raw text here, so that one that makes no sense
-//! cannot spoil the transaction around it.
+//! reader without being kept. Instructions are read whatever they are, so that one that makes no
+//! sense cannot spoil the transaction around it.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
+
+use super::super::actions::KeyIndex;
+use super::super::pubkey::Pubkey;
+use super::keys::Keys;
+use crate::json::{self, Loose, LooseList, Members, Scalar};
 
 /// A text borrowed from the input where it holds no escapes.
 #[derive(Debug, Clone)]
@@ -68,12 +73,12 @@ pub(super) struct Envelope<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Message<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "json::list")]
     pub(super) account_keys: Option<Vec<KeyEntry<'a>>>,
     /// Only in the `json` encoding; in `jsonParsed` every key says whether it signed.
     pub(super) header: Option<Header>,
     #[serde(borrow)]
-    pub(super) instructions: Option<&'a RawValue>,
+    pub(super) instructions: Option<LooseList<Loose<Instruction<'a>>>>,
 }
 
 /// How many of the static keys signed.
@@ -127,14 +132,16 @@ pub(super) struct Meta<'a> {
     /// Null or absent: it took effect.
     pub(super) err: Option<IgnoredAny>,
     pub(super) fee: Option<u64>,
+    #[serde(default, deserialize_with = "json::list")]
     pub(super) pre_balances: Option<Vec<u64>>,
+    #[serde(default, deserialize_with = "json::list")]
     pub(super) post_balances: Option<Vec<u64>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "json::list")]
     pub(super) pre_token_balances: Option<Vec<TokenRow<'a>>>,
-    #[serde(borrow)]
+    #[serde(borrow, default, deserialize_with = "json::list")]
     pub(super) post_token_balances: Option<Vec<TokenRow<'a>>>,
     #[serde(borrow)]
-    pub(super) inner_instructions: Option<&'a RawValue>,
+    pub(super) inner_instructions: Option<LooseList<Loose<InnerGroup<'a>>>>,
     #[serde(borrow)]
     pub(super) loaded_addresses: Option<Loaded<'a>>,
 }
@@ -173,55 +180,98 @@ pub(super) struct TokenAmount<'a> {
 }
 
 /// The inner instructions of one outer instruction.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default)]
 pub(super) struct InnerGroup<'a> {
-    pub(super) index: usize,
-    #[serde(borrow)]
-    pub(super) instructions: Vec<&'a RawValue>,
+    pub(super) index: Scalar<'a>,
+    pub(super) instructions: Option<LooseList<Loose<Instruction<'a>>>>,
+}
+
+impl<'de: 'a, 'a> Members<'de> for InnerGroup<'a> {
+    fn read<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "index" => self.index = map.next_value()?,
+            "instructions" => self.instructions = map.next_value()?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
 }
 
 /// An instruction in any form: compiled (`programIdIndex`), partially decoded (`programId`, `data`)
 /// or parsed by the node (`parsed`).
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Default)]
 pub(super) struct Instruction<'a> {
-    pub(super) program_id_index: Option<usize>,
-    #[serde(borrow)]
-    pub(super) program_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) accounts: Option<Vec<AccountRef<'a>>>,
-    #[serde(borrow)]
-    pub(super) data: Option<Text<'a>>,
-    #[serde(borrow)]
+    pub(super) program_id_index: Scalar<'a>,
+    pub(super) program_id: Scalar<'a>,
+    /// Read for the programs that are understood.
+    pub(super) accounts: Option<&'a RawValue>,
+    pub(super) data: Scalar<'a>,
     pub(super) parsed: Option<&'a RawValue>,
 }
 
-/// An account of an instruction: an index into the keys, or the key itself.
-#[derive(Debug)]
-pub(super) enum AccountRef<'a> {
-    Index(u64),
-    Key(Text<'a>),
+impl<'de: 'a, 'a> Members<'de> for Instruction<'a> {
+    fn read<A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<(), A::Error> {
+        match name {
+            "programIdIndex" => self.program_id_index = map.next_value()?,
+            "programId" => self.program_id = map.next_value()?,
+            "accounts" => self.accounts = map.next_value()?,
+            "data" => self.data = map.next_value()?,
+            "parsed" => self.parsed = map.next_value()?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for AccountRef<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct RefVisitor;
-        impl<'de> Visitor<'de> for RefVisitor {
-            type Value = AccountRef<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an account index or key")
-            }
-            fn visit_u64<E>(self, index: u64) -> Result<Self::Value, E> {
-                Ok(AccountRef::Index(index))
-            }
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(AccountRef::Key(Text(Cow::Borrowed(text))))
-            }
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(AccountRef::Key(Text(Cow::Owned(text.to_owned()))))
-            }
+/// The accounts of an instruction: indices into the keys, or the keys themselves.
+pub(super) struct AccountRefs<'b> {
+    pub(super) keys: &'b Keys,
+    /// Where they go.
+    pub(super) list: &'b mut Vec<KeyIndex>,
+}
+
+impl<'de> DeserializeSeed<'de> for AccountRefs<'_> {
+    /// Whether all of them are among the keys.
+    type Value = bool;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<bool, D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AccountRefs<'_> {
+    type Value = bool;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of account indices or keys")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<bool, A::Error> {
+        let mut are_inside = true;
+        while let Some(account) = list.next_element_seed(AccountRef(self.keys))? {
+            are_inside &= account.is_some();
+            self.list.extend(account);
         }
-        deserializer.deserialize_any(RefVisitor)
+        Ok(are_inside)
+    }
+}
+
+struct AccountRef<'b>(&'b Keys);
+
+impl<'de> DeserializeSeed<'de> for AccountRef<'_> {
+    type Value = Option<KeyIndex>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AccountRef<'_> {
+    type Value = Option<KeyIndex>;
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an account index or key")
+    }
+    fn visit_u64<E>(self, index: u64) -> Result<Self::Value, E> {
+        Ok(usize::try_from(index).ok().and_then(|index| self.0.index(index)))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Pubkey::parse(text).and_then(|key| self.0.index_of(&key)))
     }
 }
 
