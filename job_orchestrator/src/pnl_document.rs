@@ -94,10 +94,10 @@ impl PnlDocument {
 
 /// Some records of a list from number `from` on, with what opens and closes the list; and where it
 /// goes on.
-fn records<'a, T: Serialize + 'a>(
+fn records<T: Serialize>(
     opening: &str,
     from: usize,
-    all: impl Iterator<Item = &'a T>,
+    all: impl Iterator<Item = T>,
 ) -> Result<(String, Option<usize>), WalletsError> {
     let mut text = if from == 0 { opening.to_owned() } else { String::new() };
     let mut all = all.skip(from).peekable();
@@ -106,7 +106,7 @@ fn records<'a, T: Serialize + 'a>(
         if place > 0 {
             text.push(',');
         }
-        text.push_str(&json(record)?);
+        text.push_str(&json(&record)?);
         place += 1;
     }
     if all.peek().is_some() {

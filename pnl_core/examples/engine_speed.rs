@@ -29,13 +29,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let started = Instant::now();
     Metrics::of(&outcome, &Window::ALL)?;
     let metrics = started.elapsed();
-    let matches: usize = outcome.disposals.iter().map(|disposal| disposal.matches.len()).sum();
+    let matches: usize = outcome.disposals().map(|disposal| disposal.matches.len()).sum();
     writeln!(
         io::stdout(),
         "{} events, {} disposals, {matches} matches: fastest {:?}, median {:?} of {runs} runs; \
          reading {read:?}, metrics {metrics:?}",
         document.events.len(),
-        outcome.disposals.len(),
+        outcome.disposals().len(),
         times[0],
         times[runs / 2],
     )?;

@@ -7,8 +7,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use alloy_primitives::{I256, U256, U512};
+use alloy_primitives::{I256, U256};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::division::mul_div;
 
 /// Decimal places of a [`Usd`] value: one unit is 1e-36 USD.
 pub const USD_PLACES: usize = 36;
@@ -53,6 +55,16 @@ impl RawAmount {
     /// Difference, or [`AmountError::Overflow`] when `other` is larger.
     pub fn checked_sub(self, other: Self) -> Result<Self, AmountError> {
         self.0.checked_sub(other.0).map(Self).ok_or(AmountError::Overflow)
+    }
+
+    /// Sum of quantities that are parts of one that fits.
+    pub(crate) fn wrapping_add(self, other: Self) -> Self {
+        Self(self.0.wrapping_add(other.0))
+    }
+
+    /// Difference to a part.
+    pub(crate) fn wrapping_sub(self, part: Self) -> Self {
+        Self(self.0.wrapping_sub(part.0))
     }
 
     /// The same quantity as a movement into the wallet.
@@ -266,6 +278,16 @@ impl Usd {
         self.0.checked_sub(other.0).map(Self).ok_or(AmountError::Overflow)
     }
 
+    /// Sum of amounts whose sum is known to fit.
+    pub(crate) fn wrapping_add(self, other: Self) -> Self {
+        Self(self.0.wrapping_add(other.0))
+    }
+
+    /// Difference of amounts that is known to fit.
+    pub(crate) fn wrapping_sub(self, other: Self) -> Self {
+        Self(self.0.wrapping_sub(other.0))
+    }
+
     /// The opposite value, or [`AmountError::Overflow`] for the smallest one.
     pub fn checked_neg(self) -> Result<Self, AmountError> {
         self.0.checked_neg().map(Self).ok_or(AmountError::Overflow)
@@ -279,8 +301,8 @@ impl Usd {
     /// # Errors
     /// [`AmountError::Overflow`] when `whole` is zero or the share does not fit.
     pub fn share(self, part: RawAmount, whole: RawAmount) -> Result<Self, AmountError> {
-        if part == whole {
-            return Ok(self);
+        if part == whole || self.is_zero() {
+            return if whole.is_zero() { Err(AmountError::Overflow) } else { Ok(self) };
         }
         let magnitude = mul_div(self.0.unsigned_abs(), part.0, whole.0)?;
         Self::with_sign(magnitude, self.0.is_negative())
@@ -300,21 +322,15 @@ impl Usd {
         Self::with_sign(magnitude, negative)
     }
 
+    #[inline]
     fn with_sign(magnitude: U256, negative: bool) -> Result<Self, AmountError> {
-        let value = I256::try_from(magnitude).map_err(|_| AmountError::Overflow)?;
+        let value = I256::from_raw(magnitude);
+        if value.is_negative() {
+            return Err(AmountError::Overflow);
+        }
         // A positive 255-bit value always has a negation.
         Ok(Self(if negative { value.wrapping_neg() } else { value }))
     }
-}
-
-/// `a * b / c` through 512 bits, rounded down.
-fn mul_div(a: U256, b: U256, c: U256) -> Result<U256, AmountError> {
-    if c.is_zero() {
-        return Err(AmountError::Overflow);
-    }
-    let product: U512 = a.widening_mul(b);
-    let quotient = product / U512::from(c);
-    U256::checked_from_limbs_slice(quotient.as_limbs()).ok_or(AmountError::Overflow)
 }
 
 /// Ten to the power of `exponent`, or [`AmountError::Overflow`] beyond 77.

@@ -21,6 +21,7 @@
 pub mod amount;
 pub mod asset;
 pub mod chain;
+mod division;
 pub mod document;
 pub mod engine;
 pub mod event;

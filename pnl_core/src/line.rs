@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::collections::binary_heap::{BinaryHeap, PeekMut};
 
-use crate::amount::{AmountError, RawAmount};
+use crate::amount::AmountError;
 use crate::lot::Lot;
 use crate::method::LotOrder;
 
@@ -53,26 +53,37 @@ impl Line {
         }
     }
 
-    /// Takes the next piece: at most `limit` (not zero) from the lot that is consumed first. `None`
-    /// when no lot is left.
-    pub(crate) fn take(&mut self, limit: RawAmount) -> Result<Option<Lot>, AmountError> {
+    /// Takes something of the lot that is consumed first, and the lot away when nothing is left of it.
+    /// `None` when no lot is left.
+    #[inline]
+    pub(crate) fn take_from_first<T>(
+        &mut self,
+        take: impl FnOnce(&mut Lot) -> Result<T, AmountError>,
+    ) -> Result<Option<T>, AmountError> {
         let newest_first = self.order == LotOrder::NewestFirst;
         let first = if newest_first { self.line.back_mut() } else { self.line.front_mut() };
-        if let Some(mut waiting) = self.waiting.peek_mut()
+        // Without moves and HIFO nobody waits.
+        if !self.waiting.is_empty()
+            && let Some(mut waiting) = self.waiting.peek_mut()
             && first.as_ref().is_none_or(|lot| self.order.compare(&waiting.lot, lot).is_lt())
         {
-            return if waiting.lot.quantity > limit {
-                // What is left keeps its place: no order looks at the quantity.
-                waiting.lot.split_off(limit).map(Some)
+            // What is left keeps its place: no order looks at the quantity.
+            let taken = take(&mut waiting.lot)?;
+            if waiting.lot.quantity.is_zero() {
+                PeekMut::pop(waiting);
+            }
+            return Ok(Some(taken));
+        }
+        let Some(lot) = first else { return Ok(None) };
+        let taken = take(lot)?;
+        if lot.quantity.is_zero() {
+            if newest_first {
+                self.line.pop_back()
             } else {
-                Ok(Some(PeekMut::pop(waiting).lot))
+                self.line.pop_front()
             };
         }
-        match first {
-            Some(lot) if lot.quantity > limit => lot.split_off(limit).map(Some),
-            _ if newest_first => Ok(self.line.pop_back()),
-            _ => Ok(self.line.pop_front()),
-        }
+        Ok(Some(taken))
     }
 
     /// The lots in the order of consumption.

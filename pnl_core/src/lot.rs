@@ -18,12 +18,9 @@ use crate::unit_cost::UnitCost;
 /// What is left of one acquisition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lot {
-    /// The event that made it. A lot that moves between own wallets keeps it.
-    pub(crate) id: Arc<str>,
-    /// Unix seconds of the acquisition. Kept by moves as well.
-    pub(crate) acquired_ts: i64,
-    /// Place of the acquisition in the history: what order is decided by.
-    pub(crate) order: u64,
+    /// The event that made it, by its number: what order is decided by. A lot that moves between own
+    /// wallets keeps it.
+    pub(crate) order: u32,
     /// Place among all that ever came into the book; set by the book.
     pub(crate) arrival: u64,
     /// Base units left.
@@ -35,20 +32,44 @@ pub(crate) struct Lot {
     pub(crate) unit_cost: Option<Arc<UnitCost>>,
 }
 
+/// A part of a lot that leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// The event that made the lot.
+    pub(crate) order: u32,
+    /// Base units.
+    pub(crate) quantity: RawAmount,
+    /// Cost; `None` = unknown basis.
+    pub(crate) basis: Option<Usd>,
+}
+
 impl Lot {
-    /// Takes `quantity` of this lot, which has more than that.
-    pub(crate) fn split_off(&mut self, quantity: RawAmount) -> Result<Self, AmountError> {
-        let basis = match self.basis {
+    /// Gives at most `limit` (not zero) away. A lot that is left with nothing is for its holder to
+    /// remove.
+    #[inline]
+    pub(crate) fn give(&mut self, limit: RawAmount) -> Result<Piece, AmountError> {
+        if self.quantity <= limit {
+            let quantity = std::mem::take(&mut self.quantity);
+            return Ok(Piece { order: self.order, quantity, basis: self.basis });
+        }
+        let basis = match &mut self.basis {
             Some(left) => {
-                let taken = left.share(quantity, self.quantity)?;
-                self.basis = Some(left.checked_sub(taken)?);
-                Some(taken)
+                let given = left.share(limit, self.quantity)?;
+                // At most what is left, and of its sign.
+                *left = left.wrapping_sub(given);
+                Some(given)
             }
             None => None,
         };
-        self.quantity = self.quantity.checked_sub(quantity)?;
-        let (id, unit_cost) = (Arc::clone(&self.id), self.unit_cost.clone());
-        Ok(Self { id, unit_cost, quantity, basis, ..*self })
+        self.quantity = self.quantity.wrapping_sub(limit);
+        Ok(Piece { order: self.order, quantity: limit, basis })
+    }
+
+    /// The same as a lot of its own, for another holder.
+    pub(crate) fn split_off(&mut self, limit: RawAmount) -> Result<Self, AmountError> {
+        let Piece { order, quantity, basis } = self.give(limit)?;
+        let (arrival, unit_cost) = (self.arrival, self.unit_cost.clone());
+        Ok(Self { order, arrival, quantity, basis, unit_cost })
     }
 }
 
@@ -67,7 +88,7 @@ enum Lots {
     /// The same; what a piece costs is the pool's to say.
     Pooled(Line, Pool),
     /// By place of acquisition and arrival, so that any lot can be named.
-    Named(BTreeMap<(u64, u64), Lot>),
+    Named(BTreeMap<(u32, u64), Lot>),
 }
 
 impl LotBook {
@@ -98,28 +119,53 @@ impl LotBook {
 
     /// Takes the next piece: at most `limit` (not zero) from the lot that is consumed first. `None`
     /// when no lot is left.
-    pub(crate) fn take(&mut self, limit: RawAmount) -> Result<Option<Lot>, AmountError> {
+    #[inline]
+    pub(crate) fn take(&mut self, limit: RawAmount) -> Result<Option<Piece>, AmountError> {
         match &mut self.lots {
-            Lots::Ordered(line) => line.take(limit),
+            Lots::Ordered(line) => line.take_from_first(|lot| lot.give(limit)),
             Lots::Pooled(line, pool) => {
-                line.take(limit)?.map(|piece| pool.give_out(piece)).transpose()
+                let Some(mut piece) = line.take_from_first(|lot| lot.give(limit))? else {
+                    return Ok(None);
+                };
+                piece.basis = pool.give_out(piece.quantity, piece.basis)?;
+                Ok(Some(piece))
             }
-            Lots::Named(lots) => lots.first_entry().map(|held| take_of(held, limit)).transpose(),
+            Lots::Named(lots) => {
+                lots.first_entry().map(|held| from_held(held, |lot| lot.give(limit))).transpose()
+            }
         }
     }
 
-    /// Takes at most `limit` (not zero) of the lot acquired at place `order` of the history, in a
+    /// The same as a lot of its own, for another holder.
+    pub(crate) fn take_lot(&mut self, limit: RawAmount) -> Result<Option<Lot>, AmountError> {
+        match &mut self.lots {
+            Lots::Ordered(line) => line.take_from_first(|lot| lot.split_off(limit)),
+            Lots::Pooled(line, pool) => {
+                let Some(mut lot) = line.take_from_first(|lot| lot.split_off(limit))? else {
+                    return Ok(None);
+                };
+                lot.basis = pool.give_out(lot.quantity, lot.basis)?;
+                Ok(Some(lot))
+            }
+            Lots::Named(lots) => lots
+                .first_entry()
+                .map(|held| from_held(held, |lot| lot.split_off(limit)))
+                .transpose(),
+        }
+    }
+
+    /// Takes at most `limit` (not zero) of the lot that event `order` made, in a
     /// book of specific identification. `None` when nothing of it is here.
     pub(crate) fn take_named(
         &mut self,
-        order: u64,
+        order: u32,
         limit: RawAmount,
     ) -> Result<Option<Lot>, AmountError> {
         let Lots::Named(lots) = &mut self.lots else { return Ok(None) };
         let first = lots.range((order, 0)..=(order, u64::MAX)).next().map(|(place, _)| *place);
         let Some(place) = first else { return Ok(None) };
         match lots.entry(place) {
-            Entry::Occupied(held) => take_of(held, limit).map(Some),
+            Entry::Occupied(held) => from_held(held, |lot| lot.split_off(limit)).map(Some),
             Entry::Vacant(_) => Ok(None),
         }
     }
@@ -134,12 +180,16 @@ impl LotBook {
     }
 }
 
-/// Takes at most `limit` (not zero) of a lot.
-fn take_of(
-    mut held: OccupiedEntry<'_, (u64, u64), Lot>,
-    limit: RawAmount,
-) -> Result<Lot, AmountError> {
-    if held.get().quantity > limit { held.get_mut().split_off(limit) } else { Ok(held.remove()) }
+/// Takes something of a lot, and the lot away when nothing is left of it.
+fn from_held<T>(
+    mut held: OccupiedEntry<'_, (u32, u64), Lot>,
+    take: impl FnOnce(&mut Lot) -> Result<T, AmountError>,
+) -> Result<T, AmountError> {
+    let taken = take(held.get_mut())?;
+    if held.get().quantity.is_zero() {
+        held.remove();
+    }
+    Ok(taken)
 }
 
 /// What average cost knows of the lots with a known basis: their quantity and cost together. The
@@ -161,20 +211,27 @@ impl Pool {
         Ok(lot)
     }
 
-    /// The piece at the average cost of the pool.
-    fn give_out(&mut self, mut piece: Lot) -> Result<Lot, AmountError> {
-        if piece.basis.is_some() {
-            let basis = self.cost.share(piece.quantity, self.quantity)?;
-            self.cost = self.cost.checked_sub(basis)?;
-            self.quantity = self.quantity.checked_sub(piece.quantity)?;
-            piece.basis = Some(basis);
+    /// The basis of a piece at the average cost of the pool.
+    fn give_out(
+        &mut self,
+        quantity: RawAmount,
+        basis: Option<Usd>,
+    ) -> Result<Option<Usd>, AmountError> {
+        if basis.is_none() {
+            return Ok(None);
         }
-        Ok(piece)
+        let basis = self.cost.share(quantity, self.quantity)?;
+        self.cost = self.cost.checked_sub(basis)?;
+        self.quantity = self.quantity.checked_sub(quantity)?;
+        Ok(Some(basis))
     }
 
     /// The open lots, each with its share of the pool's cost.
-    fn share_out(mut self, lots: Vec<Lot>) -> Result<Vec<Lot>, AmountError> {
-        lots.into_iter().map(|lot| self.give_out(lot)).collect()
+    fn share_out(mut self, mut lots: Vec<Lot>) -> Result<Vec<Lot>, AmountError> {
+        for lot in &mut lots {
+            lot.basis = self.give_out(lot.quantity, lot.basis)?;
+        }
+        Ok(lots)
     }
 }
 
@@ -196,9 +253,11 @@ impl Shares {
     }
 
     /// The share of the next `quantity`, at most what is left.
+    #[inline]
     pub(crate) fn next(&mut self, quantity: RawAmount) -> Result<Usd, AmountError> {
         let share = self.money.share(quantity, self.quantity)?;
-        self.money = self.money.checked_sub(share)?;
+        // At most what is left, and of its sign.
+        self.money = self.money.wrapping_sub(share);
         self.quantity = self.quantity.checked_sub(quantity)?;
         Ok(share)
     }
@@ -208,10 +267,8 @@ impl Shares {
 mod tests {
     use super::*;
 
-    fn lot(id: &str, order: u64, quantity: u64, basis: Option<&str>) -> Lot {
+    fn lot(order: u32, quantity: u64, basis: Option<&str>) -> Lot {
         Lot {
-            id: id.into(),
-            acquired_ts: 0,
             order,
             arrival: 0,
             quantity: RawAmount::from(quantity),
@@ -223,7 +280,7 @@ mod tests {
     #[test]
     fn the_pieces_of_a_lot_sum_to_its_cost() {
         let mut book = LotBook::new(Method::Fifo);
-        book.add(lot("a", 0, 3, Some("1"))).unwrap();
+        book.add(lot(0, 3, Some("1"))).unwrap();
         let one = RawAmount::from(1u64);
         let pieces: Vec<_> =
             (0..3).map(|_| book.take(one).unwrap().unwrap().basis.unwrap().to_string()).collect();
@@ -233,43 +290,43 @@ mod tests {
         assert!(book.take(one).unwrap().is_none());
     }
 
-    fn ids(method: Method, lots: &[(&str, u64, Option<&str>)]) -> Vec<Arc<str>> {
+    /// The events of the lots in the order of consumption, with the arrival of each.
+    fn consumed(method: Method, lots: &[(u32, Option<&str>)]) -> Vec<(u32, u64)> {
         let mut book = LotBook::new(method);
-        for (id, order, basis) in lots {
-            book.add(lot(id, *order, 1, *basis)).unwrap();
+        for (order, basis) in lots {
+            book.add(lot(*order, 1, *basis)).unwrap();
         }
-        let one = RawAmount::from(1u64);
-        let first = book.take(one).unwrap().unwrap().id;
-        let rest = book.into_lots().unwrap().into_iter().map(|lot| lot.id);
-        [first].into_iter().chain(rest).collect()
+        let first = book.take_lot(RawAmount::from(1u64)).unwrap().unwrap();
+        let rest = book.into_lots().unwrap();
+        [first].into_iter().chain(rest).map(|lot| (lot.order, lot.arrival)).collect()
     }
 
     #[test]
     fn a_moved_lot_is_sorted_in_by_its_own_age() {
-        let known = Some("1");
-        let lots = [("b", 2), ("d", 4), ("c", 3), ("a", 1), ("c2", 3)]
-            .map(|(id, order)| (id, order, known));
-        assert_eq!(ids(Method::Fifo, &lots), ["a", "b", "c", "c2", "d"].map(Arc::from));
-        assert_eq!(ids(Method::Specific, &lots), ["a", "b", "c", "c2", "d"].map(Arc::from));
-        assert_eq!(ids(Method::Average, &lots), ["a", "b", "c", "c2", "d"].map(Arc::from));
-        assert_eq!(ids(Method::Lifo, &lots), ["d", "c", "c2", "b", "a"].map(Arc::from));
+        let lots = [2, 4, 3, 1, 3].map(|order| (order, Some("1")));
+        let oldest_first = [(1, 3), (2, 0), (3, 2), (3, 4), (4, 1)];
+        for method in [Method::Fifo, Method::Specific, Method::Average] {
+            assert_eq!(consumed(method, &lots), oldest_first, "{method}");
+        }
+        let newest_first = [(4, 1), (3, 2), (3, 4), (2, 0), (1, 3)];
+        assert_eq!(consumed(Method::Lifo, &lots), newest_first);
     }
 
     #[test]
     fn lots_of_unknown_basis_come_last_in_a_pool_only() {
-        let lots = [("a", 1, None), ("b", 2, Some("1")), ("c", 3, None), ("d", 4, Some("1"))];
-        assert_eq!(ids(Method::Average, &lots), ["b", "d", "a", "c"].map(Arc::from));
-        assert_eq!(ids(Method::Fifo, &lots), ["a", "b", "c", "d"].map(Arc::from));
+        let lots = [(1, None), (2, Some("1")), (3, None), (4, Some("1"))];
+        assert_eq!(consumed(Method::Average, &lots), [(2, 1), (4, 3), (1, 0), (3, 2)]);
+        assert_eq!(consumed(Method::Fifo, &lots), [(1, 0), (2, 1), (3, 2), (4, 3)]);
     }
 
     #[test]
     fn a_pool_gives_out_its_average_and_keeps_every_unit_of_cost() {
         let mut book = LotBook::new(Method::Average);
-        book.add(lot("a", 0, 1, Some("1"))).unwrap();
-        book.add(lot("b", 1, 2, Some("1"))).unwrap();
-        let third = format!("0.{}", "6".repeat(36));
+        book.add(lot(0, 1, Some("1"))).unwrap();
+        book.add(lot(1, 2, Some("1"))).unwrap();
         let first = book.take(RawAmount::from(2u64)).unwrap().unwrap();
-        assert_eq!((&*first.id, first.basis.unwrap().to_string()), ("a", third));
+        let two_thirds = format!("0.{}", "6".repeat(36));
+        assert_eq!((first.order, first.basis.unwrap().to_string()), (0, two_thirds));
         let left = book.into_lots().unwrap();
         assert_eq!(left[0].basis.unwrap().to_string(), format!("1.{}4", "3".repeat(35)));
     }
@@ -277,13 +334,13 @@ mod tests {
     #[test]
     fn a_named_lot_leaves_before_older_ones() {
         let mut book = LotBook::new(Method::Specific);
-        for (id, order) in [("a", 1), ("b", 2)] {
-            book.add(lot(id, order, 3, Some("3"))).unwrap();
+        for order in [1, 2] {
+            book.add(lot(order, 3, Some("3"))).unwrap();
         }
         let two = RawAmount::from(2u64);
         let mut taken = || book.take_named(2, two).unwrap().map(|lot| lot.quantity);
         assert_eq!([taken(), taken(), taken()], [Some(two), Some(RawAmount::from(1u64)), None]);
-        assert_eq!(&*book.take(two).unwrap().unwrap().id, "a");
+        assert_eq!(book.take(two).unwrap().unwrap().order, 1);
     }
 
     #[test]

@@ -76,9 +76,11 @@ struct TokenResult {
 }
 
 /// A disposal that counts as a trade.
-struct Trade<'a> {
-    disposal: &'a Disposal,
+struct Trade {
+    asset: usize,
     gain: Usd,
+    basis: Usd,
+    hold: Option<Ratio>,
 }
 
 impl Metrics {
@@ -93,12 +95,18 @@ impl Metrics {
             |asset: usize| !outcome.assets[asset].is_quote && !outcome.assets[asset].is_cash;
         let mut trades = Vec::new();
         let mut fee_leg_gain = Usd::ZERO;
-        for disposal in outcome.disposals.iter().filter(|record| window.contains(record.ts)) {
+        let span = *window;
+        for disposal in outcome.records.disposals_where(move |ts, _| span.contains(ts)) {
             let Some(gain) = disposal.gain else { continue };
             if disposal.leg == DisposalLeg::Fee {
                 fee_leg_gain = fee_leg_gain.checked_add(gain)?;
             } else if is_token(disposal.asset_index) && !disposal.matched.is_zero() {
-                trades.push(Trade { disposal, gain });
+                trades.push(Trade {
+                    asset: disposal.asset_index,
+                    gain,
+                    basis: disposal.basis,
+                    hold: hold(&disposal),
+                });
             }
         }
 
@@ -124,7 +132,7 @@ impl Metrics {
             .filter_map(|token| Ratio::of_dollars(token.gain, token.basis).map(Ratio::percent))
             .collect();
         let decided_returns = returns.iter().filter(|roi| roi.sign().is_ne()).count();
-        let mut holds: Vec<_> = trades.iter().filter_map(|trade| hold(trade.disposal)).collect();
+        let mut holds: Vec<_> = trades.iter_mut().filter_map(|trade| trade.hold.take()).collect();
         let activity = Activity::of(outcome, window, is_token)?;
 
         Ok(Self {
@@ -172,21 +180,18 @@ fn skill(total: Usd, best: Usd) -> Result<Figure, AmountError> {
 }
 
 /// Results by asset index; `None` for an asset without a trade.
-fn token_results(
-    trades: &[Trade<'_>],
-    assets: usize,
-) -> Result<Vec<Option<TokenResult>>, AmountError> {
+fn token_results(trades: &[Trade], assets: usize) -> Result<Vec<Option<TokenResult>>, AmountError> {
     let mut tokens = vec![None; assets];
     for trade in trades {
-        let token: &mut TokenResult = tokens[trade.disposal.asset_index].get_or_insert_default();
+        let token: &mut TokenResult = tokens[trade.asset].get_or_insert_default();
         token.gain = token.gain.checked_add(trade.gain)?;
-        token.basis = token.basis.checked_add(trade.disposal.basis)?;
+        token.basis = token.basis.checked_add(trade.basis)?;
     }
     Ok(tokens)
 }
 
 /// Holding time of a trade: the mean over its matches of known basis, weighted by quantity.
-fn hold(disposal: &Disposal) -> Option<Ratio> {
+fn hold(disposal: &Disposal<'_>) -> Option<Ratio> {
     let known = disposal.matches.iter().filter(|piece| piece.basis.is_some());
     let weighted = known.map(|piece| BigInt::from(piece.quantity) * piece.hold_s).sum::<BigInt>();
     Ratio::new(weighted, disposal.matched)
@@ -205,7 +210,7 @@ struct Run {
 }
 
 impl Run {
-    fn of(trades: &[Trade<'_>]) -> Result<Self, AmountError> {
+    fn of(trades: &[Trade]) -> Result<Self, AmountError> {
         let mut run = Self::default();
         let (mut wins_now, mut losses_now) = (0, 0);
         let (mut sum, mut peak) = (Usd::ZERO, Usd::ZERO);
@@ -243,7 +248,7 @@ impl Activity {
         is_token: impl Fn(usize) -> bool,
     ) -> Result<Self, AmountError> {
         let mut sum = Self { volume: Usd::ZERO, days: BTreeSet::new(), tokens: BTreeSet::new() };
-        for event in outcome.activity.iter().filter(|event| window.contains(event.ts)) {
+        for event in outcome.records.activity().filter(|event| window.contains(event.ts)) {
             sum.volume = sum.volume.checked_add(event.value.unwrap_or(Usd::ZERO))?;
             sum.days.insert(event.ts.div_euclid(DAY_SECONDS));
             let assets = [Some(event.first), event.second];

@@ -9,7 +9,6 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
-use alloy_primitives::I256;
 use num_bigint::{BigInt, BigUint, Sign};
 use num_integer::Integer;
 use num_traits::{One, Signed, Zero};
@@ -65,14 +64,15 @@ impl Ratio {
         Self::new(self.numerator, self.denominator * BigInt::from(quantity))
     }
 
-    /// The whole part of a ratio that is not negative, as so many units of 1e-36 USD.
-    ///
-    /// # Errors
-    /// [`AmountError::Overflow`].
-    pub(crate) fn floor_to_dollar_units(&self) -> Result<Usd, AmountError> {
-        let whole = self.numerator.div_floor(&self.denominator);
-        let whole = i128::try_from(whole).map_err(|_| AmountError::Overflow)?;
-        Ok(Usd::from_units(I256::try_from(whole).map_err(|_| AmountError::Overflow)?))
+    /// The length and the `kept` leading bits of the quotient rounded towards zero, with its sign: an
+    /// integer that is never out of order with the ratio.
+    pub(crate) fn leading(&self, kept: usize) -> i64 {
+        let quotient = self.numerator.magnitude() / self.denominator.magnitude();
+        let length = quotient.bits();
+        let aligned = quotient >> length.saturating_sub(kept as u64);
+        let bits = aligned.iter_u64_digits().next().unwrap_or_default();
+        let size = ((length as i64) << kept) + bits as i64;
+        if self.numerator.is_negative() { -size } else { size }
     }
 
     /// This ratio as a percentage.

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use alloy_primitives::{U256, U512};
 
-use crate::amount::{AmountError, RawAmount, Usd};
+use crate::amount::{RawAmount, Usd};
 use crate::ratio::Ratio;
 
 /// The cost of a lot per base unit, never rounded.
@@ -23,18 +23,13 @@ pub(crate) struct UnitCost {
 impl UnitCost {
     /// `cost` for `quantity` base units, not zero. `residue` is what the cost has below 1e-36 USD, in
     /// units of it.
-    pub(crate) fn new(
-        cost: Usd,
-        quantity: RawAmount,
-        residue: Option<&Ratio>,
-    ) -> Result<Self, AmountError> {
-        let Some(residue) = residue else {
-            return Ok(Self { leading: leading(cost, quantity), cost, quantity, exact: None });
+    pub(crate) fn new(cost: Usd, quantity: RawAmount, residue: Option<&Ratio>) -> Self {
+        let exact = residue.and_then(|residue| Ratio::of_units(cost).plus(residue).per(quantity));
+        let leading = match &exact {
+            Some(exact) => exact.leading(KEPT),
+            None => leading(cost, quantity),
         };
-        let exact = Ratio::of_units(cost).plus(residue).per(quantity);
-        // Residues of several values may sum to whole units.
-        let whole = cost.checked_add(residue.floor_to_dollar_units()?)?;
-        Ok(Self { leading: leading(whole, quantity), cost, quantity, exact })
+        Self { leading, cost, quantity, exact }
     }
 
     fn quotient(&self) -> Option<Ratio> {
@@ -57,10 +52,12 @@ impl UnitCost {
     }
 }
 
-/// The length and the 48 leading bits of `cost / quantity`, rounded towards zero: never out of order
+/// Bits of a quotient that are compared first.
+const KEPT: usize = 48;
+
+/// The length and the leading bits of `cost / quantity`, rounded towards zero: never out of order
 /// with the quotient itself.
 fn leading(cost: Usd, quantity: RawAmount) -> i64 {
-    const KEPT: usize = 48;
     let quotient: U256 = cost.units().unsigned_abs() / quantity.to_u256();
     let length = quotient.bit_len();
     let aligned = if length > KEPT { quotient >> (length - KEPT) } else { quotient };
@@ -98,7 +95,7 @@ mod tests {
     fn unit_cost(cost: i128, quantity: u128, residue: Option<(u32, u32)>) -> UnitCost {
         let residue = residue.and_then(|(part, of)| Ratio::new(part, of));
         let cost = Usd::from_units(I256::try_from(cost).unwrap());
-        UnitCost::new(cost, RawAmount::from(quantity), residue.as_ref()).unwrap()
+        UnitCost::new(cost, RawAmount::from(quantity), residue.as_ref())
     }
 
     #[test]

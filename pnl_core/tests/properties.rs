@@ -138,7 +138,7 @@ fn total(quantities: impl IntoIterator<Item = RawAmount>) -> RawAmount {
 
 /// Recounts an outcome from its records alone.
 fn recount(outcome: &Outcome) -> Result<(), TestCaseError> {
-    for disposal in &outcome.disposals {
+    for disposal in outcome.disposals() {
         let parts = [disposal.matched, disposal.unknown, disposal.unmatched];
         prop_assert_eq!(total(parts), disposal.quantity);
         let pieces = || disposal.matches.iter();
@@ -158,7 +158,7 @@ fn recount(outcome: &Outcome) -> Result<(), TestCaseError> {
     }
     let conservation = &outcome.conservation;
     let places = [
-        sum(outcome.disposals.iter().map(|disposal| disposal.basis)),
+        sum(outcome.disposals().map(|disposal| disposal.basis)),
         sum(outcome.lots.iter().filter_map(|lot| lot.basis)),
         conservation.basis_transferred,
         conservation.basis_in_transit,
@@ -166,7 +166,7 @@ fn recount(outcome: &Outcome) -> Result<(), TestCaseError> {
     prop_assert_eq!(sum(places), conservation.cost_in);
     prop_assert!(conservation.ok && conservation.residual.is_zero());
     prop_assert_eq!(
-        sum(outcome.disposals.iter().filter_map(|disposal| disposal.gain)),
+        sum(outcome.disposals().filter_map(|disposal| disposal.gain)),
         outcome.totals.realized_gain
     );
     Ok(())
@@ -309,7 +309,7 @@ proptest! {
     ) {
         let outcome = run_by(method, &priced(&trades), &Options::default()).unwrap();
         let mut row: Vec<u64> = Vec::new();
-        let mut disposals = outcome.disposals.iter();
+        let mut disposals = outcome.disposals();
         for (comes_in, quantity, price) in trades {
             if comes_in {
                 row.extend((0..quantity).map(|_| price));

@@ -31,7 +31,7 @@ pub use export::{EventJson, ExportHead};
 
 use crate::amount::UsdPrice;
 use crate::asset::AssetId;
-use crate::engine::{Engine, EngineError, Options, Outcome, Window};
+use crate::engine::{Engine, EngineError, Options, Outcome, Records, Window};
 use crate::event::Event;
 use crate::method::Method;
 use crate::metrics::Metrics;
@@ -94,7 +94,7 @@ fn try_answer(input: &str) -> Result<String, DocumentError> {
     let answer = Answer {
         method: outcome.method,
         options: outcome.options.non_default(),
-        disposals: &outcome.disposals,
+        disposals: &outcome.records,
         lots: &outcome.lots,
         totals: &outcome.totals,
         by_asset: &outcome.by_asset,
@@ -108,10 +108,15 @@ fn try_answer(input: &str) -> Result<String, DocumentError> {
 struct Answer<'a> {
     method: Method,
     options: serde_json::Map<String, serde_json::Value>,
-    disposals: &'a [crate::engine::Disposal],
+    #[serde(serialize_with = "disposals_as_json")]
+    disposals: &'a Records,
     lots: &'a [crate::engine::OpenLot],
     totals: &'a crate::engine::Totals,
     by_asset: &'a BTreeMap<AssetId, crate::engine::AssetTotals>,
     conservation: &'a crate::engine::Conservation,
     metrics: &'a Metrics,
+}
+
+fn disposals_as_json<S: Serializer>(records: &Records, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(records.disposals())
 }

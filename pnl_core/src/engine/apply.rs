@@ -5,10 +5,10 @@ use std::sync::Arc;
 use super::books::WalletIndex;
 use super::choice::Choice;
 use super::error::Fault;
-use super::records::Activity;
+use super::outcome::{Sums, add};
+use super::rows::{self, ActivityRow, DisposalRow, FeeRow, IncomeRow, MatchRow, NONE};
 use super::{
-    Disposal, DisposalLeg, Engine, FeePolicy, FeeRecord, HifoKey, Income, LotMatch, Oversold,
-    SwapFeeSide, TransferOutAs, Unpriced,
+    DisposalLeg, Engine, FeePolicy, HifoKey, Oversold, SwapFeeSide, TransferOutAs, Unpriced,
 };
 use crate::amount::{AmountError, RawAmount, Usd};
 use crate::event::{Event, EventFee, EventKind, EventLeg, SwapSide};
@@ -46,12 +46,9 @@ pub(super) struct Fees {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now<'a> {
     pub(super) id: &'a Arc<str>,
-    pub(super) ts: i64,
-    pub(super) wallet: &'a Arc<str>,
-    /// The wallet whose lots it uses.
-    pub(super) holder: WalletIndex,
-    /// Place in the history.
-    pub(super) order: u64,
+    pub(super) wallet: WalletIndex,
+    /// Its number.
+    pub(super) event: u32,
 }
 
 impl Engine {
@@ -61,15 +58,14 @@ impl Engine {
             return Err(Fault::OutOfOrder { before: self.last_ts });
         }
         self.last_ts = event.ts;
+        // No holding time is longer than the history, which has to fit.
+        let first_ts = *self.first_ts.get_or_insert(event.ts);
+        event.ts.checked_sub(first_ts).ok_or(AmountError::Overflow)?;
         let now = Now {
             id: &event.id,
-            ts: event.ts,
-            wallet: &event.wallet,
-            holder: self.books.wallet(&event.wallet),
-            order: self.applied,
+            wallet: self.books.wallet(&event.wallet)?,
+            event: self.records.begin(&event.id, event.ts)?,
         };
-        self.applied += 1;
-
         let sum = self.sum_fees(&event.fees)?;
         let attached = match self.options.fee_policy {
             FeePolicy::Attach => sum,
@@ -85,7 +81,7 @@ impl Engine {
             }
             EventKind::Income(leg) => {
                 let leg = self.leg(leg)?;
-                self.earn(now, leg);
+                self.earn(now, leg)?;
                 self.acquire(now, leg, &attached)?;
             }
             EventKind::Dispose(leg) => {
@@ -173,6 +169,9 @@ impl Engine {
 
     /// The lots chosen for what leaves by the event itself.
     pub(super) fn choice(&self, now: Now<'_>) -> Choice {
+        if self.method != Method::Specific {
+            return Choice::default();
+        }
         let Some(lots) = self.options.lots.get(now.id) else { return Choice::default() };
         Choice::new(lots.iter().map(|chosen| {
             let order = self.made_lots.get(&chosen.lot).copied();
@@ -183,7 +182,7 @@ impl Engine {
     /// Notes that the event makes a lot, for choices to name it.
     pub(super) fn note_lot(&mut self, now: Now<'_>) {
         if self.method == Method::Specific {
-            self.made_lots.insert(Arc::clone(now.id), now.order);
+            self.made_lots.insert(Arc::clone(now.id), now.event);
         }
     }
 
@@ -240,19 +239,23 @@ impl Engine {
         second: Option<usize>,
         value: Option<Usd>,
     ) {
-        self.activity.push(Activity { ts: now.ts, value, first: leg.asset, second });
+        self.records.activity.push(ActivityRow {
+            value: value.unwrap_or(Usd::ZERO),
+            event: now.event,
+            first: leg.asset as u32,
+            second: second.map_or(NONE, |asset| asset as u32),
+            priced: value.is_some(),
+        });
     }
 
-    pub(super) fn earn(&mut self, now: Now<'_>, leg: Leg<'_>) {
-        if let Some(value) = leg.value {
-            self.incomes.push(Income {
-                event: Arc::clone(now.id),
-                ts: now.ts,
-                asset: self.books.entry(leg.asset).id.clone(),
-                value,
-                asset_index: leg.asset,
-            });
-        }
+    pub(super) fn earn(&mut self, now: Now<'_>, leg: Leg<'_>) -> Result<(), AmountError> {
+        let Some(value) = leg.value else { return Ok(()) };
+        let asset = self.books.entry_mut(leg.asset);
+        asset.flowed = true;
+        add(&mut asset.flows.income, value)?;
+        let asset = leg.asset as u32;
+        self.records.incomes.push(IncomeRow { value, event: now.event, asset });
+        Ok(())
     }
 
     /// Opens a lot at the leg's value plus `fees`; without a value its basis is unknown.
@@ -264,10 +267,8 @@ impl Engine {
         let unit_cost = self.unit_cost(leg, fees)?;
         self.books.count_in(leg.asset, leg.quantity, cost)?;
         self.note_lot(now);
-        self.books.book(now.holder, leg.asset).add(Lot {
-            id: Arc::clone(now.id),
-            acquired_ts: now.ts,
-            order: now.order,
+        self.books.book(now.wallet, leg.asset).add(Lot {
+            order: now.event,
             arrival: 0,
             quantity: leg.quantity,
             basis: cost,
@@ -280,13 +281,13 @@ impl Engine {
     fn unit_cost(&self, leg: Leg<'_>, fees: &Fees) -> Result<Option<Arc<UnitCost>>, AmountError> {
         let (Method::Hifo, Some(value)) = (self.method, leg.value) else { return Ok(None) };
         let unit_cost = match (self.options.hifo_key, &fees.residue) {
-            (HifoKey::Spot, _) => UnitCost::new(value, leg.quantity, leg.residue)?,
+            (HifoKey::Spot, _) => UnitCost::new(value, leg.quantity, leg.residue),
             (HifoKey::UnitCost, None) => {
-                UnitCost::new(value.checked_add(fees.value)?, leg.quantity, leg.residue)?
+                UnitCost::new(value.checked_add(fees.value)?, leg.quantity, leg.residue)
             }
             (HifoKey::UnitCost, Some(residue)) => {
                 let residue = with(leg.residue, residue);
-                UnitCost::new(value.checked_add(fees.value)?, leg.quantity, Some(&residue))?
+                UnitCost::new(value.checked_add(fees.value)?, leg.quantity, Some(&residue))
             }
         };
         Ok(Some(Arc::new(unit_cost)))
@@ -305,70 +306,53 @@ impl Engine {
         if leg.quantity.is_zero() || entry.is_cash {
             return choice.refuse();
         }
-        let mut disposal = Disposal {
-            event: Arc::clone(now.id),
-            leg: name,
-            asset: entry.id.clone(),
-            wallet: Arc::clone(now.wallet),
-            ts: now.ts,
-            quantity: leg.quantity,
-            proceeds,
-            basis: Usd::ZERO,
-            gain: None,
-            matched: RawAmount::ZERO,
-            unknown: RawAmount::ZERO,
-            unmatched: RawAmount::ZERO,
-            matched_proceeds: Usd::ZERO,
-            unknown_proceeds: Usd::ZERO,
-            unmatched_proceeds: Usd::ZERO,
-            matches: Vec::with_capacity(1),
-            asset_index: leg.asset,
-        };
+        let first_match = rows::index(self.records.matches.len())?;
+        let mut sums = Sums::default();
         let mut shares = proceeds.map(|whole| Shares::new(whole, leg.quantity));
-        let mut share_of = |quantity| shares.as_mut().map(|s| s.next(quantity)).transpose();
-
-        let book = self.books.book(now.holder, leg.asset);
+        let mut share_of = |quantity| match &mut shares {
+            Some(shares) => shares.next(quantity),
+            None => Ok(Usd::ZERO),
+        };
+        let book = self.books.book(now.wallet, leg.asset);
         let mut left = leg.quantity;
         while let Some(piece) = choice.next_piece(book, left)? {
             left = left.checked_sub(piece.quantity)?;
             let share = share_of(piece.quantity)?;
-            let gain = match (share, piece.basis) {
-                (Some(share), Some(basis)) => Some(share.checked_sub(basis)?),
-                _ => None,
-            };
-            let known_share = share.unwrap_or(Usd::ZERO);
-            if let Some(basis) = piece.basis {
-                disposal.matched = disposal.matched.checked_add(piece.quantity)?;
-                disposal.basis = disposal.basis.checked_add(basis)?;
-                disposal.matched_proceeds = disposal.matched_proceeds.checked_add(known_share)?;
-            } else {
-                disposal.unknown = disposal.unknown.checked_add(piece.quantity)?;
-                disposal.unknown_proceeds = disposal.unknown_proceeds.checked_add(known_share)?;
+            match piece.basis {
+                Some(basis) => {
+                    add(&mut sums.basis, basis)?;
+                    add(&mut sums.matched_proceeds, share)?;
+                    share.checked_sub(basis)?;
+                }
+                None => add(&mut sums.unknown_proceeds, share)?,
             }
-            disposal.matches.push(LotMatch {
-                lot: piece.id,
+            self.records.matches.push(MatchRow {
                 quantity: piece.quantity,
-                acquired_ts: piece.acquired_ts,
-                hold_s: now.ts.checked_sub(piece.acquired_ts).ok_or(AmountError::Overflow)?,
-                basis: piece.basis,
+                basis: piece.basis.unwrap_or(Usd::ZERO),
                 proceeds: share,
-                gain,
+                lot: piece.order,
+                known: piece.basis.is_some(),
             });
         }
         if !left.is_zero() {
             self.refuse_oversold(leg.asset, left)?;
-            disposal.unmatched = left;
-            disposal.unmatched_proceeds = share_of(left)?.unwrap_or(Usd::ZERO);
+            sums.unmatched_proceeds = share_of(left)?;
         }
         self.books.count_out(leg.asset, leg.quantity.checked_sub(left)?)?;
-        if proceeds.is_some() {
-            let gain = disposal.matched_proceeds.checked_sub(disposal.basis)?;
-            disposal.gain = Some(match self.options.oversold {
-                Oversold::ZeroBasis => gain.checked_add(disposal.unmatched_proceeds)?,
-                Oversold::Exclude | Oversold::Error => gain,
-            });
-        }
-        self.disposals.push(disposal);
+        let unmatched_gains = self.records.unmatched_gains;
+        let asset = self.books.entry_mut(leg.asset);
+        asset.flowed = true;
+        asset.flows.add_disposal(proceeds, &sums, unmatched_gains)?;
+        self.records.disposals.push(DisposalRow {
+            quantity: leg.quantity,
+            proceeds: proceeds.unwrap_or(Usd::ZERO),
+            event: now.event,
+            asset: leg.asset as u32,
+            wallet: now.wallet.0,
+            matches: first_match,
+            leg: name,
+            priced: proceeds.is_some(),
+        });
         Ok(())
     }
 
@@ -402,7 +386,7 @@ impl Engine {
                 }
                 FeePolicy::Ignore => {
                     let (pieces, _) =
-                        self.books.take(now.holder, leg.asset, leg.quantity, choice)?;
+                        self.books.take(now.wallet, leg.asset, leg.quantity, choice)?;
                     for piece in pieces {
                         let basis = piece.basis.unwrap_or(Usd::ZERO);
                         self.fee_ignored = self.fee_ignored.checked_add(basis)?;
@@ -410,17 +394,27 @@ impl Engine {
                 }
             }
         }
-        self.fees.push(FeeRecord {
-            event: Arc::clone(now.id),
-            ts: now.ts,
-            asset: fee.leg.map(|leg| self.books.entry(leg.asset).id.clone()),
-            value: fee.value,
-            expense: match policy {
-                FeePolicy::Attach => standalone,
-                FeePolicy::Separate => true,
-                FeePolicy::Ignore => false,
-            },
-            asset_index: fee.leg.map(|leg| leg.asset),
+        let expense = match policy {
+            FeePolicy::Attach => standalone,
+            FeePolicy::Separate => true,
+            FeePolicy::Ignore => false,
+        };
+        let value = fee.value.unwrap_or(Usd::ZERO);
+        let flows = match fee.leg {
+            Some(leg) => {
+                let asset = self.books.entry_mut(leg.asset);
+                asset.flowed |= expense;
+                &mut asset.flows
+            }
+            None => &mut self.dollar_fees,
+        };
+        flows.add_fee(value, expense)?;
+        self.records.fees.push(FeeRow {
+            value,
+            event: now.event,
+            asset: fee.leg.map_or(NONE, |leg| leg.asset as u32),
+            priced: fee.value.is_some(),
+            expense,
         });
         Ok(())
     }

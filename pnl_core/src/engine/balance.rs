@@ -5,22 +5,22 @@ use std::collections::BTreeMap;
 use super::books::AssetEntry;
 use super::error::EngineError;
 use super::options::Options;
-use super::outcome::{AssetTotals, Conservation, Flows, Outcome, Totals, add, sum_flows};
-use super::records::{Activity, Disposal, FeeRecord, Income, OpenLot};
+use super::outcome::{AssetTotals, Conservation, Flows, Outcome, Totals, add};
+use super::records::OpenLot;
+use super::rows::Records;
 use crate::amount::{AmountError, RawAmount, RawDelta, Usd, UsdPrice};
 use crate::asset::AssetId;
 use crate::method::Method;
 
-/// The engine's records at the end of a history.
-pub(super) struct Records {
+/// What the engine has at the end of a history.
+pub(super) struct Closing {
     pub(super) method: Method,
     pub(super) options: Options,
     pub(super) assets: Vec<AssetEntry>,
     pub(super) lots: Vec<OpenLot>,
-    pub(super) disposals: Vec<Disposal>,
-    pub(super) incomes: Vec<Income>,
-    pub(super) fees: Vec<FeeRecord>,
-    pub(super) activity: Vec<Activity>,
+    pub(super) records: Records,
+    /// Fees known in US dollars only, which belong to no asset.
+    pub(super) dollar_fees: Flows,
     pub(super) transferred: Usd,
     pub(super) fee_ignored: Usd,
     pub(super) in_transit: Usd,
@@ -37,20 +37,18 @@ struct Holding {
     basis: Usd,
 }
 
-impl Records {
+impl Closing {
     pub(super) fn into_outcome(
         self,
         prices: Option<&BTreeMap<AssetId, UsdPrice>>,
     ) -> Result<Outcome, EngineError> {
-        let (flows, by_index) = sum_flows(
-            self.assets.len(),
-            self.disposals.iter(),
-            self.incomes.iter(),
-            self.fees.iter(),
-        )?;
+        let mut flows = self.dollar_fees.clone();
+        for asset in &self.assets {
+            flows.add_flows(&asset.flows)?;
+        }
         let holdings = self.holdings()?;
         let conservation = self.conservation(&flows, &holdings)?;
-        let mut by_asset = self.by_asset(&by_index);
+        let mut by_asset = self.by_asset();
         let mut totals = Totals {
             realized_gain: flows.realized_gain,
             income: flows.income,
@@ -73,15 +71,12 @@ impl Records {
         Ok(Outcome {
             method: self.method,
             options: self.options,
-            disposals: self.disposals,
-            incomes: self.incomes,
-            fees: self.fees,
+            records: self.records,
             lots: self.lots,
             totals,
             by_asset,
             conservation,
             assets: self.assets,
-            activity: self.activity,
         })
     }
 
@@ -99,30 +94,20 @@ impl Records {
         Ok(holdings)
     }
 
-    fn by_asset(&self, by_index: &[Option<Flows>]) -> BTreeMap<AssetId, AssetTotals> {
-        let mut touched: Vec<bool> = self.assets.iter().map(|asset| asset.priced).collect();
-        self.disposals.iter().for_each(|record| touched[record.asset_index] = true);
-        self.incomes.iter().for_each(|record| touched[record.asset_index] = true);
-        for fee in self.fees.iter().filter(|fee| fee.expense) {
-            fee.asset_index.into_iter().for_each(|asset| touched[asset] = true);
-        }
-        let mut rows = BTreeMap::new();
-        for (index, asset) in self.assets.iter().enumerate().filter(|(index, _)| touched[*index]) {
-            let flows = by_index[index].clone().unwrap_or_default();
-            let row = AssetTotals {
-                cost_in: asset.cost_in,
-                basis_disposed: flows.basis_disposed,
-                matched_proceeds: flows.matched_proceeds,
-                realized_gain: flows.realized_gain,
-                fee_expense: flows.fee_expense,
-                income: flows.income,
-                proceeds: flows.proceeds,
-                market_value: None,
-                unrealized_gain: None,
-            };
-            rows.insert(asset.id.clone(), row);
-        }
-        rows
+    fn by_asset(&self) -> BTreeMap<AssetId, AssetTotals> {
+        let touched = self.assets.iter().filter(|asset| asset.priced || asset.flowed);
+        let row = |asset: &AssetEntry| AssetTotals {
+            cost_in: asset.cost_in,
+            basis_disposed: asset.flows.basis_disposed,
+            matched_proceeds: asset.flows.matched_proceeds,
+            realized_gain: asset.flows.realized_gain,
+            fee_expense: asset.flows.fee_expense,
+            income: asset.flows.income,
+            proceeds: asset.flows.proceeds,
+            market_value: None,
+            unrealized_gain: None,
+        };
+        touched.map(|asset| (asset.id.clone(), row(asset))).collect()
     }
 
     /// Adds the unrealized figures. A holding without a price is listed, never valued at zero.

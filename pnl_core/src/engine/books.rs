@@ -7,11 +7,16 @@ use alloy_primitives::map::HashMap;
 use super::choice::Choice;
 use super::error::Fault;
 use super::options::{Options, Scope};
+use super::outcome::Flows;
 use super::records::OpenLot;
+use super::rows::{self, Origin};
 use crate::amount::{AmountError, RawAmount, Usd};
 use crate::asset::AssetId;
 use crate::lot::{Lot, LotBook};
 use crate::method::Method;
+
+/// Entries of [`Books::seen`]; more than the assets of most wallets.
+const SEEN: usize = 2048;
 
 /// What is known about an asset of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,11 +39,17 @@ pub(crate) struct AssetEntry {
     pub(crate) raw_out: RawAmount,
     /// Cost of what came in at a known basis.
     pub(crate) cost_in: Usd,
+    /// Whether anything was disposed of, earned, or paid as an expense.
+    pub(crate) flowed: bool,
+    /// Sums of its records.
+    pub(crate) flows: Flows,
+    /// The book that was used last: mostly the next one as well.
+    last_book: Option<(WalletIndex, usize)>,
 }
 
 /// The index of a wallet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct WalletIndex(usize);
+pub(crate) struct WalletIndex(pub(super) u32);
 
 /// All books of a history.
 #[derive(Debug)]
@@ -47,6 +58,9 @@ pub(super) struct Books {
     scope: Scope,
     assets: Vec<AssetEntry>,
     asset_index: HashMap<AssetId, usize>,
+    /// The ids met last, by the address of their text: the events of a history mostly share it, and
+    /// then need not be compared.
+    seen: Box<[Option<(AssetId, usize)>]>,
     wallets: Vec<Arc<str>>,
     wallet_index: HashMap<Arc<str>, WalletIndex>,
     /// Most events are of the wallet of the event before.
@@ -62,6 +76,7 @@ impl Books {
             scope,
             assets: Vec::new(),
             asset_index: HashMap::default(),
+            seen: vec![None; SEEN].into_boxed_slice(),
             wallets: Vec::new(),
             wallet_index: HashMap::default(),
             last_wallet: WalletIndex(0),
@@ -72,10 +87,18 @@ impl Books {
 
     /// The index of an asset and the decimals it is known with.
     pub(super) fn asset(&mut self, id: &AssetId, decimals: u8, options: &Options) -> (usize, u8) {
+        let seen = &mut self.seen[id.place_in(SEEN)];
+        if let Some((last, index)) = seen
+            && last.is_same_text(id)
+        {
+            return (*index, self.assets[*index].decimals);
+        }
         if let Some(&index) = self.asset_index.get(id) {
+            *seen = Some((id.clone(), index));
             return (index, self.assets[index].decimals);
         }
         let index = self.assets.len();
+        *seen = Some((id.clone(), index));
         self.assets.push(AssetEntry {
             id: id.clone(),
             decimals,
@@ -86,30 +109,39 @@ impl Books {
             raw_in: RawAmount::ZERO,
             raw_out: RawAmount::ZERO,
             cost_in: Usd::ZERO,
+            flowed: false,
+            flows: Flows::default(),
+            last_book: None,
         });
         self.asset_index.insert(id.clone(), index);
         (index, decimals)
     }
 
-    /// The index of the wallet whose lots `name` uses.
-    pub(super) fn wallet(&mut self, name: &Arc<str>) -> WalletIndex {
-        if self.scope == Scope::Global {
-            if self.wallets.is_empty() {
-                self.wallets.push("".into());
+    /// The index of a wallet.
+    pub(super) fn wallet(&mut self, name: &Arc<str>) -> Result<WalletIndex, Fault> {
+        let last = self.wallets.get(self.last_wallet.0 as usize);
+        if last.is_some_and(|last| Arc::ptr_eq(last, name) || last == name) {
+            return Ok(self.last_wallet);
+        }
+        self.last_wallet = match self.wallet_index.get(name) {
+            Some(index) => *index,
+            None => {
+                let index = WalletIndex(rows::index(self.wallets.len())?);
+                self.wallets.push(Arc::clone(name));
+                self.wallet_index.insert(Arc::clone(name), index);
+                index
             }
-            return WalletIndex(0);
-        }
-        if self.wallets.get(self.last_wallet.0) == Some(name) {
-            return self.last_wallet;
-        }
-        if let Some(&index) = self.wallet_index.get(name) {
-            self.last_wallet = index;
-            return index;
-        }
-        let index = WalletIndex(self.wallets.len());
-        self.wallets.push(Arc::clone(name));
-        self.wallet_index.insert(Arc::clone(name), index);
-        index
+        };
+        Ok(self.last_wallet)
+    }
+
+    /// The names of wallets and assets by index.
+    pub(super) fn names(&self) -> (Vec<AssetId>, Vec<Arc<str>>) {
+        (self.assets.iter().map(|asset| asset.id.clone()).collect(), self.wallets.clone())
+    }
+
+    pub(super) fn entry_mut(&mut self, asset: usize) -> &mut AssetEntry {
+        &mut self.assets[asset]
     }
 
     pub(super) fn entry(&self, asset: usize) -> &AssetEntry {
@@ -146,13 +178,20 @@ impl Books {
         Ok(())
     }
 
-    /// The book of one asset in one wallet.
+    /// The book of one asset in one wallet; with lots pooled over all wallets there is one per asset.
     pub(super) fn book(&mut self, wallet: WalletIndex, asset: usize) -> &mut LotBook {
-        let next = self.books.len();
-        let index = *self.book_index.entry((wallet, asset)).or_insert(next);
-        if index == next {
-            self.books.push((wallet, asset, LotBook::new(self.method)));
+        let holder = if self.scope == Scope::Global { WalletIndex(0) } else { wallet };
+        if let Some((last, index)) = self.assets[asset].last_book
+            && last == holder
+        {
+            return &mut self.books[index].2;
         }
+        let next = self.books.len();
+        let index = *self.book_index.entry((holder, asset)).or_insert(next);
+        if index == next {
+            self.books.push((holder, asset, LotBook::new(self.method)));
+        }
+        self.assets[asset].last_book = Some((holder, index));
         &mut self.books[index].2
     }
 
@@ -168,7 +207,7 @@ impl Books {
         let book = self.book(wallet, asset);
         let mut pieces = Vec::new();
         let mut left = quantity;
-        while let Some(piece) = choice.next_piece(book, left)? {
+        while let Some(piece) = choice.next_lot(book, left)? {
             left = left.checked_sub(piece.quantity)?;
             pieces.push(piece);
         }
@@ -178,24 +217,35 @@ impl Books {
 
     /// Closes the books: the assets by index, and the open lots by wallet, asset and order of
     /// consumption.
-    pub(super) fn close(self) -> Result<(Vec<AssetEntry>, Vec<OpenLot>), AmountError> {
-        let Self { assets, wallets, mut books, .. } = self;
+    pub(super) fn close(
+        self,
+        origins: &[Origin],
+    ) -> Result<(Vec<AssetEntry>, Vec<OpenLot>), AmountError> {
+        let Self { scope, assets, wallets, mut books, .. } = self;
+        let nobody = Arc::<str>::from("");
+        let name = |wallet: WalletIndex| match scope {
+            Scope::Wallet => &wallets[wallet.0 as usize],
+            Scope::Global => &nobody,
+        };
         books.sort_by(|(wallet_a, asset_a, _), (wallet_b, asset_b, _)| {
-            let by_wallet = wallets[wallet_a.0].cmp(&wallets[wallet_b.0]);
+            let by_wallet = name(*wallet_a).cmp(name(*wallet_b));
             by_wallet.then_with(|| assets[*asset_a].id.cmp(&assets[*asset_b].id))
         });
         let mut lots = Vec::new();
         for (wallet, asset, book) in books {
             let entry = &assets[asset];
-            lots.extend(book.into_lots()?.into_iter().map(|lot| OpenLot {
-                lot: lot.id,
-                asset: entry.id.clone(),
-                wallet: Arc::clone(&wallets[wallet.0]),
-                quantity: lot.quantity,
-                decimals: entry.decimals,
-                basis: lot.basis,
-                acquired_ts: lot.acquired_ts,
-                asset_index: asset,
+            lots.extend(book.into_lots()?.into_iter().map(|lot| {
+                let origin = &origins[lot.order as usize];
+                OpenLot {
+                    lot: Arc::clone(&origin.id),
+                    asset: entry.id.clone(),
+                    wallet: Arc::clone(name(wallet)),
+                    quantity: lot.quantity,
+                    decimals: entry.decimals,
+                    basis: lot.basis,
+                    acquired_ts: origin.ts,
+                    asset_index: asset,
+                }
             }));
         }
         Ok((assets, lots))

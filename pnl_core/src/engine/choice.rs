@@ -5,31 +5,32 @@ use std::sync::Arc;
 
 use super::error::Fault;
 use crate::amount::RawAmount;
-use crate::lot::{Lot, LotBook};
+use crate::lot::{Lot, LotBook, Piece};
 
 /// The lots named for what leaves by one event, and how much of each. Nothing is chosen for the
 /// other methods.
 #[derive(Debug, Default)]
-pub(super) struct Choice(VecDeque<Part>);
+pub(super) struct Choice(Option<VecDeque<Part>>);
 
 #[derive(Debug)]
 struct Part {
     lot: Arc<str>,
-    /// Place of the lot's acquisition in the history; `None` when no event before made it.
-    order: Option<u64>,
+    /// Number of the event that made the lot; `None` when no event before made it.
+    order: Option<u32>,
     /// Base units still to take of it.
     quantity: RawAmount,
 }
 
 impl Choice {
     /// The parts of a choice, in order.
-    pub(super) fn new(parts: impl Iterator<Item = (Arc<str>, Option<u64>, RawAmount)>) -> Self {
-        Self(parts.map(|(lot, order, quantity)| Part { lot, order, quantity }).collect())
+    pub(super) fn new(parts: impl Iterator<Item = (Arc<str>, Option<u32>, RawAmount)>) -> Self {
+        let parts = parts.map(|(lot, order, quantity)| Part { lot, order, quantity });
+        Self(Some(parts.collect()))
     }
 
     /// Refuses a choice where no lot can be touched.
     pub(super) fn refuse(&self) -> Result<(), Fault> {
-        match self.0.front() {
+        match self.0.as_ref().and_then(|parts| parts.front()) {
             Some(part) => Err(Fault::ChosenTooMuch { lot: Arc::clone(&part.lot) }),
             None => Ok(()),
         }
@@ -37,29 +38,53 @@ impl Choice {
 
     /// The next piece of `left` base units that leave `book`: of the chosen lots, then in the order of
     /// the method. `None` when nothing is left to leave, or no lot to take it from.
+    #[inline]
     pub(super) fn next_piece(
         &mut self,
         book: &mut LotBook,
         left: RawAmount,
-    ) -> Result<Option<Lot>, Fault> {
-        let Some(part) = self.0.front_mut() else {
-            return if left.is_zero() { Ok(None) } else { Ok(book.take(left)?) };
-        };
-        if part.quantity > left {
-            return Err(Fault::ChosenTooMuch { lot: Arc::clone(&part.lot) });
+    ) -> Result<Option<Piece>, Fault> {
+        match &mut self.0 {
+            Some(parts) if !parts.is_empty() => {
+                let lot = next_chosen(parts, book, left)?;
+                Ok(Some(Piece { order: lot.order, quantity: lot.quantity, basis: lot.basis }))
+            }
+            _ if left.is_zero() => Ok(None),
+            _ => Ok(book.take(left)?),
         }
-        let piece = match part.order {
-            Some(order) => book.take_named(order, part.quantity)?,
-            None => None,
-        };
-        let Some(piece) = piece else {
-            let (lot, quantity) = (Arc::clone(&part.lot), part.quantity);
-            return Err(Fault::ChosenNotHeld { lot, quantity });
-        };
-        part.quantity = part.quantity.checked_sub(piece.quantity)?;
-        if part.quantity.is_zero() {
-            self.0.pop_front();
-        }
-        Ok(Some(piece))
     }
+
+    /// The same as a lot of its own, for another holder.
+    pub(super) fn next_lot(
+        &mut self,
+        book: &mut LotBook,
+        left: RawAmount,
+    ) -> Result<Option<Lot>, Fault> {
+        match &mut self.0 {
+            Some(parts) if !parts.is_empty() => next_chosen(parts, book, left).map(Some),
+            _ if left.is_zero() => Ok(None),
+            _ => Ok(book.take_lot(left)?),
+        }
+    }
+}
+
+fn next_chosen(
+    parts: &mut VecDeque<Part>,
+    book: &mut LotBook,
+    left: RawAmount,
+) -> Result<Lot, Fault> {
+    let part = parts.front_mut().expect("the caller looked");
+    if part.quantity > left {
+        return Err(Fault::ChosenTooMuch { lot: Arc::clone(&part.lot) });
+    }
+    let taken = part.order.map(|order| book.take_named(order, part.quantity)).transpose()?;
+    let Some(lot) = taken.flatten() else {
+        let (lot, quantity) = (Arc::clone(&part.lot), part.quantity);
+        return Err(Fault::ChosenNotHeld { lot, quantity });
+    };
+    part.quantity = part.quantity.checked_sub(lot.quantity)?;
+    if part.quantity.is_zero() {
+        parts.pop_front();
+    }
+    Ok(lot)
 }

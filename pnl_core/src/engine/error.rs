@@ -95,6 +95,12 @@ pub enum EngineError {
         /// What did not fit.
         source: AmountError,
     },
+    /// More events than can be numbered, 2^32.
+    #[error("event {event}: the history is too long")]
+    TooLong {
+        /// The event.
+        event: Arc<str>,
+    },
     /// A sum over the history does not fit.
     #[error("totals: {0}")]
     Totals(#[from] AmountError),
@@ -118,6 +124,7 @@ impl EngineError {
             Self::LinkReused { .. } => "link-reused",
             Self::LinkMismatch { .. } => "link-mismatch",
             Self::Event { .. } | Self::Totals(_) => "amount-out-of-range",
+            Self::TooLong { .. } => "history-too-long",
             Self::Unbalanced(_) => "books-unbalanced",
         }
     }
@@ -135,6 +142,7 @@ pub(super) enum Fault {
     LinkMismatch { link: Arc<str> },
     ChosenNotHeld { lot: Arc<str>, quantity: RawAmount },
     ChosenTooMuch { lot: Arc<str> },
+    TooLong,
 }
 
 impl From<AmountError> for Fault {
@@ -161,6 +169,7 @@ impl Fault {
             Self::ChosenNotHeld { lot, quantity } => {
                 EngineError::ChosenNotHeld { event, lot, quantity }
             }
+            Self::TooLong => EngineError::TooLong { event },
             Self::ChosenTooMuch { lot } => EngineError::ChosenTooMuch { event, lot },
         }
     }

@@ -17,6 +17,7 @@ mod error;
 mod options;
 mod outcome;
 mod records;
+mod rows;
 mod transfer;
 
 use std::collections::BTreeMap;
@@ -29,7 +30,10 @@ pub use options::{
     TransferInBasis, TransferOutAs, Unpriced,
 };
 pub use outcome::{AssetTotals, Conservation, Flows, Outcome, Totals, Window, WindowTotals};
-pub use records::{Disposal, DisposalLeg, FeeRecord, Income, LotMatch, OpenLot};
+pub use records::{
+    Disposal, DisposalLeg, Disposals, FeeRecord, Income, LotMatch, Matches, OpenLot,
+};
+pub use rows::Records;
 
 use crate::amount::{RawAmount, Usd, UsdPrice};
 use crate::asset::AssetId;
@@ -37,7 +41,6 @@ use crate::event::Event;
 use crate::lot::Lot;
 use crate::method::Method;
 use books::Books;
-pub(crate) use records::Activity;
 
 /// What is on its way between own wallets.
 #[derive(Debug)]
@@ -57,13 +60,12 @@ pub struct Engine {
     books: Books,
     transit: HashMap<Arc<str>, Transit>,
     /// Places of the events that made lots, by id. Of specific identification only.
-    made_lots: HashMap<Arc<str>, u64>,
-    applied: u64,
+    made_lots: HashMap<Arc<str>, u32>,
+    first_ts: Option<i64>,
     last_ts: i64,
-    disposals: Vec<Disposal>,
-    incomes: Vec<Income>,
-    fees: Vec<FeeRecord>,
-    activity: Vec<Activity>,
+    records: Records,
+    /// Sums of fees known in US dollars only.
+    dollar_fees: Flows,
     /// Basis that left by transfers out without a link.
     transferred: Usd,
     /// Basis of fees that were paid without being a disposal (`fee_policy = ignore`).
@@ -82,14 +84,15 @@ impl Engine {
             method,
             books: Books::new(method, options.scope),
             made_lots: HashMap::new(),
+            records: Records {
+                unmatched_gains: options.oversold == Oversold::ZeroBasis,
+                ..Records::default()
+            },
             options,
             transit: HashMap::new(),
-            applied: 0,
+            first_ts: None,
             last_ts: i64::MIN,
-            disposals: Vec::new(),
-            incomes: Vec::new(),
-            fees: Vec::new(),
-            activity: Vec::new(),
+            dollar_fees: Flows::default(),
             transferred: Usd::ZERO,
             fee_ignored: Usd::ZERO,
             failed: None,
@@ -98,8 +101,11 @@ impl Engine {
 
     /// Makes room for the records of about so many events.
     pub fn reserve(&mut self, events: usize) {
-        self.disposals.reserve(events);
-        self.activity.reserve(events);
+        let Records { origins, disposals, matches, activity, .. } = &mut self.records;
+        origins.reserve(events);
+        disposals.reserve(events);
+        matches.reserve(events);
+        activity.reserve(events);
     }
 
     /// Reads the next event.
@@ -127,7 +133,7 @@ impl Engine {
     /// # Errors
     /// The error of an event that was refused; [`EngineError::Totals`] when a sum does not fit.
     pub fn finish(
-        self,
+        mut self,
         prices: Option<&BTreeMap<AssetId, UsdPrice>>,
     ) -> Result<Outcome, EngineError> {
         if let Some(error) = self.failed {
@@ -137,16 +143,15 @@ impl Engine {
         for piece in self.transit.values().flat_map(|transit| &transit.pieces) {
             in_transit = in_transit.checked_add(piece.basis.unwrap_or(Usd::ZERO))?;
         }
-        let (assets, lots) = self.books.close()?;
-        balance::Records {
+        (self.records.assets, self.records.wallets) = self.books.names();
+        let (assets, lots) = self.books.close(&self.records.origins)?;
+        balance::Closing {
             method: self.method,
             options: self.options,
             assets,
             lots,
-            disposals: self.disposals,
-            incomes: self.incomes,
-            fees: self.fees,
-            activity: self.activity,
+            records: self.records,
+            dollar_fees: self.dollar_fees,
             transferred: self.transferred,
             fee_ignored: self.fee_ignored,
             in_transit,

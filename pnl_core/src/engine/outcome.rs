@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::books::AssetEntry;
 use super::options::Options;
-use super::records::{Activity, Disposal, FeeRecord, Income, OpenLot};
+use super::records::{Disposal, FeeRecord, Income, OpenLot};
+use super::rows::Records;
 use crate::amount::{AmountError, RawDelta, Usd};
 use crate::asset::AssetId;
 use crate::method::Method;
@@ -64,25 +65,32 @@ impl Flows {
         self.realized_gain.checked_add(self.income)?.checked_sub(self.fee_expense)
     }
 
-    fn add_disposal(&mut self, disposal: &Disposal) -> Result<(), AmountError> {
-        let (Some(proceeds), Some(gain)) = (disposal.proceeds, disposal.gain) else {
-            return add(&mut self.basis_unpriced, disposal.basis);
-        };
-        add(&mut self.basis_disposed, disposal.basis)?;
+    /// Adds a disposal. `unmatched_gains`: whether the proceeds of what no lot covers are a gain.
+    pub(super) fn add_disposal(
+        &mut self,
+        proceeds: Option<Usd>,
+        sums: &Sums,
+        unmatched_gains: bool,
+    ) -> Result<(), AmountError> {
+        let Some(proceeds) = proceeds else { return add(&mut self.basis_unpriced, sums.basis) };
+        let mut gain = sums.matched_proceeds.checked_sub(sums.basis)?;
+        if unmatched_gains {
+            add(&mut gain, sums.unmatched_proceeds)?;
+        }
+        add(&mut self.basis_disposed, sums.basis)?;
         add(&mut self.proceeds, proceeds)?;
         add(&mut self.realized_gain, gain)?;
-        add(&mut self.matched_proceeds, disposal.matched_proceeds)?;
-        add(&mut self.unknown_proceeds, disposal.unknown_proceeds)?;
-        add(&mut self.unmatched_proceeds, disposal.unmatched_proceeds)
+        add(&mut self.matched_proceeds, sums.matched_proceeds)?;
+        add(&mut self.unknown_proceeds, sums.unknown_proceeds)?;
+        add(&mut self.unmatched_proceeds, sums.unmatched_proceeds)
     }
 
-    fn add_fee(&mut self, fee: &FeeRecord) -> Result<(), AmountError> {
-        let value = fee.value.unwrap_or(Usd::ZERO);
+    pub(super) fn add_fee(&mut self, value: Usd, expense: bool) -> Result<(), AmountError> {
         add(&mut self.fees_usd, value)?;
-        if fee.expense { add(&mut self.fee_expense, value) } else { Ok(()) }
+        if expense { add(&mut self.fee_expense, value) } else { Ok(()) }
     }
 
-    fn add_flows(&mut self, other: &Self) -> Result<(), AmountError> {
+    pub(super) fn add_flows(&mut self, other: &Self) -> Result<(), AmountError> {
         add(&mut self.realized_gain, other.realized_gain)?;
         add(&mut self.income, other.income)?;
         add(&mut self.fee_expense, other.fee_expense)?;
@@ -94,6 +102,19 @@ impl Flows {
         add(&mut self.basis_disposed, other.basis_disposed)?;
         add(&mut self.basis_unpriced, other.basis_unpriced)
     }
+}
+
+/// What the matches of a disposal sum up to.
+#[derive(Debug, Default)]
+pub(super) struct Sums {
+    /// Basis of the matches of known basis.
+    pub(super) basis: Usd,
+    /// Their share of the proceeds.
+    pub(super) matched_proceeds: Usd,
+    /// The share of those of unknown basis.
+    pub(super) unknown_proceeds: Usd,
+    /// The share of what no lot covers.
+    pub(super) unmatched_proceeds: Usd,
 }
 
 pub(super) fn add(sum: &mut Usd, value: Usd) -> Result<(), AmountError> {
@@ -193,12 +214,9 @@ pub struct Outcome {
     pub method: Method,
     /// The options used.
     pub options: Options,
-    /// Every disposal, in the order of the history.
-    pub disposals: Vec<Disposal>,
-    /// Every income, in the order of the history.
-    pub incomes: Vec<Income>,
-    /// Every fee, in the order of the history.
-    pub fees: Vec<FeeRecord>,
+    /// What happened: everything, or what was not taken from the engine before
+    /// ([`super::Engine::take_records`]).
+    pub records: Records,
     /// What is left, by wallet, asset and order of consumption.
     pub lots: Vec<OpenLot>,
     /// Sums over the full history.
@@ -208,7 +226,6 @@ pub struct Outcome {
     /// The proof that the books balance.
     pub conservation: Conservation,
     pub(crate) assets: Vec<AssetEntry>,
-    pub(crate) activity: Vec<Activity>,
 }
 
 impl Outcome {
@@ -218,43 +235,55 @@ impl Outcome {
     /// # Errors
     /// [`AmountError::Overflow`] when a sum does not fit.
     pub fn window(&self, window: &Window) -> Result<WindowTotals, AmountError> {
-        let (flows, by_index) = sum_flows(
-            self.assets.len(),
-            self.disposals.iter().filter(|record| window.contains(record.ts)),
-            self.incomes.iter().filter(|record| window.contains(record.ts)),
-            self.fees.iter().filter(|record| window.contains(record.ts)),
-        )?;
+        let (flows, by_index) = self.records.flows(window)?;
         let rows = self.assets.iter().zip(by_index);
         let by_asset = rows.filter_map(|(asset, flows)| Some((asset.id.clone(), flows?))).collect();
         Ok(WindowTotals { flows, by_asset })
     }
+
+    /// Every disposal, in the order of the history.
+    pub fn disposals(&self) -> impl ExactSizeIterator<Item = Disposal<'_>> {
+        self.records.disposals()
+    }
+
+    /// Every income, in the order of the history.
+    pub fn incomes(&self) -> impl Iterator<Item = Income<'_>> {
+        self.records.incomes()
+    }
+
+    /// Every fee, in the order of the history.
+    pub fn fees(&self) -> impl Iterator<Item = FeeRecord<'_>> {
+        self.records.fees()
+    }
 }
 
-/// Sums records, in all and by asset index (`None` for an asset without a record).
-pub(super) fn sum_flows<'a>(
-    assets: usize,
-    disposals: impl Iterator<Item = &'a Disposal>,
-    incomes: impl Iterator<Item = &'a Income>,
-    fees: impl Iterator<Item = &'a FeeRecord>,
-) -> Result<(Flows, Vec<Option<Flows>>), AmountError> {
-    let mut total = Flows::default();
-    let mut by_asset: Vec<Option<Flows>> = vec![None; assets];
-    for disposal in disposals {
-        let row = by_asset[disposal.asset_index].get_or_insert_default();
-        row.add_disposal(disposal)?;
-    }
-    for income in incomes {
-        let row = by_asset[income.asset_index].get_or_insert_default();
-        add(&mut row.income, income.value)?;
-    }
-    for fee in fees {
-        match fee.asset_index {
-            Some(asset) => by_asset[asset].get_or_insert_default().add_fee(fee)?,
-            None => total.add_fee(fee)?,
+impl Records {
+    /// Sums the records in a window, in all and by asset index (`None` for an asset without one).
+    fn flows(&self, window: &Window) -> Result<(Flows, Vec<Option<Flows>>), AmountError> {
+        let mut total = Flows::default();
+        let mut by_asset: Vec<Option<Flows>> = vec![None; self.assets.len()];
+        let in_window = *window;
+        for disposal in self.disposals_where(move |ts, _| in_window.contains(ts)) {
+            by_asset[disposal.asset_index].get_or_insert_default().add_disposal(
+                disposal.proceeds,
+                &disposal.sums(),
+                self.unmatched_gains,
+            )?;
         }
+        for income in self.incomes().filter(|record| window.contains(record.ts)) {
+            let row = by_asset[income.asset_index].get_or_insert_default();
+            add(&mut row.income, income.value)?;
+        }
+        for fee in self.fees().filter(|record| window.contains(record.ts)) {
+            let flows = match fee.asset_index {
+                Some(asset) => by_asset[asset].get_or_insert_default(),
+                None => &mut total,
+            };
+            flows.add_fee(fee.value.unwrap_or(Usd::ZERO), fee.expense)?;
+        }
+        for flows in by_asset.iter().flatten() {
+            total.add_flows(flows)?;
+        }
+        Ok((total, by_asset))
     }
-    for flows in by_asset.iter().flatten() {
-        total.add_flows(flows)?;
-    }
-    Ok((total, by_asset))
 }

@@ -1,12 +1,15 @@
 //! What the engine writes down while it reads a history: one record per thing that happened.
 //!
 //! Every total is a sum over these records, so a total and its records always agree, in full and
-//! in any window of time. Serialized, the members have the names of an accounting document.
+//! in any window of time. They are kept in compact rows (module `rows`); what is here are the views
+//! that they are read through. Serialized, the members have the names of an accounting document.
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
+use super::outcome::Sums;
+use super::rows::{DisposalRow, MatchRow, NONE, Records};
 use crate::amount::{RawAmount, Usd};
 use crate::asset::AssetId;
 
@@ -23,16 +26,16 @@ pub enum DisposalLeg {
 }
 
 /// One asset leaving against a value, matched with lots.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Disposal {
+#[derive(Debug, Clone, Serialize)]
+pub struct Disposal<'a> {
     /// The event.
-    pub event: Arc<str>,
+    pub event: &'a Arc<str>,
     /// The part of the event.
     pub leg: DisposalLeg,
     /// What left.
-    pub asset: AssetId,
+    pub asset: &'a AssetId,
     /// From where.
-    pub wallet: Arc<str>,
+    pub wallet: &'a Arc<str>,
     /// Unix seconds.
     pub ts: i64,
     /// Base units that left: `matched + unknown + unmatched`.
@@ -61,17 +64,75 @@ pub struct Disposal {
     /// The unmatched quantity's share of the proceeds.
     pub unmatched_proceeds: Usd,
     /// The lots consumed, in order.
-    pub matches: Vec<LotMatch>,
+    pub matches: Matches<'a>,
     /// Index of the asset in [`super::Outcome::assets`].
     #[serde(skip)]
     pub(crate) asset_index: usize,
 }
 
+impl Disposal<'_> {
+    pub(super) fn sums(&self) -> Sums {
+        Sums {
+            basis: self.basis,
+            matched_proceeds: self.matched_proceeds,
+            unknown_proceeds: self.unknown_proceeds,
+            unmatched_proceeds: self.unmatched_proceeds,
+        }
+    }
+}
+
+/// The lots that a disposal consumed.
+#[derive(Debug, Clone, Copy)]
+pub struct Matches<'a> {
+    records: &'a Records,
+    rows: &'a [MatchRow],
+    ts: i64,
+    priced: bool,
+}
+
+impl<'a> Matches<'a> {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether no lot was held.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// One by one, in the order of consumption.
+    pub fn iter(&self) -> impl Iterator<Item = LotMatch<'a>> + use<'a> {
+        let Self { records, rows, ts, priced } = *self;
+        rows.iter().map(move |row| {
+            let origin = &records.origins[row.lot as usize];
+            let basis = row.known.then_some(row.basis);
+            let proceeds = priced.then_some(row.proceeds);
+            let gain = proceeds.zip(basis).map(|(proceeds, basis)| proceeds.wrapping_sub(basis));
+            LotMatch {
+                lot: &origin.id,
+                quantity: row.quantity,
+                acquired_ts: origin.ts,
+                hold_s: ts - origin.ts,
+                basis,
+                proceeds,
+                gain,
+            }
+        })
+    }
+}
+
+impl Serialize for Matches<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
 /// A piece of a lot that a disposal consumed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct LotMatch {
+pub struct LotMatch<'a> {
     /// The lot: the id of the event that made it.
-    pub lot: Arc<str>,
+    pub lot: &'a Arc<str>,
     /// Base units.
     #[serde(rename = "qty")]
     pub quantity: RawAmount,
@@ -89,13 +150,13 @@ pub struct LotMatch {
 
 /// Something earned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Income {
+pub struct Income<'a> {
     /// The event.
-    pub event: Arc<str>,
+    pub event: &'a Arc<str>,
     /// Unix seconds.
     pub ts: i64,
     /// What was earned.
-    pub asset: AssetId,
+    pub asset: &'a AssetId,
     /// Its value at receipt.
     pub value: Usd,
     /// Index of the asset in [`super::Outcome::assets`].
@@ -105,13 +166,13 @@ pub struct Income {
 
 /// A fee paid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct FeeRecord {
+pub struct FeeRecord<'a> {
     /// The event.
-    pub event: Arc<str>,
+    pub event: &'a Arc<str>,
     /// Unix seconds.
     pub ts: i64,
     /// What it was paid in; `None` = known in US dollars only.
-    pub asset: Option<AssetId>,
+    pub asset: Option<&'a AssetId>,
     /// Its value; `None` = unpriced.
     pub value: Option<Usd>,
     /// Whether it is an expense of its own, rather than part of a trade's cost or proceeds.
@@ -122,7 +183,7 @@ pub struct FeeRecord {
 }
 
 /// A purchase, sale or swap: what volume and activity are counted from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Activity {
     /// Unix seconds.
     pub(crate) ts: i64,
@@ -156,3 +217,138 @@ pub struct OpenLot {
     #[serde(skip)]
     pub(crate) asset_index: usize,
 }
+
+impl Records {
+    /// How many disposals there are.
+    pub fn disposal_count(&self) -> usize {
+        self.disposals.len()
+    }
+
+    /// Every disposal, in the order of the history.
+    pub fn disposals(&self) -> Disposals<'_, std::ops::Range<usize>> {
+        Disposals { records: self, rows: 0..self.disposals.len() }
+    }
+
+    /// The disposals of which time and wallet are as `wanted` says.
+    pub fn disposals_where<'a>(
+        &'a self,
+        wanted: impl Fn(i64, &Arc<str>) -> bool + 'a,
+    ) -> Disposals<'a, impl Iterator<Item = usize> + 'a> {
+        let wanted = move |row: &usize| {
+            let row = &self.disposals[*row];
+            wanted(self.origins[row.event as usize].ts, &self.wallets[row.wallet as usize])
+        };
+        Disposals { records: self, rows: (0..self.disposals.len()).filter(wanted) }
+    }
+
+    /// The disposal in row `number`.
+    fn disposal(&self, number: usize) -> Disposal<'_> {
+        let row: &DisposalRow = &self.disposals[number];
+        let end =
+            self.disposals.get(number + 1).map_or(self.matches.len(), |next| next.matches as usize);
+        let matches = &self.matches[row.matches as usize..end];
+        let origin = &self.origins[row.event as usize];
+        // Parts of a quantity and of an amount that fit: nothing here can be out of range.
+        let (mut matched, mut unknown) = (RawAmount::ZERO, RawAmount::ZERO);
+        let (mut basis, mut matched_proceeds, mut unknown_proceeds) =
+            (Usd::ZERO, Usd::ZERO, Usd::ZERO);
+        for piece in matches {
+            if piece.known {
+                matched = matched.wrapping_add(piece.quantity);
+                basis = basis.wrapping_add(piece.basis);
+                matched_proceeds = matched_proceeds.wrapping_add(piece.proceeds);
+            } else {
+                unknown = unknown.wrapping_add(piece.quantity);
+                unknown_proceeds = unknown_proceeds.wrapping_add(piece.proceeds);
+            }
+        }
+        let unmatched = row.quantity.wrapping_sub(matched).wrapping_sub(unknown);
+        let unmatched_proceeds = if unmatched.is_zero() {
+            Usd::ZERO
+        } else {
+            row.proceeds.wrapping_sub(matched_proceeds).wrapping_sub(unknown_proceeds)
+        };
+        let counted = if self.unmatched_gains { unmatched_proceeds } else { Usd::ZERO };
+        let gain = matched_proceeds.wrapping_sub(basis).wrapping_add(counted);
+        Disposal {
+            event: &origin.id,
+            leg: row.leg,
+            asset: &self.assets[row.asset as usize],
+            wallet: &self.wallets[row.wallet as usize],
+            ts: origin.ts,
+            quantity: row.quantity,
+            proceeds: row.priced.then_some(row.proceeds),
+            basis,
+            gain: row.priced.then_some(gain),
+            matched,
+            unknown,
+            unmatched,
+            matched_proceeds,
+            unknown_proceeds,
+            unmatched_proceeds,
+            matches: Matches { records: self, rows: matches, ts: origin.ts, priced: row.priced },
+            asset_index: row.asset as usize,
+        }
+    }
+
+    /// Every income, in the order of the history.
+    pub fn incomes(&self) -> impl Iterator<Item = Income<'_>> {
+        self.incomes.iter().map(|row| {
+            let origin = &self.origins[row.event as usize];
+            let asset_index = row.asset as usize;
+            let asset = &self.assets[asset_index];
+            Income { event: &origin.id, ts: origin.ts, asset, value: row.value, asset_index }
+        })
+    }
+
+    /// Every fee, in the order of the history.
+    pub fn fees(&self) -> impl Iterator<Item = FeeRecord<'_>> {
+        self.fees.iter().map(|row| {
+            let origin = &self.origins[row.event as usize];
+            let asset_index = (row.asset != NONE).then_some(row.asset as usize);
+            FeeRecord {
+                event: &origin.id,
+                ts: origin.ts,
+                asset: asset_index.map(|index| &self.assets[index]),
+                value: row.priced.then_some(row.value),
+                expense: row.expense,
+                asset_index,
+            }
+        })
+    }
+
+    /// Every purchase, sale and swap, in the order of the history.
+    pub(crate) fn activity(&self) -> impl Iterator<Item = Activity> {
+        self.activity.iter().map(|row| Activity {
+            ts: self.origins[row.event as usize].ts,
+            value: row.priced.then_some(row.value),
+            first: row.first as usize,
+            second: (row.second != NONE).then_some(row.second as usize),
+        })
+    }
+}
+
+/// Disposals one by one. Skipping is cheap: only what is given out is put together.
+#[derive(Debug, Clone)]
+pub struct Disposals<'a, I> {
+    records: &'a Records,
+    rows: I,
+}
+
+impl<'a, I: Iterator<Item = usize>> Iterator for Disposals<'a, I> {
+    type Item = Disposal<'a>;
+
+    fn next(&mut self) -> Option<Disposal<'a>> {
+        self.rows.next().map(|row| self.records.disposal(row))
+    }
+
+    fn nth(&mut self, skipped: usize) -> Option<Disposal<'a>> {
+        self.rows.nth(skipped).map(|row| self.records.disposal(row))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.rows.size_hint()
+    }
+}
+
+impl<I: ExactSizeIterator<Item = usize>> ExactSizeIterator for Disposals<'_, I> {}

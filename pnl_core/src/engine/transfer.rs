@@ -19,7 +19,7 @@ impl Engine {
             TransferInBasis::Unknown => Leg { value: None, residue: None, ..leg },
             TransferInBasis::Zero => Leg { value: Some(Usd::ZERO), residue: None, ..leg },
             TransferInBasis::Income => {
-                self.earn(now, leg);
+                self.earn(now, leg)?;
                 leg
             }
         };
@@ -43,7 +43,7 @@ impl Engine {
         if self.books.entry(leg.asset).is_cash {
             choice.refuse()?;
         } else {
-            let (taken, left) = self.books.take(now.holder, leg.asset, leg.quantity, choice)?;
+            let (taken, left) = self.books.take(now.wallet, leg.asset, leg.quantity, choice)?;
             if !left.is_zero() {
                 self.refuse_oversold(leg.asset, left)?;
             }
@@ -79,7 +79,7 @@ impl Engine {
         }
         self.books.count_in(leg.asset, leg.quantity, None)?;
         self.note_lot(now);
-        let book = self.books.book(now.holder, leg.asset);
+        let book = self.books.book(now.wallet, leg.asset);
         let mut missing = leg.quantity;
         for piece in transit.pieces {
             missing = missing.checked_sub(piece.quantity)?;
@@ -88,9 +88,7 @@ impl Engine {
         if !missing.is_zero() {
             // No lot covered it where it left, so its basis is unknown here.
             book.add(Lot {
-                id: Arc::clone(now.id),
-                acquired_ts: now.ts,
-                order: now.order,
+                order: now.event,
                 arrival: 0,
                 quantity: missing,
                 basis: None,

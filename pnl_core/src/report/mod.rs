@@ -116,9 +116,10 @@ impl ReportInput<'_> {
     /// Base units disposed of in `window` that no lot covers, by asset.
     fn unmatched(&self, window: &Window) -> Result<BTreeMap<&AssetId, RawAmount>, AmountError> {
         let mut sums: BTreeMap<&AssetId, RawAmount> = BTreeMap::new();
-        for disposal in &self.outcome.disposals {
-            if window.contains(disposal.ts) && !disposal.unmatched.is_zero() {
-                let sum = sums.entry(&disposal.asset).or_default();
+        let span = *window;
+        for disposal in self.outcome.records.disposals_where(move |ts, _| span.contains(ts)) {
+            if !disposal.unmatched.is_zero() {
+                let sum = sums.entry(disposal.asset).or_default();
                 *sum = sum.checked_add(disposal.unmatched)?;
             }
         }

@@ -40,9 +40,9 @@ impl<'a> ReportInput<'a> {
     }
 
     /// Disposals of the wallet alone in the window, oldest first.
-    pub fn disposals(self) -> impl Iterator<Item = &'a Disposal> {
-        self.outcome.disposals.iter().filter(move |disposal| {
-            self.window.contains(disposal.ts) && self.is_of_wallet(&disposal.wallet)
+    pub fn disposals(self) -> impl Iterator<Item = Disposal<'a>> {
+        self.outcome.records.disposals_where(move |ts, wallet| {
+            self.window.contains(ts) && self.is_of_wallet(wallet)
         })
     }
 }

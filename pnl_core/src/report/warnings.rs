@@ -91,10 +91,10 @@ fn prices_and_basis(
     let detail = "assets held with unknown basis, not part of the unrealized gain";
     list.add("unknown_basis", unknown as u64, detail);
 
-    let disposals = input.outcome.disposals.iter();
-    let disposals = disposals.filter(|disposal| input.window.contains(disposal.ts));
-    let count = |applies: fn(&Disposal) -> bool| {
-        disposals.clone().filter(|disposal| applies(disposal)).count() as u64
+    let window = input.window;
+    let count = |applies: fn(&Disposal<'_>) -> bool| {
+        let disposals = input.outcome.records.disposals_where(move |ts, _| window.contains(ts));
+        disposals.filter(applies).count() as u64
     };
     let detail = "disposals of more than the known history holds; that part has no gain";
     list.add("unmatched_sales", count(|disposal| !disposal.unmatched.is_zero()), detail);

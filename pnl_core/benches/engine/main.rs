@@ -1,0 +1,143 @@
+//! How fast the engine is, beside a bare loop over the same trades.
+//!
+//! `cargo bench -p pnl_core [-- quick]` prints one table. Each figure stands beside the limit it has to
+//! keep; a limit that is not kept is marked, and the exit code is 1. Ratios matter more than
+//! values: machines differ. What the bare loop leaves out: exact splits, records, totals, checks,
+//! names, options.
+#![allow(clippy::print_stdout, clippy::float_arithmetic, reason = "a benchmark prints times")]
+#![allow(clippy::expect_used, reason = "a failure ends the benchmark")]
+
+mod bare;
+mod trades;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use pnl_core::{Engine, Method, Options, Outcome};
+use trades::{Trade, Trades};
+
+/// Events handed over at a time, as a reader of stored chunks does; a long history need not be in
+/// memory as input.
+const CHUNK: usize = 500;
+
+/// Applies `trades` and closes the books; the making of events is not timed.
+fn run(method: Method, trades: &[Trade], assets: usize) -> (Duration, Outcome) {
+    let mut engine = Engine::new(method, Options::default()).expect("every method is offered");
+    engine.reserve(trades.len());
+    let names = trades::assets(assets);
+    let mut spent = Duration::ZERO;
+    for (number, chunk) in trades.chunks(CHUNK).enumerate() {
+        let events = trades::events(chunk, number * CHUNK, &names);
+        let started = Instant::now();
+        for event in &events {
+            engine.apply(event).expect("the trades are sound");
+        }
+        spent += started.elapsed();
+    }
+    let started = Instant::now();
+    let outcome = engine.finish(None).expect("the books balance");
+    (spent + started.elapsed(), outcome)
+}
+
+/// The fastest of several runs, in nanoseconds per event.
+fn fastest(runs: usize, events: usize, mut run: impl FnMut() -> Duration) -> f64 {
+    let fastest = (0..runs).map(|_| run()).min().unwrap_or_default();
+    fastest.as_nanos() as f64 / events as f64
+}
+
+/// Memory of this process that is in use, in bytes; zero where the system does not tell.
+fn resident() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok()).unwrap_or(0) * 1024
+}
+
+/// Prints rows and remembers whether a limit was broken.
+#[derive(Default)]
+struct Table {
+    broken: usize,
+}
+
+impl Table {
+    fn row(&mut self, what: &str, figure: f64, unit: &str, limit: Option<(&str, bool)>) {
+        let verdict = match limit {
+            None => String::new(),
+            Some((limit, true)) => format!("{limit}: kept"),
+            Some((limit, false)) => {
+                self.broken += 1;
+                format!("{limit}: BROKEN")
+            }
+        };
+        println!("{what:<52} {figure:>9.2} {unit:<10} {verdict}");
+    }
+
+    /// A time per event, as events per second, at least `millions`.
+    fn rate(&mut self, what: &str, ns: f64, millions: f64) {
+        let rate = 1000.0 / ns;
+        self.row(what, ns, "ns/event", None);
+        self.row("", rate, "M events/s", Some((&format!("at least {millions}"), rate >= millions)));
+    }
+
+    fn at_most(&mut self, what: &str, figure: f64, unit: &str, limit: f64) {
+        self.row(what, figure, unit, Some((&format!("at most {limit}"), figure <= limit)));
+    }
+}
+
+fn main() -> ExitCode {
+    // `cargo test --benches` runs benchmarks too; it passes no `--bench`.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return ExitCode::SUCCESS;
+    }
+    let quick = std::env::args().any(|argument| argument == "quick");
+    let mut table = Table::default();
+
+    println!("50,000 events, 50 assets");
+    let trades = Trades::new(1).take(50_000, 50);
+    let bare = fastest(40, trades.len(), || bare::run(&trades, 50));
+    table.row("  bare loop", bare, "ns/event", None);
+    let mut fifo = 0.0;
+    for (method, millions) in
+        [(Method::Fifo, 8.0), (Method::Lifo, 8.0), (Method::Average, 8.0), (Method::Hifo, 3.0)]
+    {
+        let ns = fastest(40, trades.len(), || run(method, &trades, 50).0);
+        table.rate(&format!("  {method}"), ns, millions);
+        if method == Method::Fifo {
+            fifo = ns;
+        }
+    }
+    table.at_most("  fifo, times the bare loop", fifo / bare, "x", 8.0);
+
+    println!("scaling: fifo, an asset per 1,000 events up to 1,000 assets");
+    let largest = if quick { 1_000_000 } else { 10_000_000 };
+    let mut trades = Trades::new(2).take(largest, 1_000);
+    let bare_long = fastest(1, trades.len(), || bare::run(&trades, 1_000));
+    table.row(&format!("  bare loop, {largest} events"), bare_long, "ns/event", None);
+    let before = resident();
+    let (spent, outcome) = run(Method::Fifo, &trades, 1_000);
+    let bytes = resident().saturating_sub(before) as f64 / largest as f64;
+    let long = spent.as_nanos() as f64 / largest as f64;
+    println!("  {} disposals, {} open lots", outcome.disposals().len(), outcome.lots.len());
+    drop(outcome);
+    table.row(&format!("  fifo, {largest} events"), long, "ns/event", None);
+    table.row("  fifo, times the bare loop", long / bare_long, "x", None);
+    table.at_most("  times the time per event of 50,000", long / fifo, "x", 1.5);
+    table.at_most("  memory with all records", bytes, "B/event", 300.0);
+    for events in [1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|size| *size < largest) {
+        trades = Trades::new(3).take(events, (events / 1_000).clamp(1, 1_000));
+        let runs = (2_000_000 / events).clamp(1, 100);
+        let ns = fastest(runs, events, || run(Method::Fifo, &trades, 1_000).0);
+        table.row(&format!("  fifo, {events} events"), ns, "ns/event", None);
+    }
+
+    println!("hifo: time per sale that takes a part of one lot, by open lots");
+    for open in [1_000, 10_000, 100_000, 1_000_000] {
+        let sales = 20_000;
+        let ns = trades::hifo_sales(open, sales);
+        table.row(&format!("  {open} open lots"), ns, "ns/sale", None);
+    }
+    if table.broken > 0 {
+        println!("{} limits broken", table.broken);
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,137 @@
+//! Products and quotients of 256-bit integers.
+//!
+//! Quantities nearly always have 64 bits. Then the quotient is formed word by word after Niels Möller
+//! and Torbjörn Granlund, "Improved division by invariant integers", IEEE Transactions on Computers
+//! 60 (2011), algorithm 4: a reciprocal is computed once per divisor, and each word of the quotient
+//! takes two multiplications instead of a slow division.
+
+use alloy_primitives::{U256, U512};
+
+use crate::amount::AmountError;
+
+/// `a * b / c` through 512 bits, rounded down.
+#[inline]
+pub(crate) fn mul_div(a: U256, b: U256, c: U256) -> Result<U256, AmountError> {
+    if let ([b, 0, 0, 0], [c, 0, 0, 0]) = (b.as_limbs(), c.as_limbs())
+        && *c != 0
+    {
+        return mul_div_by_word(a, *b, *c).ok_or(AmountError::Overflow);
+    }
+    if c.is_zero() {
+        return Err(AmountError::Overflow);
+    }
+    let product: U512 = a.widening_mul(b);
+    let quotient = product / U512::from(c);
+    U256::checked_from_limbs_slice(quotient.as_limbs()).ok_or(AmountError::Overflow)
+}
+
+/// [`mul_div`] where quantities have 64 bits, as nearly all have: word by word, without a loop, so that
+/// the words stay in registers. `None` when the quotient does not fit.
+#[inline]
+fn mul_div_by_word(a: U256, b: u64, c: u64) -> Option<U256> {
+    let times_b = |word: u64, carry: u64| {
+        let product = u128::from(word) * u128::from(b) + u128::from(carry);
+        (product as u64, (product >> 64) as u64)
+    };
+    let [a0, a1, a2, a3] = *a.as_limbs();
+    let (p0, carry) = times_b(a0, 0);
+    let (p1, carry) = times_b(a1, carry);
+    let (p2, carry) = times_b(a2, carry);
+    let (p3, p4) = times_b(a3, carry);
+    let divisor = WordDivisor::new(c);
+    if p4 >= c {
+        return None;
+    }
+    let (q3, rest) = divisor.divide(p4, p3);
+    let (q2, rest) = divisor.divide(rest, p2);
+    let (q1, rest) = divisor.divide(rest, p1);
+    let (q0, _) = divisor.divide(rest, p0);
+    Some(U256::from_limbs([q0, q1, q2, q3]))
+}
+
+/// A divisor with its reciprocal.
+#[derive(Debug, Clone, Copy)]
+struct WordDivisor {
+    divisor: u64,
+    /// The divisor, shifted so that its highest bit is set.
+    normalized: u64,
+    shift: u32,
+    /// `(2^128 - 1) / normalized - 2^64`.
+    reciprocal: u64,
+}
+
+impl WordDivisor {
+    /// A divisor that is not zero.
+    #[inline]
+    fn new(divisor: u64) -> Self {
+        let shift = divisor.leading_zeros();
+        let normalized = divisor << shift;
+        let reciprocal = (u128::MAX / u128::from(normalized)) as u64;
+        Self { divisor, normalized, shift, reciprocal }
+    }
+
+    /// Quotient and rest of `high * 2^64 + low`, where `high` is less than the divisor: the rest of
+    /// the words before.
+    #[inline]
+    fn divide(self, high: u64, low: u64) -> (u64, u64) {
+        // The leading words of most products are zero.
+        if high == 0 && low < self.divisor {
+            return (0, low);
+        }
+        let dividend = ((u128::from(high) << 64) | u128::from(low)) << self.shift;
+        let (high, low) = ((dividend >> 64) as u64, dividend as u64);
+        let estimate = u128::from(self.reciprocal) * u128::from(high);
+        let estimate = estimate.wrapping_add(dividend);
+        let mut quotient = ((estimate >> 64) as u64).wrapping_add(1);
+        let mut rest = low.wrapping_sub(quotient.wrapping_mul(self.normalized));
+        // The estimate is one too high about every other time.
+        if rest > estimate as u64 {
+            quotient = quotient.wrapping_sub(1);
+            rest = rest.wrapping_add(self.normalized);
+        }
+        if rest >= self.normalized {
+            quotient += 1;
+            rest -= self.normalized;
+        }
+        (quotient, rest >> self.shift)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn word() -> impl Strategy<Value = u64> {
+        prop_oneof![
+            any::<u64>(),
+            0u64..9,
+            (u64::MAX - 9)..=u64::MAX,
+            (0u32..64).prop_map(|n| 1 << n)
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn quotient_and_rest_are_those_of_the_wide_division(high in word(), low in word(), by in word()) {
+            let by = by.max(1);
+            let high = high % by;
+            let dividend = (u128::from(high) << 64) | u128::from(low);
+            let expected = ((dividend / u128::from(by)) as u64, (dividend % u128::from(by)) as u64);
+            prop_assert_eq!(WordDivisor::new(by).divide(high, low), expected);
+        }
+
+        #[test]
+        fn division_by_words_is_division(
+            words in proptest::array::uniform4(any::<u64>()), cut in 0usize..256, b in word(), c in word(),
+        ) {
+            let (a, c) = (U256::from_limbs(words) >> cut, c.max(1));
+            let wide: U512 = a.widening_mul(U256::from(b));
+            let expected = U256::checked_from_limbs_slice((wide / U512::from(c)).as_limbs());
+            prop_assert_eq!(mul_div_by_word(a, b, c), expected);
+        }
+    }
+}
