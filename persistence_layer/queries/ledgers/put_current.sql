@@ -3,23 +3,27 @@
 -- and $11 contexts as text, $12 chunks, $13 events
 -- Each unless the current one of its wallet has a newer pin. Not made: its chunks are not those its
 -- head names.
+-- The present ledgers are looked up one by one, and then named by their keys alone: in a table that
+-- has just grown the planner may read all of a chain else.
 with given as materialized (
-    select g.*,
-        exists (
-            select from ledgers l
-            where l.chain = $1 and l.wallet = g.wallet and l.state = 'current'
-              and l.pin_block > g.pin_block) as newer
+    select g.*, present.ledger_id as present, coalesce(present.pin_block > g.pin_block, false) as newer
     from unnest($2::text[], $3::uuid[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
         $8::text[], $9::text[], $10::text[], $11::text[], $12::integer[], $13::bigint[])
         as g (wallet, ledger_id, task, fence, pin_block, pin_block_time, input_hash, price_set_hash,
             coverage, context, chunks, events)
+    left join lateral (
+        select l.ledger_id, l.pin_block
+        from ledgers l
+        where l.chain = $1 and l.wallet = g.wallet and l.state = 'current'
+        limit 1
+    ) as present on true
 ),
 superseded as (
     update ledgers l
     set state = 'superseded', superseded_at = clock_timestamp()
-    from given g
-    where l.chain = $1 and l.wallet = any ($2::text[]) and l.state = 'current'
-      and l.wallet = g.wallet and not g.newer
+    where l.chain = $1
+      and l.ledger_id = any (array(
+          select present from given where present is not null and not newer))
     returning l.ledger_id
 ),
 -- What becomes current waits for the count: there is one current ledger at any moment.

@@ -5,8 +5,8 @@
 -- One statement, since this is what every wallet pays. A row for each task that was ended: a missing
 -- one lost its lease. Whether other tasks of the batch wait (read from the end of the submission,
 -- which is claimed last, so that the first row read decides), and whether somebody waits for the
--- wallet. The tasks are named a second time where their rows are read: no statistics lead to another
--- plan than their primary keys, in their order.
+-- wallet. The tasks are named a second time where their rows are read, and nothing else of them: no
+-- statistics lead to another plan than their primary keys, in their order.
 with given as materialized (
     select *
     from unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::boolean[], $7::bigint[],
@@ -20,7 +20,7 @@ ended as (
         finished_at = clock_timestamp()
     from given g
     where t.id = any ($2::bigint[])
-      and t.id = g.task and t.fence = g.fence and t.batch_id = $1 and t.state = 'running'
+      and t.id = g.task and t.fence = g.fence and t.state = 'running'
     returning t.chain, t.wallet, g.*
 ),
 attempts as (

@@ -101,13 +101,20 @@ pub async fn scans(
 ) -> Result<HashMap<Address, AddressScan>, StoreError> {
     let addresses: Vec<&str> = addresses.iter().map(Address::as_str).collect();
     let rows = run!(store, "address_scans/get_many", async |tx| {
-        let (unsure, mut rows): (Vec<_>, Vec<_>) =
-            scan_rows(tx, chain, &addresses).await?.into_iter().partition(|row| row.unsure);
-        if !unsure.is_empty() {
-            // A statement of its own, so that it sees what the others have committed meanwhile.
-            let again: Vec<&str> = unsure.iter().map(|row| row.address.as_str()).collect();
-            let known = scan_rows(tx, chain, &again).await?;
-            rows.extend(known.into_iter().filter(|row| !row.unsure));
+        let (old, mut rows): (Vec<_>, Vec<_>) =
+            scan_rows(tx, chain, &addresses).await?.into_iter().partition(|row| row.is_old);
+        if !old.is_empty() {
+            let old: Vec<&str> = old.iter().map(|row| row.address.as_str()).collect();
+            sqlx::query_file!(
+                "queries/address_scans/mark_used.sql",
+                chain.as_str(),
+                &old as &[&str]
+            )
+            .execute(&mut *tx)
+            .await?;
+            // What was not marked here was removed while this waited, or marked by another one.
+            let known = scan_rows(tx, chain, &old).await?;
+            rows.extend(known.into_iter().filter(|row| !row.is_old));
         }
         Ok(rows)
     })?;
@@ -127,9 +134,8 @@ struct ScanRow {
     covered_slot: i64,
     head: Option<String>,
     before: Option<String>,
-    /// It was there when the statement began and could not be marked: somebody else has marked it, or
-    /// removed it.
-    unsure: bool,
+    /// It was not marked as used for a day.
+    is_old: bool,
 }
 
 async fn scan_rows(
