@@ -38,7 +38,7 @@ const WARM_UP: u64 = 1_000;
 /// Permits, and the least wallets a second with them.
 const LIMITS: [(u32, u64); 2] = [(5, 400), (50, 1_500)];
 /// Pause between two looks at a batch.
-const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_secs(1);
 /// The pin, and an hour of the price table.
 const PIN: Pin = Pin { block: 400_000_000, block_time: 1_767_225_600 };
 

@@ -9,7 +9,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 #[cfg(feature = "queries")]
 use crate::retention::RetentionRules;
 use crate::settings::StoreSettings;
-use crate::store::{Store, connect_options};
+pub use crate::store::Plans;
+use crate::store::{Store, begin_statement, connect_options};
 
 /// Names the server that tests create their databases on; a superuser's URL.
 pub const SERVER_VARIABLE: &str = "TEST_DATABASE_URL";
@@ -138,6 +139,11 @@ impl TestDatabase {
     /// When the server refuses.
     pub async fn connection(&self) -> PgConnection {
         connect(&self.url).await
+    }
+
+    /// How a transaction of the store begins.
+    pub fn begin_statement(plans: Plans) -> String {
+        begin_statement(Duration::from_secs(60), plans)
     }
 }
 

@@ -3,7 +3,7 @@
 -- the next claim, or when it is closed.
 update batches
 set started_at = clock_timestamp(), updated_at = clock_timestamp()
-where id in (
+where id = any (array(
     select id from batches
     where id = any ($1::uuid[]) and started_at is null
-    for no key update skip locked)
+    for no key update skip locked))

@@ -3,6 +3,6 @@ select chain, state,
     case when run_at = 'infinity' then 'admission' else wait_reason end as "waits_for?",
     count(*) as "tasks!"
 from wallet_tasks
-where state in ('queued', 'delayed', 'running')
+where finished_at is null
 group by 1, 2, 3
 order by 1, 2, 3

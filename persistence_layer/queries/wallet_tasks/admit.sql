@@ -5,7 +5,7 @@ set state = 'queued', run_at = null, vtime = front.vtime + waits.place - 1
 from (
     select id, row_number() over (order by ordinal) as place
     from wallet_tasks
-    where batch_id = $1 and state = 'delayed' and run_at = 'infinity'
+    where batch_id = $1 and finished_at is null and run_at = 'infinity'
 ) as waits
 cross join queue_front as front
 where t.id = waits.id

@@ -4,4 +4,4 @@ select
     count(*) filter (where state = 'delayed') as "delayed!",
     count(*) filter (where state = 'running') as "running!"
 from wallet_tasks
-where state in ('queued', 'delayed', 'running')
+where finished_at is null

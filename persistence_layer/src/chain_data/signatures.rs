@@ -18,7 +18,7 @@ use sqlx::PgConnection;
 
 use crate::convert::{from_bigint, to_bigint};
 use crate::error::StoreError;
-use crate::store::{Store, read, run};
+use crate::store::{Plans, Store, read, run};
 use crate::wallet_tasks::{Lease, hold};
 
 /// One signature in the list of an address.
@@ -100,7 +100,7 @@ pub async fn scans(
     addresses: &[Address],
 ) -> Result<HashMap<Address, AddressScan>, StoreError> {
     let addresses: Vec<&str> = addresses.iter().map(Address::as_str).collect();
-    let rows = run!(store, "address_scans/get_many", async |tx| {
+    let rows = run!(store, "address_scans/get_many", Plans::ByKey, async |tx| {
         let (old, mut rows): (Vec<_>, Vec<_>) =
             scan_rows(tx, chain, &addresses).await?.into_iter().partition(|row| row.is_old);
         if !old.is_empty() {

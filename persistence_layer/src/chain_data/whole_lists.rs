@@ -7,7 +7,7 @@ use pnl_core::{Address, Chain};
 use super::{SignatureRow, StoredSnapshot};
 use crate::convert::{from_bigint, json_text, to_bigint, to_integer};
 use crate::error::StoreError;
-use crate::store::{Store, run};
+use crate::store::{Plans, Store, run};
 use crate::together::Together;
 use crate::wallet_tasks::Lease;
 
@@ -84,7 +84,7 @@ impl Together for WholeList {
         for list in lists {
             columns.add(list)?;
         }
-        let stored = run!(store, "address_scans/cover", async |tx| {
+        let stored = run!(store, "address_scans/cover", Plans::ByKey, async |tx| {
             Ok(sqlx::query_file!(
                 "queries/address_scans/cover.sql",
                 first.key().as_str(),

@@ -10,7 +10,7 @@ use super::{Lease, WorkerId, notify};
 use crate::batches::BatchId;
 use crate::convert::{self, from_integer, interval};
 use crate::error::StoreError;
-use crate::store::{Store, run};
+use crate::store::{Plans, Store, run};
 
 /// Delayed tasks that become ready in one claim. More are due only after an outage, and then the
 /// next claims take them.
@@ -50,7 +50,7 @@ pub async fn claim(
         if wanted == 0 {
             break;
         }
-        let round = run!(store, "wallet_tasks/claim", async |tx| {
+        let round = run!(store, "wallet_tasks/claim", Plans::ByKey, async |tx| {
             claim_once(tx, worker, wanted, &lease, &allowed).await
         });
         match round {

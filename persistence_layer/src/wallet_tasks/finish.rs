@@ -8,7 +8,7 @@ use crate::batches::BatchId;
 use crate::convert::{json_text, to_bigint};
 use crate::error::StoreError;
 use crate::ledgers::{self, LedgerHead};
-use crate::store::{Store, run};
+use crate::store::{Plans, Store, run};
 use crate::together::Together;
 
 /// Stores a wallet's result and ends its task as done, in one transaction: the result's row, the
@@ -52,7 +52,7 @@ impl Together for Finish {
     async fn store(store: &Store, finishes: &[Self]) -> Result<Vec<()>, StoreError> {
         let Some(first) = finishes.first() else { return Ok(Vec::new()) };
         let lease = &first.lease;
-        let shared = run!(store, "wallet_tasks/finish", async |tx| {
+        let shared = run!(store, "wallet_tasks/finish", Plans::ByKey, async |tx| {
             enter_shared(tx, lease).await?;
             let written = write(tx, lease.batch, finishes).await?;
             if !written.others_wait {
@@ -64,7 +64,7 @@ impl Together for Finish {
         });
         match shared {
             Err(StoreError::Conflict(LAST_OF_ITS_BATCH)) => {
-                run!(store, "wallet_tasks/finish_alone", async |tx| {
+                run!(store, "wallet_tasks/finish_alone", Plans::ByKey, async |tx| {
                     let passed = pass_alone(tx, lease).await?;
                     write(tx, lease.batch, finishes).await?;
                     passed.settle(tx).await?;

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::{Heartbeat, Lease, QueueCounts, WorkerId};
 use crate::convert::{from_bigint, interval};
 use crate::error::StoreError;
-use crate::store::{Store, run};
+use crate::store::{Plans, Store, run};
 
 /// Extends the leases of this worker to `lease` from now on the database's clock.
 ///
@@ -25,7 +25,7 @@ pub async fn heartbeat(
     }
     let (tasks, fences): (Vec<i64>, Vec<i64>) = held.iter().copied().unzip();
     let lease = interval(lease)?;
-    let kept = run!(store, "wallet_tasks/heartbeat", async |tx| {
+    let kept = run!(store, "wallet_tasks/heartbeat", Plans::ByKey, async |tx| {
         Ok(sqlx::query_file!(
             "queries/wallet_tasks/heartbeat.sql",
             worker.as_str(),

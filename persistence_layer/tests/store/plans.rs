@@ -1,7 +1,7 @@
 //! The plans of the statements that every wallet pays, on a long queue.
 
 use persistence_layer::batches;
-use persistence_layer::test_util::TestDatabase;
+use persistence_layer::test_util::{Plans, TestDatabase};
 use persistence_layer::wallet_tasks::{self, Lease, WorkerId};
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
@@ -10,7 +10,11 @@ use crate::support::{LONG, finished};
 /// Tasks in the queue, a tenth of them in each of ten batches; `QUEUE_PLAN_TASKS` sets it.
 const TASKS: u32 = 100_000;
 
-/// Six batches ready on three chains, one delayed for an hour, one without end; of the last two most
+/// Tables that grow faster than their statistics.
+const GROWN: [&str; 4] = ["wallet_tasks", "wallet_attempts", "ledgers", "address_scans"];
+
+/// What a queue leaves: ledgers and lists of wallets of one chain, an attempt of each task that was
+/// claimed. Six batches ready on three chains, one delayed for an hour, one without end; of the last two most
 /// tasks are over and some run.
 fn fill(tasks: u32) -> String {
     let per_batch = tasks / 10;
@@ -32,30 +36,114 @@ fn fill(tasks: u32) -> String {
              case when b.no > 8 and n < 50 then 'somebody' end,
              1
          from (select id, chain, row_number() over (order by id) as no from batches) b
-         cross join generate_series(0, {per_batch} - 1) n"
+         cross join generate_series(0, {per_batch} - 1) n;
+         insert into wallet_attempts (task, fence, worker, ended, outcome)
+         select id, 1, 'somebody', finished_at, case when finished_at is not null then 'done' end
+         from wallet_tasks where state in ('running', 'done');
+         insert into ledgers (chain, ledger_id, wallet, fence, state, pin_block, pin_block_time,
+             input_hash, price_set_hash, coverage, context, chunks, events)
+         select 'solana', md5(n::text)::uuid, 'wallet' || (n * 7919 % 1000003), 1, 'current', 100, 1,
+             'hash', 'hash', '{{}}', '{{}}', 0, 0
+         from generate_series(0, {per_batch} - 1) n;
+         insert into address_scans (chain, address, covered_slot, pass, next_pos)
+         select 'solana', 'wallet' || (n * 7919 % 1000003), 1, 1, 0
+         from generate_series(0, {per_batch} - 1) n"
     )
 }
 
-/// The plan of a statement of ours, with its parameters written in.
-async fn plan(connection: &mut PgConnection, sql: &str, parameters: &[&str]) -> String {
-    let mut text = sql.to_owned();
-    for (n, value) in parameters.iter().enumerate().rev() {
-        text = text.replace(&format!("${}", n + 1), value);
+/// A statement whose plan is looked at.
+struct Statement {
+    name: &'static str,
+    sql: &'static str,
+    plans: Plans,
+}
+
+macro_rules! statements {
+    ($($name:literal $plans:ident,)+) => {
+        [$(Statement {
+            name: $name,
+            sql: include_str!(concat!("../../queries/", $name, ".sql")),
+            plans: Plans::$plans,
+        },)+]
+    };
+}
+
+const STATEMENTS: [Statement; 13] = statements! {
+    "wallet_tasks/claim" ByKey,
+    "wallet_tasks/promote" ByKey,
+    "batches/start" ByKey,
+    "wallet_tasks/heartbeat" ByKey,
+    "wallet_tasks/finish" ByKey,
+    "ledgers/put_current" ByKey,
+    "address_scans/get_many" ByKey,
+    "address_scans/cover" ByKey,
+    "wallet_tasks/expired" Free,
+    "batches/others_wait" Free,
+    "batches/unsettled" Free,
+    "queue_report/oldest_waiting" Free,
+    "queue_report/running" Free,
+};
+
+/// The parameters of a statement, as text.
+fn parameters(name: &str, held: &[Lease]) -> Vec<String> {
+    let texts = |values: &[&str]| values.iter().map(|&value| value.to_owned()).collect();
+    match name {
+        "wallet_tasks/claim" => {
+            texts(&["'me'", "5", "'30 s'", "'{solana,ethereum,base,binance-smart-chain}'"])
+        }
+        "wallet_tasks/heartbeat" => {
+            vec!["'me'".to_owned(), tasks(held), fences(held), "'30 s'".to_owned()]
+        }
+        "wallet_tasks/finish" => ends(held),
+        "ledgers/put_current" => ledgers(held),
+        "address_scans/get_many" => vec!["'solana'".to_owned(), wallets(held)],
+        "address_scans/cover" => lists(held),
+        "batches/start" => vec![column(&held[..1], |lease| lease.batch.to_string())],
+        "batches/others_wait" => vec![format!("'{}'", held[0].batch)],
+        "queue_report/oldest_waiting" => Vec::new(),
+        _ => texts(&["50"]),
     }
-    // Shown like the driver's: the names of columns carry marks for the checker.
-    let text = format!("explain (analyze, buffers, costs off, timing off, summary off) {text}");
-    let mut tx = sqlx::Connection::begin(connection).await.unwrap();
-    // As every transaction of the store begins.
-    tx.execute("set local jit = off; set local enable_bitmapscan = off").await.unwrap();
+}
+
+/// A connection on which all statements are prepared, those that find their rows by key with their plans.
+async fn prepared(database: &TestDatabase) -> PgConnection {
+    let mut connection = database.connection().await;
+    for Statement { name, sql, plans } in STATEMENTS {
+        let begin = AssertSqlSafe(TestDatabase::begin_statement(plans));
+        let mut tx = sqlx::Connection::begin_with(&mut connection, begin).await.unwrap();
+        tx.execute(AssertSqlSafe(format!("prepare \"{name}\" as {sql}"))).await.unwrap();
+        if plans == Plans::ByKey {
+            let count = (1..).take_while(|n| sql.contains(&format!("${n}"))).count();
+            let nulls = vec!["null"; count].join(", ");
+            let explain = format!("explain execute \"{name}\" ({nulls})");
+            tx.execute(AssertSqlSafe(explain)).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+    connection
+}
+
+/// How a prepared statement is carried out; nothing of it stays.
+async fn plan(connection: &mut PgConnection, statement: &Statement, held: &[Lease]) -> String {
+    let parameters = parameters(statement.name, held).join(", ");
+    let values = if parameters.is_empty() { parameters } else { format!("({parameters})") };
+    let begin = AssertSqlSafe(TestDatabase::begin_statement(statement.plans));
+    let mut tx = sqlx::Connection::begin_with(connection, begin).await.unwrap();
+    let explain = format!(
+        "explain (analyze, buffers, costs off, timing off, summary off) execute \"{}\"{values}",
+        statement.name
+    );
     let lines: Vec<String> =
-        sqlx::query_scalar(AssertSqlSafe(text)).fetch_all(&mut *tx).await.unwrap();
+        sqlx::query_scalar(AssertSqlSafe(explain)).fetch_all(&mut *tx).await.unwrap();
     tx.rollback().await.unwrap();
     lines.join("\n")
 }
 
-/// The queue is reached by indexes alone, and few pages are read.
-fn assert_cheap(name: &str, plan: &str) {
-    assert!(!plan.contains("Seq Scan on wallet_tasks"), "{name}:\n{plan}");
+/// Tables are reached by indexes alone, and few pages are read.
+fn assert_cheap(name: &str, plans: Plans, plan: &str) {
+    for table in if plans == Plans::Free { &GROWN[..1] } else { &GROWN[..] } {
+        assert!(!plan.contains(&format!("Seq Scan on {table}")), "{name}:\n{plan}");
+    }
     let first = plan.lines().find(|line| line.contains("Buffers: shared")).unwrap();
     let pages: u64 = first
         .split_whitespace()
@@ -71,70 +159,82 @@ fn assert_cheap(name: &str, plan: &str) {
     assert!(in_vain.is_none_or(|rows| rows < 500), "{name} reads rows in vain:\n{plan}");
 }
 
+/// A parameter of many: one value for each of these tasks.
+fn column(held: &[Lease], value: impl Fn(&Lease) -> String) -> String {
+    let values: Vec<String> = held.iter().map(|lease| format!("\"{}\"", value(lease))).collect();
+    format!("'{{{}}}'", values.join(","))
+}
+
 /// The parameters with which these tasks end together.
 fn ends(held: &[Lease]) -> Vec<String> {
-    let column = |value: &dyn Fn(&Lease) -> String| {
-        format!("array[{}]", held.iter().map(value).collect::<Vec<_>>().join(", "))
-    };
-    let same = |value: &'static str| column(&|_| value.to_owned());
-    let mut parameters = vec![
-        format!("'{}'", held[0].batch),
-        column(&|lease| lease.task_id.to_string()),
-        column(&|lease| lease.fence.to_string()),
-        same("'{}'"),
-        same("'{}'"),
-        same("true"),
-        same("1"),
-    ];
-    parameters.extend(["'1'", "'1'", "'1'", "'1'", "1", "1", "'1'", "true"].map(same));
+    let mut parameters = vec![format!("'{}'", held[0].batch), tasks(held), fences(held)];
+    let values = ["{}", "{}", "true", "1", "1", "1", "1", "1", "1", "1", "1", "true"];
+    parameters.extend(values.map(|value| column(held, |_| value.to_owned())));
+    parameters
+}
+
+fn tasks(held: &[Lease]) -> String {
+    column(held, |lease| lease.task_id.to_string())
+}
+
+fn fences(held: &[Lease]) -> String {
+    column(held, |lease| lease.fence.to_string())
+}
+
+fn wallets(held: &[Lease]) -> String {
+    column(held, |lease| lease.wallet.to_string())
+}
+
+/// The parameters with which ledgers without events of these tasks become current.
+fn ledgers(held: &[Lease]) -> Vec<String> {
+    let ids = column(held, |lease| format!("{:032x}", lease.task_id));
+    let mut parameters = vec!["'solana'".to_owned(), wallets(held), ids, tasks(held), fences(held)];
+    let values = ["200", "1", "hash", "hash", "{}", "{}", "0", "0"];
+    parameters.extend(values.map(|value| column(held, |_| value.to_owned())));
+    parameters
+}
+
+/// The parameters with which the empty lists of these tasks are stored.
+fn lists(held: &[Lease]) -> Vec<String> {
+    let mut parameters = vec!["'solana'".to_owned(), tasks(held), fences(held)];
+    parameters.push(column(held, |lease| format!("new{}", lease.wallet)));
+    parameters.extend(["newest", "1"].map(|value| column(held, |_| value.to_owned())));
+    parameters.push(wallets(held));
+    parameters.extend(["1", "1", "{}"].map(|value| column(held, |_| value.to_owned())));
+    parameters.extend(["'{}'"; 6].map(str::to_owned));
     parameters
 }
 
 #[tokio::test]
-async fn on_a_long_queue_a_claim_and_an_end_read_a_few_pages_whatever_the_statistics_say() {
+async fn on_a_long_queue_a_claim_and_an_end_read_a_few_pages_whatever_the_statistics() {
     let database = TestDatabase::create().await;
     let store = database.store();
     let mut connection = database.connection().await;
     // Statistics of an empty table, as after a burst of submissions.
-    connection.execute("alter table wallet_tasks set (autovacuum_enabled = false)").await.unwrap();
-    connection.execute("analyze wallet_tasks").await.unwrap();
-    let tasks = std::env::var("QUEUE_PLAN_TASKS").map_or(TASKS, |text| text.parse().unwrap());
-    connection.execute(AssertSqlSafe(fill(tasks))).await.unwrap();
+    for table in GROWN {
+        let statements =
+            format!("alter table {table} set (autovacuum_enabled = false); analyze {table}");
+        connection.execute(AssertSqlSafe(statements)).await.unwrap();
+    }
+    let early = prepared(&database).await;
+    let total = std::env::var("QUEUE_PLAN_TASKS").map_or(TASKS, |text| text.parse().unwrap());
+    connection.execute(AssertSqlSafe(fill(total))).await.unwrap();
     let mut shown = Vec::new();
     // Under way while the plans are looked at: as many as end together.
-    let under_way = wallet_tasks::claim(store, &WorkerId::generate(), 40, LONG, &[]).await.unwrap();
-    let ends = ends(&under_way);
-    for statistics in ["stale", "fresh"] {
-        if statistics == "fresh" {
+    let held = wallet_tasks::claim(store, &WorkerId::generate(), 40, LONG, &[]).await.unwrap();
+    let mut early = Some(early);
+    for made in ["on empty tables", "with stale statistics", "with fresh statistics"] {
+        if made == "with fresh statistics" {
             connection.execute("analyze").await.unwrap();
         }
-        let chains = "array['solana', 'ethereum', 'base', 'binance-smart-chain']";
-        let batch = "'00000000-0000-0000-0000-000000000001'";
-        for (name, sql, parameters) in [
-            (
-                "claim",
-                include_str!("../../queries/wallet_tasks/claim.sql"),
-                vec!["'me'", "5", "interval '30 s'", chains],
-            ),
-            (
-                "finish",
-                include_str!("../../queries/wallet_tasks/finish.sql"),
-                ends.iter().map(String::as_str).collect(),
-            ),
-            ("promote", include_str!("../../queries/wallet_tasks/promote.sql"), vec!["200"]),
-            ("expired", include_str!("../../queries/wallet_tasks/expired.sql"), vec!["200"]),
-            ("others_wait", include_str!("../../queries/batches/others_wait.sql"), vec![batch]),
-            (
-                "oldest_waiting",
-                include_str!("../../queries/queue_report/oldest_waiting.sql"),
-                vec![],
-            ),
-            ("running", include_str!("../../queries/queue_report/running.sql"), vec!["50"]),
-            ("unsettled", include_str!("../../queries/batches/unsettled.sql"), vec!["20"]),
-        ] {
-            let plan = plan(&mut connection, sql, &parameters).await;
-            assert_cheap(&format!("{name} with {statistics} statistics"), &plan);
-            shown.push(format!("-- {name}, {statistics} statistics\n{plan}"));
+        let mut prepared = match early.take() {
+            Some(early) => early,
+            None => prepared(&database).await,
+        };
+        for statement in &STATEMENTS {
+            let plan = plan(&mut prepared, statement, &held).await;
+            assert_cheap(&format!("{}, planned {made},", statement.name), statement.plans, &plan);
+            shown.push(format!("-- {}, planned {made}\n{plan}", statement.name));
         }
         // The real thing, through the store: claims and whole ends.
         let worker = WorkerId::generate();
@@ -153,5 +253,5 @@ async fn on_a_long_queue_a_claim_and_an_end_read_a_few_pages_whatever_the_statis
     let batch = batches::get(store, id).await.unwrap().unwrap();
     let counts = batch.counts;
     let all = counts.queued + counts.running + counts.done;
-    assert_eq!((batch.total, all), (tasks / 10, tasks / 10));
+    assert_eq!((batch.total, all), (total / 10, total / 10));
 }
