@@ -115,7 +115,8 @@ async fn stages(attempt: &Attempt, calls: &CallCounter) -> Result<(), StageError
             (plan.head.balances.clone(), plan)
         }
     };
-    let ledger = stages::ledger::run(attempt, pin, &plan);
+    // The books are large, and would be part of every attempt from its beginning.
+    let ledger = Box::pin(stages::ledger::run(attempt, pin, &plan));
     let books = staged(attempt, Stage::Ledger, ledger).await?;
     let finish = async {
         let by_method = || serde_json::to_value(calls.by_method());
