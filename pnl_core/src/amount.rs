@@ -300,6 +300,7 @@ impl Usd {
     ///
     /// # Errors
     /// [`AmountError::Overflow`] when `whole` is zero or the share does not fit.
+    #[inline(always)]
     pub fn share(self, part: RawAmount, whole: RawAmount) -> Result<Self, AmountError> {
         if part == whole || self.is_zero() {
             return if whole.is_zero() { Err(AmountError::Overflow) } else { Ok(self) };

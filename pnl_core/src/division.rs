@@ -10,7 +10,7 @@ use alloy_primitives::{U256, U512};
 use crate::amount::AmountError;
 
 /// `a * b / c` through 512 bits, rounded down.
-#[inline]
+#[inline(always)]
 pub(crate) fn mul_div(a: U256, b: U256, c: U256) -> Result<U256, AmountError> {
     if let ([b, 0, 0, 0], [c, 0, 0, 0]) = (b.as_limbs(), c.as_limbs())
         && *c != 0
@@ -27,7 +27,7 @@ pub(crate) fn mul_div(a: U256, b: U256, c: U256) -> Result<U256, AmountError> {
 
 /// [`mul_div`] where quantities have 64 bits, as nearly all have: word by word, without a loop, so that
 /// the words stay in registers. `None` when the quotient does not fit.
-#[inline]
+#[inline(always)]
 fn mul_div_by_word(a: U256, b: u64, c: u64) -> Option<U256> {
     let times_b = |word: u64, carry: u64| {
         let product = u128::from(word) * u128::from(b) + u128::from(carry);
@@ -72,7 +72,7 @@ impl WordDivisor {
 
     /// Quotient and rest of `high * 2^64 + low`, where `high` is less than the divisor: the rest of
     /// the words before.
-    #[inline]
+    #[inline(always)]
     fn divide(self, high: u64, low: u64) -> (u64, u64) {
         // The leading words of most products are zero.
         if high == 0 && low < self.divisor {

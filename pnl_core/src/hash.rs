@@ -97,6 +97,11 @@ impl Default for PriceSetHasher {
     }
 }
 
+/// The SHA-256 of a text, in hex.
+pub(crate) fn of_text(text: &str) -> String {
+    hex(&Sha256::digest(text))
+}
+
 fn add_line(hasher: &mut Sha256, value: &impl Serialize) {
     let line = serde_json::to_vec(value).expect("plain values with text keys always serialize");
     hasher.update(line);

@@ -14,17 +14,21 @@
 //! - [`hash`]: fingerprints of the inputs;
 //! - [`event`]: accounting events, the input of the engine;
 //! - [`engine`], [`method`]: lots, disposals, gains and totals;
+//! - [`what_if`]: all methods side by side; [`explain`]: from a total down to the lots; [`bounds`]: what
+//!   a gain can be where a basis is unknown;
 //! - [`metrics`], [`ratio`]: trading metrics, exact until their one rounding;
 //! - [`document`]: a history as JSON, and its answer;
 //! - [`report`]: the result of a wallet as clients read it; [`time`]: times as text.
 
 pub mod amount;
 pub mod asset;
+pub mod bounds;
 pub mod chain;
 mod division;
 pub mod document;
 pub mod engine;
 pub mod event;
+pub mod explain;
 pub mod hash;
 pub mod ledger;
 mod line;
@@ -39,6 +43,7 @@ pub mod report;
 pub mod time;
 mod unit_cost;
 pub mod value;
+pub mod what_if;
 
 pub use amount::{AmountError, RawAmount, RawDelta, Usd, UsdPrice};
 pub use asset::AssetId;

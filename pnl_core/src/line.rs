@@ -13,7 +13,7 @@ use crate::method::LotOrder;
 /// New acquisitions come in the order of the history: of FIFO, LIFO and average cost they stand in
 /// line, and cost no comparison. What does not fit there waits in a heap: lots that were moved in, and
 /// all lots of HIFO. Adding and taking costs at most the logarithm of the number of waiting lots.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Line {
     order: LotOrder,
     /// By place of acquisition, the oldest in front.
@@ -22,7 +22,7 @@ pub(crate) struct Line {
 }
 
 /// A lot that waits in the heap; the greatest is consumed first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Waiting {
     order: LotOrder,
     lot: Lot,
@@ -84,6 +84,19 @@ impl Line {
             };
         }
         Ok(Some(taken))
+    }
+
+    /// The lots, in any order.
+    pub(crate) fn lots(&self) -> impl Iterator<Item = &Lot> {
+        self.line.iter().chain(self.waiting.iter().map(|waiting| &waiting.lot))
+    }
+
+    /// Gives the events that made the lots other numbers, which keep their order.
+    pub(crate) fn renumber(&mut self, number: impl Fn(u32) -> u32) {
+        self.line.iter_mut().for_each(|lot| lot.order = number(lot.order));
+        let mut waiting = std::mem::take(&mut self.waiting).into_vec();
+        waiting.iter_mut().for_each(|waiting| waiting.lot.order = number(waiting.lot.order));
+        self.waiting = waiting.into();
     }
 
     /// The lots in the order of consumption.

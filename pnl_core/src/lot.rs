@@ -10,13 +10,15 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::{Entry, OccupiedEntry};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::amount::{AmountError, RawAmount, Usd};
 use crate::line::Line;
 use crate::method::Method;
 use crate::unit_cost::UnitCost;
 
 /// What is left of one acquisition.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Lot {
     /// The event that made it, by its number: what order is decided by. A lot that moves between own
     /// wallets keeps it.
@@ -74,14 +76,22 @@ impl Lot {
 }
 
 /// The open lots of one asset in one wallet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct LotBook {
     arrivals: u64,
     lots: Lots,
 }
 
+/// A book as a value.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct StoredBook {
+    arrivals: u64,
+    lots: Vec<Lot>,
+    pool: Option<Pool>,
+}
+
 /// How a book finds its lots.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Lots {
     /// In the order of the method.
     Ordered(Line),
@@ -170,6 +180,58 @@ impl LotBook {
         }
     }
 
+    /// The open lots as they are kept, in any order.
+    pub(crate) fn lots(&self) -> Box<dyn Iterator<Item = &Lot> + '_> {
+        match &self.lots {
+            Lots::Ordered(line) | Lots::Pooled(line, _) => Box::new(line.lots()),
+            Lots::Named(lots) => Box::new(lots.values()),
+        }
+    }
+
+    /// Gives the events that made the lots other numbers, which keep their order.
+    pub(crate) fn renumber(&mut self, number: impl Fn(u32) -> u32) {
+        match &mut self.lots {
+            Lots::Ordered(line) | Lots::Pooled(line, _) => line.renumber(number),
+            Lots::Named(lots) => {
+                *lots = std::mem::take(lots)
+                    .into_iter()
+                    .map(|((order, arrival), lot)| {
+                        let order = number(order);
+                        ((order, arrival), Lot { order, ..lot })
+                    })
+                    .collect();
+            }
+        }
+    }
+
+    /// The book as a value: its lots oldest first.
+    pub(crate) fn store(&self) -> StoredBook {
+        let mut lots: Vec<_> = self.lots().cloned().collect();
+        lots.sort_by_key(|lot| (lot.order, lot.arrival));
+        let pool = match &self.lots {
+            Lots::Pooled(_, pool) => Some(*pool),
+            Lots::Ordered(_) | Lots::Named(_) => None,
+        };
+        StoredBook { arrivals: self.arrivals, lots, pool }
+    }
+
+    /// The book that was stored.
+    pub(crate) fn open(method: Method, stored: StoredBook) -> Self {
+        let mut book = Self::new(method);
+        book.arrivals = stored.arrivals;
+        match &mut book.lots {
+            Lots::Ordered(line) => stored.lots.into_iter().for_each(|lot| line.add(lot)),
+            Lots::Pooled(line, pool) => {
+                stored.lots.into_iter().for_each(|lot| line.add(lot));
+                *pool = stored.pool.unwrap_or_default();
+            }
+            Lots::Named(lots) => {
+                lots.extend(stored.lots.into_iter().map(|lot| ((lot.order, lot.arrival), lot)));
+            }
+        }
+        book
+    }
+
     /// The open lots in the order of consumption.
     pub(crate) fn into_lots(self) -> Result<Vec<Lot>, AmountError> {
         match self.lots {
@@ -194,7 +256,7 @@ fn from_held<T>(
 
 /// What average cost knows of the lots with a known basis: their quantity and cost together. The
 /// lots themselves only carry their dates, their own basis is a zero.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Pool {
     quantity: RawAmount,
     cost: Usd,

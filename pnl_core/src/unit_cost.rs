@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 
 use alloy_primitives::{U256, U512};
+use serde::{Deserialize, Serialize};
 
 use crate::amount::{RawAmount, Usd};
 use crate::ratio::Ratio;
@@ -11,7 +12,7 @@ use crate::ratio::Ratio;
 ///
 /// Two quotients are compared by multiplying crosswise in 512 bits. Most lots differ in the leading
 /// digits of the rounded-down quotient already, which are compared first.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct UnitCost {
     leading: i64,
     cost: Usd,

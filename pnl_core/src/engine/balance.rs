@@ -18,7 +18,7 @@ pub(super) struct Closing {
     pub(super) options: Options,
     pub(super) assets: Vec<AssetEntry>,
     pub(super) lots: Vec<OpenLot>,
-    pub(super) records: Records,
+    pub(super) records: Box<Records>,
     /// Fees known in US dollars only, which belong to no asset.
     pub(super) dollar_fees: Flows,
     pub(super) transferred: Usd,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alloy_primitives::map::HashMap;
+use serde::{Deserialize, Serialize};
 
 use super::choice::Choice;
 use super::error::Fault;
@@ -12,14 +13,14 @@ use super::records::OpenLot;
 use super::rows::{self, Origin};
 use crate::amount::{AmountError, RawAmount, Usd};
 use crate::asset::AssetId;
-use crate::lot::{Lot, LotBook};
+use crate::lot::{Lot, LotBook, StoredBook};
 use crate::method::Method;
 
 /// Entries of [`Books::seen`]; more than the assets of most wallets.
 const SEEN: usize = 2048;
 
 /// What is known about an asset of the history.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AssetEntry {
     /// Its id.
     pub(crate) id: AssetId,
@@ -44,15 +45,16 @@ pub(crate) struct AssetEntry {
     /// Sums of its records.
     pub(crate) flows: Flows,
     /// The book that was used last: mostly the next one as well.
+    #[serde(skip)]
     last_book: Option<(WalletIndex, usize)>,
 }
 
 /// The index of a wallet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct WalletIndex(pub(super) u32);
 
 /// All books of a history.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Books {
     method: Method,
     scope: Scope,
@@ -249,5 +251,52 @@ impl Books {
             }));
         }
         Ok((assets, lots))
+    }
+
+    /// All open lots, in any order.
+    pub(super) fn lots(&self) -> impl Iterator<Item = &Lot> {
+        self.books.iter().flat_map(|(_, _, book)| book.lots())
+    }
+
+    /// Gives the events that made the lots other numbers, which keep their order.
+    pub(super) fn renumber(&mut self, number: impl Fn(u32) -> u32 + Copy) {
+        self.books.iter_mut().for_each(|(_, _, book)| book.renumber(number));
+    }
+
+    /// The books as a value.
+    pub(super) fn store(self) -> StoredBooks {
+        let book =
+            |(wallet, asset, book): &(WalletIndex, usize, LotBook)| (*wallet, *asset, book.store());
+        let books = self.books.iter().map(book).collect();
+        StoredBooks { assets: self.assets, wallets: self.wallets, books }
+    }
+}
+
+/// Books as a value.
+#[derive(Serialize, Deserialize)]
+pub(super) struct StoredBooks {
+    assets: Vec<AssetEntry>,
+    wallets: Vec<Arc<str>>,
+    books: Vec<(WalletIndex, usize, StoredBook)>,
+}
+
+impl StoredBooks {
+    /// The books that were stored.
+    pub(super) fn open(self, method: Method, scope: Scope) -> Books {
+        let Self { assets, wallets, books } = self;
+        let mut opened = Books::new(method, scope);
+        opened.asset_index =
+            assets.iter().enumerate().map(|(at, asset)| (asset.id.clone(), at)).collect();
+        opened.wallet_index =
+            wallets.iter().zip(0..).map(|(name, at)| (Arc::clone(name), WalletIndex(at))).collect();
+        opened.book_index = books
+            .iter()
+            .enumerate()
+            .map(|(at, (wallet, asset, _))| ((*wallet, *asset), at))
+            .collect();
+        let open = |(wallet, asset, stored)| (wallet, asset, LotBook::open(method, stored));
+        opened.books = books.into_iter().map(open).collect();
+        (opened.assets, opened.wallets) = (assets, wallets);
+        opened
     }
 }

@@ -18,11 +18,14 @@ mod options;
 mod outcome;
 mod records;
 mod rows;
+mod state;
 mod transfer;
 
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 pub use error::EngineError;
 pub use options::{
@@ -34,6 +37,7 @@ pub use records::{
     Disposal, DisposalLeg, Disposals, FeeRecord, Income, LotMatch, Matches, OpenLot,
 };
 pub use rows::Records;
+pub use state::StateError;
 
 use crate::amount::{RawAmount, Usd, UsdPrice};
 use crate::asset::AssetId;
@@ -43,29 +47,31 @@ use crate::method::Method;
 use books::Books;
 
 /// What is on its way between own wallets.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Transit {
     asset: usize,
     quantity: RawAmount,
     pieces: Vec<Lot>,
 }
 
-/// Reads a history event by event.
+/// Reads a history event by event. Small by itself: it is handed from task to task.
 ///
-/// The events come in the order that counts: by time, and inside a second as the chain has them.
-#[derive(Debug)]
+/// The events come in the order that counts: by time, and inside a second as the chain has them. A clone
+/// closed with [`Engine::finish`] is the outcome as of that moment, so one pass answers any number of
+/// past moments; [`Engine::state`] is the value to store and continue from.
+#[derive(Debug, Clone)]
 pub struct Engine {
     method: Method,
     options: Options,
-    books: Books,
+    books: Box<Books>,
     transit: HashMap<Arc<str>, Transit>,
     /// Places of the events that made lots, by id. Of specific identification only.
     made_lots: HashMap<Arc<str>, u32>,
     first_ts: Option<i64>,
     last_ts: i64,
-    records: Records,
+    records: Box<Records>,
     /// Sums of fees known in US dollars only.
-    dollar_fees: Flows,
+    dollar_fees: Box<Flows>,
     /// Basis that left by transfers out without a link.
     transferred: Usd,
     /// Basis of fees that were paid without being a disposal (`fee_policy = ignore`).
@@ -82,17 +88,17 @@ impl Engine {
         options.check(method)?;
         Ok(Self {
             method,
-            books: Books::new(method, options.scope),
+            books: Box::new(Books::new(method, options.scope)),
             made_lots: HashMap::new(),
-            records: Records {
+            records: Box::new(Records {
                 unmatched_gains: options.oversold == Oversold::ZeroBasis,
                 ..Records::default()
-            },
+            }),
             options,
             transit: HashMap::new(),
             first_ts: None,
             last_ts: i64::MIN,
-            dollar_fees: Flows::default(),
+            dollar_fees: Box::default(),
             transferred: Usd::ZERO,
             fee_ignored: Usd::ZERO,
             failed: None,
@@ -101,7 +107,7 @@ impl Engine {
 
     /// Makes room for the records of about so many events.
     pub fn reserve(&mut self, events: usize) {
-        let Records { origins, disposals, matches, activity, .. } = &mut self.records;
+        let Records { origins, disposals, matches, activity, .. } = &mut *self.records;
         origins.reserve(events);
         disposals.reserve(events);
         matches.reserve(events);
@@ -151,7 +157,7 @@ impl Engine {
             assets,
             lots,
             records: self.records,
-            dollar_fees: self.dollar_fees,
+            dollar_fees: *self.dollar_fees,
             transferred: self.transferred,
             fee_ignored: self.fee_ignored,
             in_transit,

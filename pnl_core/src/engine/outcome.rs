@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::books::AssetEntry;
 use super::options::Options;
@@ -32,7 +32,7 @@ impl Window {
 }
 
 /// Sums over the records of some span of time.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Flows {
     /// Gain of disposals with known proceeds.
     pub realized_gain: Usd,
@@ -216,7 +216,7 @@ pub struct Outcome {
     pub options: Options,
     /// What happened: everything, or what was not taken from the engine before
     /// ([`super::Engine::take_records`]).
-    pub records: Records,
+    pub records: Box<Records>,
     /// What is left, by wallet, asset and order of consumption.
     pub lots: Vec<OpenLot>,
     /// Sums over the full history.
@@ -235,10 +235,48 @@ impl Outcome {
     /// # Errors
     /// [`AmountError::Overflow`] when a sum does not fit.
     pub fn window(&self, window: &Window) -> Result<WindowTotals, AmountError> {
-        let (flows, by_index) = self.records.flows(window)?;
-        let rows = self.assets.iter().zip(by_index);
-        let by_asset = rows.filter_map(|(asset, flows)| Some((asset.id.clone(), flows?))).collect();
-        Ok(WindowTotals { flows, by_asset })
+        Ok(self.windows(&[*window])?.remove(0))
+    }
+
+    /// The flows of many windows, in one pass over the records.
+    ///
+    /// # Errors
+    /// [`AmountError::Overflow`] when a sum does not fit.
+    pub fn windows(&self, windows: &[Window]) -> Result<Vec<WindowTotals>, AmountError> {
+        let assets = self.assets.len();
+        let mut sums = vec![
+            WindowSums { other: Flows::default(), by_asset: vec![None; assets] };
+            windows.len()
+        ];
+        let inside = |ts: i64| {
+            windows
+                .iter()
+                .enumerate()
+                .filter(move |(_, window)| window.contains(ts))
+                .map(|(at, _)| at)
+        };
+        let any = |ts: i64, _: &_| windows.iter().any(|window| window.contains(ts));
+        for disposal in self.records.disposals_where(any) {
+            for at in inside(disposal.ts) {
+                sums[at].of(Some(disposal.asset_index)).add_disposal(
+                    disposal.proceeds,
+                    &disposal.sums(),
+                    self.records.unmatched_gains,
+                )?;
+            }
+        }
+        for income in self.incomes() {
+            for at in inside(income.ts) {
+                add(&mut sums[at].of(Some(income.asset_index)).income, income.value)?;
+            }
+        }
+        for fee in self.fees() {
+            for at in inside(fee.ts) {
+                let value = fee.value.unwrap_or(Usd::ZERO);
+                sums[at].of(fee.asset_index).add_fee(value, fee.expense)?;
+            }
+        }
+        sums.into_iter().map(|sums| sums.total(&self.assets)).collect()
     }
 
     /// Every disposal, in the order of the history.
@@ -257,33 +295,30 @@ impl Outcome {
     }
 }
 
-impl Records {
-    /// Sums the records in a window, in all and by asset index (`None` for an asset without one).
-    fn flows(&self, window: &Window) -> Result<(Flows, Vec<Option<Flows>>), AmountError> {
-        let mut total = Flows::default();
-        let mut by_asset: Vec<Option<Flows>> = vec![None; self.assets.len()];
-        let in_window = *window;
-        for disposal in self.disposals_where(move |ts, _| in_window.contains(ts)) {
-            by_asset[disposal.asset_index].get_or_insert_default().add_disposal(
-                disposal.proceeds,
-                &disposal.sums(),
-                self.unmatched_gains,
-            )?;
+/// The sums of a window while they grow.
+#[derive(Debug, Clone)]
+struct WindowSums {
+    /// Of no asset: fees known in US dollars only.
+    other: Flows,
+    /// By asset index; `None` for an asset without a record.
+    by_asset: Vec<Option<Flows>>,
+}
+
+impl WindowSums {
+    fn of(&mut self, asset: Option<usize>) -> &mut Flows {
+        match asset {
+            Some(asset) => self.by_asset[asset].get_or_insert_default(),
+            None => &mut self.other,
         }
-        for income in self.incomes().filter(|record| window.contains(record.ts)) {
-            let row = by_asset[income.asset_index].get_or_insert_default();
-            add(&mut row.income, income.value)?;
+    }
+
+    fn total(self, assets: &[AssetEntry]) -> Result<WindowTotals, AmountError> {
+        let mut flows = self.other;
+        for row in self.by_asset.iter().flatten() {
+            flows.add_flows(row)?;
         }
-        for fee in self.fees().filter(|record| window.contains(record.ts)) {
-            let flows = match fee.asset_index {
-                Some(asset) => by_asset[asset].get_or_insert_default(),
-                None => &mut total,
-            };
-            flows.add_fee(fee.value.unwrap_or(Usd::ZERO), fee.expense)?;
-        }
-        for flows in by_asset.iter().flatten() {
-            total.add_flows(flows)?;
-        }
-        Ok((total, by_asset))
+        let rows = assets.iter().zip(self.by_asset);
+        let by_asset = rows.filter_map(|(asset, flows)| Some((asset.id.clone(), flows?))).collect();
+        Ok(WindowTotals { flows, by_asset })
     }
 }

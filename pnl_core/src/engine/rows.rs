@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::error::Fault;
 use super::records::DisposalLeg;
 use crate::amount::{RawAmount, Usd};
@@ -11,7 +13,7 @@ use crate::asset::AssetId;
 pub(super) const NONE: u32 = u32::MAX;
 
 /// An event by its number: what lots and records refer to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Origin {
     pub(super) id: Arc<str>,
     /// Unix seconds.
