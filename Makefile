@@ -1,7 +1,7 @@
 # One word for each thing that is done often. `make demo` and `make test` need nothing but a Rust
 # toolchain, git and make on a Debian or Ubuntu: they install what else is missing.
 
-.PHONY: help demo test chaos load soak bench-parser upgrade-test ci fmt lint build release run docs sqlx-prepare
+.PHONY: help demo test chaos load soak bench-parser fuzz upgrade-test ci fmt lint build release run docs sqlx-prepare
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -26,6 +26,9 @@ soak: ## steady submissions for MINUTES=30: connections, refusals, success, grow
 bench-parser: ## speed of the parsers on recordings of TEST_FIXTURES_DIR or RECORDED=DIR, beside serde_json alone
 	cargo bench --quiet --locked -p tx_parser --bench throughput -- $(RECORDED)
 
+fuzz: ## parsers and readers of answers on mutated recordings: TARGET=solana_transaction, all without; SECONDS=600 each
+	scripts/fuzz.sh "$(TARGET)" $(or $(SECONDS),600)
+
 upgrade-test: ## the program of FROM=HEAD^ and this one on one database during a batch, upgrade and rollback
 	scripts/load.sh upgrade $(or $(FROM),HEAD^) $(ARGS)
 
@@ -34,9 +37,11 @@ ci: ## everything that must hold before a change is taken
 
 fmt: ## format the code
 	cargo fmt --all
+	cargo fmt --manifest-path fuzz/Cargo.toml
 
 lint: ## format check, clippy with warnings as errors, checks of the tree
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	SQLX_OFFLINE=true cargo clippy --workspace --all-targets --locked -- -D warnings
 	scripts/check-tree.sh
 

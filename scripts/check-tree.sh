@@ -21,7 +21,7 @@ done < <(files '*.rs')
 while read -r file; do
 	bash -n "$file" || complain "$file is no valid script"
 	[ -x "$file" ] || complain "$file is not executable"
-done < <(files 'scripts/*.sh' '.ci/run' 'deploy/*.sh')
+done < <(files 'scripts/*.sh' '.ci/run' 'deploy/*.sh' 'fuzz/*.sh')
 
 # deny.toml says who may use a crate; what a pure crate must not reach at all stands here.
 reaches() { # crate, forbidden names

@@ -16,6 +16,8 @@
 pub mod calls;
 pub mod error;
 pub mod evm;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod limiter;
 pub mod metrics;
 pub mod prices;

@@ -17,6 +17,8 @@ mod contracts;
 mod enumerate;
 mod explorer;
 mod fetch;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod logs;
 mod node;
 mod ranges;

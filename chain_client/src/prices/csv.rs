@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -24,9 +25,9 @@ pub struct CsvPrices {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Candle {
-    opened_at: i64,
-    close: UsdPrice,
+pub(super) struct Candle {
+    pub(super) opened_at: i64,
+    pub(super) close: UsdPrice,
 }
 
 impl CsvPrices {
@@ -66,8 +67,11 @@ impl CsvPrices {
 }
 
 fn read_table(path: &Path) -> Result<Vec<Candle>, String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    let mut reader = csv::Reader::from_reader(file);
+    read_candles(File::open(path).map_err(|error| error.to_string())?)
+}
+
+pub(super) fn read_candles(table: impl Read) -> Result<Vec<Candle>, String> {
+    let mut reader = csv::Reader::from_reader(table);
     let headers = reader.headers().map_err(|error| error.to_string())?;
     let column = |name: &str| {
         headers.iter().position(|h| h == name).ok_or_else(|| format!("no column {name:?}"))

@@ -86,7 +86,10 @@ fn endpoint_is_missing(error: SourceError) -> SourceError {
 }
 
 /// The prices of the coins asked for; a coin that is absent from the answer has none.
-fn read_coins(body: &[u8], asked: &[String]) -> Result<BTreeMap<String, RawQuote>, Failure> {
+pub(super) fn read_coins(
+    body: &[u8],
+    asked: &[String],
+) -> Result<BTreeMap<String, RawQuote>, Failure> {
     #[derive(Deserialize)]
     struct Answer<'a> {
         #[serde(borrow)]

@@ -6,6 +6,8 @@
 
 mod csv;
 mod decimal;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod llama;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -104,6 +104,9 @@ impl Input {
         // A selector and one argument; what follows is not looked at.
         let head = head.as_bytes().get(..72).unwrap_or(head.as_bytes());
         let bytes = alloy_primitives::hex::decode(head).map_err(|_| shape(at))?;
+        if 2 * bytes.len() != head.len() {
+            return Err(shape(at));
+        }
         Ok(Self {
             is_empty: bytes.is_empty(),
             selector: bytes.first_chunk().copied(),

@@ -22,7 +22,8 @@ pub(super) fn account_text(account: &Account) -> hex::Buffer<20, true> {
 }
 
 fn fixed<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let digits = text.strip_prefix("0x")?;
+    // The decoder would skip a second prefix.
+    let digits = text.strip_prefix("0x").filter(|digits| digits.len() == 2 * N)?;
     let mut bytes = [0; N];
     hex::decode_to_slice(digits.as_bytes(), &mut bytes).ok()?;
     Some(bytes)
@@ -62,7 +63,8 @@ impl Scalar<'_> {
 
     /// Bytes after `0x`.
     pub(super) fn bytes(&self) -> Option<Vec<u8>> {
-        hex::decode(self.text()?.strip_prefix("0x")?).ok()
+        let digits = self.text()?.strip_prefix("0x")?;
+        hex::decode(digits).ok().filter(|bytes| 2 * bytes.len() == digits.len())
     }
 
     /// A flag: `true`, 1, `"1"`, `"0x1"`. Absent is false; `None` when it is no flag.
