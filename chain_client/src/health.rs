@@ -109,6 +109,11 @@ impl Health {
         }
     }
 
+    /// Whether the provider has answered anything since `moment`.
+    pub(crate) fn answered_since(&self, moment: Instant) -> bool {
+        self.lock().answered_at.is_some_and(|answered| answered > moment)
+    }
+
     /// Failures in a row without any answer between.
     pub(crate) fn silent_failures(&self) -> u32 {
         self.lock().silent_failures

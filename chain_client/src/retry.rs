@@ -1,7 +1,7 @@
 //! A call that is tried until it is answered: at one provider after the other, with pauses between,
 //! and with a verdict when it never is.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
 
@@ -113,9 +113,11 @@ impl Endpoints {
         let mut throttles = policy.pauses();
         let mut throttled = Duration::ZERO;
         let mut tried = 0;
+        // When the last but one try failed, and the last one.
+        let mut failed = [Instant::now(); 2];
         loop {
             let Some(chosen) = self.choose(&records, tries - tried) else {
-                return Err(self.verdict(&records));
+                return Err(self.verdict(&records, failed[0]));
             };
             let endpoint = &self.list[chosen];
             let waiting = endpoint.budget.acquire_many(request.calls(), policy.longest_wait);
@@ -165,8 +167,9 @@ impl Endpoints {
             }
             records[chosen].note(failure);
             tried += 1;
+            failed = [failed[1], Instant::now()];
             if tried >= tries || !records.iter().any(Record::is_candidate) {
-                return Err(self.verdict(&records));
+                return Err(self.verdict(&records, failed[0]));
             }
             if !self.another_is_fresh(&records, chosen) {
                 // An endless iterator; the cap only satisfies the types.
@@ -202,7 +205,7 @@ impl Endpoints {
         if let Some(retry_after) = records.iter().filter_map(Record::asked_wait).min() {
             return Err(SourceError::RateLimited { retry_after });
         }
-        Err(self.verdict(&records))
+        Err(self.verdict(&records, Instant::now()))
     }
 
     /// The provider for the next try: the one in the best standing, of those the one tried least,
@@ -242,8 +245,10 @@ impl Endpoints {
         }
     }
 
-    /// What a call that was never answered means.
-    fn verdict(&self, records: &[Record]) -> SourceError {
+    /// What a call that was never answered means. It is no outage when somebody has answered another
+    /// call since `lately`, between the last tries of this one; earlier answers tell nothing, since an
+    /// endpoint may go down in the middle of the work.
+    fn verdict(&self, records: &[Record], lately: Instant) -> SourceError {
         let detail = self
             .list
             .iter()
@@ -265,7 +270,8 @@ impl Endpoints {
         if usable.iter().all(|(_, record)| record.tries > 0 && record.missing) {
             return SourceError::NotFound { detail };
         }
-        if usable.iter().all(|(endpoint, record)| record.is_outage(endpoint)) {
+        let answers = self.list.iter().any(|endpoint| endpoint.health.answered_since(lately));
+        if !answers && usable.iter().all(|(endpoint, record)| record.is_outage(endpoint)) {
             return SourceError::Outage { detail };
         }
         SourceError::Transient { detail }

@@ -21,7 +21,6 @@ use crate::request::Analysis;
 use crate::room::{Room, Taken};
 use crate::running::StageSign;
 use crate::sources::Source;
-use crate::throttle::Throttles;
 
 /// To be raised when the same settings and versions leave something else than before.
 const WORK_FORM: u32 = 2;
@@ -37,8 +36,6 @@ pub(crate) struct Shared {
     pub transactions: InFlight<(Chain, TxId)>,
     /// What of long histories is in memory.
     pub room: Room,
-    /// Who has put off everybody, and for how long.
-    pub throttles: Arc<Throttles>,
 }
 
 /// One attempt: the lease and everything its stages need.

@@ -91,6 +91,12 @@ pub enum StageError {
         /// What it said.
         detail: String,
     },
+    /// A statement ran into the time limit of statements.
+    #[error("the database took too long: {detail}")]
+    DatabaseSlow {
+        /// What it said.
+        detail: String,
+    },
     /// The database refused or returned something that makes no sense.
     #[error("the database refused: {detail}")]
     Storage {
@@ -115,8 +121,21 @@ impl StageError {
             Self::LeaseLost => "lease-lost",
             Self::NoRoom => "no-room",
             Self::DatabaseAway { .. } => "database-unavailable",
+            Self::DatabaseSlow { .. } => "database-timeout",
             Self::LeftWork { .. } | Self::Storage { .. } => "internal",
         }
+    }
+
+    /// Whether the wallet was put off by somebody it needs, which is free for a time.
+    pub(crate) const fn puts_off(&self) -> bool {
+        matches!(
+            self,
+            Self::RateLimited { .. }
+                | Self::PricesThrottled { .. }
+                | Self::Outage { .. }
+                | Self::PricesAway { .. }
+                | Self::DatabaseSlow { .. }
+        )
     }
 
     /// The error as a client reads it: no internals of the database.
@@ -148,10 +167,11 @@ impl StageError {
             Self::Permanent { detail, .. } => {
                 ("The chain endpoint refused the request", detail.clone(), false)
             }
+            Self::NoRoom => ("Other long wallets fill the memory", self.to_string(), true),
             Self::LeaseLost
-            | Self::NoRoom
             | Self::LeftWork { .. }
             | Self::DatabaseAway { .. }
+            | Self::DatabaseSlow { .. }
             | Self::Storage { .. } => {
                 ("Internal error", "the service could not store its work".to_owned(), true)
             }
@@ -164,6 +184,7 @@ impl From<StoreError> for StageError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::LeaseLost { .. } => Self::LeaseLost,
+            StoreError::Timeout(_) => Self::DatabaseSlow { detail: Chain(&error).to_string() },
             error if error.is_transient() => {
                 Self::DatabaseAway { detail: Chain(&error).to_string() }
             }

@@ -36,7 +36,6 @@ mod running;
 pub mod sources;
 mod stages;
 pub mod status;
-mod throttle;
 pub mod tools;
 pub mod wallets;
 mod watch_state;

@@ -4,9 +4,10 @@
 //! with growing pauses; its first answer opens the gate. A chain that stays in trouble longer than
 //! the limit is let through again, and then its tasks fail with `provider-outage`.
 //!
-//! Trouble begins at the first outage and ends when a wallet of the chain is done, not when a probe
-//! succeeds: an endpoint that answers probes and fails at work must reach the limit too. The price
-//! source has no gate and a limit of its own; only its answers end its trouble.
+//! Trouble begins at the first outage and ends when a wallet of the chain is done or has stored
+//! something, not when a probe succeeds: an endpoint that answers probes and fails at work must reach
+//! the limit too. The price source has no gate; only its answers end its trouble. Each wallet has the
+//! same limit for itself beside that of the chain (see [`crate::outcome`]).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -134,12 +135,6 @@ impl OutageGates {
         *prices = Some((since.unwrap_or(now), now));
     }
 
-    /// Whether the price source has been away longer than the limit.
-    pub fn prices_limit_passed(&self) -> bool {
-        let prices = self.prices.lock().unwrap_or_else(PoisonError::into_inner);
-        prices.is_some_and(|(since, _)| since.elapsed() >= self.limit)
-    }
-
     /// Since when the price source is away, as far as wallets that needed it lately know.
     pub fn prices_away_since(&self) -> Option<SystemTime> {
         let prices = self.prices.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,7 +147,7 @@ impl OutageGates {
         *self.prices.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// A wallet of `chain` was done: the trouble, if any, is over.
+    /// A wallet of `chain` was done, or has stored something: the trouble, if any, is over.
     pub fn worked(&self, chain: Chain) {
         let mut troubles = self.lock();
         if troubles.get(&chain).is_some_and(|trouble| trouble.state != GateState::Closed) {
@@ -318,7 +313,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_away_price_source_reaches_the_limit_unless_it_answers() {
+    async fn the_trouble_of_the_price_source_ends_with_its_answer() {
         let (gates, _opened) = gates();
         for _ in 0..40 {
             gates.prices_away();
@@ -326,11 +321,9 @@ mod tests {
             gates.worked(Chain::Solana);
             tokio::time::sleep(Duration::from_secs(100)).await;
         }
-        assert!(gates.prices_limit_passed() && gates.prices_away_since().is_some());
+        assert!(gates.prices_away_since().is_some());
         gates.prices_answered();
         assert!(gates.prices_away_since().is_none());
-        gates.prices_away();
-        assert!(!gates.prices_limit_passed());
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,17 +9,20 @@
 //! | time limit, something new stored | `continued`: queued at once, free, at most `max_continuations` times |
 //! | time limit, nothing new stored | one attempt, backoff; the last one ends `timed_out` |
 //! | a call that failed all its tries, a transaction or a list the node does not have, an unreadable answer, a list that other processes kept reading | one attempt, backoff; the last one ends `failed` |
-//! | the provider asked to wait | queued after that wait, free; when it has answered nobody for longer than the outage limit `failed` |
+//! | the provider or the price source asked to wait | queued after that wait, free; past the outage limit `failed` |
 //! | every provider of the chain down | queued, free, the chain pauses; past the outage limit `failed` |
-//! | the price source down | queued, free; past the outage limit `failed` |
+//! | the price source down, a statement that took too long | queued, free; past the outage limit `failed` |
 //! | a permanent error, a panic | `failed` at once |
 //! | cancelled | `cancelled` |
 //! | released at shutdown, database away, no room in memory beside other long wallets | queued, free |
 //! | lease lost | nothing is written: somebody else holds the task |
+//!
+//! The outage limit is that of the wallet: put off for so long, and more than a few times, with nothing
+//! stored since ([`put_off_for_too_long`]). A chain that is down has the same limit for all its wallets.
 
 use std::time::Duration;
 
-use persistence_layer::wallet_tasks::{EndState, TaskError, Transition, WaitReason};
+use persistence_layer::wallet_tasks::{EndState, PutOff, TaskError, Transition, WaitReason};
 
 use crate::error::StageError;
 
@@ -63,10 +66,8 @@ pub struct RetryRules {
     pub max_continuations: u32,
     /// First wait after an attempt that cost; doubles with each.
     pub backoff: Duration,
-    /// Whether the outage of the chain, or of the price source, has lasted longer than the limit.
+    /// Whether the outage limit has passed: nothing more is free that waits for somebody else.
     pub outage_limit_passed: bool,
-    /// Whether the chain, or the price source, has put off everybody for longer than the same limit.
-    pub throttle_limit_passed: bool,
 }
 
 /// What becomes of the task.
@@ -122,28 +123,24 @@ pub fn decide(end: &AttemptEnd, spent: Spent, rules: &RetryRules, jitter: u32) -
             retryable: false,
         }),
         AttemptEnd::Failed(error) => match error {
-            StageError::RateLimited { .. } | StageError::PricesThrottled { .. }
-                if rules.throttle_limit_passed =>
-            {
-                ended(error.to_task_error())
-            }
+            error if error.puts_off() && rules.outage_limit_passed => ended(error.to_task_error()),
             StageError::RateLimited { retry_after }
             | StageError::PricesThrottled { retry_after } => {
                 let delay = (*retry_after).max(THROTTLE_FLOOR);
                 free(delay, WaitReason::ProviderThrottled, Some(error.to_task_error()))
             }
-            StageError::Outage { .. } if rules.outage_limit_passed => ended(error.to_task_error()),
             StageError::Outage { .. } => {
                 free(OUTAGE_DELAY, WaitReason::Outage, Some(error.to_task_error()))
-            }
-            StageError::PricesAway { .. } if rules.outage_limit_passed => {
-                ended(error.to_task_error())
             }
             StageError::PricesAway { .. } => {
                 free(PRICES_DELAY, WaitReason::Outage, Some(error.to_task_error()))
             }
-            StageError::DatabaseAway { .. } => free(DATABASE_DELAY, WaitReason::Released, None),
-            StageError::NoRoom => free(ROOM_DELAY, WaitReason::Released, None),
+            StageError::DatabaseAway { .. } | StageError::DatabaseSlow { .. } => {
+                free(DATABASE_DELAY, WaitReason::Released, Some(error.to_task_error()))
+            }
+            StageError::NoRoom => {
+                free(ROOM_DELAY, WaitReason::Released, Some(error.to_task_error()))
+            }
             StageError::Permanent { .. } => ended(error.to_task_error()),
             StageError::Transient { .. }
             | StageError::TransactionNotFound { .. }
@@ -155,6 +152,15 @@ pub fn decide(end: &AttemptEnd, spent: Spent, rules: &RetryRules, jitter: u32) -
             StageError::LeaseLost => return Decision::Leave,
         },
     })
+}
+
+/// Least number of times that a wallet is put off until the limit passes: one long wait that was asked
+/// for is not the end.
+const PUT_OFF_TIMES: u64 = 10;
+
+/// Whether a wallet has been put off at no cost for longer than `limit`.
+pub fn put_off_for_too_long(put_off: Option<PutOff>, limit: Duration) -> bool {
+    put_off.is_some_and(|off| off.lasting >= limit && off.times >= PUT_OFF_TIMES)
 }
 
 /// The log text of the time limit: minutes when it is a whole number of them.
@@ -210,7 +216,6 @@ mod tests {
         max_continuations: 2,
         backoff: Duration::from_secs(5),
         outage_limit_passed: false,
-        throttle_limit_passed: false,
     };
     const FRESH: Spent = Spent { attempts: 0, continuations: 0 };
     const LIMIT: Duration = Duration::from_secs(180);
@@ -311,11 +316,32 @@ mod tests {
     }
 
     #[test]
-    fn a_task_whose_provider_throttles_everybody_ends_past_the_limit() {
+    fn what_waits_for_others_ends_past_the_limit_and_the_rest_does_not() {
         let retry_after = Duration::from_secs(9);
-        let throttled = AttemptEnd::Failed(StageError::RateLimited { retry_after });
-        let passed = RetryRules { throttle_limit_passed: true, ..RULES };
-        assert_eq!(end(throttled, FRESH, &passed), (EndState::Failed, code("provider-throttled")));
+        let passed = RetryRules { outage_limit_passed: true, ..RULES };
+        for (error, expected) in [
+            (StageError::RateLimited { retry_after }, "provider-throttled"),
+            (StageError::PricesThrottled { retry_after }, "provider-throttled"),
+            (StageError::DatabaseSlow { detail: "60 s".to_owned() }, "database-timeout"),
+        ] {
+            let ended = end(AttemptEnd::Failed(error), FRESH, &passed);
+            assert_eq!(ended, (EndState::Failed, code(expected)));
+        }
+        for error in [StageError::NoRoom, StageError::DatabaseAway { detail: "x".to_owned() }] {
+            let next = decide(&AttemptEnd::Failed(error), FRESH, &passed, 0);
+            assert!(matches!(next, Decision::Apply(Transition::Requeue { .. })), "{next:?}");
+        }
+    }
+
+    #[test]
+    fn the_limit_passes_by_time_and_not_in_one_long_wait() {
+        let too_long = |seconds, times| {
+            let put_off = PutOff { lasting: Duration::from_secs(seconds), times };
+            put_off_for_too_long(Some(put_off), Duration::from_secs(3600))
+        };
+        assert!(too_long(3600, 10));
+        assert!(!too_long(3599, 700) && !too_long(90_000, 9));
+        assert!(!put_off_for_too_long(None, Duration::ZERO));
     }
 
     #[test]
@@ -353,10 +379,15 @@ mod tests {
         let (delay, reason, costs, _) = requeue(AttemptEnd::Released, FRESH);
         assert_eq!((delay, reason, costs), (Duration::ZERO, WaitReason::Released, false));
         let away = AttemptEnd::Failed(StageError::DatabaseAway { detail: "refused".to_owned() });
-        let (_, reason, costs, _) = requeue(away, FRESH);
+        let (_, reason, costs, error) = requeue(away, FRESH);
         assert_eq!((reason, costs), (WaitReason::Released, false));
+        assert_eq!(error, code("database-unavailable"), "an operator tells it from a shutdown");
+        let slow = AttemptEnd::Failed(StageError::DatabaseSlow { detail: "60 s".to_owned() });
+        let expected = (DATABASE_DELAY, WaitReason::Released, false, code("database-timeout"));
+        assert_eq!(requeue(slow, FRESH), expected);
         let crowded = AttemptEnd::Failed(StageError::NoRoom);
-        assert_eq!(requeue(crowded, FRESH), (ROOM_DELAY, WaitReason::Released, false, None));
+        let expected = (ROOM_DELAY, WaitReason::Released, false, code("no-room"));
+        assert_eq!(requeue(crowded, FRESH), expected);
     }
 
     #[test]

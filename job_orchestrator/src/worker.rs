@@ -23,7 +23,6 @@ use crate::running::{Stop, StopSignal};
 use crate::sources::Source;
 use crate::stages;
 use crate::stages::plan::Plan;
-use crate::throttle::Asked;
 
 /// Pause before the end of an attempt is written again when the database is away.
 const SETTLE_PAUSE: Duration = Duration::from_millis(500);
@@ -53,6 +52,9 @@ pub(crate) async fn run(attempt: Attempt, mut stop: StopSignal, shutdown: Cancel
             tracing::info!(seconds, "wallet done");
         }
         Err(end) => {
+            if attempt.progressed.load(Ordering::Relaxed) {
+                gates.worked(attempt.chain());
+            }
             match &end {
                 AttemptEnd::Failed(StageError::Outage { detail }) => {
                     let source = attempt.source.common();
@@ -161,25 +163,18 @@ async fn staged<T>(
 
 /// Writes the end of an attempt that has no result.
 async fn settle(attempt: &Attempt, end: &AttemptEnd, seconds: f64) {
-    let gates = &attempt.gates;
-    let chain = attempt.chain();
-    let outage_limit_passed = match end {
-        AttemptEnd::Failed(StageError::PricesAway { .. }) => gates.prices_limit_passed(),
-        _ => gates.limit_passed(chain),
-    };
     let rules = RetryRules {
         max_attempts: attempt.settings.max_attempts,
         max_continuations: attempt.settings.max_continuations,
         backoff: Duration::from_secs(attempt.settings.backoff_seconds),
-        outage_limit_passed,
-        throttle_limit_passed: put_off(attempt, end),
+        outage_limit_passed: outage_limit_passed(attempt, end).await,
     };
     let spent =
         Spent { attempts: attempt.lease.attempts, continuations: attempt.lease.continuations };
     let jitter = rand::random_range(0..=1000);
     let decision = outcome::decide(end, spent, &rules, jitter);
     log_end(end, &decision, seconds);
-    attempt.metrics.attempt(chain, outcome_label(&decision));
+    attempt.metrics.attempt(attempt.chain(), outcome_label(&decision));
     let Decision::Apply(transition) = decision else { return };
 
     // With the database away the lease is worth a few tries; afterwards the sweeper has it.
@@ -201,19 +196,23 @@ async fn settle(attempt: &Attempt, end: &AttemptEnd, seconds: f64) {
     }
 }
 
-/// Counts an attempt that a provider put off; tells whether it has put off everybody for too long.
-fn put_off(attempt: &Attempt, end: &AttemptEnd) -> bool {
+/// Whether an attempt that somebody put off comes after the outage limit: that of the chain or that of
+/// the wallet. Never when it has stored something.
+async fn outage_limit_passed(attempt: &Attempt, end: &AttemptEnd) -> bool {
     let AttemptEnd::Failed(error) = end else { return false };
-    let (by, wait, answered) = match error {
-        StageError::RateLimited { retry_after } => {
-            let providers = attempt.source.common().status();
-            let answered = providers.iter().filter_map(|provider| provider.answered_at).max();
-            (Asked::Chain(attempt.chain()), *retry_after, answered.map(Instant::from_std))
-        }
-        StageError::PricesThrottled { retry_after } => (Asked::Prices, *retry_after, None),
-        _ => return false,
-    };
-    attempt.shared.throttles.put_off(by, wait, answered, attempt.gates.limit())
+    if !error.puts_off() || attempt.progressed.load(Ordering::Relaxed) {
+        return false;
+    }
+    let gates = &attempt.gates;
+    if matches!(error, StageError::Outage { .. }) && gates.limit_passed(attempt.chain()) {
+        return true;
+    }
+    let asked = wallet_tasks::put_off(&attempt.store, &attempt.lease);
+    match tokio::time::timeout(attempt.settings.lease(), asked).await {
+        Ok(Ok(put_off)) => outcome::put_off_for_too_long(put_off, gates.limit()),
+        // Then it is free once more.
+        Ok(Err(_)) | Err(_) => false,
+    }
 }
 
 fn log_end(end: &AttemptEnd, decision: &Decision, seconds: f64) {

@@ -3,8 +3,10 @@
 use chrono::{DateTime, Utc};
 use pnl_core::UsdPrice;
 
+use crate::convert::from_bigint;
 use crate::error::StoreError;
 use crate::store::{Store, run};
+use crate::wallet_tasks::{Lease, add_progress, hold};
 
 /// What a source is asked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -75,10 +77,19 @@ pub async fn get(
         .collect()
 }
 
-/// Stores answers. A known price never changes; an "unknown" gives way to a later price.
-pub async fn put(store: &Store, source: &str, answers: &[PriceAnswer]) -> Result<(), StoreError> {
+/// Stores answers. A known price never changes; an "unknown" gives way to a later price. Gives how many
+/// are news, which count as progress of the wallet; an "unknown" that is given again is none.
+///
+/// # Errors
+/// [`StoreError::LeaseLost`] when the fence is gone.
+pub async fn put(
+    store: &Store,
+    lease: &Lease,
+    source: &str,
+    answers: &[PriceAnswer],
+) -> Result<u64, StoreError> {
     if answers.is_empty() {
-        return Ok(());
+        return Ok(0);
     }
     let coins: Vec<&str> = answers.iter().map(|answer| answer.ask.coin.as_str()).collect();
     let hours: Vec<i64> = answers.iter().map(|answer| answer.ask.at_hour).collect();
@@ -87,7 +98,8 @@ pub async fn put(store: &Store, source: &str, answers: &[PriceAnswer]) -> Result
     let times: Vec<Option<i64>> =
         answers.iter().map(|answer| answer.quote.map(|quote| quote.price_time)).collect();
     run!(store, "prices/put", async |tx| {
-        sqlx::query_file!(
+        hold(tx, lease).await?;
+        let news = sqlx::query_file_scalar!(
             "queries/prices/put.sql",
             source,
             &coins as &[&str],
@@ -95,8 +107,10 @@ pub async fn put(store: &Store, source: &str, answers: &[PriceAnswer]) -> Result
             &prices as &[Option<String>],
             &times as &[Option<i64>]
         )
-        .execute(tx)
+        .fetch_one(&mut *tx)
         .await?;
-        Ok(())
+        let news = from_bigint(news, "prices")?;
+        add_progress(tx, lease, news).await?;
+        Ok(news)
     })
 }

@@ -147,6 +147,32 @@ async fn lacking_it_here_and_no_answer_there_is_not_the_same_as_not_found() {
 }
 
 #[tokio::test]
+async fn a_call_that_fails_while_others_are_answered_is_no_outage() {
+    let node = demo_node().await;
+    let only = Some("getTokenAccountsByOwner".to_owned());
+    node.set_faults(Faults { only, ..Faults::always(FaultKind::Http503) });
+    let pause = Duration::from_millis(300);
+    let policy = CallPolicy { backoff_start: pause, backoff_cap: pause, ..hasty() };
+    let pool = pool(&[&node], policy);
+    let address = wallet();
+    let heavy = async || pool.snapshot(&address).await.unwrap_err();
+    let error = heavy().await;
+    assert!(
+        matches!(error, SourceError::Outage { .. }),
+        "nobody else was answered lately: {error}"
+    );
+    let others = async {
+        loop {
+            pool.pin().await.unwrap();
+        }
+    };
+    tokio::select! {
+        error = heavy() => assert!(matches!(error, SourceError::Transient { .. }), "{error}"),
+        () = others => {}
+    }
+}
+
+#[tokio::test]
 async fn it_is_an_outage_only_when_every_provider_fails_at_its_endpoint() {
     let (one, other) = (demo_node().await, demo_node().await);
     let down = Faults { down: true, ..Faults::default() };

@@ -14,7 +14,6 @@ use pnl_core::ledger::{PriceRequest, PriceTable};
 
 use crate::attempt::Attempt;
 use crate::error::StageError;
-use crate::throttle::Asked;
 
 /// Looks up all `requests`. What no source knows is not in the table.
 pub(crate) async fn load(
@@ -77,7 +76,6 @@ async fn remembered(
     for chunk in missing.chunks(ASKED_AT_ONCE) {
         let answers = source.fetch(chunk).await.map_err(StageError::asking_for_prices)?;
         attempt.gates.prices_answered();
-        attempt.shared.throttles.answered(Asked::Prices);
         let rows: Vec<PriceAnswer> = chunk
             .iter()
             .zip(&answers)
@@ -88,8 +86,8 @@ async fn remembered(
                     .map(|quote| StoredQuote { price: quote.price, price_time: quote.price_time }),
             })
             .collect();
-        prices::put(&attempt.store, source.name(), &rows).await?;
-        attempt.note_progress(rows.len() as u64);
+        let news = prices::put(&attempt.store, &attempt.lease, source.name(), &rows).await?;
+        attempt.note_progress(news);
         // Another wallet may have asked for the same at the same time and got another answer. The
         // one that is stored counts for both.
         let asks: Vec<HourAsk> = chunk.iter().map(hour_ask).collect();

@@ -9,6 +9,7 @@ mod crashes;
 mod evm;
 mod gone;
 mod meddling;
+mod put_off;
 mod reads;
 mod recorded;
 mod reports;

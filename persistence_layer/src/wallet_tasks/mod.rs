@@ -13,6 +13,7 @@ mod end;
 mod finish;
 mod gate;
 mod lease;
+mod put_off;
 mod sweep;
 
 use std::fmt;
@@ -35,6 +36,7 @@ pub use finish::finish;
 pub(crate) use gate::{close_gate, pass_batch};
 pub(crate) use lease::{add_progress, hold};
 pub use lease::{heartbeat, oldest_queued_age, queue_counts};
+pub use put_off::{PutOff, put_off};
 pub use sweep::sweep;
 
 /// Names one process for one life: a restarted process has another id.

@@ -15,6 +15,7 @@ mod ledgers;
 mod operators;
 mod plans;
 mod prices;
+mod put_off;
 mod queue;
 mod races;
 mod redis;

@@ -3,6 +3,8 @@
 use persistence_layer::prices::{HourAsk, PriceAnswer, StoredPrice, StoredQuote, get, put};
 use persistence_layer::test_util::TestDatabase;
 
+use crate::support::{claim_one, submit};
+
 const HOUR: i64 = 1_700_000_000 / 3600 * 3600;
 
 fn ask(coin: &str, at_hour: i64) -> HourAsk {
@@ -30,7 +32,9 @@ async fn prices_are_exact_and_an_unknown_one_is_remembered() {
         answer("c", HOUR, None),
         answer("d", HOUR, Some(&huge[..40])),
     ];
-    put(store, "llama", &answers).await.unwrap();
+    submit(store, 0..1).await;
+    let lease = claim_one(store).await;
+    put(store, &lease, "llama", &answers).await.unwrap();
     let asks = [
         ask("c", HOUR),
         ask("z", HOUR),
@@ -66,18 +70,24 @@ async fn a_known_price_stays_and_an_unknown_one_gives_way() {
         let stored = get(store, "s", &[ask("known", HOUR), ask("unknown", HOUR)]).await.unwrap();
         stored.iter().map(quote).collect::<Vec<_>>()
     };
+    submit(store, 0..1).await;
+    let lease = claim_one(store).await;
+    let put = async |answers: &[PriceAnswer]| put(store, &lease, "s", answers).await.unwrap();
     let first = [answer("known", HOUR, Some("1")), answer("unknown", HOUR, None)];
-    put(store, "s", &first).await.unwrap();
+    assert_eq!(put(&first).await, 2);
     let second = [
         answer("known", HOUR, Some("2")),
         answer("unknown", HOUR, Some("3")),
         // Twice in one call.
         answer("unknown", HOUR, None),
     ];
-    put(store, "s", &second).await.unwrap();
+    assert_eq!(put(&second).await, 1);
     let expected = [Some(Some("1".to_owned())), Some(Some("3".to_owned()))];
     assert_eq!(stored().await, expected);
     let third = [answer("known", HOUR, None), answer("unknown", HOUR, None)];
-    put(store, "s", &third).await.unwrap();
+    assert_eq!(put(&third).await, 0);
     assert_eq!(stored().await, expected);
+    let young = [answer("young", HOUR, None)];
+    assert_eq!((put(&young).await, put(&young).await), (1, 0), "still unknown is no progress");
+    assert_eq!(database.number("select progress from wallet_tasks").await, 4);
 }
