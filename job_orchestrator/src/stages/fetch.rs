@@ -37,6 +37,8 @@ const CHUNK: usize = 100;
 /// Looks at the balances until the node has reached the pin, and the pause between them.
 const SNAPSHOT_TRIES: u32 = 5;
 const SNAPSHOT_PAUSE: Duration = Duration::from_secs(1);
+/// Balances that took longer are stored at once.
+const LONG_WAIT: Duration = Duration::from_secs(2);
 /// Longest pause between two looks for what other wallets are fetching.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// How long the others may bring nothing until it is fetched here too: a doubled call is better
@@ -167,7 +169,8 @@ pub(crate) struct Balances {
     unstored: Option<StoredSnapshot>,
 }
 
-/// The wallet's balances, asked for once per wallet and pin: [`run`] stores them.
+/// The wallet's balances, asked for once per wallet and pin: [`run`] stores them with the first list,
+/// unless it took long to get them.
 pub(crate) async fn balances(attempt: &Attempt, pin: Pin) -> Result<Balances, StageError> {
     let (store, wallet) = (&attempt.store, &attempt.lease.wallet);
     if !attempt.is_first()
@@ -175,6 +178,7 @@ pub(crate) async fn balances(attempt: &Attempt, pin: Pin) -> Result<Balances, St
     {
         return Ok(Balances { snapshot: read_snapshot(stored)?, unstored: None });
     }
+    let begun = Instant::now();
     let mut tries = 1;
     let snapshot = loop {
         let snapshot =
@@ -194,8 +198,14 @@ pub(crate) async fn balances(attempt: &Attempt, pin: Pin) -> Result<Balances, St
     };
     let balances = serde_json::to_value(&snapshot)
         .map_err(|error| StageError::Storage { detail: error.to_string() })?;
-    let stored = StoredSnapshot { pin_slot: pin.block, node_slot: snapshot.slot, balances };
-    Ok(Balances { snapshot, unstored: Some(stored) })
+    let asked = StoredSnapshot { pin_slot: pin.block, node_slot: snapshot.slot, balances };
+    if begun.elapsed() < LONG_WAIT {
+        return Ok(Balances { snapshot, unstored: Some(asked) });
+    }
+    // Calls wait for each other that long: an attempt that comes no further has got so far.
+    let stored = chain_data::put_snapshot(store, &attempt.lease, &asked).await?;
+    attempt.note_progress(1);
+    Ok(Balances { snapshot: read_snapshot(stored)?, unstored: None })
 }
 
 fn read_snapshot(stored: StoredSnapshot) -> Result<Snapshot, StageError> {

@@ -1,6 +1,8 @@
 //! Wallets that are put off at no cost do not wait for ever, whatever is done for others.
 
+use chain_client::ChainSource;
 use load_tests::{FaultKind, Faults};
+use persistence_layer::batches;
 use persistence_layer::wallet_tasks::TaskState;
 
 use crate::support::{World, eventually, llama_prices, made_up};
@@ -76,4 +78,21 @@ async fn an_attempt_that_has_stored_something_is_not_ended_by_an_old_outage() {
     let free = "select count(*) from wallet_attempts where outcome = 'outage'";
     assert_eq!(world.database.number(free).await, 1);
     assert_eq!(world.rows(id).await.remove(0).error.unwrap().code, "provider-outage");
+}
+
+/// What the calls of a crowded process wait for each other, here the node makes them wait.
+#[tokio::test(flavor = "multi_thread")]
+async fn balances_that_took_long_are_kept_by_an_attempt_that_comes_no_further() {
+    let mut world = World::new(made_up(1, 3)).await;
+    world.settings.wallet_timeout_seconds = 5;
+    let id = world.submit(&world.node.chain().synthetic_wallets()).await;
+    let pin = world.source().pin().await.unwrap();
+    batches::set_pin(world.store(), id, pin).await.unwrap();
+    world.node.set_faults(Faults { latency_ms: Some((2_900, 3_000)), ..Faults::default() });
+    let worker = world.worker().await;
+    world.until_done(id).await;
+    worker.stop().await;
+    let continued = "select count(*) from wallet_attempts where outcome = 'continued'";
+    assert!(world.database.number(continued).await >= 1, "one attempt is too short for two rounds");
+    assert_eq!(world.database.number(COSTLY).await, 0);
 }

@@ -364,6 +364,8 @@ async fn the_first_snapshot_of_a_pin_holds() {
     let second = StoredSnapshot { node_slot: 7, balances: json!({"native": "2"}), ..first.clone() };
     assert_eq!(put_snapshot(store, &lease, &first).await.unwrap(), first);
     assert_eq!(put_snapshot(store, &lease, &second).await.unwrap(), first);
+    let progress = database.number("select progress from wallet_tasks").await;
+    assert_eq!(progress, 1, "the first ones are progress");
     let page = &[][..];
     let listed = put_whole_list(store, &lease, &wallet(0), page, 9, Some(&second)).await.unwrap();
     assert_eq!(listed.unwrap().snapshot, Some(first.clone()));
