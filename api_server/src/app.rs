@@ -21,6 +21,7 @@ use crate::dto::batch::SubmitRules;
 use crate::extract::Limits;
 use crate::metrics::{HttpMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
+use crate::queue::QueueWatch;
 
 /// Stores and services of the process.
 #[derive(Clone)]
@@ -54,6 +55,8 @@ pub struct App {
     pub http_metrics: HttpMetrics,
     /// Those of the queue, read at scrape.
     pub queue_metrics: QueueMetrics,
+    /// How much waits.
+    pub queue: QueueWatch,
     /// When and as what the process started.
     pub instance: Instance,
 }

@@ -10,7 +10,7 @@
 //! - [`middleware`]: ids, access log, time limit, the gate before the database; [`metrics`];
 //!   [`listener`]: connections, over the byte stream of `wire`; [`monitor`]: whether the database answers;
 //! - [`cli`], [`commands`], [`serve`]: the program; [`app`]: what handlers reach; [`database`]:
-//!   opening it; [`fleet`]: what all processes say of themselves.
+//!   opening it; [`fleet`]: what all processes say of themselves; [`queue`]: how much waits.
 
 pub mod app;
 pub mod cli;
@@ -28,6 +28,7 @@ pub mod metrics;
 pub mod middleware;
 pub mod monitor;
 pub mod problems;
+pub mod queue;
 pub mod router;
 pub mod serve;
 mod wire;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use persistence_layer::batches::OpenBatches;
 use persistence_layer::redis_monitor::RedisState;
-use persistence_layer::wallet_tasks::QueueCounts;
+use persistence_layer::wallet_tasks::QueueFigures;
 use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
@@ -95,10 +95,8 @@ pub struct QueueMetrics {
 
 /// The queue and who is there, as the database has it.
 pub struct FleetFigures {
-    /// Open tasks by state.
-    pub tasks: QueueCounts,
-    /// Age of the oldest task that is ready; `None` without one.
-    pub oldest_queued: Option<Duration>,
+    /// Open tasks, and the age of the oldest.
+    pub queue: QueueFigures,
     /// Open batches.
     pub batches: OpenBatches,
     /// Role of each process that has reported itself.
@@ -173,7 +171,7 @@ impl QueueMetrics {
             gauge.reset();
         }
         let Some(figures) = figures else { return };
-        let FleetFigures { tasks, oldest_queued, batches, roles } = figures;
+        let FleetFigures { queue: QueueFigures { tasks, oldest_queued }, batches, roles } = figures;
         for (state, count) in
             [("queued", tasks.queued), ("delayed", tasks.delayed), ("running", tasks.running)]
         {

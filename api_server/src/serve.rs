@@ -33,6 +33,7 @@ use crate::extract::Limits;
 use crate::listener::{self, Rules};
 use crate::metrics::{HttpMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
+use crate::queue::QueueWatch;
 use crate::router;
 
 /// Time that requests at hand get when the listeners close.
@@ -234,6 +235,7 @@ pub async fn assemble(
         registry,
         http_metrics,
         queue_metrics,
+        queue: QueueWatch::default(),
         instance: Instance::begin(),
     });
     Ok(Assembled { app, worker: handle, reporter })

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use persistence_layer::{Store, StoreError, batches, processes, wallet_tasks};
+use persistence_layer::{batches, processes};
 
 use crate::app::AppState;
 use crate::error::ApiError;
@@ -19,8 +19,8 @@ pub async fn metrics(State(app): State<AppState>) -> Result<Response, ApiError> 
     let database = app.database.health();
     let redis = app.redis.as_ref().map(|redis| redis.status().state);
     app.queue_metrics.observe_services(&database, redis);
-    let figures = tokio::time::timeout(PATIENCE, figures(&app.store));
-    let figures = if database.up { figures.await.ok().and_then(Result::ok) } else { None };
+    let figures = tokio::time::timeout(PATIENCE, figures(&app));
+    let figures = if database.up { figures.await.ok().flatten() } else { None };
     app.queue_metrics.observe_fleet(figures.as_ref());
     let text = scrape(&app.registry).map_err(|error| {
         tracing::error!(%error, "the metrics cannot be written");
@@ -33,12 +33,11 @@ pub async fn metrics(State(app): State<AppState>) -> Result<Response, ApiError> 
     Ok((headers, text).into_response())
 }
 
-async fn figures(store: &Store) -> Result<FleetFigures, StoreError> {
-    let live = processes::live(store).await?;
-    Ok(FleetFigures {
-        tasks: wallet_tasks::queue_counts(store).await?,
-        oldest_queued: wallet_tasks::oldest_queued_age(store).await?,
-        batches: batches::open(store).await?,
+async fn figures(app: &AppState) -> Option<FleetFigures> {
+    let live = processes::live(&app.store).await.ok()?;
+    Some(FleetFigures {
+        queue: app.queue.figures(&app.store).await?,
+        batches: batches::open(&app.store).await.ok()?,
         roles: live.into_iter().map(|process| process.report.role).collect(),
     })
 }

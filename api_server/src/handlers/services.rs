@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use job_orchestrator::status::WorkerStatus;
-use persistence_layer::wallet_tasks;
+use persistence_layer::wallet_tasks::QueueFigures;
 use serde::Serialize;
 
 use crate::app::AppState;
@@ -114,13 +114,12 @@ pub async fn status(
 
 /// The queue, unless the database has trouble: the page shall answer then most of all.
 async fn queue(app: &AppState) -> Option<QueueView> {
-    let counts = wallet_tasks::queue_counts(&app.store).await.ok()?;
-    let oldest = wallet_tasks::oldest_queued_age(&app.store).await.ok()?;
+    let QueueFigures { tasks: counts, oldest_queued } = app.queue.figures(&app.store).await?;
     Some(QueueView {
         queued: counts.queued,
         delayed: counts.delayed,
         running: counts.running,
-        oldest_queued_seconds: oldest.map(|age| age.as_secs()),
+        oldest_queued_seconds: oldest_queued.map(|age| age.as_secs()),
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
-use super::{Heartbeat, Lease, QueueCounts, WorkerId};
+use super::{Heartbeat, Lease, QueueCounts, QueueFigures, WorkerId};
 use crate::convert::{from_bigint, interval};
 use crate::error::StoreError;
 use crate::store::{Plans, Store, run};
@@ -44,24 +44,30 @@ pub async fn heartbeat(
     })
 }
 
-/// Open tasks by state, over all batches.
-pub async fn queue_counts(store: &Store) -> Result<QueueCounts, StoreError> {
-    let row = run!(store, "wallet_tasks/queue_counts", async |tx| {
-        Ok(sqlx::query_file!("queries/wallet_tasks/queue_counts.sql").fetch_one(tx).await?)
+/// The queue over all batches. It reads every open task, so the server gives each statement up after
+/// `patience`, also when nobody waits for the answer any more.
+///
+/// # Errors
+/// [`StoreError::Timeout`] when that passes.
+pub async fn queue_figures(store: &Store, patience: Duration) -> Result<QueueFigures, StoreError> {
+    let patience = patience.as_millis().to_string();
+    let (counts, oldest) = run!(store, "wallet_tasks/queue_figures", async |tx| {
+        sqlx::query_file!("queries/wallet_tasks/patience.sql", patience)
+            .fetch_one(&mut *tx)
+            .await?;
+        let counts = sqlx::query_file!("queries/wallet_tasks/queue_counts.sql");
+        let counts = counts.fetch_one(&mut *tx).await?;
+        let oldest = sqlx::query_file_scalar!("queries/wallet_tasks/oldest_queued.sql");
+        Ok((counts, oldest.fetch_one(tx).await?))
     })?;
-    Ok(QueueCounts {
-        queued: from_bigint(row.queued, "queued")?,
-        delayed: from_bigint(row.delayed, "delayed")?,
-        running: from_bigint(row.running, "running")?,
+    Ok(QueueFigures {
+        tasks: QueueCounts {
+            queued: from_bigint(counts.queued, "queued")?,
+            delayed: from_bigint(counts.delayed, "delayed")?,
+            running: from_bigint(counts.running, "running")?,
+        },
+        oldest_queued: oldest.map(|age| Duration::from_millis(u64::try_from(age).unwrap_or(0))),
     })
-}
-
-/// Age of the oldest submission that still has a ready task; `None` when nothing is ready.
-pub async fn oldest_queued_age(store: &Store) -> Result<Option<Duration>, StoreError> {
-    let milliseconds = run!(store, "wallet_tasks/oldest_queued", async |tx| {
-        Ok(sqlx::query_file_scalar!("queries/wallet_tasks/oldest_queued.sql").fetch_one(tx).await?)
-    })?;
-    Ok(milliseconds.map(|age| Duration::from_millis(u64::try_from(age).unwrap_or(0))))
 }
 
 /// Makes sure the lease still holds and keeps its task's row locked to the end of the transaction.

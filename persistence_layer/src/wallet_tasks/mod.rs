@@ -35,7 +35,7 @@ pub(crate) use finish::Finish;
 pub use finish::finish;
 pub(crate) use gate::{close_gate, pass_batch};
 pub(crate) use lease::{add_progress, hold};
-pub use lease::{heartbeat, oldest_queued_age, queue_counts};
+pub use lease::{heartbeat, queue_figures};
 pub use put_off::{PutOff, put_off};
 pub use sweep::sweep;
 
@@ -259,6 +259,15 @@ pub struct QueueCounts {
     pub delayed: u64,
     /// Held.
     pub running: u64,
+}
+
+/// The queue at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueFigures {
+    /// Open tasks.
+    pub tasks: QueueCounts,
+    /// Age of the oldest submission that still has a ready task; `None` when nothing is ready.
+    pub oldest_queued: Option<Duration>,
 }
 
 /// A wallet's result, to be stored with the end of its task.

@@ -4,12 +4,14 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::future::join_all;
+use persistence_layer::StoreError;
 use persistence_layer::batches::{self, Admission, NewBatch};
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{
-    self, QueueCounts, Transition, WaitReason, WorkerId, oldest_queued_age, queue_counts,
+    self, QueueCounts, Transition, WaitReason, WorkerId, queue_figures,
 };
 use pnl_core::Chain;
+use sqlx::{Connection, Executor};
 
 use crate::support::{
     LONG, batch, claim, claim_one, failed, finish, new_batch, requeue, submit, transition,
@@ -211,7 +213,7 @@ async fn a_delayed_task_waits_for_its_time() {
         error: None,
     };
     transition(store, &claim_one(store).await, &later).await;
-    let counts = queue_counts(store).await.unwrap();
+    let counts = queue_figures(store, LONG).await.unwrap().tasks;
     assert_eq!(counts, QueueCounts { queued: 1, delayed: 1, running: 0 });
     assert_eq!(claim_one(store).await.ordinal, 1);
     let worker = WorkerId::generate();
@@ -239,16 +241,31 @@ async fn tasks_of_paused_chains_are_passed_over() {
 async fn the_age_of_the_queue_is_that_of_its_oldest_batch() {
     let database = TestDatabase::create().await;
     let store = database.store();
-    assert_eq!(oldest_queued_age(store).await.unwrap(), None);
+    let oldest = async || queue_figures(store, LONG).await.unwrap().oldest_queued;
+    assert_eq!(oldest().await, None);
     let id = submit(store, 0..1).await;
     tokio::time::sleep(Duration::from_millis(30)).await;
-    let age = oldest_queued_age(store).await.unwrap().unwrap();
+    let age = oldest().await.unwrap();
     assert!(age >= Duration::from_millis(30), "{age:?}");
     let lease = claim_one(store).await;
-    assert_eq!(oldest_queued_age(store).await.unwrap(), None);
+    assert_eq!(oldest().await, None);
     transition(store, &lease, &requeue(WaitReason::Released)).await;
-    assert!(oldest_queued_age(store).await.unwrap().is_some());
+    assert!(oldest().await.is_some());
     assert!(batch(store, id).await.started_at.is_some());
+}
+
+#[tokio::test]
+async fn figures_that_take_too_long_are_given_up_by_the_server() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let mut connection = database.connection().await;
+    let mut holder = connection.begin().await.unwrap();
+    holder.execute("lock table wallet_tasks in access exclusive mode").await.unwrap();
+    let figures = queue_figures(store, Duration::from_millis(50)).await;
+    assert!(matches!(figures, Err(StoreError::Timeout(_))), "{figures:?}");
+    holder.rollback().await.unwrap();
+    // The limit ends with the transaction.
+    assert!(queue_figures(store, LONG).await.is_ok());
 }
 
 #[tokio::test]
