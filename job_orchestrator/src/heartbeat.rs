@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt, stream};
 use persistence_layer::wallet_tasks::{self, Heartbeat as Beat, WorkerId};
 use persistence_layer::{Store, StoreError};
 use tokio::sync::Notify;
@@ -17,8 +18,8 @@ use crate::watch_state::StateLog;
 
 /// Shortest pause between two heartbeats that a changed queue asks for.
 const NUDGE_PAUSE: Duration = Duration::from_secs(1);
-/// How often a lease that could not be renewed is asked for again before the next heartbeat.
-const ASKED_AGAIN_IN_A_BEAT: u32 = 10;
+/// How many leases wait for their turn at once, each with a connection.
+const RENEWED_AT_ONCE: usize = 4;
 
 /// What the heartbeat needs.
 pub(crate) struct Heartbeat {
@@ -50,27 +51,35 @@ impl Heartbeat {
         }
     }
 
-    /// Renews all leases; those that are being written to as soon as that is over.
+    /// Renews all leases; those whose tasks are being written to one by one, each at its turn.
     async fn beat(&self, patience: Duration, log: &mut StateLog) {
-        let mut leases = self.running.leases();
+        let leases = self.running.leases();
         let renewing = async {
-            while !leases.is_empty() {
-                let begun = Instant::now();
-                let beat = wallet_tasks::heartbeat(&self.store, &self.worker, &leases, self.lease);
-                let beat = beat.await?;
-                self.heed(&beat, &leases, begun);
-                leases.retain(|(task, _)| beat.not_renewed.contains(task));
-                if !leases.is_empty() {
-                    tokio::time::sleep(patience / ASKED_AGAIN_IN_A_BEAT).await;
-                }
-            }
-            Ok::<(), StoreError>(())
+            let begun = Instant::now();
+            let beat =
+                wallet_tasks::heartbeat(&self.store, &self.worker, &leases, self.lease).await?;
+            self.heed(&beat, &leases, begun);
+            let written_to = leases.iter().filter(|(task, _)| beat.not_renewed.contains(task));
+            stream::iter(written_to)
+                .map(Ok)
+                .try_for_each_concurrent(RENEWED_AT_ONCE, |lease| self.renew(*lease))
+                .await
         };
         match tokio::time::timeout(patience, renewing).await {
             Ok(Ok(())) => log.works(),
             Ok(Err(error)) => log.fails(&error),
             Err(elapsed) => log.fails(&elapsed),
         }
+    }
+
+    async fn renew(&self, lease: (i64, i64)) -> Result<(), StoreError> {
+        let begun = Instant::now();
+        if wallet_tasks::renew(&self.store, &self.worker, lease, self.lease).await? {
+            self.running.renewed(&[lease], begun);
+        } else {
+            self.running.stop(lease.0, lease.1, Stop::LeaseLost);
+        }
+        Ok(())
     }
 
     /// Stops what is not to go on, and notes what was renewed.

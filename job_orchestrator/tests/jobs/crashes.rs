@@ -55,8 +55,15 @@ async fn a_worker_killed_in_every_stage_loses_nothing_and_changes_nothing() {
     // In the middle of everything, wherever that is.
     for milliseconds in [150, 300, 600] {
         world.node.set_faults(Faults::default());
+        let claims = "select count(*) from wallet_attempts";
+        let before = world.database.number(claims).await;
         let worker = world.worker().await;
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        // As soon as the lease of the one before has run out, unless that one was quick enough.
+        let claimed = async || {
+            let results = world.database.number("select count(*) from pnl_results").await;
+            (results == 1 || world.database.number(claims).await > before).then_some(())
+        };
+        eventually(claimed).await.unwrap();
         tokio::time::sleep(Duration::from_millis(milliseconds)).await;
         worker.kill().await;
     }
@@ -69,7 +76,7 @@ async fn a_worker_killed_in_every_stage_loses_nothing_and_changes_nothing() {
     let attempts = world.database.number("select count(*) from wallet_attempts").await;
     let died = "select count(*) from wallet_attempts where outcome = 'lease_expired'";
     assert_eq!(world.database.number(died).await, attempts - 1);
-    assert!(attempts > points.len() as i64);
+    assert!(attempts > points.len() as i64, "{attempts} attempts");
     assert_eq!(world.database.number("select count(*) from pnl_results").await, 1);
     let deaths = u64::try_from(attempts).unwrap();
     let asked = world.node.stats().calls_of("getTransaction");

@@ -44,6 +44,30 @@ pub async fn heartbeat(
     })
 }
 
+/// Extends the lease of one task whose row was being written to at the heartbeat: waits until it is its
+/// turn, before the writes that come later. Gives whether the lease is still held.
+pub async fn renew(
+    store: &Store,
+    worker: &WorkerId,
+    (task, fence): (i64, i64),
+    lease: Duration,
+) -> Result<bool, StoreError> {
+    let lease = interval(lease)?;
+    let renewed = run!(store, "wallet_tasks/renew", Plans::ByKey, async |tx| {
+        Ok(sqlx::query_file!(
+            "queries/wallet_tasks/renew.sql",
+            worker.as_str(),
+            task,
+            fence,
+            &lease as _
+        )
+        .execute(tx)
+        .await?
+        .rows_affected())
+    })?;
+    Ok(renewed == 1)
+}
+
 /// The queue over all batches. It reads every open task, so the server gives each statement up after
 /// `patience`, also when nobody waits for the answer any more.
 ///

@@ -35,7 +35,7 @@ pub(crate) use finish::Finish;
 pub use finish::finish;
 pub(crate) use gate::{close_gate, pass_batch};
 pub(crate) use lease::{add_progress, hold};
-pub use lease::{heartbeat, queue_figures};
+pub use lease::{heartbeat, queue_figures, renew};
 pub use put_off::{PutOff, put_off};
 pub use sweep::sweep;
 
@@ -235,7 +235,7 @@ pub struct Heartbeat {
     pub lost: Vec<i64>,
     /// Tasks still held whose batch is to be cancelled: end them as cancelled.
     pub cancelled: Vec<i64>,
-    /// Tasks still held whose lease was not renewed, since somebody writes to them: ask again soon.
+    /// Tasks still held whose lease was not renewed, since somebody writes to them: [`renew`] them one by one.
     pub not_renewed: Vec<i64>,
 }
 

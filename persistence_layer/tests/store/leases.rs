@@ -120,6 +120,37 @@ async fn a_task_that_is_written_to_keeps_no_other_lease_from_being_renewed() {
     assert_eq!(claim_one(store).await.task_id, busy);
 }
 
+/// However busily it is written to: whoever waits for a row has it before those who come later.
+#[tokio::test]
+async fn the_lease_of_a_task_that_is_written_to_is_renewed_at_its_turn() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..2).await;
+    let worker = WorkerId::generate();
+    let both = wallet_tasks::claim(store, &worker, 2, OVER, &[]).await.unwrap();
+    let lock = "select id from wallet_tasks where id = $1 for no key update";
+    let mut writer = database.connection().await;
+    let mut write = sqlx::Connection::begin(&mut writer).await.unwrap();
+    sqlx::query(lock).bind(both[0].task_id).execute(&mut *write).await.unwrap();
+    let key = (both[0].task_id, both[0].fence);
+    let renewing = {
+        let (store, worker) = (store.clone(), worker.clone());
+        tokio::spawn(async move { wallet_tasks::renew(&store, &worker, key, LONG).await })
+    };
+    let waits = "select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'";
+    let mut observer = database.connection().await;
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut observer).await.unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+    write.commit().await.unwrap();
+    assert!(renewing.await.unwrap().unwrap());
+    // The other one, which nobody renewed, is taken away.
+    assert_eq!(sweep(store, MANY).await.unwrap().requeued, 1);
+    let lost = (both[1].task_id, both[1].fence);
+    assert!(!wallet_tasks::renew(store, &worker, lost, LONG).await.unwrap());
+}
+
 #[tokio::test]
 async fn a_heartbeat_extends_only_what_the_worker_holds() {
     let database = TestDatabase::create().await;
