@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use persistence_layer::wallet_tasks::{self, Heartbeat as Beat, WorkerId};
+use persistence_layer::wallet_tasks::{self, Heartbeat as Beat, Renewal, WorkerId};
 use persistence_layer::{Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -62,7 +62,7 @@ impl Heartbeat {
             let written_to = leases.iter().filter(|(task, _)| beat.not_renewed.contains(task));
             stream::iter(written_to)
                 .map(Ok)
-                .try_for_each_concurrent(RENEWED_AT_ONCE, |lease| self.renew(*lease))
+                .try_for_each_concurrent(RENEWED_AT_ONCE, |lease| self.renew(*lease, patience / 2))
                 .await
         };
         match tokio::time::timeout(patience, renewing).await {
@@ -72,12 +72,12 @@ impl Heartbeat {
         }
     }
 
-    async fn renew(&self, lease: (i64, i64)) -> Result<(), StoreError> {
+    async fn renew(&self, lease: (i64, i64), patience: Duration) -> Result<(), StoreError> {
         let begun = Instant::now();
-        if wallet_tasks::renew(&self.store, &self.worker, lease, self.lease).await? {
-            self.running.renewed(&[lease], begun);
-        } else {
-            self.running.stop(lease.0, lease.1, Stop::LeaseLost);
+        match wallet_tasks::renew(&self.store, &self.worker, lease, self.lease, patience).await? {
+            Renewal::Renewed => self.running.renewed(&[lease], begun),
+            Renewal::Lost => self.running.stop(lease.0, lease.1, Stop::LeaseLost),
+            Renewal::StillWrittenTo => {}
         }
         Ok(())
     }

@@ -176,6 +176,7 @@ async fn settle(attempt: &Attempt, end: &AttemptEnd, seconds: f64) {
     log_end(end, &decision, seconds);
     attempt.metrics.attempt(attempt.chain(), outcome_label(&decision));
     let Decision::Apply(transition) = decision else { return };
+    note_what_was_stored(attempt, end).await;
 
     // With the database away the lease is worth a few tries; afterwards the sweeper has it.
     let written = async {
@@ -193,6 +194,22 @@ async fn settle(attempt: &Attempt, end: &AttemptEnd, seconds: f64) {
     };
     if tokio::time::timeout(attempt.settings.lease(), written).await.is_err() {
         tracing::warn!("the end of the attempt could not be stored in time; its lease lapses");
+    }
+}
+
+/// Not all that is stored for a wallet is stored under its lease: facts of tokens, what other wallets
+/// brought. For one that is put off it has to count, or an old put-off would be the end of the next one.
+async fn note_what_was_stored(attempt: &Attempt, end: &AttemptEnd) {
+    let is_put_off = matches!(end, AttemptEnd::Failed(error) if error.puts_off());
+    if !is_put_off || !attempt.progressed.load(Ordering::Relaxed) {
+        return;
+    }
+    let noting = wallet_tasks::note_progress(&attempt.store, &attempt.lease);
+    match tokio::time::timeout(attempt.settings.lease(), noting).await {
+        Ok(Ok(())) => {}
+        // Then at worst an earlier put-off counts once more.
+        Ok(Err(error)) => tracing::debug!(%error, "progress was not noted"),
+        Err(elapsed) => tracing::debug!(%elapsed, "progress was not noted"),
     }
 }
 

@@ -38,7 +38,8 @@ listed as (
     insert into address_signatures (chain, address, tx_id, slot, block_time, failed, pass, pos)
     select $1, address, tx_id, slot, block_time, failed, 1, pos
     from rows
-    where address in (select address from began)
+    -- Looked up in a hash, not joined: there may be thousands of rows.
+    where (address in (select address from began)) is true
     on conflict (chain, address, tx_id) do nothing
     returning address
 ),

@@ -25,6 +25,8 @@ with given as materialized (
         from ledgers l
         where l.chain = $1 and l.ledger_id = g.ledger_id
         limit 1
+        -- One that is being removed is not there.
+        for no key update
     ) as own on true
 ),
 -- Each of these is there, so that nothing is inserted.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
-use super::{Heartbeat, Lease, QueueCounts, QueueFigures, WorkerId};
+use super::{Heartbeat, Lease, QueueCounts, QueueFigures, Renewal, WorkerId};
 use crate::convert::{from_bigint, interval};
 use crate::error::StoreError;
 use crate::store::{Plans, Store, run};
@@ -45,15 +45,20 @@ pub async fn heartbeat(
 }
 
 /// Extends the lease of one task whose row was being written to at the heartbeat: waits until it is its
-/// turn, before the writes that come later. Gives whether the lease is still held.
+/// turn, before the writes that come later, and no longer than `patience`, also on the server.
 pub async fn renew(
     store: &Store,
     worker: &WorkerId,
     (task, fence): (i64, i64),
     lease: Duration,
-) -> Result<bool, StoreError> {
+    patience: Duration,
+) -> Result<Renewal, StoreError> {
     let lease = interval(lease)?;
+    let patience = patience.as_millis().to_string();
     let renewed = run!(store, "wallet_tasks/renew", Plans::ByKey, async |tx| {
+        sqlx::query_file!("queries/wallet_tasks/patience.sql", patience)
+            .fetch_one(&mut *tx)
+            .await?;
         Ok(sqlx::query_file!(
             "queries/wallet_tasks/renew.sql",
             worker.as_str(),
@@ -64,8 +69,24 @@ pub async fn renew(
         .execute(tx)
         .await?
         .rows_affected())
-    })?;
-    Ok(renewed == 1)
+    });
+    match renewed {
+        Ok(0) => Ok(Renewal::Lost),
+        Ok(_) => Ok(Renewal::Renewed),
+        Err(StoreError::Timeout(_)) => Ok(Renewal::StillWrittenTo),
+        Err(error) => Err(error),
+    }
+}
+
+/// Counts something that was stored for a task outside of its own transactions.
+///
+/// # Errors
+/// [`StoreError::LeaseLost`] when the fence is gone.
+pub async fn note_progress(store: &Store, lease: &Lease) -> Result<(), StoreError> {
+    run!(store, "wallet_tasks/note_progress", async |tx| {
+        hold(tx, lease).await?;
+        add_progress(tx, lease, 1).await
+    })
 }
 
 /// The queue over all batches. It reads every open task, so the server gives each statement up after

@@ -35,7 +35,7 @@ pub(crate) use finish::Finish;
 pub use finish::finish;
 pub(crate) use gate::{close_gate, pass_batch};
 pub(crate) use lease::{add_progress, hold};
-pub use lease::{heartbeat, queue_figures, renew};
+pub use lease::{heartbeat, note_progress, queue_figures, renew};
 pub use put_off::{PutOff, put_off};
 pub use sweep::sweep;
 
@@ -237,6 +237,17 @@ pub struct Heartbeat {
     pub cancelled: Vec<i64>,
     /// Tasks still held whose lease was not renewed, since somebody writes to them: [`renew`] them one by one.
     pub not_renewed: Vec<i64>,
+}
+
+/// What became of a lease that was to be renewed at its turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Renewal {
+    /// It was extended.
+    Renewed,
+    /// It is not held any more.
+    Lost,
+    /// The turn did not come in time; the next heartbeat tries again.
+    StillWrittenTo,
 }
 
 /// What a sweep did with expired leases.

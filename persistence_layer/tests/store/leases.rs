@@ -11,7 +11,7 @@ use persistence_layer::chain_data::{
 };
 use persistence_layer::ledgers::append_chunk;
 use persistence_layer::test_util::TestDatabase;
-use persistence_layer::wallet_tasks::{self, Lease, Swept, WorkerId, heartbeat, sweep};
+use persistence_layer::wallet_tasks::{self, Lease, Renewal, Swept, WorkerId, heartbeat, sweep};
 use pnl_core::{Chain, RawTransaction, TxId};
 use serde_json::json;
 use uuid::Uuid;
@@ -133,9 +133,12 @@ async fn the_lease_of_a_task_that_is_written_to_is_renewed_at_its_turn() {
     let mut write = sqlx::Connection::begin(&mut writer).await.unwrap();
     sqlx::query(lock).bind(both[0].task_id).execute(&mut *write).await.unwrap();
     let key = (both[0].task_id, both[0].fence);
+    let soon = Duration::from_millis(50);
+    let late = wallet_tasks::renew(store, &worker, key, LONG, soon).await.unwrap();
+    assert_eq!(late, Renewal::StillWrittenTo);
     let renewing = {
         let (store, worker) = (store.clone(), worker.clone());
-        tokio::spawn(async move { wallet_tasks::renew(&store, &worker, key, LONG).await })
+        tokio::spawn(async move { wallet_tasks::renew(&store, &worker, key, LONG, LONG).await })
     };
     let waits = "select count(*) from pg_stat_activity
         where datname = current_database() and wait_event_type = 'Lock'";
@@ -144,11 +147,12 @@ async fn the_lease_of_a_task_that_is_written_to_is_renewed_at_its_turn() {
         tokio::task::yield_now().await;
     }
     write.commit().await.unwrap();
-    assert!(renewing.await.unwrap().unwrap());
+    assert_eq!(renewing.await.unwrap().unwrap(), Renewal::Renewed);
     // The other one, which nobody renewed, is taken away.
     assert_eq!(sweep(store, MANY).await.unwrap().requeued, 1);
     let lost = (both[1].task_id, both[1].fence);
-    assert!(!wallet_tasks::renew(store, &worker, lost, LONG).await.unwrap());
+    let renewed = wallet_tasks::renew(store, &worker, lost, LONG, LONG).await.unwrap();
+    assert_eq!(renewed, Renewal::Lost);
 }
 
 #[tokio::test]

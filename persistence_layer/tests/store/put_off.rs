@@ -5,7 +5,9 @@ use std::time::Duration;
 use persistence_layer::batches::{self, Admission};
 use persistence_layer::prices::{HourAsk, PriceAnswer};
 use persistence_layer::test_util::TestDatabase;
-use persistence_layer::wallet_tasks::{Lease, PutOff, Transition, WaitReason, put_off};
+use persistence_layer::wallet_tasks::{
+    Lease, PutOff, Transition, WaitReason, note_progress, put_off,
+};
 use persistence_layer::{Store, prices};
 
 use crate::support::{claim_one, failed, requeue, submit, task_error, transition};
@@ -65,6 +67,11 @@ async fn it_lasts_over_processes_and_other_ends_until_something_is_stored() {
     let lease = again(store, &lease, &requeue(WaitReason::Outage)).await;
     let anew = of(store, &lease).await.unwrap();
     assert!(anew.lasting < HOUR && anew.times == 1, "{anew:?}");
+    // So does what was stored without the lease, when it is told.
+    note_progress(store, &lease).await.unwrap();
+    assert_eq!(of(store, &lease).await, None);
+    again(store, &lease, &requeue(WaitReason::Outage)).await;
+    assert!(note_progress(store, &lease).await.is_err(), "not by one who lost the lease");
 }
 
 #[tokio::test]
