@@ -4,8 +4,9 @@
 //! A disposal of lots of unknown basis, or of more than was ever seen coming, has proceeds without a
 //! gain. What it gained lies between two figures: at most all of these proceeds, when the quantity
 //! cost nothing; at least the proceeds less the highest known price up to then for each unit. Where no
-//! price is known there is no lower bound, and where the proceeds are unknown no upper one. A bound is
-//! never a guess: it holds whenever no unit cost more than the highest known price.
+//! price is known there is no lower bound, and where the proceeds are unknown no upper one. A bound
+//! holds whenever no unit cost more than the highest known price; where the proceeds are unknown, the
+//! lower one is that before an attached fee, which would come off them.
 
 use serde::Serialize;
 
