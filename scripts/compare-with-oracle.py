@@ -6,7 +6,8 @@
 TOOLS is the folder with accounting_oracle.py, accounting_metrics.py and accounting_gen.py. CMD reads a document on stdin and
 writes its answer: `pnl-tracker engine`, or `target/release/examples/engine`. History number i of seed S has shape, length,
 method, options and prices drawn from the random numbers of "S/i"; a line that differs names them, so one history can be run
-again with --seed S --only i.
+again with --seed S --only i. Besides the shapes of accounting_gen.py there is "even": quantities and dollars of one digit, where
+shares have to be rounded and many sales gain exactly nothing.
 
 Quantities, lots, matches and their order are compared exactly, dollars within 1e-30 USD, metrics to the last of their 18
 places. Where a metric depends on money below 1e-12 USD, of which the last places are rounded (docs/accounting.md, Numbers),
@@ -23,7 +24,7 @@ from fractions import Fraction as F
 
 TOLERANCE = F(1, 10 ** 30)
 METHODS = ["fifo", "lifo", "hifo", "average"]
-LENGTHS = {"simple": 300, "closing": 300, "wallet": 150, "dust": 120, "extreme": 120, "ties": 200, "moves": 120}
+LENGTHS = {"simple": 300, "closing": 300, "wallet": 150, "dust": 120, "extreme": 120, "ties": 200, "moves": 120, "even": 60}
 OPTIONS = {
     "scope": ["global"], "fee_policy": ["separate", "ignore"], "swap_fee_side": ["in", "out"],
     "oversold": ["zero_basis", "error"], "transfer_in": ["unknown", "zero", "income"], "transfer_out": ["dispose"],
@@ -40,7 +41,10 @@ def draw(gen, seed, number, args):
     # One pool that never empties makes the fractions of the oracle grow without bound.
     if method == "average":
         length = min(length, 120)
-    events, options = gen.make(shape, length, rng.randint(1, 10 ** 9), rng.randint(1, 8))
+    if shape == "even":
+        events, options = even(rng, length)
+    else:
+        events, options = gen.make(shape, length, rng.randint(1, 10 ** 9), rng.randint(1, 8))
     assets = sorted({leg["asset"] for e in events for leg in legs_of(e) if "asset" in leg})
     for name, values in OPTIONS.items():
         if rng.random() < 0.25:
@@ -54,6 +58,26 @@ def draw(gen, seed, number, args):
         document["prices"] = {a: "%d.%06d" % (rng.randint(0, 300), rng.randint(0, 10 ** 6 - 1))
                               for a in assets if rng.random() < 0.8}
     return shape, document
+
+
+def even(rng, length):
+    """Trades of a few assets at one or two prices, fees of a dollar or two."""
+    held, events = {}, []
+    for number in range(length):
+        asset, quantity = rng.choice("ABC"), rng.randint(1, 9)
+        buys = rng.random() < 0.5
+        event = {"id": "e%d" % number, "ts": 1000 * number, "asset": asset, "decimals": 0,
+                 "kind": "acquire" if buys else "dispose"}
+        have = held.get(asset, 0)
+        if not buys and have and rng.random() < 0.8:
+            quantity = rng.choice([have, min(have, quantity)])
+        event["qty"] = str(quantity)
+        event["value"] = str(quantity * rng.randint(1, 2) if rng.random() < 0.5 else rng.randint(0, 9))
+        if rng.random() < 0.2:
+            event["fee"] = {"usd": str(rng.randint(0, 2))}
+        held[asset] = have + quantity if buys else max(0, have - quantity)
+        events.append(event)
+    return events, {}
 
 
 def legs_of(event):

@@ -16,7 +16,8 @@
 //! - [`engine`], [`method`]: lots, disposals, gains and totals;
 //! - [`what_if`]: all methods side by side; [`explain`]: from a total down to the lots; [`bounds`]: what
 //!   a gain can be where a basis is unknown;
-//! - [`metrics`], [`ratio`]: trading metrics, exact until their one rounding;
+//! - [`metrics`], [`ratio`]: trading metrics, exact until their one rounding, over any window and by
+//!   [`Period`];
 //! - [`document`]: a history as JSON, and its answer;
 //! - [`report`]: the result of a wallet as clients read it; [`time`]: times as text.
 
@@ -36,6 +37,7 @@ mod lot;
 pub mod method;
 pub mod metrics;
 pub mod movement;
+mod period;
 pub mod price;
 pub mod ratio;
 pub mod raw;
@@ -52,5 +54,6 @@ pub use engine::{Engine, EngineError, Options, Outcome, Window};
 pub use hash::ENGINE_VERSION;
 pub use method::Method;
 pub use movement::{TxKind, TxStatus, WalletTransaction};
+pub use period::{Period, UnknownPeriod};
 pub use price::{PriceBook, PriceQuote, PriceRank};
 pub use raw::RawTransaction;

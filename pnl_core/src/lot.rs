@@ -180,6 +180,17 @@ impl LotBook {
         }
     }
 
+    /// Quantity and cost of the lots of known basis.
+    pub(crate) fn known(&self) -> Result<(RawAmount, Usd), AmountError> {
+        if let Lots::Pooled(_, pool) = &self.lots {
+            return Ok((pool.quantity, pool.cost));
+        }
+        let known = self.lots().filter_map(|lot| Some((lot.quantity, lot.basis?)));
+        known.into_iter().try_fold((RawAmount::ZERO, Usd::ZERO), |sum, lot| {
+            Ok((sum.0.checked_add(lot.0)?, sum.1.checked_add(lot.1)?))
+        })
+    }
+
     /// The open lots as they are kept, in any order.
     pub(crate) fn lots(&self) -> Box<dyn Iterator<Item = &Lot> + '_> {
         match &self.lots {

@@ -42,6 +42,11 @@ impl Ratio {
         }
     }
 
+    /// A whole number.
+    pub(crate) fn of_integer(value: i64) -> Self {
+        Self { numerator: value.into(), denominator: BigInt::one() }
+    }
+
     /// How many times `b` is in `a`; `None` when `b` is zero.
     pub fn of_dollars(a: Usd, b: Usd) -> Option<Self> {
         Self::new(units(a), units(b))
@@ -211,7 +216,7 @@ fn figure_unit() -> BigInt {
 }
 
 /// The dollars in units of 1e-36 USD.
-fn units(amount: Usd) -> BigInt {
+pub(crate) fn units(amount: Usd) -> BigInt {
     let sign = if amount.is_negative() { Sign::Minus } else { Sign::Plus };
     BigInt::from_bytes_le(sign, &amount.units().unsigned_abs().to_le_bytes::<32>())
 }
@@ -230,6 +235,26 @@ impl Figure {
     /// Nothing.
     pub fn zero() -> Self {
         Self::default()
+    }
+
+    /// The square root of `numerator / denominator`, neither of them negative, with the sign of `sign`;
+    /// rounded half-even at 18 places. `None` when the denominator is zero.
+    pub(crate) fn of_root(sign: Sign, numerator: &BigInt, denominator: &BigInt) -> Option<Self> {
+        if denominator.is_zero() {
+            return None;
+        }
+        let scaled = numerator * figure_unit() * figure_unit();
+        let root = (&scaled / denominator).sqrt();
+        // The root lies between these two; it is nearer to the upper one when it is above their middle,
+        // root + 1/2: when 4 * scaled / denominator is above (2 * root + 1)^2.
+        let middle = &root * 2u8 + 1u8;
+        let (above, at) = (scaled * 4u8, &middle * &middle * denominator);
+        let rounded = match above.cmp(&at) {
+            Ordering::Less => root,
+            Ordering::Equal if root.is_even() => root,
+            Ordering::Equal | Ordering::Greater => root + 1u8,
+        };
+        Some(Self(if sign == Sign::Minus { -rounded } else { rounded }))
     }
 
     /// Dollars rounded half-even at 18 places.
@@ -332,6 +357,28 @@ mod tests {
             ("39614081257132168796771975168.25", "39614081257132168796771975168.25"),
         ] {
             assert_eq!(Figure::of_dollars(dollars.parse().unwrap()).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn roots_are_rounded_half_even_at_18_places() {
+        let root = |sign, numerator: i64, denominator: i64| {
+            let root = Figure::of_root(sign, &numerator.into(), &denominator.into());
+            root.map(|figure| figure.to_string())
+        };
+        assert_eq!(root(Sign::Plus, 2, 1).unwrap(), "1.414213562373095049");
+        assert_eq!(root(Sign::Minus, 9, 4).unwrap(), "-1.5");
+        assert_eq!(root(Sign::NoSign, 0, 5).unwrap(), "0");
+        assert_eq!(root(Sign::Plus, 1, 0), None);
+        // (0.5e-18)^2 and (1.5e-18)^2 are ties, which go to the even neighbour.
+        let scale = BigInt::from(10u8).pow(36) * 4u8;
+        for (numerator, text) in
+            [(1, "0"), (9, "0.000000000000000002"), (2, "0.000000000000000001")]
+        {
+            assert_eq!(
+                Figure::of_root(Sign::Plus, &numerator.into(), &scale).unwrap().to_string(),
+                text
+            );
         }
     }
 

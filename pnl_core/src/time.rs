@@ -1,6 +1,11 @@
 //! Times as text.
 
-const DAY_SECONDS: i64 = 86_400;
+/// Seconds of a UTC day.
+pub(crate) const DAY_SECONDS: i64 = 86_400;
+/// Days of 400 years.
+const ERA_DAYS: i64 = 146_097;
+/// Days from 0000-03-01 to 1970-01-01.
+const EPOCH: i64 = 719_468;
 
 /// Unix seconds as RFC 3339 in UTC: `2024-03-14T12:00:00Z`.
 pub fn rfc3339(unix_seconds: i64) -> String {
@@ -14,10 +19,7 @@ pub fn rfc3339(unix_seconds: i64) -> String {
 ///
 /// Counted in years that begin on 1 March, so that the leap day is the last of its year, and in
 /// eras of 400 years, which all have the same number of days.
-fn civil(day: i64) -> (i64, i64, i64) {
-    const ERA_DAYS: i64 = 146_097;
-    /// Days from 0000-03-01 to 1970-01-01.
-    const EPOCH: i64 = 719_468;
+pub(crate) fn civil(day: i64) -> (i64, i64, i64) {
     let day = day.saturating_add(EPOCH);
     let of_era = day.rem_euclid(ERA_DAYS);
     // Every 4th year has a leap day, but not every 100th, but every 400th: taking these days out
@@ -33,6 +35,18 @@ fn civil(day: i64) -> (i64, i64, i64) {
         _ => (month_from_march - 9, 1),
     };
     (day.div_euclid(ERA_DAYS) * 400 + year_of_era + next_year, month, day_of_month)
+}
+
+/// The day, counted from 1970-01-01, of a date; [`civil`] backwards. A month beyond 12 is one of the
+/// years that follow.
+pub(crate) fn day_of(year: i64, month: i64, day: i64) -> i64 {
+    let year = year + (month - 1).div_euclid(12);
+    let month = (month - 1).rem_euclid(12) + 1;
+    // The year begins in March.
+    let (year, from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let leap_days = of_era / 4 - of_era / 100;
+    era * ERA_DAYS + of_era * 365 + leap_days + (153 * from_march + 2) / 5 + day - 1 - EPOCH
 }
 
 #[cfg(test)]
@@ -64,6 +78,8 @@ mod tests {
         for day in 0..146_097 {
             assert_eq!(civil(day), expected);
             let (year, month, date) = expected;
+            assert_eq!(day_of(year, month, date), day);
+            assert_eq!(day_of(year - 1, month + 12, date), day);
             let last = match month {
                 2 if leap(year) => 29,
                 2 => 28,

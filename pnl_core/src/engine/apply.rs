@@ -40,6 +40,19 @@ pub(super) struct Fees {
     value: Usd,
     /// What their values have below 1e-36 USD.
     residue: Option<Ratio>,
+    /// Whether one of them has no value.
+    incomplete: bool,
+}
+
+/// What stands against the leg of a trade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counterpart {
+    /// Money, for what came in.
+    Purchase,
+    /// Money, for what left.
+    Sale,
+    /// The asset that came in for what left.
+    Swap(usize),
 }
 
 /// The event that is being applied.
@@ -76,7 +89,7 @@ impl Engine {
         match &event.kind {
             EventKind::Acquire(leg) => {
                 let leg = self.leg(leg)?;
-                self.note_activity(now, leg, None, leg.value);
+                self.note_activity(now, leg, Counterpart::Purchase, leg.value);
                 self.acquire(now, leg, &attached)?;
             }
             EventKind::Income(leg) => {
@@ -86,7 +99,7 @@ impl Engine {
             }
             EventKind::Dispose(leg) => {
                 let leg = self.leg(leg)?;
-                self.note_activity(now, leg, None, leg.value);
+                self.note_activity(now, leg, Counterpart::Sale, leg.value);
                 let choice = self.choice(now);
                 let proceeds = less(leg.value, &attached)?;
                 self.dispose(now, DisposalLeg::Main, leg, proceeds, choice)?;
@@ -160,6 +173,7 @@ impl Engine {
         for fee in fees {
             let fee = self.fee(fee)?;
             sum.value = sum.value.checked_add(fee.value.unwrap_or(Usd::ZERO))?;
+            sum.incomplete |= fee.value.is_none();
             if let Some(residue) = fee.leg.and_then(|leg| leg.residue) {
                 sum.residue = Some(with(sum.residue.as_ref(), residue));
             }
@@ -198,7 +212,7 @@ impl Engine {
         let stated = into.value.or(out.value);
         let mut out = self.leg(out)?;
         let mut into = self.leg(into)?;
-        self.note_activity(now, out, Some(into.asset), stated);
+        self.note_activity(now, out, Counterpart::Swap(into.asset), stated);
         // Both sides of an exchange are worth the same: a priced leg prices the other one.
         match (out.value, into.value) {
             (None, Some(_)) => (out.value, out.residue) = (into.value, into.residue),
@@ -236,15 +250,20 @@ impl Engine {
         &mut self,
         now: Now<'_>,
         leg: Leg<'_>,
-        second: Option<usize>,
+        against: Counterpart,
         value: Option<Usd>,
     ) {
+        let second = match against {
+            Counterpart::Swap(into) => into as u32,
+            Counterpart::Purchase | Counterpart::Sale => NONE,
+        };
         self.records.activity.push(ActivityRow {
             value: value.unwrap_or(Usd::ZERO),
             event: now.event,
             first: leg.asset as u32,
-            second: second.map_or(NONE, |asset| asset as u32),
+            second,
             priced: value.is_some(),
+            bought: against == Counterpart::Purchase,
         });
     }
 
@@ -266,6 +285,9 @@ impl Engine {
         let cost = leg.value.map(|value| value.checked_add(fees.value)).transpose()?;
         let unit_cost = self.unit_cost(leg, fees)?;
         self.books.count_in(leg.asset, leg.quantity, cost)?;
+        if cost.is_none() || fees.incomplete {
+            self.books.entry_mut(leg.asset).unknown_from.get_or_insert(self.last_ts);
+        }
         self.note_lot(now);
         self.books.book(now.wallet, leg.asset).add(Lot {
             order: now.event,

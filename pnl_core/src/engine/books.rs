@@ -34,6 +34,8 @@ pub(crate) struct AssetEntry {
     pub(crate) moved: bool,
     /// Whether anything came in at a known basis.
     pub(crate) priced: bool,
+    /// Unix seconds at which something first came in of which the basis or an attached fee is unknown.
+    pub(crate) unknown_from: Option<i64>,
     /// Base units that came in, all wallets.
     pub(crate) raw_in: RawAmount,
     /// Base units that lots gave out, all wallets.
@@ -108,6 +110,7 @@ impl Books {
             is_cash: options.cash_assets.contains(id),
             moved: false,
             priced: false,
+            unknown_from: None,
             raw_in: RawAmount::ZERO,
             raw_out: RawAmount::ZERO,
             cost_in: Usd::ZERO,
@@ -256,6 +259,21 @@ impl Books {
     /// All open lots, in any order.
     pub(super) fn lots(&self) -> impl Iterator<Item = &Lot> {
         self.books.iter().flat_map(|(_, _, book)| book.lots())
+    }
+
+    /// By asset index: quantity and cost of what is held at a known basis, all wallets.
+    pub(super) fn known_holdings(&self) -> Result<Vec<(RawAmount, Usd)>, AmountError> {
+        let mut holdings = vec![(RawAmount::ZERO, Usd::ZERO); self.assets.len()];
+        for (_, asset, book) in &self.books {
+            let (quantity, basis) = book.known()?;
+            let held = &mut holdings[*asset];
+            *held = (held.0.checked_add(quantity)?, held.1.checked_add(basis)?);
+        }
+        Ok(holdings)
+    }
+
+    pub(super) fn assets(&self) -> &[AssetEntry] {
+        &self.assets
     }
 
     /// Gives the events that made the lots other numbers, which keep their order.

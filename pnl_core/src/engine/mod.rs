@@ -10,10 +10,12 @@
 //! every rule with its source.
 
 mod apply;
+mod attached;
 mod balance;
 mod books;
 mod choice;
 mod error;
+mod moment;
 mod options;
 mod outcome;
 mod records;
@@ -28,6 +30,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use error::EngineError;
+pub use moment::Holding;
 pub use options::{
     ChosenLot, FeePolicy, HifoKey, OptionError, Options, Oversold, SameTs, Scope, SwapFeeSide,
     TransferInBasis, TransferOutAs, Unpriced,

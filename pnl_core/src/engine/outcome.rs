@@ -104,6 +104,29 @@ impl Flows {
     }
 }
 
+/// A record as it counts in [`Flows`].
+pub(crate) enum Flow<'a> {
+    /// A disposal, and whether the proceeds of what no lot covers are a gain.
+    Disposal(&'a Disposal<'a>, bool),
+    Income(Usd),
+    Fee {
+        value: Usd,
+        expense: bool,
+    },
+}
+
+impl Flow<'_> {
+    pub(crate) fn add_to(&self, flows: &mut Flows) -> Result<(), AmountError> {
+        match self {
+            Self::Disposal(disposal, unmatched_gains) => {
+                flows.add_disposal(disposal.proceeds, &disposal.sums(), *unmatched_gains)
+            }
+            Self::Income(value) => add(&mut flows.income, *value),
+            Self::Fee { value, expense } => flows.add_fee(*value, *expense),
+        }
+    }
+}
+
 /// What the matches of a disposal sum up to.
 #[derive(Debug, Default)]
 pub(super) struct Sums {
@@ -248,35 +271,34 @@ impl Outcome {
             WindowSums { other: Flows::default(), by_asset: vec![None; assets] };
             windows.len()
         ];
-        let inside = |ts: i64| {
-            windows
-                .iter()
-                .enumerate()
-                .filter(move |(_, window)| window.contains(ts))
-                .map(|(at, _)| at)
-        };
-        let any = |ts: i64, _: &_| windows.iter().any(|window| window.contains(ts));
-        for disposal in self.records.disposals_where(any) {
-            for at in inside(disposal.ts) {
-                sums[at].of(Some(disposal.asset_index)).add_disposal(
-                    disposal.proceeds,
-                    &disposal.sums(),
-                    self.records.unmatched_gains,
-                )?;
-            }
-        }
-        for income in self.incomes() {
-            for at in inside(income.ts) {
-                add(&mut sums[at].of(Some(income.asset_index)).income, income.value)?;
-            }
-        }
-        for fee in self.fees() {
-            for at in inside(fee.ts) {
-                let value = fee.value.unwrap_or(Usd::ZERO);
-                sums[at].of(fee.asset_index).add_fee(value, fee.expense)?;
-            }
-        }
+        let any = |ts: i64| windows.iter().any(|window| window.contains(ts));
+        self.for_each_flow(any, |ts, asset, flow| {
+            let inside = windows.iter().zip(&mut sums).filter(|(window, _)| window.contains(ts));
+            inside.map(|(_, sums)| sums.of(asset)).try_for_each(|flows| flow.add_to(flows))
+        })?;
         sums.into_iter().map(|sums| sums.total(&self.assets)).collect()
+    }
+
+    /// Hands over every flow at a time as `wanted`, with its time and the index of its asset: disposals,
+    /// then incomes, then fees, each in the order of the history.
+    pub(crate) fn for_each_flow(
+        &self,
+        wanted: impl Fn(i64) -> bool,
+        mut each: impl FnMut(i64, Option<usize>, Flow<'_>) -> Result<(), AmountError>,
+    ) -> Result<(), AmountError> {
+        let unmatched_gains = self.records.unmatched_gains;
+        for disposal in self.records.disposals_where(|ts, _| wanted(ts)) {
+            let flow = Flow::Disposal(&disposal, unmatched_gains);
+            each(disposal.ts, Some(disposal.asset_index), flow)?;
+        }
+        for income in self.incomes().filter(|income| wanted(income.ts)) {
+            each(income.ts, Some(income.asset_index), Flow::Income(income.value))?;
+        }
+        for fee in self.fees().filter(|fee| wanted(fee.ts)) {
+            let flow = Flow::Fee { value: fee.value.unwrap_or(Usd::ZERO), expense: fee.expense };
+            each(fee.ts, fee.asset_index, flow)?;
+        }
+        Ok(())
     }
 
     /// Every disposal, in the order of the history.

@@ -68,6 +68,9 @@ pub struct Disposal<'a> {
     /// Index of the asset in [`super::Outcome::assets`].
     #[serde(skip)]
     pub(crate) asset_index: usize,
+    /// Number of the event.
+    #[serde(skip)]
+    pub(crate) event_number: u32,
 }
 
 impl Disposal<'_> {
@@ -99,6 +102,11 @@ impl<'a> Matches<'a> {
     /// Whether no lot was held.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// By match: the number of the event that made the lot, and whether its basis is known.
+    pub(crate) fn origins(&self) -> impl Iterator<Item = (u32, bool)> + use<'a> {
+        self.rows.iter().map(|row| (row.lot, row.known))
     }
 
     /// One by one, in the order of consumption.
@@ -193,6 +201,8 @@ pub(crate) struct Activity {
     pub(crate) first: usize,
     /// The asset that came in, in a swap.
     pub(crate) second: Option<usize>,
+    /// Whether `first` came in: a purchase.
+    pub(crate) bought: bool,
 }
 
 /// What is left of a lot at the end of the history.
@@ -219,6 +229,11 @@ pub struct OpenLot {
 }
 
 impl Records {
+    /// Times of the first and the last event, unix seconds; `None` without an event.
+    pub fn span(&self) -> Option<(i64, i64)> {
+        Some((self.origins.first()?.ts, self.origins.last()?.ts))
+    }
+
     /// How many disposals there are.
     pub fn disposal_count(&self) -> usize {
         self.disposals.len()
@@ -288,6 +303,7 @@ impl Records {
             unmatched_proceeds,
             matches: Matches { records: self, rows: matches, ts: origin.ts, priced: row.priced },
             asset_index: row.asset as usize,
+            event_number: row.event,
         }
     }
 
@@ -324,6 +340,7 @@ impl Records {
             value: row.priced.then_some(row.value),
             first: row.first as usize,
             second: (row.second != NONE).then_some(row.second as usize),
+            bought: row.bought,
         })
     }
 }

@@ -74,6 +74,7 @@ pub(super) struct ActivityRow {
     /// May be [`NONE`].
     pub(super) second: u32,
     pub(super) priced: bool,
+    pub(super) bought: bool,
 }
 
 /// Everything that happened in a history, or since records were last taken from the engine

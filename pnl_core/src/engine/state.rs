@@ -22,7 +22,7 @@ use crate::hash;
 use crate::method::Method;
 
 /// Raised whenever the meaning of a state changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Why a state is not taken up.
 #[derive(Debug, thiserror::Error)]

@@ -94,6 +94,7 @@ impl Engine {
                 basis: None,
                 unit_cost: None,
             })?;
+            self.books.entry_mut(leg.asset).unknown_from.get_or_insert(self.last_ts);
         }
         Ok(())
     }

@@ -4,18 +4,63 @@
 //! *token* is an asset that is neither a quote asset nor cash: what others are paid with is no
 //! position. Sums are exact; every ratio is rounded once, half-even at 18 places ([`crate::ratio`]).
 //! docs/accounting.md has the definitions side by side with those of others.
+//!
+//! [`Metrics`] are the figures of a span of time. Beside them:
+//! - [`TokenMetrics`]: token by token; [`Calendar`]: day by day, week by week, month by month;
+//! - [`Distribution`]: how many tokens or trades had which return;
+//! - [`HoldingTerms`]: gains by holding time; [`sharpe_like`]: how steady the days were;
+//! - [`EquityReader`]: what was earned and held at any moments of a history; [`Drawdown`]: its largest
+//!   fall.
+//!
+//! All of them take a [`Window`]: records are counted by their own time, lots are those of the full
+//! history.
+//!
+//! ```
+//! # use pnl_core::document::Document;
+//! # use pnl_core::metrics::{Calendar, HoldingTerms, Boundary, Metrics, TokenMetrics};
+//! # use pnl_core::{Period, Window};
+//! let history = r#"{"method": "fifo", "events": [
+//!     {"id": "a", "ts": 0, "kind": "acquire", "asset": "T", "qty": 2, "decimals": 0, "value": "100"},
+//!     {"id": "s", "ts": 86400, "kind": "dispose", "asset": "T", "qty": 1, "decimals": 0, "value": "80"},
+//!     {"id": "t", "ts": 172800, "kind": "dispose", "asset": "T", "qty": 1, "decimals": 0, "value": "40"}]}"#;
+//! let outcome = Document::read(history)?.run()?;
+//! let metrics = Metrics::of(&outcome, &Window::ALL)?;
+//! assert_eq!(metrics.realized_pnl.to_string(), "20"); // 80 - 50 + 40 - 50
+//! assert_eq!(metrics.profit_factor.unwrap().to_string(), "3");
+//! let days = Calendar::of(&outcome, &Window::ALL, Period::Day)?.rows;
+//! let gains: Vec<_> = days.iter().map(|day| day.realized_pnl.to_string()).collect();
+//! assert_eq!(gains, ["0", "30", "-10"]);
+//! let token = &TokenMetrics::of(&outcome, &Window::ALL)?[0];
+//! assert_eq!((token.buys, token.sells, token.closed), (1, 2, true));
+//! let terms = HoldingTerms::of(&outcome, &Window::ALL, Boundary::Seconds(86_400))?;
+//! assert_eq!(terms.short.gain.to_string(), "30"); // held for one day, not longer
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod calendar;
+mod distribution;
+mod equity;
+mod holding;
+mod risk;
+mod tokens;
+mod trades;
+
+pub use calendar::{Calendar, CalendarRow};
+pub use distribution::{Bucket, Distribution, RETURN_EDGES};
+pub use equity::{Drawdown, EquityPoint, EquityReader, PriceAt};
+pub use holding::{Boundary, HoldingTerms, TermSums};
+pub use risk::sharpe_like;
+pub use tokens::TokenMetrics;
 
 use std::collections::BTreeSet;
 
-use num_bigint::BigInt;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::{AmountError, Usd};
-use crate::engine::{Disposal, DisposalLeg, Outcome, Window};
+use crate::engine::{Outcome, Window};
 use crate::ratio::{Figure, Ratio};
-
-/// Seconds of a UTC day.
-const DAY_SECONDS: i64 = 86_400;
+use crate::time::DAY_SECONDS;
+use trades::{Run, TokenResult, Trades, held, is_token, token_results};
 
 /// The metrics. `None` where one is undefined: never zero, never a placeholder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,21 +113,6 @@ pub struct Metrics {
     pub unique_tokens: u64,
 }
 
-/// Gain and basis of one token's trades.
-#[derive(Debug, Clone, Copy, Default)]
-struct TokenResult {
-    gain: Usd,
-    basis: Usd,
-}
-
-/// A disposal that counts as a trade.
-struct Trade {
-    asset: usize,
-    gain: Usd,
-    basis: Usd,
-    hold: Option<Ratio>,
-}
-
 impl Metrics {
     /// The metrics of the trades and activity inside `window`. Lots are those of the full history: a
     /// purchase before the window gives a sale inside it its basis, and a token is closed when
@@ -91,49 +121,28 @@ impl Metrics {
     /// # Errors
     /// [`AmountError::Overflow`] when a sum of dollars does not fit.
     pub fn of(outcome: &Outcome, window: &Window) -> Result<Self, AmountError> {
-        let is_token =
-            |asset: usize| !outcome.assets[asset].is_quote && !outcome.assets[asset].is_cash;
-        let mut trades = Vec::new();
-        let mut fee_leg_gain = Usd::ZERO;
-        let span = *window;
-        for disposal in outcome.records.disposals_where(move |ts, _| span.contains(ts)) {
-            let Some(gain) = disposal.gain else { continue };
-            if disposal.leg == DisposalLeg::Fee {
-                fee_leg_gain = fee_leg_gain.checked_add(gain)?;
-            } else if is_token(disposal.asset_index) && !disposal.matched.is_zero() {
-                trades.push(Trade {
-                    asset: disposal.asset_index,
-                    gain,
-                    basis: disposal.basis,
-                    hold: hold(&disposal),
-                });
-            }
-        }
-
+        let Trades { mut trades, fee_leg_gain } = Trades::of(outcome, window)?;
         let run = Run::of(&trades)?;
         let tokens = token_results(&trades, outcome.assets.len())?;
         let results = tokens.iter().flatten();
         let mut total = TokenResult::default();
         let mut best = Usd::ZERO;
         for token in results.clone() {
-            total.gain = total.gain.checked_add(token.gain)?;
-            total.basis = total.basis.checked_add(token.basis)?;
+            total.add(token)?;
             best = best.max(token.gain);
         }
 
-        let mut left = vec![false; outcome.assets.len()];
-        outcome.lots.iter().for_each(|lot| left[lot.asset_index] = true);
-        let closed = tokens.iter().zip(left).filter_map(|(token, left)| token.filter(|_| !left));
-        let closed: Vec<_> = closed.collect();
-        let closed_wins = closed.iter().filter(|token| token.gain.is_positive()).count();
-        let closed_losses = closed.iter().filter(|token| token.gain.is_negative()).count();
+        let held = held(outcome);
+        let closed = tokens.iter().zip(held).filter_map(|(token, held)| token.filter(|_| !held));
+        let closed: Vec<_> = closed.map(|token| token.sign()).collect();
+        let closed_wins = closed.iter().filter(|sign| sign.is_gt()).count();
+        let closed_losses = closed.iter().filter(|sign| sign.is_lt()).count();
 
-        let mut returns: Vec<_> = results
-            .filter_map(|token| Ratio::of_dollars(token.gain, token.basis).map(Ratio::percent))
-            .collect();
-        let decided_returns = returns.iter().filter(|roi| roi.sign().is_ne()).count();
+        let mut returns: Vec<_> = results.clone().filter_map(TokenResult::roi_pct).collect();
+        let decided = results.filter(|token| !token.basis.is_zero() && token.sign().is_ne());
+        let decided_returns = decided.count();
         let mut holds: Vec<_> = trades.iter_mut().filter_map(|trade| trade.hold.take()).collect();
-        let activity = Activity::of(outcome, window, is_token)?;
+        let activity = Activity::of(outcome, window)?;
 
         Ok(Self {
             realized_pnl: Figure::of_dollars(total.gain),
@@ -145,13 +154,13 @@ impl Metrics {
             closed_tokens: closed.len() as u64,
             token_win_rate: rate(closed_wins as u64, closed_losses as u64),
             profit_factor: figure(Ratio::of_dollars(run.gains, run.lost.checked_neg()?)),
-            roi_pct: figure(Ratio::of_dollars(total.gain, total.basis).map(Ratio::percent)),
+            roi_pct: figure(total.roi_pct()),
             avg_roi_pct: Ratio::mean(&returns, returns.len()),
             // p * mean(winners) + (1 - p) * mean(losers) is the sum of all returns per decided one:
             // p is winners per decided token, and a return of zero adds nothing.
             expectancy_pct: Ratio::mean(&returns, decided_returns),
             median_roi_pct: Ratio::median(&mut returns),
-            skill_pnl_ratio: skill(total.gain, best)?,
+            skill_pnl_ratio: skill(total, best)?,
             avg_hold_s: Ratio::mean(&holds, holds.len()),
             median_hold_s: Ratio::median(&mut holds),
             max_drawdown_usd: Figure::of_dollars(run.drawdown),
@@ -172,66 +181,11 @@ fn rate(wins: u64, losses: u64) -> Option<Figure> {
     figure(Ratio::new(wins, u128::from(wins) + u128::from(losses)))
 }
 
-fn skill(total: Usd, best: Usd) -> Result<Figure, AmountError> {
-    if !total.is_positive() {
+fn skill(total: TokenResult, best: Usd) -> Result<Figure, AmountError> {
+    if !total.sign().is_gt() {
         return Ok(Figure::zero());
     }
-    Ok(figure(Ratio::of_dollars(total.checked_sub(best)?, total)).unwrap_or_default())
-}
-
-/// Results by asset index; `None` for an asset without a trade.
-fn token_results(trades: &[Trade], assets: usize) -> Result<Vec<Option<TokenResult>>, AmountError> {
-    let mut tokens = vec![None; assets];
-    for trade in trades {
-        let token: &mut TokenResult = tokens[trade.asset].get_or_insert_default();
-        token.gain = token.gain.checked_add(trade.gain)?;
-        token.basis = token.basis.checked_add(trade.basis)?;
-    }
-    Ok(tokens)
-}
-
-/// Holding time of a trade: the mean over its matches of known basis, weighted by quantity.
-fn hold(disposal: &Disposal<'_>) -> Option<Ratio> {
-    let known = disposal.matches.iter().filter(|piece| piece.basis.is_some());
-    let weighted = known.map(|piece| BigInt::from(piece.quantity) * piece.hold_s).sum::<BigInt>();
-    Ratio::new(weighted, disposal.matched)
-}
-
-/// What depends on the order of trades.
-#[derive(Default)]
-struct Run {
-    wins: u64,
-    losses: u64,
-    gains: Usd,
-    lost: Usd,
-    win_streak: u64,
-    loss_streak: u64,
-    drawdown: Usd,
-}
-
-impl Run {
-    fn of(trades: &[Trade]) -> Result<Self, AmountError> {
-        let mut run = Self::default();
-        let (mut wins_now, mut losses_now) = (0, 0);
-        let (mut sum, mut peak) = (Usd::ZERO, Usd::ZERO);
-        for Trade { gain, .. } in trades {
-            if gain.is_positive() {
-                run.wins += 1;
-                run.gains = run.gains.checked_add(*gain)?;
-                (wins_now, losses_now) = (wins_now + 1, 0);
-            } else if gain.is_negative() {
-                run.losses += 1;
-                run.lost = run.lost.checked_add(*gain)?;
-                (wins_now, losses_now) = (0, losses_now + 1);
-            }
-            run.win_streak = run.win_streak.max(wins_now);
-            run.loss_streak = run.loss_streak.max(losses_now);
-            sum = sum.checked_add(*gain)?;
-            peak = peak.max(sum);
-            run.drawdown = run.drawdown.max(peak.checked_sub(sum)?);
-        }
-        Ok(run)
-    }
+    Ok(figure(Ratio::of_dollars(total.gain.checked_sub(best)?, total.gain)).unwrap_or_default())
 }
 
 /// What is counted from the events themselves.
@@ -242,17 +196,14 @@ struct Activity {
 }
 
 impl Activity {
-    fn of(
-        outcome: &Outcome,
-        window: &Window,
-        is_token: impl Fn(usize) -> bool,
-    ) -> Result<Self, AmountError> {
+    fn of(outcome: &Outcome, window: &Window) -> Result<Self, AmountError> {
         let mut sum = Self { volume: Usd::ZERO, days: BTreeSet::new(), tokens: BTreeSet::new() };
         for event in outcome.records.activity().filter(|event| window.contains(event.ts)) {
             sum.volume = sum.volume.checked_add(event.value.unwrap_or(Usd::ZERO))?;
             sum.days.insert(event.ts.div_euclid(DAY_SECONDS));
             let assets = [Some(event.first), event.second];
-            sum.tokens.extend(assets.into_iter().flatten().filter(|asset| is_token(*asset)));
+            sum.tokens
+                .extend(assets.into_iter().flatten().filter(|asset| is_token(outcome, *asset)));
         }
         Ok(sum)
     }
