@@ -53,8 +53,9 @@ async fn measure() -> anyhow::Result<()> {
     figures.title("The queue alone: wallets with empty histories, chain in this process");
     let postgres = PostgresServer::start(&["max_connections=100", "shared_buffers=512MB"]).await?;
     for (permits, limit) in LIMITS {
-        let url = postgres.create_database(&format!("overhead_{permits}")).await?;
-        let run = Run::start(&url, permits).await?;
+        let database = format!("overhead_{permits}");
+        postgres.create_database(&database).await?;
+        let run = Run::start(&postgres.socket_url(&database), permits).await?;
         run.complete(0, WARM_UP).await?;
         let (own, servers) = (Processor::of_self(), Processor::of_children(postgres.pid()));
         let milliseconds = run.complete(WARM_UP, WALLETS).await?;

@@ -132,3 +132,14 @@ pub(crate) async fn compute<T: Send + 'static, E: Send + 'static>(
         },
     }
 }
+
+/// Transactions that are worked through faster than another thread is woken for them.
+const FEW: u64 = 50;
+
+/// The same for work on so many transactions.
+pub(crate) async fn compute_over<T: Send + 'static, E: Send + 'static>(
+    transactions: u64,
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    if transactions <= FEW { work() } else { compute(work).await }
+}

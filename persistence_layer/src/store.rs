@@ -1,6 +1,7 @@
 //! The connection pool and how a transaction is run on it.
 
 mod diagnosis;
+mod session;
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Connection, PgPool, Postgres, Transaction};
 
 use self::diagnosis::Diagnosis;
+pub(crate) use self::session::begin_statement;
+pub use self::session::{KeptBy, Plans};
 use crate::error::StoreError;
 use crate::metrics::Metrics;
 use crate::schema;
@@ -25,12 +28,19 @@ const COLLISION_TRIES: u32 = 5;
 /// Wait before the first repetition; each further one waits that much longer.
 const COLLISION_WAIT: Duration = Duration::from_millis(5);
 
+/// A connection that nobody used for so long is asked whether it still stands before it is given out.
+/// One that breaks sooner is an error of the statement, as if it had broken a moment later.
+const TRUSTED_FOR: Duration = Duration::from_millis(250);
+
 /// The database: a cheap clone over one pool.
 #[derive(Clone)]
 pub struct Store {
     pool: PgPool,
     options: PgConnectOptions,
-    /// The statement that opens each transaction, limits included.
+    /// Who keeps what statements run with.
+    #[cfg(feature = "queries")]
+    kept_by: KeptBy,
+    /// The statement that opens each transaction.
     begin: String,
     /// The same for transactions that find all their rows by key.
     begin_by_key: String,
@@ -50,15 +60,6 @@ impl fmt::Debug for Store {
     }
 }
 
-/// What the planner is told of the statements of a transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Plans {
-    /// Nothing but that compilation and bitmaps do not pay.
-    Free,
-    /// That they find all their rows by key.
-    ByKey,
-}
-
 /// State of the pool at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolMetrics {
@@ -73,7 +74,7 @@ pub struct PoolMetrics {
 /// The connection options for `url`, the same for pool, listener and migrations.
 ///
 /// No startup parameter beyond those every pooler passes on: `extra_float_digits` is left out (we
-/// read no float), and limits are not given as `options`, which PgBouncer refuses.
+/// read no float). The pool adds what its sessions keep where the server lets it ([`session`]).
 pub(crate) fn connect_options(url: &str) -> Result<PgConnectOptions, StoreError> {
     let options: PgConnectOptions = url.parse().map_err(StoreError::Settings)?;
     Ok(options.application_name(APPLICATION_NAME).extra_float_digits(None))
@@ -118,12 +119,23 @@ impl Store {
             .acquire_timeout(settings.acquire_timeout)
             .idle_timeout(settings.idle_timeout)
             .max_lifetime(settings.max_lifetime)
-            .connect_with(options.clone())
-            .await?;
+            .test_before_acquire(false)
+            .before_acquire(|connection, state| {
+                Box::pin(async move {
+                    if state.idle_for >= TRUSTED_FOR {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            });
+        let (pool, kept_by) = session::connect(&pool, &options, settings.statement_timeout).await?;
+        let begin = |plans| begin_statement(settings.statement_timeout, plans, kept_by);
         Ok(Self {
             metrics: Metrics::new(pool.clone(), settings.max_connections),
-            begin: begin_statement(settings.statement_timeout, Plans::Free),
-            begin_by_key: begin_statement(settings.statement_timeout, Plans::ByKey),
+            begin: begin(Plans::Free),
+            begin_by_key: begin(Plans::ByKey),
+            #[cfg(feature = "queries")]
+            kept_by,
             patience: (!settings.statement_timeout.is_zero())
                 .then(|| settings.acquire_timeout + settings.statement_timeout * 2),
             max_connections: settings.max_connections,
@@ -221,7 +233,8 @@ impl Store {
             Plans::ByKey => &self.begin_by_key,
         };
         let _waiting = (self.pool.num_idle() == 0).then(|| self.metrics.waiting());
-        // The text is made from numbers of the configuration alone.
+        // The text is made from numbers of the configuration alone. Nothing in it waits: after an error
+        // here the driver would leave the transaction open.
         match self.pool.begin_with(AssertSqlSafe(statements.clone())).await {
             Ok(begun) => Ok(begun),
             Err(error) => Err(self.name_cause(error).await),
@@ -234,6 +247,15 @@ impl Store {
         match self.pool.acquire().await {
             Ok(connection) => Ok(connection),
             Err(error) => Err(self.name_cause(error).await),
+        }
+    }
+
+    /// A connection for one statement that finds its rows by key: see [`one!`].
+    #[cfg(feature = "queries")]
+    pub(crate) async fn single(&self) -> Result<Single, StoreError> {
+        match self.kept_by {
+            KeptBy::Session => Ok(Single::Alone(self.reader().await?)),
+            KeptBy::Transaction => Ok(Single::Within(self.begin_with(Plans::ByKey).await?)),
         }
     }
 
@@ -309,9 +331,65 @@ macro_rules! run {
 }
 pub(crate) use run;
 
-/// Runs one statement that only reads and takes no lock, in one round trip: neither opening and
-/// closing a transaction nor its limits are worth two more. Only for statements that find a few
-/// rows, or one list, by key: the limit of their time is ours alone ([`Store::patiently`]).
+/// Where one statement runs that is a transaction by itself.
+#[cfg(feature = "queries")]
+pub(crate) enum Single {
+    /// On a session that keeps the settings: it is committed as it ends, in one round trip.
+    Alone(PoolConnection<Postgres>),
+    /// In a transaction that brings them.
+    Within(Transaction<'static, Postgres>),
+}
+
+#[cfg(feature = "queries")]
+impl Single {
+    pub(crate) fn connection(&mut self) -> &mut sqlx::PgConnection {
+        match self {
+            Self::Alone(connection) => connection,
+            Self::Within(transaction) => transaction,
+        }
+    }
+
+    /// Makes what the statement did last, or not, by how it ended.
+    pub(crate) async fn end<T>(self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Self::Within(transaction) = self {
+            match &outcome {
+                Ok(_) => transaction.commit().await?,
+                Err(_) => drop(transaction.rollback().await),
+            }
+        }
+        outcome
+    }
+}
+
+/// Runs one statement that finds its rows by key and is a transaction by itself, as [`run!`] does with
+/// several. A caller that stops waiting for it cannot know whether it was carried out.
+#[cfg(feature = "queries")]
+macro_rules! one {
+    ($store:expr, $name:literal, async |$connection:ident| $statement:expr) => {{
+        let store: &$crate::store::Store = $store;
+        let mut tries: u32 = 1;
+        loop {
+            let statement = Box::pin($crate::store::outcome(async {
+                let mut single = store.single().await?;
+                let outcome = {
+                    let $connection: &mut sqlx::PgConnection = single.connection();
+                    $statement.await.map_err($crate::error::StoreError::from)
+                };
+                single.end(outcome).await
+            }));
+            match store.patiently(statement).await {
+                Err(error) if store.repeats($name, &error, &mut tries).await => {}
+                outcome => break outcome,
+            }
+        }
+    }};
+}
+#[cfg(feature = "queries")]
+pub(crate) use one;
+
+/// Runs one statement that only reads and takes no lock, in one round trip everywhere: behind a
+/// pooler neither a transaction nor its limits are worth two more, and the limit of its time is ours
+/// alone ([`Store::patiently`]). Only for statements that find a few rows, or one list, by key.
 macro_rules! read {
     ($store:expr, async |$connection:ident| $body:expr) => {{
         let store: &$crate::store::Store = $store;
@@ -329,39 +407,3 @@ pub(crate) use read;
 pub(crate) fn outcome<T, F: Future<Output = Result<T, StoreError>>>(body: F) -> F {
     body
 }
-
-/// Longest pause between two statements of a transaction. No transaction waits for anything but the
-/// database in between, so a longer one is a process that stands still. Well below a lease.
-const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
-
-/// `SET LOCAL` ends with the transaction, so it is right with and without a pooler between: a
-/// session-wide `SET` would reach other clients of the pooler, a startup parameter is refused by it.
-///
-/// Compilation of statements is off: each of ours reads a few rows through an index, and compiling
-/// one whose cost was overestimated takes a second (measured on the claim at 100,000 ready tasks).
-///
-/// Bitmap scans are off as well: with statistics from before a burst the planner prefers one over the
-/// ordered walk of the same index that would end at the first row, and reads a batch whole.
-///
-/// A process that is frozen between two statements holds its rows; the server ends its transaction
-/// after [`IDLE_IN_TRANSACTION`], so that the others do not stand still with it.
-pub(crate) fn begin_statement(statement_timeout: Duration, plans: Plans) -> String {
-    let limits = format!(
-        "begin isolation level read committed; set local statement_timeout = {}; \
-         set local idle_in_transaction_session_timeout = {}; \
-         set local jit = off; set local enable_bitmapscan = off; set local timezone = 'UTC'",
-        statement_timeout.as_millis(),
-        IDLE_IN_TRANSACTION.as_millis()
-    );
-    match plans {
-        Plans::Free => limits,
-        Plans::ByKey => limits + BY_KEY,
-    }
-}
-
-/// For the statements that every wallet pays. They find their rows by key, so each has one right plan
-/// whatever the parameters and the statistics: it is made once per connection and not at each call
-/// (measured: more than half of what a claim costs), and no table is read from end to end, neither by
-/// itself nor to join it, which looks cheap while it is empty.
-const BY_KEY: &str = "; set local plan_cache_mode = force_generic_plan; \
-     set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off";

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use crate::retention::RetentionRules;
 use crate::settings::StoreSettings;
 pub use crate::store::Plans;
-use crate::store::{Store, begin_statement, connect_options};
+use crate::store::{KeptBy, Store, begin_statement, connect_options};
 
 /// Names the server that tests create their databases on; a superuser's URL.
 pub const SERVER_VARIABLE: &str = "TEST_DATABASE_URL";
@@ -143,7 +143,7 @@ impl TestDatabase {
 
     /// How a transaction of the store begins.
     pub fn begin_statement(plans: Plans) -> String {
-        begin_statement(Duration::from_secs(60), plans)
+        begin_statement(Duration::from_secs(60), plans, KeptBy::Transaction)
     }
 }
 

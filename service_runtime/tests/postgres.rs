@@ -160,7 +160,8 @@ async fn a_cluster_is_made_used_and_stopped() {
     assert!(!format!("{supervisor:?}").contains(&password));
     let mode = fs::metadata(data_dir.home().join("password")).unwrap().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let wrong = url.replace(&password, "wrong");
+    let port = fs::read_to_string(data_dir.home().join("port")).unwrap();
+    let wrong = format!("postgres://pnl:wrong@127.0.0.1:{port}/pnl_tracker");
     assert!(
         !Command::new("psql").args(["-Xwc", "select 1", &wrong]).output().unwrap().status.success()
     );

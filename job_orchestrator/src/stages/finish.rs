@@ -14,7 +14,7 @@ use pnl_core::{AmountError, AssetId, Pin, RawAmount};
 use super::ledger::Books;
 use super::plan::PlanHead;
 use super::prices;
-use crate::attempt::{Attempt, compute};
+use crate::attempt::{Attempt, compute_over};
 use crate::error::StageError;
 use crate::sources::Source;
 
@@ -51,9 +51,10 @@ pub(crate) async fn run(
     let calls = calls().map_err(|error| StageError::Storage { detail: error.to_string() })?;
     let window = attempt.analysis.time_range.resolve(pin);
     let transactions = builder.transactions_in_window();
+    let read = builder.facts().transactions;
     let cut = plan.cut.is_some();
     let analysis_is_default = attempt.analysis.is_default();
-    compute(move || {
+    compute_over(read, move || {
         let outcome = engine.finish(Some(&history.prices)).map_err(StageError::engine)?;
         let input = ReportInput { history: &history, outcome: &outcome, window, transactions };
         let report =

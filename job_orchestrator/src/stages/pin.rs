@@ -15,8 +15,7 @@ pub(crate) async fn run(attempt: &Attempt) -> Result<Pin, StageError> {
     }
     let _alone = attempt.shared.pin_room.lock().await;
     // Another wallet of the batch may have set it while this one waited.
-    let batch = batches::get(&attempt.store, attempt.lease.batch).await?;
-    if let Some(pin) = batch.and_then(|batch| batch.pin) {
+    if let Some(pin) = batches::pin(&attempt.store, attempt.lease.batch).await? {
         return Ok(pin);
     }
     let pin = match &attempt.source {

@@ -176,6 +176,12 @@ impl PostgresServer {
         self.url_of(SERVICE_ROLE, database)
     }
 
+    /// The same through the server's socket, as the service reaches a server of its own.
+    pub fn socket_url(&self, database: &str) -> String {
+        let (url, folder) = (self.url(database), self.folder.path().display());
+        format!("{url}?host={folder}")
+    }
+
     /// Makes a database, owned by the account of [`PostgresServer::url`], and gives that URL.
     ///
     /// # Errors

@@ -2,15 +2,16 @@
 -- them. $1 chain, then arrays of one length: $2 tasks, $3 fences, $4 addresses, $5 their newest ids or
 -- null, $6 covered slots, $7 wallets, $8 pin blocks, $9 blocks of the node, $10 balances as text, or
 -- nulls; then the rows of all lists: $11 addresses, $12 places in the list, newest 0, $13 ids,
--- $14 slots, $15 block times, $16 failed
+-- $14 slots, $15 block times, $16 failed; and of each list $17 how many rows it has
 -- A row for each list. `held` false: the lease was lost. `began` false: the address was asked for
 -- meanwhile. Then nothing of it is stored. `balances`: those that are stored for the pin, the first.
 -- Everything is locked in order: tasks by id, addresses and wallets by name.
 with given as materialized (
     select *
     from unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[],
-        $8::bigint[], $9::bigint[], $10::text[]) with ordinality
-        as given (task, fence, address, newest, covered_slot, wallet, pin_block, node_block, balances, no)
+        $8::bigint[], $9::bigint[], $10::text[], $17::integer[]) with ordinality
+        as given (task, fence, address, newest, covered_slot, wallet, pin_block, node_block, balances,
+            length, no)
 ),
 rows as materialized (
     select *
@@ -24,7 +25,7 @@ held as materialized (
     for no key update
 ),
 kept as materialized (
-    select given.*, (select count(*) from rows where rows.address = given.address) as length
+    select given.*
     from given
     join held on held.id = given.task and held.fence = given.fence
 ),

@@ -48,7 +48,10 @@ opened as (
     select id, fence, $1 from claimed
 )
 select c.id, c.fence, c.batch_id, c.chain, c.wallet, c.ordinal, c.attempts, c.continuations,
-    c.takeovers, b.trace_id, b.request, b.pin_block, b.pin_block_time
+    c.takeovers, b.trace_id, b.request, b.pin_block, b.pin_block_time,
+    b.started_at is null as "is_unstarted!",
+    -- Delayed tasks whose time has come: only they have one.
+    (select t.id from wallet_tasks t where t.run_at <= now() limit 1) is not null as "others_are_due!"
 from claimed c
 join batches b on b.id = c.batch_id
 order by c.prio, c.vtime, c.id

@@ -7,7 +7,7 @@ use super::expired::is_expired;
 use super::{Batch, BatchId, BatchState, Retried, read};
 use crate::convert::{self, to_bigint};
 use crate::error::StoreError;
-use crate::store::{Store, run};
+use crate::store::{Store, read, run};
 use crate::wallet_tasks::{close_gate, lock_batch, notify, pass_batch};
 
 /// Cancels a batch: waiting wallets at once, running ones are told at their next heartbeat. The
@@ -71,6 +71,14 @@ pub async fn retry(
         notify(tx).await?;
         Ok(Retried::Requeued(convert::from_count(again, "retryable wallets")?))
     })
+}
+
+/// The block that the batch looks at; `None` before the first wallet has asked the chain for it.
+pub async fn pin(store: &Store, id: BatchId) -> Result<Option<Pin>, StoreError> {
+    let row = read!(store, async |connection| sqlx::query_file!("queries/batches/pin.sql", id.0)
+        .fetch_optional(connection))?;
+    let pin = row.map(|row| convert::pin(row.pin_block, row.pin_block_time)).transpose()?;
+    Ok(pin.flatten())
 }
 
 /// Sets the block that the batch looks at. The first one wins; gives the one that holds.

@@ -24,7 +24,7 @@ use crate::error::StoreError;
 
 pub(crate) use admission::admit_waiting;
 pub use admission::{Admission, OpenBatches, open};
-pub use control::{cancel, retry, set_pin};
+pub use control::{cancel, pin, retry, set_pin};
 pub use expired::expired;
 pub use read::{get, list};
 pub use submit::submit;

@@ -18,7 +18,7 @@ use sqlx::PgConnection;
 
 use crate::convert::{from_bigint, to_bigint};
 use crate::error::StoreError;
-use crate::store::{Plans, Store, read, run};
+use crate::store::{Plans, Store, one, read, run};
 use crate::wallet_tasks::{Lease, hold};
 
 /// One signature in the list of an address.
@@ -100,11 +100,13 @@ pub async fn scans(
     addresses: &[Address],
 ) -> Result<HashMap<Address, AddressScan>, StoreError> {
     let addresses: Vec<&str> = addresses.iter().map(Address::as_str).collect();
-    let rows = run!(store, "address_scans/get_many", Plans::ByKey, async |tx| {
-        let (old, mut rows): (Vec<_>, Vec<_>) =
-            scan_rows(tx, chain, &addresses).await?.into_iter().partition(|row| row.is_old);
-        if !old.is_empty() {
-            let old: Vec<&str> = old.iter().map(|row| row.address.as_str()).collect();
+    let known = one!(store, "address_scans/get_many", async |connection| {
+        scan_rows(connection, chain, &addresses)
+    })?;
+    let (old, mut rows): (Vec<_>, Vec<_>) = known.into_iter().partition(|row| row.is_old);
+    if !old.is_empty() {
+        let old: Vec<&str> = old.iter().map(|row| row.address.as_str()).collect();
+        let marked = run!(store, "address_scans/mark_used", Plans::ByKey, async |tx| {
             sqlx::query_file!(
                 "queries/address_scans/mark_used.sql",
                 chain.as_str(),
@@ -112,12 +114,11 @@ pub async fn scans(
             )
             .execute(&mut *tx)
             .await?;
-            // What was not marked here was removed while this waited, or marked by another one.
-            let known = scan_rows(tx, chain, &old).await?;
-            rows.extend(known.into_iter().filter(|row| !row.is_old));
-        }
-        Ok(rows)
-    })?;
+            Ok(scan_rows(tx, chain, &old).await?)
+        })?;
+        // What was not marked here was removed while this waited, or marked by another one.
+        rows.extend(marked.into_iter().filter(|row| !row.is_old));
+    }
     rows.into_iter()
         .map(|row| {
             let address = Address::from_chain_data(&row.address);
@@ -139,17 +140,17 @@ struct ScanRow {
 }
 
 async fn scan_rows(
-    tx: &mut PgConnection,
+    connection: &mut PgConnection,
     chain: Chain,
     addresses: &[&str],
-) -> Result<Vec<ScanRow>, StoreError> {
+) -> Result<Vec<ScanRow>, sqlx::Error> {
     let known = sqlx::query_file_as!(
         ScanRow,
         "queries/address_scans/get_many.sql",
         chain.as_str(),
         addresses as _
     );
-    Ok(known.fetch_all(tx).await?)
+    known.fetch_all(connection).await
 }
 
 fn scan_of(

@@ -7,7 +7,7 @@ use pnl_core::{Address, Chain};
 use super::{SignatureRow, StoredSnapshot};
 use crate::convert::{from_bigint, json_text, to_bigint, to_integer};
 use crate::error::StoreError;
-use crate::store::{Plans, Store, run};
+use crate::store::{Store, one};
 use crate::together::Together;
 use crate::wallet_tasks::Lease;
 
@@ -84,8 +84,8 @@ impl Together for WholeList {
         for list in lists {
             columns.add(list)?;
         }
-        let stored = run!(store, "address_scans/cover", Plans::ByKey, async |tx| {
-            Ok(sqlx::query_file!(
+        let stored = one!(store, "address_scans/cover", async |connection| {
+            sqlx::query_file!(
                 "queries/address_scans/cover.sql",
                 first.key().as_str(),
                 &columns.tasks,
@@ -102,10 +102,10 @@ impl Together for WholeList {
                 &columns.ids as &[&str],
                 &columns.slots,
                 &columns.times as &[Option<i64>],
-                &columns.failed
+                &columns.failed,
+                &columns.lengths
             )
-            .fetch_all(tx)
-            .await?)
+            .fetch_all(connection)
         })?;
         lists
             .iter()
@@ -150,6 +150,7 @@ struct Columns<'a> {
     slots: Vec<i64>,
     times: Vec<Option<i64>>,
     failed: Vec<bool>,
+    lengths: Vec<i32>,
 }
 
 impl<'a> Columns<'a> {
@@ -164,6 +165,8 @@ impl<'a> Columns<'a> {
         self.pins.push(snapshot.map(|of| to_bigint(of.pin_slot, "pin slot")).transpose()?);
         self.nodes.push(snapshot.map(|of| to_bigint(of.node_slot, "node slot")).transpose()?);
         self.balances.push(snapshot.map(|of| json_text(&of.balances)));
+        let length = u32::try_from(list.page.len()).map_err(|_| StoreError::OutOfRange("list"))?;
+        self.lengths.push(to_integer(length, "list")?);
         for (place, row) in (0..).zip(&list.page) {
             self.row_addresses.push(list.address.as_str());
             self.places.push(to_integer(place, "place in a list")?);

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use pnl_core::{Address, Chain, WalletRef};
-use sqlx::PgConnection;
 use sqlx::postgres::types::PgInterval;
+use uuid::Uuid;
 
 use super::{Lease, WorkerId, notify};
 use crate::batches::BatchId;
 use crate::convert::{self, from_integer, interval};
 use crate::error::StoreError;
-use crate::store::{Plans, Store, run};
+use crate::store::{Plans, Store, one, run};
 
 /// Delayed tasks that become ready in one claim. More are due only after an outage, and then the
 /// next claims take them.
@@ -25,7 +25,8 @@ const ROUNDS: u32 = 16;
 /// A task whose wallet runs elsewhere is passed over: one fetch per wallet at a time, over all
 /// batches and processes. The end of the running one wakes the workers.
 ///
-/// Opens the attempt's row in `wallet_attempts` and notes the start of the batch.
+/// Opens the attempt's row in `wallet_attempts` and notes the start of the batch. Delayed tasks whose
+/// time has come are made ready for the next claim, or for this one when nothing else is.
 ///
 /// # Errors
 /// Only when nothing was claimed: what was claimed before an error is given back to the caller.
@@ -50,12 +51,22 @@ pub async fn claim(
         if wanted == 0 {
             break;
         }
-        let round = run!(store, "wallet_tasks/claim", Plans::ByKey, async |tx| {
-            claim_once(tx, worker, wanted, &lease, &allowed).await
-        });
-        match round {
-            Ok(more) if more.is_empty() => break,
-            Ok(more) => claimed.extend(more),
+        let round = async {
+            let round = claim_once(store, worker, wanted, &lease, &allowed).await?;
+            if round.leases.is_empty() && promote(store).await? > 0 {
+                return claim_once(store, worker, wanted, &lease, &allowed).await;
+            }
+            Ok(round)
+        };
+        match round.await {
+            Ok(round) => {
+                let nothing = round.leases.is_empty();
+                claimed.extend(round.leases);
+                follow_up(store, &round.unstarted, round.others_are_due).await;
+                if nothing {
+                    break;
+                }
+            }
             // Another claim took a task of one of these wallets at the same moment and the index
             // stopped this one. What the other took is visible now; one by one, the rest cannot be
             // lost with it again.
@@ -72,35 +83,70 @@ pub async fn claim(
     Ok(claimed)
 }
 
+/// What one statement has claimed.
+struct Round {
+    leases: Vec<Lease>,
+    /// Their batches that have not begun yet.
+    unstarted: Vec<Uuid>,
+    /// The time of delayed tasks has come.
+    others_are_due: bool,
+}
+
+/// Makes delayed tasks ready whose time has come; tells other workers when there were some.
+async fn promote(store: &Store) -> Result<u64, StoreError> {
+    run!(store, "wallet_tasks/promote", Plans::ByKey, async |tx| {
+        let promoted = sqlx::query_file!("queries/wallet_tasks/promote.sql", PROMOTED_PER_CLAIM)
+            .execute(&mut *tx)
+            .await?
+            .rows_affected();
+        if promoted > 0 {
+            notify(tx).await?;
+        }
+        Ok(promoted)
+    })
+}
+
+/// What a claim brings along. What fails of it is done by the next one: the leases are the caller's.
+async fn follow_up(store: &Store, unstarted: &[Uuid], others_are_due: bool) {
+    let done = async {
+        if !unstarted.is_empty() {
+            one!(store, "batches/start", async |connection| {
+                sqlx::query_file!("queries/batches/start.sql", unstarted).execute(connection)
+            })?;
+        }
+        if others_are_due {
+            promote(store).await?;
+        }
+        Ok::<(), StoreError>(())
+    };
+    if let Err(error) = done.await {
+        tracing::debug!(%error, "left to the next claim");
+    }
+}
+
 async fn claim_once(
-    tx: &mut PgConnection,
+    store: &Store,
     worker: &WorkerId,
     free: i64,
     lease: &PgInterval,
     allowed: &[&str],
-) -> Result<Vec<Lease>, StoreError> {
-    let promoted = sqlx::query_file!("queries/wallet_tasks/promote.sql", PROMOTED_PER_CLAIM)
-        .execute(&mut *tx)
-        .await?
-        .rows_affected();
-    let rows = sqlx::query_file!(
-        "queries/wallet_tasks/claim.sql",
-        worker.as_str(),
-        free,
-        lease as _,
-        allowed as &[&str]
-    )
-    .fetch_all(&mut *tx)
-    .await?;
-    if promoted > 0 {
-        notify(tx).await?;
-    }
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let batches: Vec<_> = rows.iter().map(|row| row.batch_id).collect();
-    sqlx::query_file!("queries/batches/start.sql", &batches).execute(tx).await?;
-    rows.into_iter()
+) -> Result<Round, StoreError> {
+    let rows = one!(store, "wallet_tasks/claim", async |connection| {
+        sqlx::query_file!(
+            "queries/wallet_tasks/claim.sql",
+            worker.as_str(),
+            free,
+            lease as _,
+            allowed as &[&str]
+        )
+        .fetch_all(connection)
+    })?;
+    let others_are_due = rows.iter().any(|row| row.others_are_due);
+    let mut unstarted: Vec<Uuid> =
+        rows.iter().filter(|row| row.is_unstarted).map(|row| row.batch_id).collect();
+    unstarted.dedup();
+    let leases: Result<_, StoreError> = rows
+        .into_iter()
         .map(|row| {
             Ok(Lease {
                 task_id: row.id,
@@ -120,5 +166,6 @@ async fn claim_once(
                 worker: worker.clone(),
             })
         })
-        .collect()
+        .collect();
+    Ok(Round { leases: leases?, unstarted, others_are_due })
 }

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::{Heartbeat, Lease, QueueCounts, QueueFigures, Renewal, WorkerId};
 use crate::convert::{from_bigint, interval};
 use crate::error::StoreError;
-use crate::store::{Plans, Store, run};
+use crate::store::{Plans, Store, one, run};
 
 /// Extends the leases of this worker to `lease` from now on the database's clock.
 ///
@@ -25,16 +25,15 @@ pub async fn heartbeat(
     }
     let (tasks, fences): (Vec<i64>, Vec<i64>) = held.iter().copied().unzip();
     let lease = interval(lease)?;
-    let kept = run!(store, "wallet_tasks/heartbeat", Plans::ByKey, async |tx| {
-        Ok(sqlx::query_file!(
+    let kept = one!(store, "wallet_tasks/heartbeat", async |connection| {
+        sqlx::query_file!(
             "queries/wallet_tasks/heartbeat.sql",
             worker.as_str(),
             &tasks,
             &fences,
             &lease as _
         )
-        .fetch_all(tx)
-        .await?)
+        .fetch_all(connection)
     })?;
     let kept_ids: HashSet<i64> = kept.iter().map(|row| row.id).collect();
     Ok(Heartbeat {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use persistence_layer::StoreError;
 use persistence_layer::results::page;
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{
     self, EndState, TaskState, Transition, WaitReason, WorkerId, sweep,
 };
+use persistence_layer::{Store, StoreError, StoreSettings};
 
 use crate::support::{
     LONG, claim_and_die, claim_one, failed, finish, finished, requeue, submit, task_error,
@@ -32,6 +32,39 @@ async fn a_result_is_stored_once() {
     assert_eq!(rows[0].state, TaskState::Done);
     assert_eq!(rows[0].report_json, Some(finished().report_json));
     assert_eq!(rows[0].calls, Some(finished().calls));
+}
+
+#[tokio::test]
+async fn an_end_that_waits_too_long_for_its_batch_stores_nothing_and_can_be_repeated() {
+    let database = TestDatabase::create().await;
+    let settings = StoreSettings {
+        url: database.url().to_owned(),
+        max_connections: 1,
+        min_connections: 1,
+        acquire_timeout: Duration::from_secs(30),
+        idle_timeout: Duration::from_secs(600),
+        max_lifetime: Duration::from_secs(1800),
+        statement_timeout: Duration::from_millis(300),
+    };
+    let store = Store::connect(&settings).await.unwrap();
+    let id = submit(&store, 0..2).await;
+    let lease = claim_one(&store).await;
+    // As somebody does who may close the batch.
+    let mut connection = database.connection().await;
+    let mut alone = sqlx::Connection::begin(&mut connection).await.unwrap();
+    sqlx::query("select pg_advisory_xact_lock(hashtextextended('batch:' || $1, 0))")
+        .bind(id.to_string())
+        .execute(&mut *alone)
+        .await
+        .unwrap();
+    let late = wallet_tasks::finish(&store, &lease, finished()).await;
+    assert_eq!(late.unwrap_err().code(), "database-timeout");
+    alone.rollback().await.unwrap();
+    // The only connection is in order again.
+    assert!(page(&store, id, None, 10).await.unwrap().iter().all(|row| row.report_json.is_none()));
+    finish(&store, &lease).await;
+    assert_eq!(page(&store, id, None, 10).await.unwrap()[0].state, TaskState::Done);
+    store.close().await;
 }
 
 #[tokio::test]

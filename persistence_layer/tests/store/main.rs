@@ -14,6 +14,7 @@ mod leases;
 mod ledgers;
 mod operators;
 mod plans;
+mod pooler;
 mod prices;
 mod put_off;
 mod queue;

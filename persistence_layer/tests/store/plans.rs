@@ -202,6 +202,7 @@ fn lists(held: &[Lease]) -> Vec<String> {
     parameters.push(wallets(held));
     parameters.extend(["1", "1", "{}"].map(|value| column(held, |_| value.to_owned())));
     parameters.extend(["'{}'"; 6].map(str::to_owned));
+    parameters.push(column(held, |_| "0".to_owned()));
     parameters
 }
 

@@ -2,6 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -54,6 +55,18 @@ pub(super) struct Cluster {
     layout: Layout,
     account: Account,
     programs: Programs,
+}
+
+/// The URL of our database through the server's socket: cheaper than TCP at every round trip.
+fn url_of(running: &Running, password: &str) -> SecretUrl {
+    let Running { port, socket_folder, .. } = running;
+    let folder: String =
+        url::form_urlencoded::byte_serialize(socket_folder.as_os_str().as_bytes()).collect();
+    // What PostgreSQL's own programs read has no other form of a space.
+    let folder = folder.replace('+', "%20");
+    SecretUrl::new(format!(
+        "postgres://{USER}:{password}@localhost:{port}/{DATABASE}?host={folder}"
+    ))
 }
 
 /// A server that takes connections.
@@ -187,8 +200,7 @@ impl Cluster {
         if self.sql(running, &known).await?.is_empty() {
             self.sql(running, &format!("create database {DATABASE}")).await?;
         }
-        let port = running.port;
-        Ok(SecretUrl::new(format!("postgres://{USER}:{password}@127.0.0.1:{port}/{DATABASE}")))
+        Ok(url_of(running, &password))
     }
 
     /// Sessions of clients that are connected, once ours had time to go.
