@@ -1,12 +1,14 @@
 //! The fleet as the database knows it: what each process last said of itself, and what of that and of
 //! the queue needs a human.
 
+use persistence_layer::chain_data::ChangedBlock;
 use persistence_layer::processes::{self, SeenProcess};
 use persistence_layer::queue_report::QueueReport;
 use persistence_layer::{Store, StoreError};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::dto::time::rfc3339;
 use crate::json::printable;
 
 /// State of an endpoint that fails.
@@ -128,6 +130,17 @@ pub fn alarms(queue: &QueueReport, processes: &[Process]) -> Vec<String> {
              frozen; they are taken over within seconds when another one is alive"
         ));
     }
+    alarms.extend(queue.changed_blocks.iter().map(|changed| {
+        let ChangedBlock { chain, was, is, since } = changed;
+        format!(
+            "block {} of {chain} was final with hash {} and is {} since {}: see the runbook \
+             final-block-changed",
+            was.block,
+            was.hash,
+            printable(is),
+            rfc3339(*since)
+        )
+    }));
     let mut paused: Vec<&Paused> = processes.iter().flat_map(|process| &process.paused).collect();
     paused.sort_by(|a, b| a.chain.cmp(&b.chain));
     paused.dedup_by(|a, b| a.chain == b.chain);
@@ -164,7 +177,8 @@ fn story(since: Option<&str>, cause: Option<&str>) -> String {
 mod tests {
     use std::time::Duration;
 
-    use chrono::Utc;
+    use chrono::{DateTime, Utc};
+    use persistence_layer::chain_data::FinalBlock;
     use persistence_layer::processes::ProcessReport;
     use persistence_layer::queue_report::OpenTasks;
     use persistence_layer::wallet_tasks::TaskState;
@@ -209,7 +223,19 @@ mod tests {
             attempts: Vec::new(),
             batches_admitted: 0,
             batches_waiting: 0,
+            changed_blocks: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_final_block_that_changed_is_an_alarm_with_both_hashes() {
+        let was = FinalBlock { block: 7, hash: "0xold".to_owned() };
+        let since = DateTime::from_timestamp(1_700_000_000, 0).unwrap();
+        let changed = ChangedBlock { chain: Chain::Base, was, is: "0xnew\u{1b}".to_owned(), since };
+        let queue = QueueReport { changed_blocks: vec![changed], ..queue(0) };
+        let expected = "block 7 of base was final with hash 0xold and is 0xnew\\u{1b} since \
+                        2023-11-14T22:13:20.000Z: see the runbook final-block-changed";
+        assert_eq!(alarms(&queue, &[]), [expected]);
     }
 
     #[test]

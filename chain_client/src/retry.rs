@@ -81,6 +81,8 @@ struct Record {
     silent: bool,
     /// Every try so far was answered with "do not have it".
     missing: bool,
+    /// The call is for others.
+    left_out: bool,
 }
 
 impl Endpoints {
@@ -105,10 +107,34 @@ impl Endpoints {
         request: &Outgoing,
         read: impl Fn(&[u8]) -> Result<T, Failure>,
     ) -> Result<T, SourceError> {
+        self.call_some(None, method, request, read).await
+    }
+
+    /// As [`Self::call`], of one provider by its place: for what is not the same at all of them.
+    pub(crate) async fn call_one<T>(
+        &self,
+        place: usize,
+        method: &'static str,
+        request: &Outgoing,
+        read: impl Fn(&[u8]) -> Result<T, Failure>,
+    ) -> Result<T, SourceError> {
+        self.call_some(Some(place), method, request, read).await
+    }
+
+    async fn call_some<T>(
+        &self,
+        only: Option<usize>,
+        method: &'static str,
+        request: &Outgoing,
+        read: impl Fn(&[u8]) -> Result<T, Failure>,
+    ) -> Result<T, SourceError> {
         let policy = &self.policy;
         let tries = usize::try_from(policy.call_tries).unwrap_or(usize::MAX).max(self.list.len());
         let mut records: Vec<Record> =
             self.list.iter().map(|endpoint| Record::new(endpoint.lacks(method))).collect();
+        for (place, record) in records.iter_mut().enumerate() {
+            record.left_out = only.is_some_and(|only| only != place);
+        }
         let mut pauses = policy.pauses();
         let mut throttles = policy.pauses();
         let mut throttled = Duration::ZERO;
@@ -249,16 +275,14 @@ impl Endpoints {
     /// call since `lately`, between the last tries of this one; earlier answers tell nothing, since an
     /// endpoint may go down in the middle of the work.
     fn verdict(&self, records: &[Record], lately: Instant) -> SourceError {
-        let detail = self
-            .list
-            .iter()
-            .zip(records)
+        let asked = || self.list.iter().zip(records).filter(|(_, record)| !record.left_out);
+        let detail = asked()
             .filter_map(|(e, r)| r.last.as_ref().map(|f| format!("{}: {}", e.name, f.detail())))
             .collect::<Vec<_>>()
             .join("; ");
-        let refusal = records.iter().find_map(Record::refusal);
+        let refusal = asked().find_map(|(_, record)| record.refusal());
         let usable: Vec<(&Endpoint, &Record)> =
-            self.list.iter().zip(records).filter(|(_, r)| r.refusal().is_none()).collect();
+            asked().filter(|(_, record)| record.refusal().is_none()).collect();
         match refusal {
             Some(code) if usable.is_empty() => return SourceError::Permanent { code, detail },
             _ => {}
@@ -270,7 +294,7 @@ impl Endpoints {
         if usable.iter().all(|(_, record)| record.tries > 0 && record.missing) {
             return SourceError::NotFound { detail };
         }
-        let answers = self.list.iter().any(|endpoint| endpoint.health.answered_since(lately));
+        let answers = asked().any(|(endpoint, _)| endpoint.health.answered_since(lately));
         if !answers && usable.iter().all(|(endpoint, record)| record.is_outage(endpoint)) {
             return SourceError::Outage { detail };
         }
@@ -294,7 +318,7 @@ impl Record {
     }
 
     fn is_candidate(&self) -> bool {
-        self.refusal().is_none() && self.paused.is_none()
+        !self.left_out && self.refusal().is_none() && self.paused.is_none()
     }
 
     fn note(&mut self, failure: Failure) {

@@ -80,6 +80,7 @@ pub struct Metrics {
     pub(crate) lease_takeovers_total: IntCounter,
     pub(crate) wallets_parked_total: IntCounter,
     chain_paused: IntGaugeVec,
+    final_block_changes_total: IntCounterVec,
     retention_removed_rows_total: IntCounterVec,
     retention_last_run_timestamp_seconds: IntGauge,
 }
@@ -121,6 +122,13 @@ impl Metrics {
                 Opts::new("chain_paused", "1 while every provider of the chain is down."),
                 &["chain"],
             )?,
+            final_block_changes_total: IntCounterVec::new(
+                Opts::new(
+                    "final_block_changes_total",
+                    "Times that a final block was found with another hash.",
+                ),
+                &["chain"],
+            )?,
             retention_removed_rows_total: IntCounterVec::new(
                 Opts::new(
                     "retention_removed_rows_total",
@@ -137,12 +145,16 @@ impl Metrics {
         for kind in retention::Kind::ALL {
             metrics.retention_removed(kind, 0);
         }
+        for chain in [Chain::Ethereum, Chain::Base, Chain::BinanceSmartChain] {
+            metrics.final_block_changes_total.with_label_values(&[chain.as_str()]);
+        }
         registry.register(Box::new(metrics.wallet_slots_in_use.clone()))?;
         registry.register(Box::new(metrics.wallet_attempts_total.clone()))?;
         registry.register(Box::new(metrics.wallet_stage_duration_seconds.clone()))?;
         registry.register(Box::new(metrics.lease_takeovers_total.clone()))?;
         registry.register(Box::new(metrics.wallets_parked_total.clone()))?;
         registry.register(Box::new(metrics.chain_paused.clone()))?;
+        registry.register(Box::new(metrics.final_block_changes_total.clone()))?;
         registry.register(Box::new(metrics.retention_removed_rows_total.clone()))?;
         registry.register(Box::new(metrics.retention_last_run_timestamp_seconds.clone()))?;
         Ok(metrics)
@@ -156,6 +168,11 @@ impl Metrics {
     /// Counts an ended attempt.
     pub(crate) fn attempt(&self, chain: Chain, outcome: AttemptOutcome) {
         self.wallet_attempts_total.with_label_values(&[chain.as_str(), outcome.as_str()]).inc();
+    }
+
+    /// Counts that a final block of the chain has changed.
+    pub(crate) fn final_block_changed(&self, chain: Chain) {
+        self.final_block_changes_total.with_label_values(&[chain.as_str()]).inc();
     }
 
     /// Counts rows that retention has removed.

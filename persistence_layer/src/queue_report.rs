@@ -9,6 +9,7 @@ use std::time::Duration;
 use pnl_core::{Address, Chain, WalletRef};
 
 use crate::batches::BatchId;
+use crate::chain_data::{ChangedBlock, changed_final_blocks};
 use crate::convert::{self, from_bigint, from_count, from_integer};
 use crate::error::StoreError;
 use crate::store::{Store, run};
@@ -41,6 +42,8 @@ pub struct QueueReport {
     pub batches_admitted: u32,
     /// Batches that wait for admission.
     pub batches_waiting: u32,
+    /// Final blocks of chains that have changed.
+    pub changed_blocks: Vec<ChangedBlock>,
 }
 
 /// So many open tasks of one kind.
@@ -185,6 +188,7 @@ pub async fn read(store: &Store, running: u32) -> Result<QueueReport, StoreError
             .collect::<Result<_, StoreError>>()?,
         batches_admitted: from_count(batches.admitted, "admitted batches")?,
         batches_waiting: from_count(batches.waiting, "waiting batches")?,
+        changed_blocks: changed_final_blocks(store).await?,
     })
 }
 

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
 use job_orchestrator::status::WorkerStatus;
+use persistence_layer::chain_data::{self, ChangedBlock};
 use persistence_layer::wallet_tasks::QueueFigures;
 use serde::Serialize;
 
@@ -76,14 +77,20 @@ pub async fn status(
     params.finish()?;
     let worker = app.worker.as_ref().map(job_orchestrator::Worker::status);
     let database = app.database.health();
-    let asked = async { tokio::join!(queue(&app), fleet::processes(&app.store)) };
-    let (queue, processes) = if database.up {
-        let (queue, processes) = tokio::time::timeout(PATIENCE, asked).await.ok().unzip();
-        (queue.flatten(), processes.and_then(Result::ok))
-    } else {
-        (None, None)
+    let asked = async {
+        tokio::join!(
+            queue(&app),
+            fleet::processes(&app.store),
+            chain_data::changed_final_blocks(&app.store)
+        )
     };
-    let services = services(&app, worker.as_ref(), &database, &queue, &processes);
+    let answers = if database.up { tokio::time::timeout(PATIENCE, asked).await.ok() } else { None };
+    let (queue, processes, changed) = match answers {
+        Some((queue, processes, changed)) => (queue, processes.ok(), changed.unwrap_or_default()),
+        None => (None, None, Vec::new()),
+    };
+    let mut services = services(&app, worker.as_ref(), &database, &queue, &processes);
+    services.extend(finality(&changed));
     let has_trouble =
         services.iter().any(|one| matches!(one.state, "down" | "paused" | "degraded"))
             || processes.iter().flatten().any(Process::has_trouble);
@@ -193,6 +200,19 @@ fn services(
         });
     }
     services
+}
+
+/// Only there when a final block has changed.
+fn finality(changed: &[ChangedBlock]) -> Option<ServiceView> {
+    let first = changed.iter().min_by_key(|block| block.since)?;
+    let blocks: Vec<String> =
+        changed.iter().map(|block| format!("{} {}", block.chain, block.was.block)).collect();
+    Some(ServiceView {
+        name: "finality",
+        state: "degraded",
+        since: rfc3339(first.since),
+        detail: Some(format!("blocks that were final have changed: {}", blocks.join(", "))),
+    })
 }
 
 fn providers(worker: WorkerStatus) -> Vec<ProviderView> {

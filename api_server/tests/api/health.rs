@@ -314,6 +314,7 @@ const METRICS: &[&str] = &[
     "db_pool_max",
     "db_pool_size",
     "db_pool_waiting",
+    "final_block_changes_total",
     "http_connections",
     "http_request_duration_seconds",
     "http_requests_in_flight",

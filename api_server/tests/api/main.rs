@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod batches;
+mod evm;
 mod health;
 mod protocol;
 mod recorded;

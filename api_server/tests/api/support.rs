@@ -45,6 +45,8 @@ pub struct Plan {
     pub role: Role,
     /// What the chain answers from.
     pub chain: RecordedChain,
+    /// Whether the chain's Ethereum is configured, a node and an explorer.
+    pub ethereum: bool,
     /// Changes to the default settings.
     pub adjust: fn(&mut Settings),
     /// Whether the database is reached through a proxy that can be cut.
@@ -62,6 +64,7 @@ impl Default for Plan {
                 transactions_each: 40,
                 ..SyntheticPlan::default()
             }),
+            ethereum: false,
             adjust: |_| {},
             through_proxy: false,
             read_only: false,
@@ -150,6 +153,12 @@ impl TestApp {
         });
         let node = RecordedNode::start(plan.chain, "127.0.0.1:0").await.unwrap();
         let mut settings = settings(&node);
+        if plan.ethereum {
+            settings.chains.ethereum.providers = vec![
+                provider("explorer", ProviderKind::Etherscan, node.explorer_url("ethereum")),
+                provider("node", ProviderKind::EvmRpc, node.evm_url("ethereum")),
+            ];
+        }
         (plan.adjust)(&mut settings);
         let database = TestDatabase::create().await;
         let (store, proxy) = if plan.through_proxy {
@@ -303,18 +312,19 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut is_so: impl Fn
 
 fn settings(node: &RecordedNode) -> Settings {
     let mut settings = Settings::default();
-    settings.chains.solana.providers = vec![ProviderSettings {
-        name: "recorded".to_owned(),
-        kind: ProviderKind::SolanaRpc,
-        url: SecretUrl::new(node.solana_url()),
-        requests_per_second: 1000,
-    }];
+    settings.chains.solana.providers =
+        vec![provider("recorded", ProviderKind::SolanaRpc, node.solana_url())];
     settings.prices.sources =
         vec![PriceSource::Csv { path: format!("{DEMO_CHAIN}/prices").into() }];
     settings.worker.poll_interval_ms = 50;
     settings.worker.backoff_seconds = 1;
     settings.worker.shutdown_grace_seconds = 1;
     settings
+}
+
+fn provider(name: &str, kind: ProviderKind, url: String) -> ProviderSettings {
+    let url = SecretUrl::new(url);
+    ProviderSettings { name: name.to_owned(), kind, url, requests_per_second: 1000 }
 }
 
 /// A pool of five connections.

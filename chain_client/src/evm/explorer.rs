@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::logs::whole_page;
-use super::node::hash;
+use super::node::{hash, quantity};
 use super::traces::InternalTransfer;
 use super::{Activity, ActivityList, ActivityPage};
 use crate::endpoint::Outgoing;
@@ -81,6 +81,62 @@ pub(super) fn internal_request(tx_id: &TxId) -> Outgoing {
             ("txhash", tx_id.to_string()),
         ],
     }
+}
+
+/// The question for the newest block that the explorer has up to a time, in unix seconds.
+pub(super) fn block_at_request(time: i64) -> Outgoing {
+    Outgoing::Query {
+        pairs: vec![
+            ("module", "block".to_owned()),
+            ("action", "getblocknobytime".to_owned()),
+            ("timestamp", time.to_string()),
+            ("closest", "before".to_owned()),
+        ],
+    }
+}
+
+/// The question for the explorer's newest block.
+pub(super) fn newest_block_request() -> Outgoing {
+    Outgoing::Query {
+        pairs: vec![("module", "proxy".to_owned()), ("action", "eth_blockNumber".to_owned())],
+    }
+}
+
+/// The block of either answer. What is no block says that the explorer does not tell, unless it asks
+/// to wait: nobody's history fails for a question that not every explorer knows.
+pub(super) fn read_block(body: &[u8]) -> Result<u64, Failure> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Said {
+        Text(String),
+        Named {
+            #[serde(rename = "blockNumber")]
+            block: String,
+        },
+        Other(serde::de::IgnoredAny),
+    }
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(default)]
+        message: Option<String>,
+        result: Said,
+    }
+    let answer: Answer = serde_json::from_slice(body).map_err(Failure::malformed)?;
+    let (Said::Text(said) | Said::Named { block: said }) = answer.result else {
+        return Err(does_not_tell("no block in the answer"));
+    };
+    if let Some(block) = said.parse().ok().or_else(|| quantity(&said).ok()) {
+        return Ok(block);
+    }
+    Err(match refusal(&answer.message.unwrap_or_default(), &said) {
+        Failure::Transient(detail) => does_not_tell(&detail),
+        failure => failure,
+    })
+}
+
+fn does_not_tell(detail: &str) -> Failure {
+    let (code, detail) = ("method-not-found", detail.to_owned());
+    Failure::Refused { code, detail, scope: Scope::Provider }
 }
 
 /// The rows of an answer: a list, or nothing where the explorer says in so many words that there
@@ -305,6 +361,28 @@ mod tests {
         mixed.swap(0, 40);
         assert!(read_page(&page(&mixed), 3, 100).is_err(), "not in order");
         assert!(read_page(&page(&rows), 11, 100).is_err(), "before the first block");
+    }
+
+    #[test]
+    fn how_far_an_index_reaches_is_told_in_three_forms_or_not_at_all() {
+        for told in [
+            json!({"status": "1", "message": "OK", "result": "4660"}),
+            json!({"status": "1", "message": "OK", "result": {"blockNumber": "4660"}}),
+            json!({"jsonrpc": "2.0", "id": 83, "result": "0x1234"}),
+        ] {
+            assert_eq!(read_block(told.to_string().as_bytes()), Ok(4660), "{told}");
+        }
+        let failure = |answer: Value| read_block(answer.to_string().as_bytes()).unwrap_err();
+        for said in ["Error! Missing Or invalid Module name", "Error! No closest block found", ""] {
+            let answer = json!({"status": "0", "message": "NOTOK", "result": said});
+            let failure = failure(answer);
+            assert!(matches!(failure, Failure::Refused { code: "method-not-found", .. }), "{said}");
+        }
+        let none = json!({"message": "Unknown module", "result": null, "status": "0"});
+        assert!(matches!(failure(none), Failure::Refused { .. }));
+        let busy = json!({"status": "0", "message": "NOTOK", "result": "Max calls per sec rate limit reached"});
+        assert!(matches!(failure(busy), Failure::Throttled { .. }));
+        assert!(read_block(b"<html>").is_err());
     }
 
     #[test]

@@ -33,7 +33,7 @@ impl EvmPool {
             wanted[place].traced && node::could_send(&envelopes[place], &receipts[place])
         });
         let traced: Vec<usize> = traced.collect();
-        let internal = self.internal(wanted, &envelopes, traced.clone()).await?;
+        let internal = self.internal(wanted, &envelopes, &heads, traced.clone()).await?;
         places
             .map(|place| {
                 let envelope = &envelopes[place];
@@ -130,6 +130,7 @@ impl EvmPool {
         &self,
         wanted: &[Wanted],
         envelopes: &[Envelope],
+        heads: &BTreeMap<u64, BlockHead>,
         mut open: Vec<usize>,
     ) -> Result<BTreeMap<usize, Vec<InternalTransfer>>, SourceError> {
         let mut known = BTreeMap::new();
@@ -159,6 +160,13 @@ impl EvmPool {
             }
         }
         let Some(explorers) = &self.explorers else { return Ok(known) };
+        // One that has not indexed the newest of these transactions would have no transfers of it.
+        let newest = open.iter().filter_map(|place| heads.get(&envelopes[*place].block));
+        if let Some(newest) = newest.max_by_key(|head| head.number)
+            && let Some(reach) = self.reach(newest.number, newest.time).await?
+        {
+            open.retain(|place| envelopes[*place].block <= reach);
+        }
         for place in open {
             let request = explorer::internal_request(&wanted[place].tx_id);
             match explorers

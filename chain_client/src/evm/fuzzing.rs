@@ -62,4 +62,5 @@ pub(crate) fn explorer(body: &[u8]) {
         }
     }
     let _ = explorer::read_internal(body);
+    let _ = explorer::read_block(body);
 }

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::SourceError;
 use crate::source::ChainSource;
 
+pub use node::with_internal;
 pub use pool::{EvmConfig, EvmPool};
 
 /// An EVM chain as its providers show it.
@@ -59,6 +60,10 @@ pub trait EvmSource: ChainSource {
         from: u64,
         to: u64,
     ) -> Result<ActivityPage, SourceError>;
+
+    /// How far the lists of explorers reach, at most to `block`, the block of this time (unix
+    /// seconds). `None`: there are none, or one of them does not tell.
+    async fn indexed(&self, block: u64, time: i64) -> Result<Option<u64>, SourceError>;
 
     /// Transactions with their receipts, block times and, where wanted, what their contracts sent
     /// each other, in the form that the parser reads; in the order of `wanted`.
@@ -101,6 +106,8 @@ pub enum Capability {
     EnumerateInternal,
     /// Which transactions moved its tokens.
     EnumerateTokens,
+    /// That the explorer who lists has indexed the pinned block.
+    IndexHead,
     /// What contracts sent each other in a transaction.
     Traces,
     /// The part of a Base fee that pays for the first layer.
@@ -116,6 +123,7 @@ impl Capability {
             Self::EnumerateSent => "enumerate_sent",
             Self::EnumerateInternal => "enumerate_internal",
             Self::EnumerateTokens => "enumerate_tokens",
+            Self::IndexHead => "index_head",
             Self::Traces => "traces",
             Self::L1Fee => "l1_fee",
             Self::PastBalances => "past_balances",
@@ -164,6 +172,11 @@ impl ActivityList {
             Self::Calls => "calls",
             Self::Logs => "logs",
         }
+    }
+
+    /// Whether an explorer has it, who may be behind the chain.
+    pub const fn is_explored(self) -> bool {
+        explorer::action(self).is_some()
     }
 
     /// Whether coins may have moved inside the transactions of this list.

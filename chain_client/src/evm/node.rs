@@ -1,5 +1,6 @@
 //! Blocks, transactions and receipts: how a node is asked and how its answers are read.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use pnl_core::{Chain, RawTransaction, TxId};
@@ -220,6 +221,20 @@ pub(super) enum Internal<'a> {
     Unavailable,
 }
 
+/// How a transaction ends of which nobody asked for the transfers between contracts, and how one ends
+/// that has none.
+const NOT_ASKED: &str = r#""internal_transfers":null}"#;
+const NONE: &str = r#""internal_transfers":[]}"#;
+
+/// The text of a fetched transaction for a wallet of which it is known that no contract sent it coins
+/// there unless transfers between contracts were asked for.
+pub fn with_internal(raw: &RawTransaction) -> Cow<'_, [u8]> {
+    match raw.json.strip_suffix(NOT_ASKED.as_bytes()) {
+        Some(head) => Cow::Owned([head, NONE.as_bytes()].concat()),
+        None => Cow::Borrowed(&raw.json),
+    }
+}
+
 /// The parts of a transaction as one text, in the form that the parser reads.
 pub(super) fn compose(
     chain: Chain,
@@ -234,14 +249,17 @@ pub(super) fn compose(
         return Err(Failure::Transient(detail));
     }
     let internal = match internal {
-        Internal::Known(rows) => serde_json::to_string(rows).map_err(Failure::malformed)?,
-        Internal::NotAsked => "null".to_owned(),
+        Internal::Known(rows) => {
+            let rows = serde_json::to_string(rows).map_err(Failure::malformed)?;
+            format!(r#""internal_transfers":{rows}}}"#)
+        }
+        Internal::NotAsked => NOT_ASKED.to_owned(),
         // A wallet whose coins it concerns must not take it for none.
-        Internal::Unavailable => r#"null,"traces":"unavailable""#.to_owned(),
+        Internal::Unavailable => r#""internal_transfers":null,"traces":"unavailable"}"#.to_owned(),
     };
     let (transaction, receipt) = (envelope.json.get(), receipt.json.get());
     let json = format!(
-        r#"{{"transaction":{transaction},"receipt":{receipt},"block_timestamp":{},"internal_transfers":{internal}}}"#,
+        r#"{{"transaction":{transaction},"receipt":{receipt},"block_timestamp":{},{internal}"#,
         head.time
     );
     Ok(RawTransaction {
@@ -251,4 +269,42 @@ pub(super) fn compose(
         block_time: Some(head.time),
         json: json.into_bytes(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A transaction with what is known of its transfers between contracts.
+    fn composed(internal: &Internal<'_>) -> RawTransaction {
+        let (hash, block_hash) = (format!("0x{:064x}", 1), format!("0x{:064x}", 2));
+        let raw = |value: serde_json::Value| RawValue::from_string(value.to_string()).unwrap();
+        let wanted = Wanted { tx_id: TxId::new(&hash), block: 1, traced: true };
+        let transaction = raw(json!({"hash": hash, "blockNumber": "0x1", "blockHash": block_hash,
+            "input": "0x00", "from": "0xa", "to": "0xb", "value": "0x9"}));
+        let envelope = read_envelope(&wanted, &transaction).unwrap();
+        let receipt = raw(json!({"transactionHash": hash, "blockHash": block_hash,
+            "gasUsed": "0x1", "logs": []}));
+        let receipt = read_receipt(&wanted, &envelope, false, &receipt).unwrap();
+        let head = BlockHead { number: 1, hash: block_hash, time: 7 };
+        compose(Chain::Ethereum, &wanted.tx_id, &head, &envelope, &receipt, internal).unwrap()
+    }
+
+    #[test]
+    fn only_transfers_that_nobody_asked_for_are_read_as_none() {
+        let none = serde_json::Value::Array(Vec::new());
+        for (internal, read) in [
+            (Internal::NotAsked, &none),
+            (Internal::Known(&[]), &none),
+            (Internal::Unavailable, &serde_json::Value::Null),
+        ] {
+            let raw = composed(&internal);
+            let text: serde_json::Value = serde_json::from_slice(&with_internal(&raw)).unwrap();
+            assert_eq!(&text["internal_transfers"], read, "{internal:?}");
+            assert_eq!(text["block_timestamp"], 7);
+        }
+        let raw = composed(&Internal::NotAsked);
+        let stored: serde_json::Value = serde_json::from_slice(&raw.json).unwrap();
+        assert!(stored["internal_transfers"].is_null(), "another wallet may have to ask");
+    }
 }

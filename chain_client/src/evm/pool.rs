@@ -7,6 +7,7 @@ use alloy_primitives::U256;
 use async_trait::async_trait;
 use pnl_core::{Address, AssetId, Chain, Pin, RawAmount, RawTransaction};
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use super::contracts::{self, Holding};
 use super::logs;
@@ -71,6 +72,8 @@ pub struct EvmPool {
     batch: AtomicUsize,
     pub(super) log_range: AdaptiveRange,
     pub(super) trace_range: AdaptiveRange,
+    /// Every explorer has indexed the chain up to here.
+    pub(super) indexed: Mutex<u64>,
 }
 
 impl EvmPool {
@@ -116,6 +119,7 @@ impl EvmPool {
             batch: AtomicUsize::new(batch),
             log_range: AdaptiveRange::new(),
             trace_range: AdaptiveRange::new(),
+            indexed: Mutex::new(0),
         })
     }
 
@@ -358,6 +362,10 @@ impl EvmSource for EvmPool {
             }
             (_, None) => self.calls(wallet, from, to).await,
         }
+    }
+
+    async fn indexed(&self, block: u64, time: i64) -> Result<Option<u64>, SourceError> {
+        self.reach(block, time).await
     }
 
     async fn transactions(&self, wanted: &[Wanted]) -> Result<Vec<RawTransaction>, SourceError> {

@@ -47,6 +47,17 @@ fn history() -> Maker {
     maker
 }
 
+/// A receipt, and so many payments out of it.
+fn payments(count: usize) -> Maker {
+    let mut maker = Maker::new(1_000, 1_704_067_200);
+    let (wallet, other) = (wallet(), Maker::address(0xbb));
+    maker.send(&other, &wallet, 500 * ETHER);
+    for _ in 0..count {
+        maker.send(&wallet, &other, ETHER);
+    }
+    maker
+}
+
 fn chain() -> EvmChain {
     let [honest, rebasing, liar] = tokens();
     let chain = EvmChain::new(1, history().records()).unwrap();
@@ -131,7 +142,7 @@ async fn a_wallet_of_an_evm_chain_adds_up_and_lies_and_rebases_are_told() {
     assert_eq!(alike.unwrap()["count"], 2, "{liar} calls itself USDC");
 
     let stats = world.node.stats();
-    assert_eq!(stats.requests["/etherscan/ethereum/api"], 5);
+    assert_eq!(stats.requests["/etherscan/ethereum/api"], 6, "5 lists, and how far they reach");
     assert_eq!(stats.calls_of("eth_getTransactionReceipt"), 6);
     assert_eq!(stats.calls_of("debug_traceTransaction"), 3, "calls of the wallet");
 
@@ -190,17 +201,20 @@ async fn a_chain_that_changed_behind_a_pin_is_an_alarm() {
     assert_eq!(row.error.unwrap().code, "final-block-changed");
     let stored = "select count(*) from final_blocks";
     assert_eq!(world.database.number(stored).await, 1, "what was known stays");
+    let changed = "select count(*) from final_blocks where changed_to is not null";
+    assert_eq!(world.database.number(changed).await, 1, "the operator's pages tell of it");
+    // One whose final block lies before the known one is no better; one that has it again is.
+    world.node.set_evm("ethereum", chain().reorganized_from(1_004).with_final_distance(80));
+    assert_eq!(run(&world, true).await.error.unwrap().code, "final-block-changed");
+    world.node.set_evm("ethereum", chain());
+    assert_eq!(run(&world, true).await.report_json, first.report_json);
+    assert_eq!(world.database.number(changed).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_dies_anywhere_leaves_the_same_result_to_the_next() {
-    let mut maker = Maker::new(1_000, 1_704_067_200);
-    let (wallet, other) = (wallet(), Maker::address(0xbb));
-    maker.send(&other, &wallet, 500 * ETHER);
-    for _ in 0..450 {
-        maker.send(&wallet, &other, ETHER);
-    }
-    let chain = EvmChain::new(1, maker.records()).unwrap();
+    let wallet = wallet();
+    let chain = EvmChain::new(1, payments(450).records()).unwrap();
     let whole = result(&run(&world(chain.clone()).await, true).await);
     let expected = 500 * ETHER - 450 * (ETHER + PLAIN);
     assert_eq!(held(&whole)["native"], expected.to_string());
@@ -221,6 +235,65 @@ async fn a_worker_that_dies_anywhere_leaves_the_same_result_to_the_next() {
     assert_eq!(resumed, whole);
     let receipts = costly.node.stats().calls_of("eth_getTransactionReceipt");
     assert!(receipts <= 451 + 3 * 100, "{receipts}: a commit is the most that is lost");
+}
+
+/// The same history behind an explorer that is not at the pin yet, and what it says there is missing.
+async fn behind(explorer: EvmChain) -> World {
+    let world = world(explorer).await;
+    let early = result(&run(&world, true).await);
+    assert_eq!(early["coverage"]["complete"], false, "{}", early["coverage"]);
+    assert_eq!(early["coverage"]["missing"], json!(["index_head"]));
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_explorer_behind_the_pin_is_told_and_what_it_left_out_comes_in_later() {
+    let whole = result(&run(&world(chain()).await, true).await);
+    // By the time of the pin, or where an explorer has no such question by its newest block.
+    for lacking in [&[][..], &["getblocknobytime"]] {
+        let world = behind(chain().without(lacking).with_index_to(1_004)).await;
+        world.node.set_evm("ethereum", chain().without(lacking));
+        let late = result(&run(&world, true).await);
+        assert_eq!(late["input_hash"], whole["input_hash"]);
+        assert_eq!(late["coverage"], whole["coverage"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_explorer_that_does_not_tell_how_far_it_is_is_never_called_complete() {
+    let lacking = ["getblocknobytime", "eth_blockNumber"];
+    // It has everything, and cannot prove it.
+    let whole = result(&run(&world(chain()).await, true).await);
+    let world = behind(chain().without(&lacking)).await;
+    world.node.reset();
+    let again = result(&run(&world, true).await);
+    assert_eq!(again["input_hash"], whole["input_hash"]);
+    let stats = world.node.stats();
+    assert_eq!(stats.calls_of("eth_getTransactionReceipt"), 0);
+    // One that was behind and did not say so: its lists are read again from their last blocks on.
+    let late = behind(chain().without(&lacking).with_index_to(1_004)).await;
+    late.node.set_evm("ethereum", chain().without(&lacking));
+    let late = result(&run(&late, true).await);
+    assert_eq!(late["input_hash"], whole["input_hash"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chain_that_changes_while_a_wallet_is_read_is_an_alarm_too() {
+    let chain = EvmChain::new(1, payments(450).records()).unwrap();
+    let world = world(chain.clone()).await;
+    let id = world.submit_on(Chain::Ethereum, &[wallet()]).await;
+    let worker = TestWorker::start(deps(&world, true).await);
+    let pinned = "select count(*) from final_blocks";
+    let is_pinned = async || (world.database.number(pinned).await > 0).then_some(());
+    crate::support::eventually(is_pinned).await.unwrap();
+    worker.kill().await;
+    world.node.set_evm("ethereum", chain.reorganized_from(1_004));
+    let worker = TestWorker::start(deps(&world, true).await);
+    world.until_over(id).await;
+    worker.stop().await;
+    let row = world.rows(id).await.remove(0);
+    assert_eq!(row.error.unwrap().code, "final-block-changed");
+    assert!(row.report_json.is_none());
 }
 
 /// Wallets of a simulated chain that runs elsewhere: `EVM_DEVNET` names chain, endpoint and manifest

@@ -24,8 +24,17 @@ impl EvmChain {
         }
         let get = |name: &str| query.get(name).map_or("", String::as_str);
         let count = |name: &str, default: u64| get(name).parse().unwrap_or(default);
-        if get("module") != "account" {
-            return no("Error! Missing Or invalid Module name");
+        if self.lacks.contains(get("action")) {
+            return no("Error! Missing Or invalid Action name");
+        }
+        match (get("module"), get("action")) {
+            ("account", _) => {}
+            ("block", "getblocknobytime") => return self.block_at(get("timestamp")),
+            ("proxy", "eth_blockNumber") => {
+                let newest = self.head().min(self.indexed_to);
+                return json!({"jsonrpc": "2.0", "id": 83, "result": format!("{newest:#x}")});
+            }
+            _ => return no("Error! Missing Or invalid Module name"),
         }
         let wallet = get("address").to_ascii_lowercase();
         let rows: fn(&Record, &str) -> bool = match get("action") {
@@ -42,7 +51,8 @@ impl EvmChain {
         if wallet.len() != 42 {
             return no("Error! Invalid address format");
         }
-        let blocks = count("startblock", 0)..=count("endblock", u64::MAX);
+        let last = count("endblock", u64::MAX).min(self.indexed_to);
+        let blocks = count("startblock", 0)..=last;
         let mut found: Vec<Value> = self
             .records
             .iter()
@@ -65,8 +75,18 @@ impl EvmChain {
         list(part)
     }
 
+    /// The newest indexed block up to a time.
+    fn block_at(&self, time: &str) -> Value {
+        let Ok(time) = time.parse::<i64>() else { return no("Error! Invalid parameter") };
+        let mut newest = self.head().min(self.indexed_to);
+        while newest > 0 && self.block_time(newest) > time {
+            newest -= 1;
+        }
+        json!({"status": "1", "message": "OK", "result": newest.to_string()})
+    }
+
     fn internal_of(&self, hash: &str) -> Value {
-        let record = self.record(hash);
+        let record = self.record(hash).filter(|record| record.block <= self.indexed_to);
         let rows = record.and_then(Record::internal).unwrap_or_default();
         list(
             rows.iter()

@@ -38,12 +38,16 @@ pub struct EvmChain {
     refusal: Option<String>,
     /// The longest page of an explorer, whatever it is asked for.
     max_page: usize,
+    /// The newest block that the explorer has indexed.
+    indexed_to: u64,
     decimals: BTreeMap<String, u8>,
     symbols: BTreeMap<String, String>,
     /// What contracts say beside the sum of their events, by contract.
     drift: BTreeMap<String, i128>,
     /// Contracts whose events never moved anything.
     fakes: BTreeSet<String>,
+    /// Blocks from the head back to the final one.
+    final_distance: u64,
     /// Blocks from this one on were replaced by others.
     reorganized_from: Option<u64>,
 }
@@ -76,10 +80,12 @@ impl EvmChain {
             state_from: Some(0),
             refusal: None,
             max_page: 10_000,
+            indexed_to: u64::MAX,
             decimals: BTreeMap::new(),
             symbols: BTreeMap::new(),
             drift: BTreeMap::new(),
             fakes: BTreeSet::new(),
+            final_distance: FINAL_DISTANCE,
             reorganized_from: None,
         })
     }
@@ -112,7 +118,7 @@ impl EvmChain {
         Self { max_batch: calls, ..self }
     }
 
-    /// Does not know these methods.
+    /// Does not know these methods; an explorer, these actions.
     #[must_use]
     pub fn without(mut self, methods: &[&str]) -> Self {
         self.lacks.extend(methods.iter().map(|method| (*method).to_owned()));
@@ -143,6 +149,12 @@ impl EvmChain {
         Self { max_page: rows, ..self }
     }
 
+    /// As an explorer, has indexed nothing behind this block.
+    #[must_use]
+    pub fn with_index_to(self, block: u64) -> Self {
+        Self { indexed_to: block, ..self }
+    }
+
     /// Knows decimals and symbol of a token.
     #[must_use]
     pub fn with_token(mut self, contract: &str, decimals: u8, symbol: &str) -> Self {
@@ -171,6 +183,12 @@ impl EvmChain {
         Self { reorganized_from: Some(block), ..self }
     }
 
+    /// The final block is so many blocks behind the newest one.
+    #[must_use]
+    pub fn with_final_distance(self, blocks: u64) -> Self {
+        Self { final_distance: blocks, ..self }
+    }
+
     /// The newest block.
     pub fn head(&self) -> u64 {
         self.records.last().map_or(0, |record| record.block) + HEAD_DISTANCE
@@ -178,7 +196,7 @@ impl EvmChain {
 
     /// The newest final block.
     pub fn finalized(&self) -> u64 {
-        self.head().saturating_sub(FINAL_DISTANCE)
+        self.head().saturating_sub(self.final_distance)
     }
 
     /// The hashes of all transactions, oldest first.

@@ -1,5 +1,5 @@
--- final_blocks/newest: $1 chain, $2 last block
+-- final_blocks/newest: $1 chain
 select block, hash from final_blocks
-where chain = $1 and block <= $2
+where chain = $1
 order by block desc
 limit 1

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use pnl_core::{AssetId, Chain};
 
-use crate::convert::{from_bigint, to_bigint};
+use crate::convert::{self, from_bigint, to_bigint};
 use crate::error::StoreError;
 use crate::store::{Store, read, run};
 
@@ -26,20 +27,47 @@ pub struct StoredToken {
     pub symbol: Option<String>,
 }
 
-/// The newest known final block up to `block`.
+/// A block that was final and has another hash now, as some provider says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedBlock {
+    /// Its chain.
+    pub chain: Chain,
+    /// Its number, and the hash it was final with.
+    pub was: FinalBlock,
+    /// Its hash now.
+    pub is: String,
+    /// When that was first seen.
+    pub since: DateTime<Utc>,
+}
+
+/// The newest final block that is known.
 pub async fn newest_final_block(
     store: &Store,
     chain: Chain,
-    block: u64,
 ) -> Result<Option<FinalBlock>, StoreError> {
-    let block = to_bigint(block, "block")?;
-    let row = run!(store, "final_blocks/newest", async |tx| {
-        Ok(sqlx::query_file!("queries/final_blocks/newest.sql", chain.as_str(), block)
-            .fetch_optional(tx)
-            .await?)
-    })?;
+    let row = read!(store, async |connection| sqlx::query_file!(
+        "queries/final_blocks/newest.sql",
+        chain.as_str()
+    )
+    .fetch_optional(connection))?;
     row.map(|row| Ok(FinalBlock { block: from_bigint(row.block, "block")?, hash: row.hash }))
         .transpose()
+}
+
+/// The hash of a final block, when it was taken down.
+pub async fn final_block(
+    store: &Store,
+    chain: Chain,
+    block: u64,
+) -> Result<Option<String>, StoreError> {
+    let block = to_bigint(block, "block")?;
+    let hash = read!(store, async |connection| sqlx::query_file_scalar!(
+        "queries/final_blocks/get.sql",
+        chain.as_str(),
+        block
+    )
+    .fetch_optional(connection))?;
+    Ok(hash)
 }
 
 /// Takes a final block down; gives the hash that is stored for it, which is that of whoever was
@@ -60,6 +88,50 @@ pub async fn put_final_block(
         .fetch_one(tx)
         .await?)
     })
+}
+
+/// Notes that a final block is said to have another hash. The stored one stays.
+pub async fn mark_final_block(
+    store: &Store,
+    chain: Chain,
+    block: u64,
+    changed_to: &str,
+) -> Result<(), StoreError> {
+    let block = to_bigint(block, "block")?;
+    run!(store, "final_blocks/mark", async |tx| {
+        sqlx::query_file!("queries/final_blocks/mark.sql", chain.as_str(), block, changed_to)
+            .execute(tx)
+            .await?;
+        Ok(())
+    })
+}
+
+/// Notes that the final blocks up to this one have their own hashes.
+pub async fn clear_final_blocks(store: &Store, chain: Chain, block: u64) -> Result<(), StoreError> {
+    let block = to_bigint(block, "block")?;
+    run!(store, "final_blocks/clear", async |tx| {
+        sqlx::query_file!("queries/final_blocks/clear.sql", chain.as_str(), block)
+            .execute(tx)
+            .await?;
+        Ok(())
+    })
+}
+
+/// Final blocks that have changed, twenty at most.
+pub async fn changed_final_blocks(store: &Store) -> Result<Vec<ChangedBlock>, StoreError> {
+    let rows =
+        read!(store, async |connection| sqlx::query_file!("queries/final_blocks/changed.sql")
+            .fetch_all(connection))?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(ChangedBlock {
+                chain: convert::chain(&row.chain)?,
+                was: FinalBlock { block: from_bigint(row.block, "block")?, hash: row.hash },
+                is: row.changed_to,
+                since: row.changed_at,
+            })
+        })
+        .collect()
 }
 
 /// What is known of these contracts; those nobody asked about are absent.

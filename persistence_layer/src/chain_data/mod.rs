@@ -11,7 +11,8 @@ mod transactions;
 mod whole_lists;
 
 pub use evm::{
-    FinalBlock, StoredToken, newest_final_block, put_final_block, put_token_facts, token_facts,
+    ChangedBlock, FinalBlock, StoredToken, changed_final_blocks, clear_final_blocks, final_block,
+    mark_final_block, newest_final_block, put_final_block, put_token_facts, token_facts,
 };
 pub use signatures::{
     AddressScan, Listed, ListedView, ScanPass, ScanProgress, SignaturePage, SignatureRow,

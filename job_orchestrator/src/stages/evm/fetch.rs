@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use chain_client::EvmSource;
-use chain_client::evm::Wanted;
+use chain_client::evm::{Wanted, with_internal};
 use persistence_layer::chain_data::{self, ListedView};
 use pnl_core::{Address, AssetId, Pin, RawDelta, RawTransaction, TxId};
 use serde::{Deserialize, Serialize};
@@ -25,11 +25,6 @@ const CHUNK: usize = 100;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// How long another wallet's fetching is waited for: a doubled call is better than a lost attempt.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// How a transaction is stored of which transfers between contracts were not asked for: no list of
-/// a wallet's coins named it.
-const UNASKED: &[u8] = br#""internal_transfers":null}"#;
-/// How its line is read then: the lists have said that there are none for the wallet.
-const NONE: &[u8] = br#""internal_transfers":[]}"#;
 
 /// What a look into a transaction tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,9 +128,10 @@ pub(crate) fn line(
     network: &Network,
     wallet: &Address,
 ) -> Result<pnl_core::WalletTransaction, StageError> {
-    let asked_for = raw.json.strip_suffix(UNASKED).map(|head| [head, NONE].concat());
-    let json = asked_for.as_deref().unwrap_or(&raw.json);
-    evm::parse(json, network, wallet).map_err(|error| StageError::unreadable(&raw.tx_id, &error))
+    // Where nobody asked for transfers between contracts no list of the wallet's coins names it: there
+    // are none for the wallet.
+    let json = with_internal(raw);
+    evm::parse(&json, network, wallet).map_err(|error| StageError::unreadable(&raw.tx_id, &error))
 }
 
 struct Reader<'a> {
@@ -262,24 +258,17 @@ pub(crate) async fn fetch(
     for part in wanted.chunks(CHUNK) {
         let raw = source.transactions(part).await.map_err(StageError::asking)?;
         let (store, lease) = (&attempt.store, &attempt.lease);
-        let traced: Vec<RawTransaction> = raw
-            .iter()
-            .zip(part)
-            .filter(|(_, wanted)| wanted.traced)
-            .map(|(raw, _)| raw.clone())
-            .collect();
-        let plain: Vec<RawTransaction> = raw
-            .iter()
-            .zip(part)
-            .filter(|(_, wanted)| !wanted.traced)
-            .map(|(raw, _)| raw.clone())
-            .collect();
+        let of = |traced: bool| -> Vec<RawTransaction> {
+            let raw = raw.iter().zip(part).filter(|(_, wanted)| wanted.traced == traced);
+            raw.map(|(raw, _)| raw.clone()).collect()
+        };
         let mut stored = 0;
-        if !traced.is_empty() {
-            stored += chain_data::replace_transactions(store, lease, &traced).await?;
-        }
-        if !plain.is_empty() {
-            stored += chain_data::put_transactions(store, lease, &plain).await?;
+        for (traced, rows) in [(true, of(true)), (false, of(false))] {
+            stored += match (rows.is_empty(), traced) {
+                (true, _) => 0,
+                (false, true) => chain_data::replace_transactions(store, lease, &rows).await?,
+                (false, false) => chain_data::put_transactions(store, lease, &rows).await?,
+            };
         }
         attempt.note_progress(stored);
         fetched.extend(raw);

@@ -41,13 +41,15 @@ pub(crate) async fn run(
     let mut missing = Vec::new();
     let needs = source.needs();
     let count = needs.len();
+    let mut is_behind = false;
     for need in needs {
         let mut refusal = None;
         let mut is_met = false;
         for way in &need.ways {
             let open = way.iter().filter(|list| !done.contains(*list));
             match try_join_all(open.map(|list| walk(attempt, source, *list, pin))).await {
-                Ok(_) => {
+                Ok(reached) => {
+                    is_behind |= reached.contains(&Reached::Unproven);
                     done.extend(way.iter());
                     is_met = true;
                     break;
@@ -68,6 +70,9 @@ pub(crate) async fn run(
                       with ots_searchTransactionsAfter or trace_filter";
         return Err(StageError::permanent("no-transaction-list", &detail));
     }
+    if is_behind {
+        missing.push(Capability::IndexHead);
+    }
     let key = |list: &ActivityList| key(attempt, *list);
     Ok(Listed {
         keys: done.iter().map(key).collect(),
@@ -81,26 +86,52 @@ fn key(attempt: &Attempt, list: ActivityList) -> Address {
     Address::from_chain_data(&format!("{}#{}", attempt.wallet(), list.as_str()))
 }
 
+/// How far a list is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reached {
+    /// To the pin.
+    Pin,
+    /// As far as an explorer lists, who is behind the pin or does not tell whether it is.
+    Unproven,
+}
+
 async fn walk(
     attempt: &Attempt,
     source: &dyn EvmSource,
     list: ActivityList,
     pin: Pin,
-) -> Result<(), StageError> {
+) -> Result<Reached, StageError> {
     let (store, key) = (&attempt.store, key(attempt, list));
     let scan = chain_data::scan(store, attempt.chain(), &key).await?;
     // 0 is also the slot of a list that nobody has read: nothing happens in the first block.
     let mut covered = scan.map_or(0, |scan| scan.covered_slot);
+    if covered >= pin.block {
+        return Ok(Reached::Pin);
+    }
+    // Asked before the list is: what is indexed then is in it.
+    let indexed = if list.is_explored() {
+        source.indexed(pin.block, pin.block_time).await.map_err(StageError::asking)?
+    } else {
+        Some(pin.block)
+    };
+    let end = indexed.unwrap_or(pin.block).min(pin.block);
     let mut conflicts = 0;
-    while covered < pin.block {
+    while covered < end {
         let from = if covered == 0 { 0 } else { covered + 1 };
-        let page = source.activity(attempt.wallet(), list, from, pin.block).await;
+        let page = source.activity(attempt.wallet(), list, from, end).await;
         let page = page.map_err(StageError::asking)?;
         let reached = page.reached.max(1);
+        let known = match (indexed, page.rows.last()) {
+            // Whatever lies behind its last block, and in it, is asked for again the next time.
+            (None, newest) if reached >= end => {
+                newest.map_or(covered, |row| row.block.saturating_sub(1).max(covered))
+            }
+            _ => reached,
+        };
         // Each page is a pass of its own, above all that is known.
         let rows = page.rows.into_iter().rev().map(signature_row).collect();
         let page = SignaturePage { rows, goes_on: false };
-        let progress = ScanProgress::Finished { covered_until: None, covered_slot: reached };
+        let progress = ScanProgress::Finished { covered_until: None, covered_slot: known };
         match chain_data::put_signature_page(store, &attempt.lease, &key, &page, &progress).await {
             Ok(stored) => {
                 attempt.note_progress(stored);
@@ -113,7 +144,8 @@ async fn walk(
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(())
+    let is_proven = indexed.is_some_and(|indexed| indexed >= pin.block);
+    Ok(if is_proven { Reached::Pin } else { Reached::Unproven })
 }
 
 fn signature_row(activity: Activity) -> SignatureRow {

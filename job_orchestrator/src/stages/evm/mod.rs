@@ -4,6 +4,7 @@
 //! 2. [`lists`]: the lists that together name every transaction, each as far as the pin;
 //! 3. [`fetch`]: those transactions with receipts, block times and traces, and a look into each;
 //! 4. [`balances`]: what the chain says the wallet holds at the pin, against what its events say;
+//!    then whether the pinned block is still the same, since everything above was read from its chain;
 //! 5. [`tokens`]: decimals and symbols, for the lines that the ledger is made of.
 //!
 //! Each page of a list and each hundred transactions are stored before the next step, so an attempt
@@ -36,6 +37,7 @@ pub(crate) async fn run(
     let listed = lists::run(attempt, source, pin).await?;
     let fetched = fetch::run(attempt, source, network, pin, &listed).await?;
     let compared = balances::run(attempt, source, network, pin, &fetched.sums).await?;
+    pin::confirm(attempt, source, pin).await?;
     let mut placed = order::place(fetched.entries, &BTreeMap::new());
     let surplus = placed.len().saturating_sub(fetched.bound);
     placed.drain(..surplus);

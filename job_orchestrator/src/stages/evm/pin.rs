@@ -1,6 +1,7 @@
 //! The pin of an EVM chain: a final block, and the proof that what was final stayed so.
 
-use chain_client::EvmSource;
+use chain_client::evm::BlockHead;
+use chain_client::{EvmSource, SourceError};
 use persistence_layer::chain_data::{self, FinalBlock};
 use pnl_core::Pin;
 
@@ -11,32 +12,58 @@ use crate::error::StageError;
 pub(crate) const CHANGED: &str = "final-block-changed";
 
 /// The newest final block. The hash of a block stands for all blocks before it, so comparing that of
-/// the last pin finds any change behind it.
+/// the newest pin, also one ahead of this block, finds any change behind it.
 pub(crate) async fn run(attempt: &Attempt, source: &dyn EvmSource) -> Result<Pin, StageError> {
     let (store, chain) = (&attempt.store, attempt.chain());
     let head = source.finalized().await.map_err(StageError::asking)?;
-    if let Some(known) = chain_data::newest_final_block(store, chain, head.number).await? {
+    if let Some(known) = chain_data::newest_final_block(store, chain).await? {
         let now = if known.block == head.number {
             head.clone()
         } else {
-            source.block(known.block).await.map_err(StageError::asking)?
+            again(source, known.block).await?
         };
-        check(attempt, known.block, &known.hash, &now.hash)?;
+        check(attempt, known.block, &known.hash, &now.hash).await?;
+        // Whoever told of another hash was wrong, or is right again.
+        chain_data::clear_final_blocks(store, chain, known.block).await?;
     }
     let block = FinalBlock { block: head.number, hash: head.hash.clone() };
     let stored = chain_data::put_final_block(store, chain, &block).await?;
-    check(attempt, head.number, &stored, &head.hash)?;
+    check(attempt, head.number, &stored, &head.hash).await?;
     Ok(Pin { block: head.number, block_time: head.time })
+}
+
+/// Whether the chain that was read is the one of the pin: to be asked when all of it was read.
+pub(crate) async fn confirm(
+    attempt: &Attempt,
+    source: &dyn EvmSource,
+    pin: Pin,
+) -> Result<(), StageError> {
+    let known = chain_data::final_block(&attempt.store, attempt.chain(), pin.block).await?;
+    let Some(known) = known else { return Ok(()) };
+    let now = again(source, pin.block).await?;
+    check(attempt, pin.block, &known, &now.hash).await
+}
+
+/// A block that some provider has called final.
+async fn again(source: &dyn EvmSource, block: u64) -> Result<BlockHead, StageError> {
+    source.block(block).await.map_err(|error| match error {
+        SourceError::NotFound { detail } => StageError::Transient {
+            detail: format!("block {block} was final and is not known now: {detail}"),
+        },
+        error => StageError::asking(error),
+    })
 }
 
 /// An alarm, and no overwriting: what is stored of the blocks that were replaced is wrong now, and a
 /// person has to decide.
-fn check(attempt: &Attempt, block: u64, known: &str, now: &str) -> Result<(), StageError> {
+async fn check(attempt: &Attempt, block: u64, known: &str, now: &str) -> Result<(), StageError> {
     if known == now {
         return Ok(());
     }
     let chain = attempt.chain();
     tracing::error!(%chain, block, known, now, "a block that was final has changed");
+    attempt.metrics.final_block_changed(chain);
+    chain_data::mark_final_block(&attempt.store, chain, block, now).await?;
     let detail = format!("block {block} was final with hash {known} and is {now} now");
     Err(StageError::permanent(CHANGED, &detail))
 }

@@ -78,7 +78,9 @@ async fn facts(
             .collect();
         chain_data::put_token_facts(store, chain, &rows).await?;
         attempt.note_progress(rows.len() as u64);
-        known.extend(rows);
+        // Another wallet may have asked at the same time and got another answer: the one that is
+        // stored counts for both.
+        known.extend(chain_data::token_facts(store, chain, part).await?);
     }
     Ok(known)
 }
