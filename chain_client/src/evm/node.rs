@@ -221,15 +221,19 @@ pub(super) enum Internal<'a> {
     Unavailable,
 }
 
-/// How a transaction ends of which nobody asked for the transfers between contracts, and how one ends
-/// that has none.
+/// How a transaction ends of which nobody asked for the transfers between contracts, how one of which
+/// nobody could tell them, and how one that has none.
 const NOT_ASKED: &str = r#""internal_transfers":null}"#;
+const UNAVAILABLE: &str = r#""internal_transfers":null,"traces":"unavailable"}"#;
 const NONE: &str = r#""internal_transfers":[]}"#;
 
-/// The text of a fetched transaction for a wallet of which it is known that no contract sent it coins
-/// there unless transfers between contracts were asked for.
-pub fn with_internal(raw: &RawTransaction) -> Cow<'_, [u8]> {
-    match raw.json.strip_suffix(NOT_ASKED.as_bytes()) {
+/// The text of a fetched transaction for one wallet. Transfers between contracts that nobody asked for
+/// cannot be; those that nobody could tell are none where `no_coins` says that no contract sent the
+/// wallet coins.
+pub fn with_internal(raw: &RawTransaction, no_coins: bool) -> Cow<'_, [u8]> {
+    let not_asked = raw.json.strip_suffix(NOT_ASKED.as_bytes());
+    let unavailable = || raw.json.strip_suffix(UNAVAILABLE.as_bytes()).filter(|_| no_coins);
+    match not_asked.or_else(unavailable) {
         Some(head) => Cow::Owned([head, NONE.as_bytes()].concat()),
         None => Cow::Borrowed(&raw.json),
     }
@@ -255,7 +259,7 @@ pub(super) fn compose(
         }
         Internal::NotAsked => NOT_ASKED.to_owned(),
         // A wallet whose coins it concerns must not take it for none.
-        Internal::Unavailable => r#""internal_transfers":null,"traces":"unavailable"}"#.to_owned(),
+        Internal::Unavailable => UNAVAILABLE.to_owned(),
     };
     let (transaction, receipt) = (envelope.json.get(), receipt.json.get());
     let json = format!(
@@ -291,15 +295,18 @@ mod tests {
     }
 
     #[test]
-    fn only_transfers_that_nobody_asked_for_are_read_as_none() {
+    fn transfers_that_nobody_could_tell_are_none_only_for_a_wallet_without_coins_there() {
         let none = serde_json::Value::Array(Vec::new());
-        for (internal, read) in [
-            (Internal::NotAsked, &none),
-            (Internal::Known(&[]), &none),
-            (Internal::Unavailable, &serde_json::Value::Null),
+        for (internal, no_coins, read) in [
+            (Internal::NotAsked, false, &none),
+            (Internal::NotAsked, true, &none),
+            (Internal::Known(&[]), false, &none),
+            (Internal::Unavailable, true, &none),
+            (Internal::Unavailable, false, &serde_json::Value::Null),
         ] {
             let raw = composed(&internal);
-            let text: serde_json::Value = serde_json::from_slice(&with_internal(&raw)).unwrap();
+            let text = with_internal(&raw, no_coins);
+            let text: serde_json::Value = serde_json::from_slice(&text).unwrap();
             assert_eq!(&text["internal_transfers"], read, "{internal:?}");
             assert_eq!(text["block_timestamp"], 7);
         }

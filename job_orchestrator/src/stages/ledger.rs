@@ -199,7 +199,7 @@ fn parse(
             let mut line = match network {
                 None => tx_parser::solana::parse(&raw.json, wallet)
                     .map_err(|error| StageError::unreadable(&raw.tx_id, &error))?,
-                Some(network) => evm::fetch::line(raw, network, wallet)?,
+                Some(network) => evm::fetch::line(raw, placed.no_coins, network, wallet)?,
             };
             line.order.index = Some(placed.index);
             if placed.uncertain {

@@ -40,6 +40,9 @@ pub struct Placed {
     /// of the ids alone.
     #[serde(rename = "u", default, skip_serializing_if = "std::ops::Not::not")]
     pub uncertain: bool,
+    /// Whether no list of the wallet's coins names it, so that no contract sent it coins there.
+    #[serde(rename = "c", default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_coins: bool,
 }
 
 /// Transactions of one block in the order of one address's list, oldest first.
@@ -73,7 +76,7 @@ pub fn place(mut entries: Vec<Entry>, sequences: &BTreeMap<u64, Vec<Sequence>>) 
                 let ids: Vec<TxId> = entries.iter().map(|entry| entry.tx_id.clone()).collect();
                 let lists = sequences.get(&block).map_or(&[][..], Vec::as_slice);
                 for (rank, (tx_id, uncertain)) in (0..).zip(merge(ids, lists)) {
-                    placed.push(Placed { tx_id, block, index: rank, uncertain });
+                    placed.push(Placed { tx_id, block, index: rank, uncertain, no_coins: false });
                 }
             }
         }
@@ -96,6 +99,7 @@ fn place_by_index(block: u64, mut by_index: Vec<(u32, TxId)>, placed: &mut Vec<P
         block,
         index,
         uncertain: shared.contains(&index),
+        no_coins: false,
     }));
 }
 

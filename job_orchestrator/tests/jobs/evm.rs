@@ -104,8 +104,12 @@ async fn deps(world: &World, explorer: bool) -> WorkerDeps {
 }
 
 async fn run(world: &World, explorer: bool) -> ResultRow {
+    run_of(world, explorer, wallet()).await
+}
+
+async fn run_of(world: &World, explorer: bool, wallet: String) -> ResultRow {
     let worker = TestWorker::start(deps(world, explorer).await);
-    let id = world.submit_on(Chain::Ethereum, &[wallet()]).await;
+    let id = world.submit_on(Chain::Ethereum, &[wallet]).await;
     world.until_over(id).await;
     worker.stop().await;
     world.rows(id).await.remove(0)
@@ -177,6 +181,25 @@ async fn what_no_provider_can_tell_is_named_and_nothing_is_called_complete() {
     assert_eq!(report["coverage"]["complete"], false);
     assert_eq!(report["coverage"]["missing"], json!(["traces", "past_balances"]));
     assert_eq!(report["unexplained_raw"], Value::Null);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trace_that_only_another_wallet_needs_is_missing_for_that_one_alone() {
+    let (sender, receiver, router) = (wallet(), Maker::address(0xee), Maker::address(0xd0));
+    let [honest, ..] = tokens();
+    let mut maker = Maker::new(1_000, 1_704_067_200);
+    maker.send(&Maker::address(0xbb), &sender, 10 * ETHER);
+    maker.call(&sender, &router, ETHER, &[(&honest, &router, &receiver, 5_000)]);
+    let traces = ["debug_traceTransaction", "trace_transaction", "ots_getInternalOperations"];
+    let chain = EvmChain::new(1, maker.records()).unwrap().without(&traces);
+    let alone = result(&run_of(&world(chain.clone()).await, false, receiver.clone()).await);
+    assert_eq!(alone["coverage"]["missing"], json!([]));
+    // The sender comes first: the trace was asked for, and nobody has it.
+    let shared = world(chain).await;
+    let senders = result(&run_of(&shared, false, sender).await);
+    assert_eq!(senders["coverage"]["missing"], json!(["traces"]));
+    let after = result(&run_of(&shared, false, receiver).await);
+    assert_eq!(after, alone);
 }
 
 #[tokio::test(flavor = "multi_thread")]

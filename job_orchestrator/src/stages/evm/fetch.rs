@@ -65,6 +65,8 @@ pub(crate) struct Fetched {
     pub cut: Option<Cut>,
     /// What events say about its tokens.
     pub sums: BTreeMap<AssetId, TokenSum>,
+    /// Transactions that may have moved coins of the wallet inside.
+    pub coins: HashSet<TxId>,
 }
 
 /// Reads every transaction of the view, from the store where it is there, else from the chain.
@@ -116,21 +118,21 @@ pub(crate) async fn run(
         reader.looks.store(attempt).await?;
     }
     reader.looks.store_all(attempt).await?;
-    let Reader { catalogue, sums, .. } = reader;
+    let Reader { catalogue, sums, coins, .. } = reader;
     let (entries, view_is_cut) = catalogue.into_entries();
     let cut = view_is_cut.then_some(Cut::Transactions);
-    Ok(Fetched { entries, bound, cut, sums })
+    Ok(Fetched { entries, bound, cut, sums, coins })
 }
 
-/// The transaction as the wallet sees it.
+/// The transaction as the wallet sees it. `no_coins`: no list of the wallet's coins names it, so what
+/// contracts sent each other there does not concern the wallet, whether another one needed it or not.
 pub(crate) fn line(
     raw: &RawTransaction,
+    no_coins: bool,
     network: &Network,
     wallet: &Address,
 ) -> Result<pnl_core::WalletTransaction, StageError> {
-    // Where nobody asked for transfers between contracts no list of the wallet's coins names it: there
-    // are none for the wallet.
-    let json = with_internal(raw);
+    let json = with_internal(raw, no_coins);
     evm::parse(&json, network, wallet).map_err(|error| StageError::unreadable(&raw.tx_id, &error))
 }
 

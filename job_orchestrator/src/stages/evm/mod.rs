@@ -41,6 +41,9 @@ pub(crate) async fn run(
     let mut placed = order::place(fetched.entries, &BTreeMap::new());
     let surplus = placed.len().saturating_sub(fetched.bound);
     placed.drain(..surplus);
+    for one in &mut placed {
+        one.no_coins = !fetched.coins.contains(&one.tx_id);
+    }
     let mut plan = Plan::new(placed, false, fetched.cut);
     plan.head.missing = listed.missing.iter().map(|one| one.as_str().to_owned()).collect();
     plan.head.excluded = compared.excluded;
