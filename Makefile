@@ -1,7 +1,7 @@
 # One word for each thing that is done often. `make demo` and `make test` need nothing but a Rust
 # toolchain, git and make on a Debian or Ubuntu: they install what else is missing.
 
-.PHONY: help demo test chaos load soak bench-parser fuzz upgrade-test ci fmt lint build release run docs sqlx-prepare
+.PHONY: help demo test chaos load soak bench-parser bench-engine fuzz upgrade-test ci fmt lint build release run docs sqlx-prepare
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -25,6 +25,11 @@ soak: ## steady submissions for MINUTES=30: connections, refusals, success, grow
 
 bench-parser: ## speed of the parsers on recordings of TEST_FIXTURES_DIR or RECORDED=DIR, beside serde_json alone
 	cargo bench --quiet --locked -p tx_parser --bench throughput -- $(RECORDED)
+
+bench-engine: ## speed of the engine against stated limits; with TOOLS=DIR (accounting_gen.py) and PYTHON that has rp2, beside rp2 too
+	cargo bench --quiet --locked -p pnl_core --bench engine
+	$(if $(TOOLS),cargo build --quiet --release --locked -p pnl_core --example engine_speed)
+	$(if $(TOOLS),$(or $(PYTHON),python3) scripts/compare-with-rp2.py $(TOOLS) --engine target/release/examples/engine_speed)
 
 fuzz: ## parsers and readers of answers on mutated recordings: TARGET=solana_transaction, all without; SECONDS=600 each
 	scripts/fuzz.sh "$(TARGET)" $(or $(SECONDS),600)

@@ -33,11 +33,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     writeln!(
         io::stdout(),
         "{} events, {} disposals, {matches} matches: fastest {:?}, median {:?} of {runs} runs; \
-         reading {read:?}, metrics {metrics:?}",
+         reading {read:?}, metrics {metrics:?}; realized gain {}",
         document.events.len(),
         outcome.disposals().len(),
         times[0],
         times[runs / 2],
+        outcome.totals.realized_gain,
     )?;
     Ok(())
 }

@@ -30,64 +30,113 @@ pub enum AmountError {
 }
 
 /// An unsigned quantity in base units.
+///
+/// Of two halves rather than an array of words: sums and comparisons then stay in registers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct RawAmount(U256);
+pub struct RawAmount {
+    high: u128,
+    low: u128,
+}
 
 impl RawAmount {
     /// No units at all.
-    pub const ZERO: Self = Self(U256::ZERO);
+    pub const ZERO: Self = Self { high: 0, low: 0 };
 
     /// The quantity as a 256-bit integer.
     pub const fn to_u256(self) -> U256 {
-        self.0
+        U256::from_limbs(self.limbs())
+    }
+
+    /// Its words, the lowest first.
+    #[inline(always)]
+    pub(crate) const fn limbs(&self) -> [u64; 4] {
+        limbs(self.high, self.low)
+    }
+
+    /// The quantity where it has 64 bits.
+    #[inline(always)]
+    pub(crate) fn word(&self) -> Option<u64> {
+        if self.high == 0 { u64::try_from(self.low).ok() } else { None }
     }
 
     /// Whether there is nothing.
+    #[inline(always)]
     pub fn is_zero(self) -> bool {
-        self.0.is_zero()
+        (self.high | self.low) == 0
     }
 
     /// Sum, or [`AmountError::Overflow`].
+    #[inline(always)]
     pub fn checked_add(self, other: Self) -> Result<Self, AmountError> {
-        self.0.checked_add(other.0).map(Self).ok_or(AmountError::Overflow)
+        let (low, carry) = self.low.overflowing_add(other.low);
+        let (high, over) = self.high.overflowing_add(other.high);
+        let (high, over_by_carry) = high.overflowing_add(u128::from(carry));
+        if over | over_by_carry { Err(AmountError::Overflow) } else { Ok(Self { high, low }) }
     }
 
     /// Difference, or [`AmountError::Overflow`] when `other` is larger.
+    #[inline(always)]
     pub fn checked_sub(self, other: Self) -> Result<Self, AmountError> {
-        self.0.checked_sub(other.0).map(Self).ok_or(AmountError::Overflow)
+        if self < other { Err(AmountError::Overflow) } else { Ok(self.wrapping_sub(other)) }
     }
 
     /// Sum of quantities that are parts of one that fits.
+    #[inline(always)]
     pub(crate) fn wrapping_add(self, other: Self) -> Self {
-        Self(self.0.wrapping_add(other.0))
+        let (low, carry) = self.low.overflowing_add(other.low);
+        let high = self.high.wrapping_add(other.high).wrapping_add(u128::from(carry));
+        Self { high, low }
     }
 
     /// Difference to a part.
+    #[inline(always)]
     pub(crate) fn wrapping_sub(self, part: Self) -> Self {
-        Self(self.0.wrapping_sub(part.0))
+        let (low, borrow) = self.low.overflowing_sub(part.low);
+        let high = self.high.wrapping_sub(part.high).wrapping_sub(u128::from(borrow));
+        Self { high, low }
     }
 
     /// The same quantity as a movement into the wallet.
     pub const fn into_delta(self) -> RawDelta {
-        RawDelta { magnitude: self.0, negative: false }
+        RawDelta { magnitude: self.to_u256(), negative: false }
     }
+}
+
+/// The words of a number, the lowest first.
+#[inline(always)]
+const fn limbs(high: u128, low: u128) -> [u64; 4] {
+    [low as u64, (low >> 64) as u64, high as u64, (high >> 64) as u64]
+}
+
+/// The halves of a number, the upper one first.
+#[inline(always)]
+const fn halves(words: [u64; 4]) -> (u128, u128) {
+    let [a, b, c, d] = words;
+    ((c as u128) | ((d as u128) << 64), (a as u128) | ((b as u128) << 64))
 }
 
 impl From<u64> for RawAmount {
     fn from(value: u64) -> Self {
-        Self(U256::from(value))
+        Self { high: 0, low: value.into() }
     }
 }
 
 impl From<u128> for RawAmount {
     fn from(value: u128) -> Self {
-        Self(U256::from(value))
+        Self { high: 0, low: value }
     }
 }
 
 impl From<U256> for RawAmount {
     fn from(value: U256) -> Self {
-        Self(value)
+        Self::of(value)
+    }
+}
+
+impl RawAmount {
+    const fn of(value: U256) -> Self {
+        let (high, low) = halves(*value.as_limbs());
+        Self { high, low }
     }
 }
 
@@ -99,19 +148,19 @@ impl FromStr for RawAmount {
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
             return Err(AmountError::Syntax(text.to_owned()));
         }
-        U256::from_str_radix(text, 10).map(Self).map_err(|_| AmountError::Overflow)
+        U256::from_str_radix(text, 10).map(Self::of).map_err(|_| AmountError::Overflow)
     }
 }
 
 impl fmt::Display for RawAmount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.0, f)
+        fmt::Display::fmt(&self.to_u256(), f)
     }
 }
 
 impl fmt::Debug for RawAmount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RawAmount({})", self.0)
+        write!(f, "RawAmount({})", self.to_u256())
     }
 }
 
@@ -151,7 +200,7 @@ impl RawDelta {
 
     /// The size of the change without its sign.
     pub const fn magnitude(self) -> RawAmount {
-        RawAmount(self.magnitude)
+        RawAmount::of(self.magnitude)
     }
 
     /// Sum, or [`AmountError::Overflow`].
@@ -236,61 +285,100 @@ impl fmt::Debug for RawDelta {
 /// A signed amount of US dollars in units of 1e-36 USD.
 ///
 /// Range about ±5.7e40 USD. An 18-place price times an 18-decimals quantity is exact.
+///
+/// Of two halves like [`RawAmount`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Usd(I256);
+pub struct Usd {
+    high: i128,
+    low: u128,
+}
 
 impl Usd {
     /// Nothing.
-    pub const ZERO: Self = Self(I256::ZERO);
+    pub const ZERO: Self = Self { high: 0, low: 0 };
 
     /// The value as an integer of 1e-36 USD.
     pub const fn units(self) -> I256 {
-        self.0
+        I256::from_raw(U256::from_limbs(self.limbs()))
     }
 
     /// A value of so many units of 1e-36 USD.
     pub const fn from_units(units: I256) -> Self {
-        Self(units)
+        Self::from_limbs(*units.as_limbs())
+    }
+
+    /// Its words in two's complement, the lowest first.
+    #[inline(always)]
+    pub(crate) const fn limbs(&self) -> [u64; 4] {
+        limbs(self.high as u128, self.low)
+    }
+
+    /// The value of such words.
+    #[inline(always)]
+    pub(crate) const fn from_limbs(words: [u64; 4]) -> Self {
+        let (high, low) = halves(words);
+        Self { high: high as i128, low }
     }
 
     /// Whether this is nothing.
+    #[inline(always)]
     pub fn is_zero(self) -> bool {
-        self.0.is_zero()
+        (self.high as u128 | self.low) == 0
     }
 
     /// Whether this is below nothing.
+    #[inline(always)]
     pub fn is_negative(self) -> bool {
-        self.0.is_negative()
+        self.high < 0
     }
 
     /// Whether this is above nothing.
     pub fn is_positive(self) -> bool {
-        self.0.is_positive()
+        !self.is_negative() && !self.is_zero()
     }
 
     /// Sum, or [`AmountError::Overflow`].
+    #[inline(always)]
     pub fn checked_add(self, other: Self) -> Result<Self, AmountError> {
-        self.0.checked_add(other.0).map(Self).ok_or(AmountError::Overflow)
+        let sum = self.wrapping_add(other);
+        // Two numbers of one sign have a sum of the same.
+        let differs = (self.high ^ sum.high) & (other.high ^ sum.high);
+        if differs < 0 { Err(AmountError::Overflow) } else { Ok(sum) }
     }
 
     /// Difference, or [`AmountError::Overflow`].
+    #[inline(always)]
     pub fn checked_sub(self, other: Self) -> Result<Self, AmountError> {
-        self.0.checked_sub(other.0).map(Self).ok_or(AmountError::Overflow)
+        let difference = self.wrapping_sub(other);
+        // Of two numbers of different signs it has the sign of the first.
+        let differs = (self.high ^ other.high) & (self.high ^ difference.high);
+        if differs < 0 { Err(AmountError::Overflow) } else { Ok(difference) }
     }
 
     /// Sum of amounts whose sum is known to fit.
+    #[inline(always)]
     pub(crate) fn wrapping_add(self, other: Self) -> Self {
-        Self(self.0.wrapping_add(other.0))
+        let (low, carry) = self.low.overflowing_add(other.low);
+        Self { high: self.high.wrapping_add(other.high).wrapping_add(i128::from(carry)), low }
     }
 
     /// Difference of amounts that is known to fit.
+    #[inline(always)]
     pub(crate) fn wrapping_sub(self, other: Self) -> Self {
-        Self(self.0.wrapping_sub(other.0))
+        let (low, borrow) = self.low.overflowing_sub(other.low);
+        Self { high: self.high.wrapping_sub(other.high).wrapping_sub(i128::from(borrow)), low }
     }
 
     /// The opposite value, or [`AmountError::Overflow`] for the smallest one.
     pub fn checked_neg(self) -> Result<Self, AmountError> {
-        self.0.checked_neg().map(Self).ok_or(AmountError::Overflow)
+        Self::ZERO.checked_sub(self)
+    }
+
+    /// The size without its sign.
+    #[inline(always)]
+    fn magnitude(self) -> [u64; 4] {
+        let size = if self.is_negative() { Self::ZERO.wrapping_sub(self) } else { self };
+        size.limbs()
     }
 
     /// The share `part / whole` of this value.
@@ -300,13 +388,18 @@ impl Usd {
     ///
     /// # Errors
     /// [`AmountError::Overflow`] when `whole` is zero or the share does not fit.
-    #[inline(always)]
     pub fn share(self, part: RawAmount, whole: RawAmount) -> Result<Self, AmountError> {
+        self.part(part, whole).ok_or(AmountError::Overflow)
+    }
+
+    /// [`Self::share`]; `None` for its error.
+    #[inline(always)]
+    pub(crate) fn part(self, part: RawAmount, whole: RawAmount) -> Option<Self> {
         if part == whole || self.is_zero() {
-            return if whole.is_zero() { Err(AmountError::Overflow) } else { Ok(self) };
+            return if whole.is_zero() { None } else { Some(self) };
         }
-        let magnitude = mul_div(self.0.unsigned_abs(), part.0, whole.0)?;
-        Self::with_sign(magnitude, self.0.is_negative())
+        let magnitude = mul_div(self.magnitude(), part.limbs(), whole.limbs())?;
+        Self::with_sign(magnitude, self.is_negative())
     }
 
     /// This value scaled by `numerator / denominator`, all in dollars, rounded towards zero.
@@ -315,22 +408,19 @@ impl Usd {
     /// [`AmountError::Overflow`] when `denominator` is zero or the result does not fit.
     pub fn scale(self, numerator: Self, denominator: Self) -> Result<Self, AmountError> {
         let negative = self.is_negative() ^ numerator.is_negative() ^ denominator.is_negative();
-        let magnitude = mul_div(
-            self.0.unsigned_abs(),
-            numerator.0.unsigned_abs(),
-            denominator.0.unsigned_abs(),
-        )?;
-        Self::with_sign(magnitude, negative)
+        let size = mul_div(self.magnitude(), numerator.magnitude(), denominator.magnitude());
+        size.and_then(|size| Self::with_sign(size, negative)).ok_or(AmountError::Overflow)
     }
 
-    #[inline]
-    fn with_sign(magnitude: U256, negative: bool) -> Result<Self, AmountError> {
-        let value = I256::from_raw(magnitude);
+    /// `None` when it does not fit.
+    #[inline(always)]
+    fn with_sign(magnitude: [u64; 4], negative: bool) -> Option<Self> {
+        let value = Self::from_limbs(magnitude);
         if value.is_negative() {
-            return Err(AmountError::Overflow);
+            return None;
         }
         // A positive 255-bit value always has a negation.
-        Ok(Self(if negative { value.wrapping_neg() } else { value }))
+        Some(if negative { Self::ZERO.wrapping_sub(value) } else { value })
     }
 }
 
@@ -367,17 +457,17 @@ impl FromStr for Usd {
         }
         let mantissa = format!("{whole}{places:0<width$}", width = USD_PLACES);
         let magnitude = U256::from_str_radix(&mantissa, 10).map_err(|_| AmountError::Overflow)?;
-        Self::with_sign(magnitude, negative)
+        Self::with_sign(*magnitude.as_limbs(), negative).ok_or(AmountError::Overflow)
     }
 }
 
 impl fmt::Display for Usd {
     /// Exact decimal text, trailing zeros cut, no exponent.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = format!("{:0>width$}", self.0.unsigned_abs(), width = USD_PLACES + 1);
+        let digits = format!("{:0>width$}", self.units().unsigned_abs(), width = USD_PLACES + 1);
         let (whole, places) = digits.split_at(digits.len() - USD_PLACES);
         let places = places.trim_end_matches('0');
-        let sign = if self.0.is_negative() { "-" } else { "" };
+        let sign = if self.is_negative() { "-" } else { "" };
         match places {
             "" => write!(f, "{sign}{whole}"),
             places => write!(f, "{sign}{whole}.{places}"),
@@ -415,7 +505,8 @@ impl UsdPrice {
     /// [`AmountError::Overflow`] when the value does not fit.
     pub fn value_of(self, quantity: RawAmount, decimals: u8) -> Result<Usd, AmountError> {
         let unit = pow10(u32::from(decimals))?;
-        Usd::with_sign(mul_div(self.0.0.unsigned_abs(), quantity.0, unit)?, false)
+        let size = mul_div(self.0.magnitude(), quantity.limbs(), *unit.as_limbs());
+        size.and_then(|size| Usd::with_sign(size, false)).ok_or(AmountError::Overflow)
     }
 }
 
@@ -478,71 +569,4 @@ macro_rules! serde_as_text {
 serde_as_text!(RawAmount, RawDelta, Usd);
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dollars_keep_every_digit_of_their_text() {
-        for text in [
-            "0",
-            "1",
-            "-1",
-            "0.1",
-            "-0.000000000000000000000000000000000001",
-            "589735030408323.754123456789123456",
-        ] {
-            assert_eq!(text.parse::<Usd>().unwrap().to_string(), text);
-        }
-        assert_eq!("1.500".parse::<Usd>().unwrap().to_string(), "1.5");
-    }
-
-    #[test]
-    fn a_figure_is_refused_rather_than_rounded() {
-        let long = format!("0.{}1", "0".repeat(36));
-        assert_eq!(long.parse::<Usd>(), Err(AmountError::Precision(long)));
-        for bad in ["", "-", ".", "1.", ".5", "1e3", "+1", " 1", "1_0", "--1", "0x1"] {
-            assert!(matches!(bad.parse::<Usd>(), Err(AmountError::Syntax(_))), "{bad:?}");
-        }
-        assert_eq!("1".repeat(60).parse::<Usd>(), Err(AmountError::Overflow));
-    }
-
-    #[test]
-    fn shares_round_towards_zero_and_the_whole_is_exact() {
-        let ten: Usd = "10".parse().unwrap();
-        let third = ten.share(RawAmount::from(1u64), RawAmount::from(3u64)).unwrap();
-        assert_eq!(third.to_string(), format!("3.{}", "3".repeat(36)));
-        assert_eq!(ten.share(RawAmount::from(7u64), RawAmount::from(7u64)).unwrap(), ten);
-        assert!(ten.share(RawAmount::from(1u64), RawAmount::ZERO).is_err());
-    }
-
-    #[test]
-    fn a_price_values_base_units_exactly() {
-        let price: UsdPrice = "0.000000000000000001".parse().unwrap();
-        let raw: RawAmount = "1000000000000000000000000000000000000000000000".parse().unwrap();
-        assert_eq!(price.value_of(raw, 18).unwrap().to_string(), "1000000000");
-        assert!("-1".parse::<UsdPrice>().is_err());
-    }
-
-    #[test]
-    fn deltas_are_signed_integers_in_text() {
-        assert_eq!("-5000".parse::<RawDelta>().unwrap(), RawDelta::from(-5000i64));
-        assert_eq!(RawDelta::from(i128::MIN).to_string(), i128::MIN.to_string());
-        assert_eq!("-0".parse::<RawDelta>().unwrap(), RawDelta::ZERO);
-        assert!("-".parse::<RawDelta>().is_err());
-        assert!("1.0".parse::<RawDelta>().is_err());
-    }
-
-    #[test]
-    fn a_delta_is_as_large_as_an_amount() {
-        let all = RawAmount::from(U256::MAX).into_delta();
-        let one = RawDelta::from(1i64);
-        assert_eq!(all.to_string().parse::<RawDelta>().unwrap(), all);
-        assert_eq!(all.opposite().checked_add(all).unwrap(), RawDelta::ZERO);
-        assert_eq!(all.checked_add(one), Err(AmountError::Overflow));
-        assert_eq!(all.opposite().checked_sub(one), Err(AmountError::Overflow));
-        assert_eq!(one.checked_sub(all).unwrap().checked_add(all).unwrap(), one);
-        let mut sorted = [one, RawDelta::ZERO, all, all.opposite(), one.opposite()];
-        sorted.sort();
-        assert_eq!(sorted, [all.opposite(), one.opposite(), RawDelta::ZERO, one, all]);
-    }
-}
+mod tests;

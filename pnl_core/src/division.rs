@@ -7,33 +7,41 @@
 
 use alloy_primitives::{U256, U512};
 
-use crate::amount::AmountError;
+/// A number of 256 bits, the lowest word first.
+type Words = [u64; 4];
 
-/// `a * b / c` through 512 bits, rounded down.
+/// `a * b / c` through 512 bits, rounded down. `None` when `c` is zero or the quotient does not fit.
 #[inline(always)]
-pub(crate) fn mul_div(a: U256, b: U256, c: U256) -> Result<U256, AmountError> {
-    if let ([b, 0, 0, 0], [c, 0, 0, 0]) = (b.as_limbs(), c.as_limbs())
-        && *c != 0
+pub(crate) fn mul_div(a: Words, b: Words, c: Words) -> Option<Words> {
+    if let ([b, 0, 0, 0], [c, 0, 0, 0]) = (b, c)
+        && c != 0
     {
-        return mul_div_by_word(a, *b, *c).ok_or(AmountError::Overflow);
+        return mul_div_by_word(a, b, c);
     }
+    mul_div_wide(a, b, c)
+}
+
+/// The same of numbers of any size.
+#[inline(never)]
+fn mul_div_wide(a: Words, b: Words, c: Words) -> Option<Words> {
+    let [a, b, c] = [a, b, c].map(U256::from_limbs);
     if c.is_zero() {
-        return Err(AmountError::Overflow);
+        return None;
     }
     let product: U512 = a.widening_mul(b);
     let quotient = product / U512::from(c);
-    U256::checked_from_limbs_slice(quotient.as_limbs()).ok_or(AmountError::Overflow)
+    U256::checked_from_limbs_slice(quotient.as_limbs()).map(|quotient| *quotient.as_limbs())
 }
 
 /// [`mul_div`] where quantities have 64 bits, as nearly all have: word by word, without a loop, so that
 /// the words stay in registers. `None` when the quotient does not fit.
 #[inline(always)]
-fn mul_div_by_word(a: U256, b: u64, c: u64) -> Option<U256> {
+fn mul_div_by_word(a: Words, b: u64, c: u64) -> Option<Words> {
     let times_b = |word: u64, carry: u64| {
         let product = u128::from(word) * u128::from(b) + u128::from(carry);
         (product as u64, (product >> 64) as u64)
     };
-    let [a0, a1, a2, a3] = *a.as_limbs();
+    let [a0, a1, a2, a3] = a;
     let (p0, carry) = times_b(a0, 0);
     let (p1, carry) = times_b(a1, carry);
     let (p2, carry) = times_b(a2, carry);
@@ -46,7 +54,42 @@ fn mul_div_by_word(a: U256, b: u64, c: u64) -> Option<U256> {
     let (q2, rest) = divisor.divide(rest, p2);
     let (q1, rest) = divisor.divide(rest, p1);
     let (q0, _) = divisor.divide(rest, p0);
-    Some(U256::from_limbs([q0, q1, q2, q3]))
+    Some([q0, q1, q2, q3])
+}
+
+/// `(2^19 - 3 * 2^8) / d` for d from 256 to 511: the first bits of a reciprocal.
+const FIRST_BITS: [u16; 256] = {
+    let mut table = [0; 256];
+    let mut place = 0;
+    while place < 256 {
+        table[place] = (((1 << 19) - 3 * 256) / (256 + place)) as u16;
+        place += 1;
+    }
+    table
+};
+
+/// `(2^128 - 1) / divisor - 2^64` of a divisor whose highest bit is set: the same paper's algorithm 3.
+/// Three steps of Newton's from 11 bits, without a division.
+#[inline(always)]
+fn reciprocal(divisor: u64) -> u64 {
+    let (lowest, upper) = (divisor & 1, (divisor >> 24) + 1);
+    let half = (divisor >> 1) + lowest;
+    let bits_11 = u64::from(FIRST_BITS[((divisor >> 55) & 0xff) as usize]);
+    let bits_21 = (bits_11 << 11) - ((bits_11 * bits_11 * upper) >> 40) - 1;
+    let rest = (1 << 60) - bits_21 * upper;
+    let bits_34 = (bits_21 << 13) + ((bits_21 * rest) >> 47);
+    let rest = ((bits_34 >> 1) & lowest.wrapping_neg()).wrapping_sub(bits_34.wrapping_mul(half));
+    let step = ((u128::from(bits_34) * u128::from(rest)) >> 65) as u64;
+    let nearly = (bits_34 << 31).wrapping_add(step);
+    let product = u128::from(nearly) * u128::from(divisor) + u128::from(divisor);
+    nearly.wrapping_sub(((product >> 64) as u64).wrapping_add(divisor))
+}
+
+/// `a / c` rounded down; `c` is not zero.
+pub(crate) fn divide(a: U256, c: U256) -> U256 {
+    let [word, 0, 0, 0] = c.as_limbs() else { return a / c };
+    // What is divided by a word always fits.
+    mul_div_by_word(*a.as_limbs(), 1, *word).map_or(a, U256::from_limbs)
 }
 
 /// A divisor with its reciprocal.
@@ -62,12 +105,11 @@ struct WordDivisor {
 
 impl WordDivisor {
     /// A divisor that is not zero.
-    #[inline]
+    #[inline(always)]
     fn new(divisor: u64) -> Self {
         let shift = divisor.leading_zeros();
         let normalized = divisor << shift;
-        let reciprocal = (u128::MAX / u128::from(normalized)) as u64;
-        Self { divisor, normalized, shift, reciprocal }
+        Self { divisor, normalized, shift, reciprocal: reciprocal(normalized) }
     }
 
     /// Quotient and rest of `high * 2^64 + low`, where `high` is less than the divisor: the rest of
@@ -116,6 +158,13 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
+        fn reciprocals_are_those_of_a_division(divisor in word()) {
+            let normalized = divisor.max(1) << divisor.max(1).leading_zeros();
+            let expected = (u128::MAX / u128::from(normalized)) as u64;
+            prop_assert_eq!(reciprocal(normalized), expected);
+        }
+
+        #[test]
         fn quotient_and_rest_are_those_of_the_wide_division(high in word(), low in word(), by in word()) {
             let by = by.max(1);
             let high = high % by;
@@ -131,7 +180,8 @@ mod tests {
             let (a, c) = (U256::from_limbs(words) >> cut, c.max(1));
             let wide: U512 = a.widening_mul(U256::from(b));
             let expected = U256::checked_from_limbs_slice((wide / U512::from(c)).as_limbs());
-            prop_assert_eq!(mul_div_by_word(a, b, c), expected);
+            prop_assert_eq!(mul_div_by_word(*a.as_limbs(), b, c).map(U256::from_limbs), expected);
+            prop_assert_eq!(divide(a, U256::from(c)), a / U256::from(c));
         }
     }
 }

@@ -1,12 +1,10 @@
 //! Lots in the order of a method.
 
 use std::cmp::Ordering;
-use std::collections::VecDeque;
-use std::collections::binary_heap::{BinaryHeap, PeekMut};
+use std::collections::{BinaryHeap, VecDeque};
 
-use crate::amount::AmountError;
 use crate::lot::Lot;
-use crate::method::LotOrder;
+use crate::method::{LotOrder, Rank};
 
 /// Open lots, the one that is consumed first at hand.
 ///
@@ -19,22 +17,40 @@ pub(crate) struct Line {
     /// By place of acquisition, the oldest in front.
     line: VecDeque<Lot>,
     waiting: BinaryHeap<Waiting>,
+    /// The lots that wait, each in its place; what the heap moves is small.
+    places: Vec<Lot>,
+    /// Places of lots that are gone.
+    free: Vec<u32>,
 }
 
-/// A lot that waits in the heap; the greatest is consumed first.
+/// What is compared of a lot that waits in the heap; the greatest is consumed first.
 #[derive(Debug, Clone)]
 struct Waiting {
     order: LotOrder,
-    lot: Lot,
+    rank: Rank,
+    place: u32,
+}
+
+/// Where the lot stands that is consumed first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    /// In front of the line.
+    Front,
+    /// At its end.
+    Back,
+    /// First of those that wait.
+    Waiting(u32),
 }
 
 impl Line {
     /// Without lots.
     pub(crate) fn new(order: LotOrder) -> Self {
-        Self { order, line: VecDeque::new(), waiting: BinaryHeap::new() }
+        let (line, waiting) = (VecDeque::new(), BinaryHeap::new());
+        Self { order, line, waiting, places: Vec::new(), free: Vec::new() }
     }
 
     /// Adds a lot.
+    #[inline(always)]
     pub(crate) fn add(&mut self, lot: Lot) {
         let last = self.line.back().map(|last| last.order);
         let stands_in_line = match self.order {
@@ -49,68 +65,97 @@ impl Line {
         if stands_in_line {
             self.line.push_back(lot);
         } else {
-            self.waiting.push(Waiting { order: self.order, lot });
+            self.wait(lot);
         }
     }
 
-    /// Takes something of the lot that is consumed first, and the lot away when nothing is left of it.
-    /// `None` when no lot is left.
-    #[inline]
-    pub(crate) fn take_from_first<T>(
-        &mut self,
-        take: impl FnOnce(&mut Lot) -> Result<T, AmountError>,
-    ) -> Result<Option<T>, AmountError> {
-        let newest_first = self.order == LotOrder::NewestFirst;
-        let first = if newest_first { self.line.back_mut() } else { self.line.front_mut() };
-        // Without moves and HIFO nobody waits.
-        if !self.waiting.is_empty()
-            && let Some(mut waiting) = self.waiting.peek_mut()
-            && first.as_ref().is_none_or(|lot| self.order.compare(&waiting.lot, lot).is_lt())
-        {
-            // What is left keeps its place: no order looks at the quantity.
-            let taken = take(&mut waiting.lot)?;
-            if waiting.lot.quantity.is_zero() {
-                PeekMut::pop(waiting);
+    fn wait(&mut self, lot: Lot) {
+        let (order, rank) = (self.order, Rank::of(&lot));
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.places[place as usize] = lot;
+                place
             }
-            return Ok(Some(taken));
+            None => {
+                self.places.push(lot);
+                // Lots are numbered by events, of which there are fewer than 2^32.
+                (self.places.len() - 1) as u32
+            }
+        };
+        self.waiting.push(Waiting { order, rank, place });
+    }
+
+    /// The place of the first of those that wait, when it is consumed before the first in line.
+    fn first_waits(&self, first: Option<&Lot>) -> Option<u32> {
+        let waiting = self.waiting.peek()?;
+        let first = first.map(Rank::of);
+        let waits = first.is_none_or(|first| self.order.compare(&waiting.rank, &first).is_lt());
+        waits.then_some(waiting.place)
+    }
+
+    /// The lot that is consumed first, and where it stands. What is left of it keeps its place: no order
+    /// looks at the quantity.
+    #[inline(always)]
+    pub(crate) fn first(&mut self) -> Option<(Place, &mut Lot)> {
+        let newest_first = self.order == LotOrder::NewestFirst;
+        // Without moves and HIFO nobody waits.
+        if !self.waiting.is_empty() {
+            let first = if newest_first { self.line.back() } else { self.line.front() };
+            if let Some(place) = self.first_waits(first) {
+                return Some((Place::Waiting(place), &mut self.places[place as usize]));
+            }
         }
-        let Some(lot) = first else { return Ok(None) };
-        let taken = take(lot)?;
-        if lot.quantity.is_zero() {
-            if newest_first {
-                self.line.pop_back()
-            } else {
-                self.line.pop_front()
-            };
+        if newest_first {
+            self.line.back_mut().map(|lot| (Place::Back, lot))
+        } else {
+            self.line.front_mut().map(|lot| (Place::Front, lot))
         }
-        Ok(Some(taken))
+    }
+
+    /// Removes the lot that [`Self::first`] gave, of which nothing is left.
+    #[inline(always)]
+    pub(crate) fn remove(&mut self, place: Place) {
+        match place {
+            Place::Front => drop(self.line.pop_front()),
+            Place::Back => drop(self.line.pop_back()),
+            Place::Waiting(place) => {
+                self.places[place as usize].unit_cost = None;
+                self.waiting.pop();
+                self.free.push(place);
+            }
+        }
     }
 
     /// The lots, in any order.
     pub(crate) fn lots(&self) -> impl Iterator<Item = &Lot> {
-        self.line.iter().chain(self.waiting.iter().map(|waiting| &waiting.lot))
+        let waiting = self.waiting.iter().map(|waiting| &self.places[waiting.place as usize]);
+        self.line.iter().chain(waiting)
     }
 
     /// Gives the events that made the lots other numbers, which keep their order.
     pub(crate) fn renumber(&mut self, number: impl Fn(u32) -> u32) {
         self.line.iter_mut().for_each(|lot| lot.order = number(lot.order));
         let mut waiting = std::mem::take(&mut self.waiting).into_vec();
-        waiting.iter_mut().for_each(|waiting| waiting.lot.order = number(waiting.lot.order));
+        for Waiting { rank, place, .. } in &mut waiting {
+            rank.order = number(rank.order);
+            self.places[*place as usize].order = rank.order;
+        }
         self.waiting = waiting.into();
     }
 
     /// The lots in the order of consumption.
     pub(crate) fn into_lots(self) -> Vec<Lot> {
         let mut lots: Vec<_> = self.line.into();
-        lots.extend(self.waiting.into_iter().map(|waiting| waiting.lot));
-        lots.sort_by(|a, b| self.order.compare(a, b));
+        // Places of lots that are gone hold nothing.
+        lots.extend(self.places.into_iter().filter(|lot| !lot.quantity.is_zero()));
+        lots.sort_by(|a, b| self.order.compare(&Rank::of(a), &Rank::of(b)));
         lots
     }
 }
 
 impl Ord for Waiting {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.order.compare(&other.lot, &self.lot)
+        self.order.compare(&other.rank, &self.rank)
     }
 }
 

@@ -46,30 +46,31 @@ pub(crate) struct Piece {
 }
 
 impl Lot {
-    /// Gives at most `limit` (not zero) away. A lot that is left with nothing is for its holder to
+    /// Gives at most `limit` (not zero) away; `None` when the share of the cost does not fit. A lot that is left with nothing is for its holder to
     /// remove.
-    #[inline]
-    pub(crate) fn give(&mut self, limit: RawAmount) -> Result<Piece, AmountError> {
-        if self.quantity <= limit {
+    #[inline(always)]
+    pub(crate) fn give(&mut self, limit: &RawAmount) -> Option<Piece> {
+        if self.quantity <= *limit {
             let quantity = std::mem::take(&mut self.quantity);
-            return Ok(Piece { order: self.order, quantity, basis: self.basis });
+            return Some(Piece { order: self.order, quantity, basis: self.basis });
         }
         let basis = match &mut self.basis {
             Some(left) => {
-                let given = left.share(limit, self.quantity)?;
+                let given = left.part(*limit, self.quantity)?;
                 // At most what is left, and of its sign.
                 *left = left.wrapping_sub(given);
                 Some(given)
             }
             None => None,
         };
-        self.quantity = self.quantity.wrapping_sub(limit);
-        Ok(Piece { order: self.order, quantity: limit, basis })
+        self.quantity = self.quantity.wrapping_sub(*limit);
+        Some(Piece { order: self.order, quantity: *limit, basis })
     }
 
     /// The same as a lot of its own, for another holder.
     pub(crate) fn split_off(&mut self, limit: RawAmount) -> Result<Self, AmountError> {
-        let Piece { order, quantity, basis } = self.give(limit)?;
+        let piece = self.give(&limit).ok_or(AmountError::Overflow)?;
+        let Piece { order, quantity, basis } = piece;
         let (arrival, unit_cost) = (self.arrival, self.unit_cost.clone());
         Ok(Self { order, arrival, quantity, basis, unit_cost })
     }
@@ -129,31 +130,40 @@ impl LotBook {
 
     /// Takes the next piece: at most `limit` (not zero) from the lot that is consumed first. `None`
     /// when no lot is left.
-    #[inline]
-    pub(crate) fn take(&mut self, limit: RawAmount) -> Result<Option<Piece>, AmountError> {
+    #[inline(always)]
+    pub(crate) fn take(&mut self, limit: &RawAmount) -> Result<Option<Piece>, AmountError> {
+        let overflow = || AmountError::Overflow;
         match &mut self.lots {
-            Lots::Ordered(line) => line.take_from_first(|lot| lot.give(limit)),
+            Lots::Ordered(line) => {
+                let Some((place, lot)) = line.first() else { return Ok(None) };
+                let piece = lot.give(limit).ok_or_else(overflow)?;
+                if lot.quantity.is_zero() {
+                    line.remove(place);
+                }
+                Ok(Some(piece))
+            }
             Lots::Pooled(line, pool) => {
-                let Some(mut piece) = line.take_from_first(|lot| lot.give(limit))? else {
-                    return Ok(None);
-                };
+                let Some((place, lot)) = line.first() else { return Ok(None) };
+                let mut piece = lot.give(limit).ok_or_else(overflow)?;
+                if lot.quantity.is_zero() {
+                    line.remove(place);
+                }
                 piece.basis = pool.give_out(piece.quantity, piece.basis)?;
                 Ok(Some(piece))
             }
-            Lots::Named(lots) => {
-                lots.first_entry().map(|held| from_held(held, |lot| lot.give(limit))).transpose()
-            }
+            Lots::Named(lots) => lots
+                .first_entry()
+                .map(|held| from_held(held, |lot| lot.give(limit).ok_or_else(overflow)))
+                .transpose(),
         }
     }
 
     /// The same as a lot of its own, for another holder.
     pub(crate) fn take_lot(&mut self, limit: RawAmount) -> Result<Option<Lot>, AmountError> {
         match &mut self.lots {
-            Lots::Ordered(line) => line.take_from_first(|lot| lot.split_off(limit)),
+            Lots::Ordered(line) => split_off_first(line, limit),
             Lots::Pooled(line, pool) => {
-                let Some(mut lot) = line.take_from_first(|lot| lot.split_off(limit))? else {
-                    return Ok(None);
-                };
+                let Some(mut lot) = split_off_first(line, limit)? else { return Ok(None) };
                 lot.basis = pool.give_out(lot.quantity, lot.basis)?;
                 Ok(Some(lot))
             }
@@ -253,6 +263,16 @@ impl LotBook {
     }
 }
 
+/// Takes at most `limit` of the lot that is consumed first as a lot of its own.
+fn split_off_first(line: &mut Line, limit: RawAmount) -> Result<Option<Lot>, AmountError> {
+    let Some((place, lot)) = line.first() else { return Ok(None) };
+    let taken = lot.split_off(limit)?;
+    if lot.quantity.is_zero() {
+        line.remove(place);
+    }
+    Ok(Some(taken))
+}
+
 /// Takes something of a lot, and the lot away when nothing is left of it.
 fn from_held<T>(
     mut held: OccupiedEntry<'_, (u32, u64), Lot>,
@@ -326,13 +346,19 @@ impl Shares {
     }
 
     /// The share of the next `quantity`, at most what is left.
-    #[inline]
-    pub(crate) fn next(&mut self, quantity: RawAmount) -> Result<Usd, AmountError> {
-        let share = self.money.share(quantity, self.quantity)?;
+    #[inline(always)]
+    pub(crate) fn next(&mut self, quantity: &RawAmount) -> Result<Usd, AmountError> {
+        let share = self.money.part(*quantity, self.quantity).ok_or(AmountError::Overflow)?;
         // At most what is left, and of its sign.
         self.money = self.money.wrapping_sub(share);
-        self.quantity = self.quantity.checked_sub(quantity)?;
+        self.quantity = self.quantity.wrapping_sub(*quantity);
         Ok(share)
+    }
+
+    /// The quantity that has no share yet.
+    #[inline(always)]
+    pub(crate) fn quantity_left(&self) -> &RawAmount {
+        &self.quantity
     }
 }
 
@@ -356,11 +382,11 @@ mod tests {
         book.add(lot(0, 3, Some("1"))).unwrap();
         let one = RawAmount::from(1u64);
         let pieces: Vec<_> =
-            (0..3).map(|_| book.take(one).unwrap().unwrap().basis.unwrap().to_string()).collect();
+            (0..3).map(|_| book.take(&one).unwrap().unwrap().basis.unwrap().to_string()).collect();
         let third = format!("0.{}", "3".repeat(36));
         // 1 / 3 and (1 - 1/3) / 2 are rounded towards zero, the rest of 1e-36 goes to the last.
         assert_eq!(pieces, [third.clone(), third, format!("0.{}4", "3".repeat(35))]);
-        assert!(book.take(one).unwrap().is_none());
+        assert!(book.take(&one).unwrap().is_none());
     }
 
     /// The events of the lots in the order of consumption, with the arrival of each.
@@ -397,7 +423,7 @@ mod tests {
         let mut book = LotBook::new(Method::Average);
         book.add(lot(0, 1, Some("1"))).unwrap();
         book.add(lot(1, 2, Some("1"))).unwrap();
-        let first = book.take(RawAmount::from(2u64)).unwrap().unwrap();
+        let first = book.take(&RawAmount::from(2u64)).unwrap().unwrap();
         let two_thirds = format!("0.{}", "6".repeat(36));
         assert_eq!((first.order, first.basis.unwrap().to_string()), (0, two_thirds));
         let left = book.into_lots().unwrap();
@@ -413,7 +439,7 @@ mod tests {
         let two = RawAmount::from(2u64);
         let mut taken = || book.take_named(2, two).unwrap().map(|lot| lot.quantity);
         assert_eq!([taken(), taken(), taken()], [Some(two), Some(RawAmount::from(1u64)), None]);
-        assert_eq!(book.take(two).unwrap().unwrap().order, 1);
+        assert_eq!(book.take(&two).unwrap().unwrap().order, 1);
     }
 
     #[test]
@@ -422,7 +448,7 @@ mod tests {
         let mut shares = Shares::new(whole, RawAmount::from(7u64));
         let mut sum = Usd::ZERO;
         for part in [1u64, 2, 4] {
-            let share = shares.next(RawAmount::from(part)).unwrap();
+            let share = shares.next(&RawAmount::from(part)).unwrap();
             assert!(share.is_negative());
             sum = sum.checked_add(share).unwrap();
         }

@@ -7,10 +7,12 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::lot::Lot;
+use crate::unit_cost::UnitCost;
 
 /// A cost-basis method by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -109,17 +111,41 @@ pub(crate) enum LotOrder {
     KnownThenOldest,
 }
 
+/// What the place of a lot in a book is decided by.
+#[derive(Debug, Clone)]
+pub(crate) struct Rank {
+    /// The number of the event that made it.
+    pub(crate) order: u32,
+    /// Whether its basis is known.
+    known: bool,
+    arrival: u64,
+    /// Never out of order with the unit cost.
+    leading_cost: i64,
+    unit_cost: Option<Arc<UnitCost>>,
+}
+
+impl Rank {
+    pub(crate) fn of(lot: &Lot) -> Self {
+        let (known, unit_cost) = (lot.basis.is_some(), lot.unit_cost.clone());
+        let leading_cost = unit_cost.as_ref().map_or(i64::MIN, |cost| cost.leading());
+        Self { order: lot.order, known, arrival: lot.arrival, leading_cost, unit_cost }
+    }
+}
+
 impl LotOrder {
     /// [`Ordering::Less`] when `a` is consumed before `b`.
-    pub(crate) fn compare(self, a: &Lot, b: &Lot) -> Ordering {
-        let known_first = || a.basis.is_none().cmp(&b.basis.is_none());
+    #[inline]
+    pub(crate) fn compare(self, a: &Rank, b: &Rank) -> Ordering {
+        let known_first = || b.known.cmp(&a.known);
         let oldest_first = || (a.order, a.arrival).cmp(&(b.order, b.arrival));
         match self {
             Self::OldestFirst => oldest_first(),
             Self::NewestFirst => b.order.cmp(&a.order).then(a.arrival.cmp(&b.arrival)),
             Self::DearestFirst => {
+                let roughly = || b.leading_cost.cmp(&a.leading_cost);
                 let by_cost = || b.unit_cost.cmp(&a.unit_cost);
-                known_first().then_with(by_cost).then_with(oldest_first)
+                let dearest_first = || roughly().then_with(by_cost);
+                known_first().then_with(dearest_first).then_with(oldest_first)
             }
             Self::KnownThenOldest => known_first().then_with(oldest_first),
         }

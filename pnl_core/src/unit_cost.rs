@@ -2,10 +2,11 @@
 
 use std::cmp::Ordering;
 
-use alloy_primitives::{U256, U512};
+use alloy_primitives::U512;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::{RawAmount, Usd};
+use crate::division::divide;
 use crate::ratio::Ratio;
 
 /// The cost of a lot per base unit, never rounded.
@@ -31,6 +32,11 @@ impl UnitCost {
             None => leading(cost, quantity),
         };
         Self { leading, cost, quantity, exact }
+    }
+
+    /// Its leading bits: never out of order with it.
+    pub(crate) fn leading(&self) -> i64 {
+        self.leading
     }
 
     fn quotient(&self) -> Option<Ratio> {
@@ -59,7 +65,7 @@ const KEPT: usize = 48;
 /// The length and the leading bits of `cost / quantity`, rounded towards zero: never out of order
 /// with the quotient itself.
 fn leading(cost: Usd, quantity: RawAmount) -> i64 {
-    let quotient: U256 = cost.units().unsigned_abs() / quantity.to_u256();
+    let quotient = divide(cost.units().unsigned_abs(), quantity.to_u256());
     let length = quotient.bit_len();
     let aligned = if length > KEPT { quotient >> (length - KEPT) } else { quotient };
     let size = ((length as i64) << KEPT) + aligned.as_limbs()[0] as i64;

@@ -73,6 +73,21 @@ proptest! {
         }
     }
 
+    /// Memory of other records is memory, nothing else.
+    #[test]
+    fn reused_memory_changes_nothing(
+        before in prop::collection::vec(step(), 0..20), steps in prop::collection::vec(step(), 0..20),
+        method in select(Method::ALL.to_vec()), cut in any::<prop::sample::Index>(),
+    ) {
+        let events = history(steps);
+        let spent = read(engine(method, Scope::Wallet), &history(before)).finish(None).unwrap().records;
+        let cut = cut.index(events.len() + 1);
+        let mut reusing = read(engine(method, Scope::Wallet), &events[..cut]);
+        reusing.reuse(*spent);
+        let whole = read(engine(method, Scope::Wallet), &events).finish(None).unwrap();
+        prop_assert_eq!(read(reusing, &events[cut..]).finish(None).unwrap(), whole);
+    }
+
     #[test]
     fn every_moment_is_the_end_of_its_own_history(
         steps in prop::collection::vec(step(), 0..20), method in select(Method::ALL.to_vec()),

@@ -13,6 +13,7 @@ mod trades;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use pnl_core::engine::Records;
 use pnl_core::{Engine, Method, Options, Outcome};
 use trades::{Trade, Trades};
 
@@ -20,23 +21,57 @@ use trades::{Trade, Trades};
 /// memory as input.
 const CHUNK: usize = 500;
 
+/// Events after which records are handed out, where they are streamed.
+const STREAMED: usize = 500_000;
+
+/// Where the engine keeps its records.
+enum Memory<'a> {
+    /// In memory that the system hands out anew.
+    Fresh,
+    /// In that of a run before, which is left here again.
+    Reused(&'a mut Records),
+    /// The same; records are taken out and dropped after so many events.
+    Streamed(&'a mut Records, usize),
+}
+
 /// Applies `trades` and closes the books; the making of events is not timed.
-fn run(method: Method, trades: &[Trade], assets: usize) -> (Duration, Outcome) {
+fn run(
+    method: Method,
+    trades: &[Trade],
+    assets: usize,
+    mut memory: Memory<'_>,
+) -> (Duration, Outcome) {
     let mut engine = Engine::new(method, Options::default()).expect("every method is offered");
-    engine.reserve(trades.len());
+    match &mut memory {
+        Memory::Fresh => engine.reserve(trades.len()),
+        Memory::Reused(spent) | Memory::Streamed(spent, _) => engine.reuse(std::mem::take(spent)),
+    }
     let names = trades::assets(assets);
     let mut spent = Duration::ZERO;
+    let mut since_taken = 0;
     for (number, chunk) in trades.chunks(CHUNK).enumerate() {
         let events = trades::events(chunk, number * CHUNK, &names);
         let started = Instant::now();
         for event in &events {
             engine.apply(event).expect("the trades are sound");
         }
+        since_taken += chunk.len();
+        if let Memory::Streamed(_, limit) = memory
+            && since_taken >= limit
+        {
+            since_taken = 0;
+            let records = engine.take_records();
+            engine.reuse(records);
+        }
         spent += started.elapsed();
     }
     let started = Instant::now();
-    let outcome = engine.finish(None).expect("the books balance");
-    (spent + started.elapsed(), outcome)
+    let mut outcome = engine.finish(None).expect("the books balance");
+    spent += started.elapsed();
+    if let Memory::Reused(records) | Memory::Streamed(records, _) = memory {
+        *records = std::mem::take(&mut *outcome.records);
+    }
+    (spent, outcome)
 }
 
 /// The fastest of several runs, in nanoseconds per event.
@@ -91,41 +126,53 @@ fn main() -> ExitCode {
     let quick = std::env::args().any(|argument| argument == "quick");
     let mut table = Table::default();
 
-    println!("50,000 events, 50 assets");
+    println!("50,000 events, 50 assets; full records in memory of the run before");
     let trades = Trades::new(1).take(50_000, 50);
+    let mut spent = Records::default();
     let bare = fastest(40, trades.len(), || bare::run(&trades, 50));
     table.row("  bare loop", bare, "ns/event", None);
     let mut fifo = 0.0;
     for (method, millions) in
         [(Method::Fifo, 8.0), (Method::Lifo, 8.0), (Method::Average, 8.0), (Method::Hifo, 3.0)]
     {
-        let ns = fastest(40, trades.len(), || run(method, &trades, 50).0);
+        let ns =
+            fastest(40, trades.len(), || run(method, &trades, 50, Memory::Reused(&mut spent)).0);
         table.rate(&format!("  {method}"), ns, millions);
         if method == Method::Fifo {
             fifo = ns;
         }
     }
     table.at_most("  fifo, times the bare loop", fifo / bare, "x", 8.0);
+    let fresh = fastest(40, trades.len(), || run(Method::Fifo, &trades, 50, Memory::Fresh).0);
+    table.row("  fifo in fresh memory", fresh, "ns/event", None);
 
     println!("scaling: fifo, an asset per 1,000 events up to 1,000 assets");
     let largest = if quick { 1_000_000 } else { 10_000_000 };
     let mut trades = Trades::new(2).take(largest, 1_000);
     let bare_long = fastest(1, trades.len(), || bare::run(&trades, 1_000));
     table.row(&format!("  bare loop, {largest} events"), bare_long, "ns/event", None);
+    let streamed = fastest(1, largest, || {
+        run(Method::Fifo, &trades, 1_000, Memory::Streamed(&mut spent, STREAMED)).0
+    });
+    table.row(&format!("  fifo, {largest} events, streamed"), streamed, "ns/event", None);
+    table.row("  fifo, times the bare loop", streamed / bare_long, "x", None);
+    table.at_most("  times the time per event of 50,000", streamed / fifo, "x", 1.5);
+    drop(std::mem::take(&mut spent));
     let before = resident();
-    let (spent, outcome) = run(Method::Fifo, &trades, 1_000);
+    let (time, outcome) = run(Method::Fifo, &trades, 1_000, Memory::Fresh);
     let bytes = resident().saturating_sub(before) as f64 / largest as f64;
-    let long = spent.as_nanos() as f64 / largest as f64;
+    let long = time.as_nanos() as f64 / largest as f64;
     println!("  {} disposals, {} open lots", outcome.disposals().len(), outcome.lots.len());
     drop(outcome);
-    table.row(&format!("  fifo, {largest} events"), long, "ns/event", None);
-    table.row("  fifo, times the bare loop", long / bare_long, "x", None);
+    table.row("  fifo with all records in fresh memory", long, "ns/event", None);
     table.at_most("  times the time per event of 50,000", long / fifo, "x", 1.5);
     table.at_most("  memory with all records", bytes, "B/event", 300.0);
     for events in [1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|size| *size < largest) {
         trades = Trades::new(3).take(events, (events / 1_000).clamp(1, 1_000));
-        let runs = (2_000_000 / events).clamp(1, 100);
-        let ns = fastest(runs, events, || run(Method::Fifo, &trades, 1_000).0);
+        let runs = (2_000_000 / events).clamp(2, 100);
+        let ns = fastest(runs, events, || {
+            run(Method::Fifo, &trades, 1_000, Memory::Reused(&mut spent)).0
+        });
         table.row(&format!("  fifo, {events} events"), ns, "ns/event", None);
     }
 

@@ -6,7 +6,7 @@ use super::books::WalletIndex;
 use super::choice::Choice;
 use super::error::Fault;
 use super::outcome::{Sums, add};
-use super::rows::{self, ActivityRow, DisposalRow, FeeRow, IncomeRow, MatchRow, NONE};
+use super::rows::{self, ActivityFacts, DisposalFacts, FeeRow, IncomeRow, NONE};
 use super::{
     DisposalLeg, Engine, FeePolicy, HifoKey, Oversold, SwapFeeSide, TransferOutAs, Unpriced,
 };
@@ -21,8 +21,8 @@ use crate::unit_cost::UnitCost;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Leg<'a> {
     pub(super) asset: usize,
-    pub(super) quantity: RawAmount,
-    pub(super) value: Option<Usd>,
+    pub(super) quantity: &'a RawAmount,
+    pub(super) value: Option<&'a Usd>,
     /// What the value has below 1e-36 USD.
     pub(super) residue: Option<&'a Ratio>,
 }
@@ -31,7 +31,7 @@ pub(super) struct Leg<'a> {
 #[derive(Debug, Clone, Copy)]
 struct Fee<'a> {
     leg: Option<Leg<'a>>,
-    value: Option<Usd>,
+    value: Option<&'a Usd>,
 }
 
 /// The sum of fees that a leg carries.
@@ -53,6 +53,20 @@ enum Counterpart {
     Sale,
     /// The asset that came in for what left.
     Swap(usize),
+}
+
+/// What an event without fees attaches.
+pub(super) static NO_FEES: Fees = Fees { value: Usd::ZERO, residue: None, incomplete: false };
+
+impl Fees {
+    /// What is left of a value.
+    #[inline(always)]
+    fn off(&self, value: Option<&Usd>) -> Result<Option<Usd>, AmountError> {
+        match value {
+            Some(value) if !self.value.is_zero() => value.checked_sub(self.value).map(Some),
+            value => Ok(value.copied()),
+        }
+    }
 }
 
 /// The event that is being applied.
@@ -79,33 +93,36 @@ impl Engine {
             wallet: self.books.wallet(&event.wallet)?,
             event: self.records.begin(&event.id, event.ts)?,
         };
-        let sum = self.sum_fees(&event.fees)?;
-        let attached = match self.options.fee_policy {
-            FeePolicy::Attach => sum,
-            FeePolicy::Separate | FeePolicy::Ignore => Fees::default(),
-        };
+        let sum;
+        let mut attached = &NO_FEES;
+        if !event.fees.is_empty() {
+            sum = self.sum_fees(&event.fees)?;
+            if self.options.fee_policy == FeePolicy::Attach {
+                attached = &sum;
+            }
+        }
         // A fee that no trade can carry is an expense of its own.
         let mut standalone = false;
         match &event.kind {
             EventKind::Acquire(leg) => {
                 let leg = self.leg(leg)?;
                 self.note_activity(now, leg, Counterpart::Purchase, leg.value);
-                self.acquire(now, leg, &attached)?;
+                self.acquire(now, leg, attached)?;
             }
             EventKind::Income(leg) => {
                 let leg = self.leg(leg)?;
                 self.earn(now, leg)?;
-                self.acquire(now, leg, &attached)?;
+                self.acquire(now, leg, attached)?;
             }
             EventKind::Dispose(leg) => {
                 let leg = self.leg(leg)?;
                 self.note_activity(now, leg, Counterpart::Sale, leg.value);
                 let choice = self.choice(now);
-                let proceeds = less(leg.value, &attached)?;
-                self.dispose(now, DisposalLeg::Main, leg, proceeds, choice)?;
+                let proceeds = attached.off(leg.value)?;
+                self.dispose(now, DisposalLeg::Main, leg, proceeds.as_ref(), choice)?;
             }
             EventKind::Swap { out, into, fee_side } => {
-                self.swap(now, out, into, *fee_side, &attached)?;
+                self.swap(now, out, into, *fee_side, attached)?;
             }
             EventKind::TransferIn { leg, link } => {
                 standalone = true;
@@ -141,20 +158,17 @@ impl Engine {
     }
 
     /// Looks up a leg's asset and applies `unpriced`.
+    #[inline(always)]
     fn leg<'a>(&mut self, leg: &'a EventLeg) -> Result<Leg<'a>, Fault> {
         let (asset, known) = self.books.asset(&leg.asset, leg.decimals, &self.options);
         if known != leg.decimals {
-            return Err(Fault::DecimalsDiffer {
-                asset: leg.asset.clone(),
-                known,
-                here: leg.decimals,
-            });
+            return Err(decimals_differ(leg, known));
         }
-        let value = match (leg.value, self.options.unpriced) {
-            (None, Unpriced::Zero) => Some(Usd::ZERO),
-            (value, _) => value,
+        let value = match (&leg.value, self.options.unpriced) {
+            (None, Unpriced::Zero) => Some(&Usd::ZERO),
+            (value, _) => value.as_ref(),
         };
-        Ok(Leg { asset, quantity: leg.quantity, value, residue: leg.residue.as_deref() })
+        Ok(Leg { asset, quantity: &leg.quantity, value, residue: leg.residue.as_deref() })
     }
 
     fn fee<'a>(&mut self, fee: &'a EventFee) -> Result<Fee<'a>, Fault> {
@@ -163,7 +177,7 @@ impl Engine {
                 let leg = self.leg(leg)?;
                 Fee { leg: Some(leg), value: leg.value }
             }
-            EventFee::Usd(value) => Fee { leg: None, value: Some(*value) },
+            EventFee::Usd(value) => Fee { leg: None, value: Some(value) },
         })
     }
 
@@ -172,7 +186,7 @@ impl Engine {
         let mut sum = Fees::default();
         for fee in fees {
             let fee = self.fee(fee)?;
-            sum.value = sum.value.checked_add(fee.value.unwrap_or(Usd::ZERO))?;
+            sum.value = sum.value.checked_add(fee.value.copied().unwrap_or(Usd::ZERO))?;
             sum.incomplete |= fee.value.is_none();
             if let Some(residue) = fee.leg.and_then(|leg| leg.residue) {
                 sum.residue = Some(with(sum.residue.as_ref(), residue));
@@ -209,7 +223,7 @@ impl Engine {
         attached: &Fees,
     ) -> Result<(), Fault> {
         // Volume is what the events say; `unpriced = zero` is a convention of the lots.
-        let stated = into.value.or(out.value);
+        let stated = into.value.as_ref().or(out.value.as_ref());
         let mut out = self.leg(out)?;
         let mut into = self.leg(into)?;
         self.note_activity(now, out, Counterpart::Swap(into.asset), stated);
@@ -219,15 +233,14 @@ impl Engine {
             (Some(_), None) => (into.value, into.residue) = (out.value, out.residue),
             _ => {}
         }
-        let none = Fees::default();
         let side = fee_side.unwrap_or_else(|| self.fee_side(out.asset, into.asset));
         let (off_proceeds, on_cost) = match side {
-            SwapSide::Out => (attached, &none),
-            SwapSide::In => (&none, attached),
+            SwapSide::Out => (attached, &NO_FEES),
+            SwapSide::In => (&NO_FEES, attached),
         };
         let choice = self.choice(now);
-        let proceeds = less(out.value, off_proceeds)?;
-        self.dispose(now, DisposalLeg::Out, out, proceeds, choice)?;
+        let proceeds = off_proceeds.off(out.value)?;
+        self.dispose(now, DisposalLeg::Out, out, proceeds.as_ref(), choice)?;
         self.acquire(now, into, on_cost)
     }
 
@@ -246,29 +259,25 @@ impl Engine {
         }
     }
 
+    #[inline(always)]
     fn note_activity(
         &mut self,
         now: Now<'_>,
         leg: Leg<'_>,
         against: Counterpart,
-        value: Option<Usd>,
+        value: Option<&Usd>,
     ) {
         let second = match against {
             Counterpart::Swap(into) => into as u32,
             Counterpart::Purchase | Counterpart::Sale => NONE,
         };
-        self.records.activity.push(ActivityRow {
-            value: value.unwrap_or(Usd::ZERO),
-            event: now.event,
-            first: leg.asset as u32,
-            second,
-            priced: value.is_some(),
-            bought: against == Counterpart::Purchase,
-        });
+        let bought = against == Counterpart::Purchase;
+        let facts = ActivityFacts { event: now.event, first: leg.asset as u32, second, bought };
+        self.records.add_activity(facts, value);
     }
 
     pub(super) fn earn(&mut self, now: Now<'_>, leg: Leg<'_>) -> Result<(), AmountError> {
-        let Some(value) = leg.value else { return Ok(()) };
+        let Some(&value) = leg.value else { return Ok(()) };
         let asset = self.books.entry_mut(leg.asset);
         asset.flowed = true;
         add(&mut asset.flows.income, value)?;
@@ -282,9 +291,15 @@ impl Engine {
         if leg.quantity.is_zero() || self.books.entry(leg.asset).is_cash {
             return Ok(());
         }
-        let cost = leg.value.map(|value| value.checked_add(fees.value)).transpose()?;
-        let unit_cost = self.unit_cost(leg, fees)?;
-        self.books.count_in(leg.asset, leg.quantity, cost)?;
+        let cost = match leg.value {
+            Some(value) if !fees.value.is_zero() => Some(value.checked_add(fees.value)?),
+            value => value.copied(),
+        };
+        let unit_cost = match self.method {
+            Method::Hifo => self.unit_cost(leg, fees)?,
+            _ => None,
+        };
+        self.books.count_in(leg.asset, leg.quantity, cost.as_ref())?;
         if cost.is_none() || fees.incomplete {
             self.books.entry_mut(leg.asset).unknown_from.get_or_insert(self.last_ts);
         }
@@ -292,7 +307,7 @@ impl Engine {
         self.books.book(now.wallet, leg.asset).add(Lot {
             order: now.event,
             arrival: 0,
-            quantity: leg.quantity,
+            quantity: *leg.quantity,
             basis: cost,
             unit_cost,
         })?;
@@ -301,15 +316,15 @@ impl Engine {
 
     /// What HIFO compares of a lot of known basis.
     fn unit_cost(&self, leg: Leg<'_>, fees: &Fees) -> Result<Option<Arc<UnitCost>>, AmountError> {
-        let (Method::Hifo, Some(value)) = (self.method, leg.value) else { return Ok(None) };
+        let Some(&value) = leg.value else { return Ok(None) };
         let unit_cost = match (self.options.hifo_key, &fees.residue) {
-            (HifoKey::Spot, _) => UnitCost::new(value, leg.quantity, leg.residue),
+            (HifoKey::Spot, _) => UnitCost::new(value, *leg.quantity, leg.residue),
             (HifoKey::UnitCost, None) => {
-                UnitCost::new(value.checked_add(fees.value)?, leg.quantity, leg.residue)
+                UnitCost::new(value.checked_add(fees.value)?, *leg.quantity, leg.residue)
             }
             (HifoKey::UnitCost, Some(residue)) => {
                 let residue = with(leg.residue, residue);
-                UnitCost::new(value.checked_add(fees.value)?, leg.quantity, Some(&residue))
+                UnitCost::new(value.checked_add(fees.value)?, *leg.quantity, Some(&residue))
             }
         };
         Ok(Some(Arc::new(unit_cost)))
@@ -321,60 +336,50 @@ impl Engine {
         now: Now<'_>,
         name: DisposalLeg,
         leg: Leg<'_>,
-        proceeds: Option<Usd>,
+        proceeds: Option<&Usd>,
         mut choice: Choice,
     ) -> Result<(), Fault> {
         let entry = self.books.entry(leg.asset);
         if leg.quantity.is_zero() || entry.is_cash {
             return choice.refuse();
         }
-        let first_match = rows::index(self.records.matches.len())?;
+        let records = &mut *self.records;
+        let first_match = rows::index(records.matches.len())?;
         let mut sums = Sums::default();
-        let mut shares = proceeds.map(|whole| Shares::new(whole, leg.quantity));
-        let mut share_of = |quantity| match &mut shares {
-            Some(shares) => shares.next(quantity),
-            None => Ok(Usd::ZERO),
-        };
+        // Nothing where unknown: shares of nothing are nothing.
+        let mut shares = Shares::new(*proceeds.unwrap_or(&Usd::ZERO), *leg.quantity);
         let book = self.books.book(now.wallet, leg.asset);
-        let mut left = leg.quantity;
-        while let Some(piece) = choice.next_piece(book, left)? {
-            left = left.checked_sub(piece.quantity)?;
-            let share = share_of(piece.quantity)?;
-            match piece.basis {
+        while let Some(piece) = choice.next_piece(book, shares.quantity_left())? {
+            let share = shares.next(&piece.quantity)?;
+            match &piece.basis {
                 Some(basis) => {
-                    add(&mut sums.basis, basis)?;
+                    add(&mut sums.basis, *basis)?;
                     add(&mut sums.matched_proceeds, share)?;
-                    share.checked_sub(basis)?;
+                    share.checked_sub(*basis)?;
                 }
                 None => add(&mut sums.unknown_proceeds, share)?,
             }
-            self.records.matches.push(MatchRow {
-                quantity: piece.quantity,
-                basis: piece.basis.unwrap_or(Usd::ZERO),
-                proceeds: share,
-                lot: piece.order,
-                known: piece.basis.is_some(),
-            });
+            records.add_match(piece.order, &piece.quantity, piece.basis.as_ref(), &share);
         }
+        let left = *shares.quantity_left();
+        let mut matched = *leg.quantity;
         if !left.is_zero() {
             self.refuse_oversold(leg.asset, left)?;
-            sums.unmatched_proceeds = share_of(left)?;
+            sums.unmatched_proceeds = shares.next(&left)?;
+            matched = matched.wrapping_sub(left);
         }
-        self.books.count_out(leg.asset, leg.quantity.checked_sub(left)?)?;
-        let unmatched_gains = self.records.unmatched_gains;
+        self.books.count_out(leg.asset, &matched)?;
         let asset = self.books.entry_mut(leg.asset);
         asset.flowed = true;
-        asset.flows.add_disposal(proceeds, &sums, unmatched_gains)?;
-        self.records.disposals.push(DisposalRow {
-            quantity: leg.quantity,
-            proceeds: proceeds.unwrap_or(Usd::ZERO),
+        asset.flows.count_disposal(proceeds, &sums)?;
+        let facts = DisposalFacts {
             event: now.event,
             asset: leg.asset as u32,
             wallet: now.wallet.0,
             matches: first_match,
             leg: name,
-            priced: proceeds.is_some(),
-        });
+        };
+        self.records.add_disposal(facts, leg.quantity, proceeds);
         Ok(())
     }
 
@@ -408,7 +413,7 @@ impl Engine {
                 }
                 FeePolicy::Ignore => {
                     let (pieces, _) =
-                        self.books.take(now.wallet, leg.asset, leg.quantity, choice)?;
+                        self.books.take(now.wallet, leg.asset, *leg.quantity, choice)?;
                     for piece in pieces {
                         let basis = piece.basis.unwrap_or(Usd::ZERO);
                         self.fee_ignored = self.fee_ignored.checked_add(basis)?;
@@ -421,7 +426,7 @@ impl Engine {
             FeePolicy::Separate => true,
             FeePolicy::Ignore => false,
         };
-        let value = fee.value.unwrap_or(Usd::ZERO);
+        let value = fee.value.copied().unwrap_or(Usd::ZERO);
         let flows = match fee.leg {
             Some(leg) => {
                 let asset = self.books.entry_mut(leg.asset);
@@ -442,9 +447,9 @@ impl Engine {
     }
 }
 
-/// The proceeds less the fees they carry.
-fn less(value: Option<Usd>, fees: &Fees) -> Result<Option<Usd>, AmountError> {
-    value.map(|value| value.checked_sub(fees.value)).transpose()
+#[cold]
+fn decimals_differ(leg: &EventLeg, known: u8) -> Fault {
+    Fault::DecimalsDiffer { asset: leg.asset.clone(), known, here: leg.decimals }
 }
 
 fn with(sum: Option<&Ratio>, residue: &Ratio) -> Ratio {

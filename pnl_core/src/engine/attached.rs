@@ -26,7 +26,7 @@ impl Outcome {
         if self.options.fee_policy != FeePolicy::Attach {
             return Ok(sum);
         }
-        let Records { fees, disposals, .. } = &*self.records;
+        let Records { fees, disposals, wide, .. } = &*self.records;
         let first = fees.partition_point(|row| row.event < event);
         let rows = fees[first..].iter().take_while(|row| row.event == event && !row.expense);
         for row in rows {
@@ -38,7 +38,7 @@ impl Outcome {
                 let first = disposals.partition_point(|row| row.event < event);
                 let paid = disposals[first..].iter().take_while(|row| row.event == event);
                 let paid = paid.filter(|row| row.leg == DisposalLeg::Fee && !row.priced);
-                sum.unpriced.extend(paid.map(|row| (row.asset as usize, row.quantity)));
+                sum.unpriced.extend(paid.map(|row| (row.asset as usize, row.quantity(wide))));
             }
         }
         Ok(sum)

@@ -44,11 +44,18 @@ pub(crate) struct AssetEntry {
     pub(crate) cost_in: Usd,
     /// Whether anything was disposed of, earned, or paid as an expense.
     pub(crate) flowed: bool,
-    /// Sums of its records.
+    /// Sums of its records; the realized gain is added when they are read ([`Self::flows`]).
     pub(crate) flows: Flows,
     /// The book that was used last: mostly the next one as well.
     #[serde(skip)]
     last_book: Option<(WalletIndex, usize)>,
+}
+
+impl AssetEntry {
+    /// Sums of its records.
+    pub(super) fn flows(&self, unmatched_gains: bool) -> Result<Flows, AmountError> {
+        self.flows.with_gain(unmatched_gains)
+    }
 }
 
 /// The index of a wallet.
@@ -90,13 +97,21 @@ impl Books {
     }
 
     /// The index of an asset and the decimals it is known with.
+    #[inline(always)]
     pub(super) fn asset(&mut self, id: &AssetId, decimals: u8, options: &Options) -> (usize, u8) {
-        let seen = &mut self.seen[id.place_in(SEEN)];
+        let seen = &self.seen[id.place_in(SEEN)];
         if let Some((last, index)) = seen
             && last.is_same_text(id)
         {
             return (*index, self.assets[*index].decimals);
         }
+        self.find_asset(id, decimals, options)
+    }
+
+    /// The same by the text of the id.
+    #[inline(never)]
+    fn find_asset(&mut self, id: &AssetId, decimals: u8, options: &Options) -> (usize, u8) {
+        let seen = &mut self.seen[id.place_in(SEEN)];
         if let Some(&index) = self.asset_index.get(id) {
             *seen = Some((id.clone(), index));
             return (index, self.assets[index].decimals);
@@ -123,6 +138,7 @@ impl Books {
     }
 
     /// The index of a wallet.
+    #[inline(always)]
     pub(super) fn wallet(&mut self, name: &Arc<str>) -> Result<WalletIndex, Fault> {
         let last = self.wallets.get(self.last_wallet.0 as usize);
         if last.is_some_and(|last| Arc::ptr_eq(last, name) || last == name) {
@@ -145,45 +161,50 @@ impl Books {
         (self.assets.iter().map(|asset| asset.id.clone()).collect(), self.wallets.clone())
     }
 
+    #[inline(always)]
     pub(super) fn entry_mut(&mut self, asset: usize) -> &mut AssetEntry {
         &mut self.assets[asset]
     }
 
+    #[inline(always)]
     pub(super) fn entry(&self, asset: usize) -> &AssetEntry {
         &self.assets[asset]
     }
 
     /// Counts base units that come in, with their cost where it is known and new to the history (a
     /// lot that moves between own wallets is not).
+    #[inline(always)]
     pub(super) fn count_in(
         &mut self,
         asset: usize,
-        quantity: RawAmount,
-        cost: Option<Usd>,
+        quantity: &RawAmount,
+        cost: Option<&Usd>,
     ) -> Result<(), AmountError> {
         let entry = &mut self.assets[asset];
         entry.moved = true;
-        entry.raw_in = entry.raw_in.checked_add(quantity)?;
+        entry.raw_in = entry.raw_in.checked_add(*quantity)?;
         if let Some(cost) = cost {
             entry.priced = true;
-            entry.cost_in = entry.cost_in.checked_add(cost)?;
+            entry.cost_in = entry.cost_in.checked_add(*cost)?;
         }
         Ok(())
     }
 
     /// Counts base units that lots gave out.
+    #[inline(always)]
     pub(super) fn count_out(
         &mut self,
         asset: usize,
-        quantity: RawAmount,
+        quantity: &RawAmount,
     ) -> Result<(), AmountError> {
         let entry = &mut self.assets[asset];
         entry.moved = true;
-        entry.raw_out = entry.raw_out.checked_add(quantity)?;
+        entry.raw_out = entry.raw_out.checked_add(*quantity)?;
         Ok(())
     }
 
     /// The book of one asset in one wallet; with lots pooled over all wallets there is one per asset.
+    #[inline(always)]
     pub(super) fn book(&mut self, wallet: WalletIndex, asset: usize) -> &mut LotBook {
         let holder = if self.scope == Scope::Global { WalletIndex(0) } else { wallet };
         if let Some((last, index)) = self.assets[asset].last_book
@@ -216,7 +237,7 @@ impl Books {
             left = left.checked_sub(piece.quantity)?;
             pieces.push(piece);
         }
-        self.count_out(asset, quantity.checked_sub(left)?)?;
+        self.count_out(asset, &quantity.checked_sub(left)?)?;
         Ok((pieces, left))
     }
 

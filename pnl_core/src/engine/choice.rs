@@ -38,15 +38,15 @@ impl Choice {
 
     /// The next piece of `left` base units that leave `book`: of the chosen lots, then in the order of
     /// the method. `None` when nothing is left to leave, or no lot to take it from.
-    #[inline]
+    #[inline(always)]
     pub(super) fn next_piece(
         &mut self,
         book: &mut LotBook,
-        left: RawAmount,
+        left: &RawAmount,
     ) -> Result<Option<Piece>, Fault> {
         match &mut self.0 {
             Some(parts) if !parts.is_empty() => {
-                let lot = next_chosen(parts, book, left)?;
+                let lot = next_chosen(parts, book, *left)?;
                 Ok(Some(Piece { order: lot.order, quantity: lot.quantity, basis: lot.basis }))
             }
             _ if left.is_zero() => Ok(None),

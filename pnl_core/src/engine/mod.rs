@@ -153,7 +153,10 @@ impl Engine {
             in_transit = in_transit.checked_add(piece.basis.unwrap_or(Usd::ZERO))?;
         }
         (self.records.assets, self.records.wallets) = self.books.names();
-        let (assets, lots) = self.books.close(&self.records.origins)?;
+        let (mut assets, lots) = self.books.close(&self.records.origins)?;
+        for asset in &mut assets {
+            asset.flows = asset.flows(self.records.unmatched_gains)?;
+        }
         balance::Closing {
             method: self.method,
             options: self.options,

@@ -27,7 +27,7 @@ impl Engine {
         self.refused()?;
         let mut flows = (*self.dollar_fees).clone();
         for asset in self.books.assets() {
-            flows.add_flows(&asset.flows)?;
+            flows.add_flows(&asset.flows(self.records.unmatched_gains)?)?;
         }
         Ok(flows)
     }

@@ -68,21 +68,50 @@ impl Flows {
     /// Adds a disposal. `unmatched_gains`: whether the proceeds of what no lot covers are a gain.
     pub(super) fn add_disposal(
         &mut self,
-        proceeds: Option<Usd>,
+        proceeds: Option<&Usd>,
         sums: &Sums,
         unmatched_gains: bool,
     ) -> Result<(), AmountError> {
-        let Some(proceeds) = proceeds else { return add(&mut self.basis_unpriced, sums.basis) };
-        let mut gain = sums.matched_proceeds.checked_sub(sums.basis)?;
-        if unmatched_gains {
-            add(&mut gain, sums.unmatched_proceeds)?;
+        self.count_disposal(proceeds, sums)?;
+        if proceeds.is_some() {
+            let mut gain = sums.matched_proceeds.checked_sub(sums.basis)?;
+            if unmatched_gains {
+                add(&mut gain, sums.unmatched_proceeds)?;
+            }
+            add(&mut self.realized_gain, gain)?;
         }
+        Ok(())
+    }
+
+    /// The same without the realized gain, which follows from the other sums ([`Self::with_gain`]).
+    #[inline(always)]
+    pub(super) fn count_disposal(
+        &mut self,
+        proceeds: Option<&Usd>,
+        sums: &Sums,
+    ) -> Result<(), AmountError> {
+        let Some(proceeds) = proceeds else { return add(&mut self.basis_unpriced, sums.basis) };
         add(&mut self.basis_disposed, sums.basis)?;
-        add(&mut self.proceeds, proceeds)?;
-        add(&mut self.realized_gain, gain)?;
+        add(&mut self.proceeds, *proceeds)?;
         add(&mut self.matched_proceeds, sums.matched_proceeds)?;
-        add(&mut self.unknown_proceeds, sums.unknown_proceeds)?;
-        add(&mut self.unmatched_proceeds, sums.unmatched_proceeds)
+        // Of most disposals all is known and covered.
+        if !sums.unknown_proceeds.is_zero() {
+            add(&mut self.unknown_proceeds, sums.unknown_proceeds)?;
+        }
+        if !sums.unmatched_proceeds.is_zero() {
+            add(&mut self.unmatched_proceeds, sums.unmatched_proceeds)?;
+        }
+        Ok(())
+    }
+
+    /// The sums of counted disposals with their realized gain.
+    pub(super) fn with_gain(&self, unmatched_gains: bool) -> Result<Self, AmountError> {
+        let mut flows = self.clone();
+        flows.realized_gain = self.matched_proceeds.checked_sub(self.basis_disposed)?;
+        if unmatched_gains {
+            add(&mut flows.realized_gain, self.unmatched_proceeds)?;
+        }
+        Ok(flows)
     }
 
     pub(super) fn add_fee(&mut self, value: Usd, expense: bool) -> Result<(), AmountError> {
@@ -119,7 +148,7 @@ impl Flow<'_> {
     pub(crate) fn add_to(&self, flows: &mut Flows) -> Result<(), AmountError> {
         match self {
             Self::Disposal(disposal, unmatched_gains) => {
-                flows.add_disposal(disposal.proceeds, &disposal.sums(), *unmatched_gains)
+                flows.add_disposal(disposal.proceeds.as_ref(), &disposal.sums(), *unmatched_gains)
             }
             Self::Income(value) => add(&mut flows.income, *value),
             Self::Fee { value, expense } => flows.add_fee(*value, *expense),
@@ -140,6 +169,7 @@ pub(super) struct Sums {
     pub(super) unmatched_proceeds: Usd,
 }
 
+#[inline(always)]
 pub(super) fn add(sum: &mut Usd, value: Usd) -> Result<(), AmountError> {
     *sum = sum.checked_add(value)?;
     Ok(())

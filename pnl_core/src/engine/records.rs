@@ -114,12 +114,12 @@ impl<'a> Matches<'a> {
         let Self { records, rows, ts, priced } = *self;
         rows.iter().map(move |row| {
             let origin = &records.origins[row.lot as usize];
-            let basis = row.known.then_some(row.basis);
-            let proceeds = priced.then_some(row.proceeds);
+            let basis = row.known.then(|| row.basis(&records.wide));
+            let proceeds = priced.then(|| row.proceeds(&records.wide));
             let gain = proceeds.zip(basis).map(|(proceeds, basis)| proceeds.wrapping_sub(basis));
             LotMatch {
                 lot: &origin.id,
-                quantity: row.quantity,
+                quantity: row.quantity(&records.wide),
                 acquired_ts: origin.ts,
                 hold_s: ts - origin.ts,
                 basis,
@@ -267,21 +267,23 @@ impl Records {
         let (mut matched, mut unknown) = (RawAmount::ZERO, RawAmount::ZERO);
         let (mut basis, mut matched_proceeds, mut unknown_proceeds) =
             (Usd::ZERO, Usd::ZERO, Usd::ZERO);
+        let wide = &self.wide;
+        let (quantity, proceeds) = (row.quantity(wide), row.proceeds(wide));
         for piece in matches {
             if piece.known {
-                matched = matched.wrapping_add(piece.quantity);
-                basis = basis.wrapping_add(piece.basis);
-                matched_proceeds = matched_proceeds.wrapping_add(piece.proceeds);
+                matched = matched.wrapping_add(piece.quantity(wide));
+                basis = basis.wrapping_add(piece.basis(wide));
+                matched_proceeds = matched_proceeds.wrapping_add(piece.proceeds(wide));
             } else {
-                unknown = unknown.wrapping_add(piece.quantity);
-                unknown_proceeds = unknown_proceeds.wrapping_add(piece.proceeds);
+                unknown = unknown.wrapping_add(piece.quantity(wide));
+                unknown_proceeds = unknown_proceeds.wrapping_add(piece.proceeds(wide));
             }
         }
-        let unmatched = row.quantity.wrapping_sub(matched).wrapping_sub(unknown);
+        let unmatched = quantity.wrapping_sub(matched).wrapping_sub(unknown);
         let unmatched_proceeds = if unmatched.is_zero() {
             Usd::ZERO
         } else {
-            row.proceeds.wrapping_sub(matched_proceeds).wrapping_sub(unknown_proceeds)
+            proceeds.wrapping_sub(matched_proceeds).wrapping_sub(unknown_proceeds)
         };
         let counted = if self.unmatched_gains { unmatched_proceeds } else { Usd::ZERO };
         let gain = matched_proceeds.wrapping_sub(basis).wrapping_add(counted);
@@ -291,8 +293,8 @@ impl Records {
             asset: &self.assets[row.asset as usize],
             wallet: &self.wallets[row.wallet as usize],
             ts: origin.ts,
-            quantity: row.quantity,
-            proceeds: row.priced.then_some(row.proceeds),
+            quantity,
+            proceeds: row.priced.then_some(proceeds),
             basis,
             gain: row.priced.then_some(gain),
             matched,
@@ -337,7 +339,7 @@ impl Records {
     pub(crate) fn activity(&self) -> impl Iterator<Item = Activity> {
         self.activity.iter().map(|row| Activity {
             ts: self.origins[row.event as usize].ts,
-            value: row.priced.then_some(row.value),
+            value: row.priced.then(|| row.value(&self.wide)),
             first: row.first as usize,
             second: (row.second != NONE).then_some(row.second as usize),
             bought: row.bought,

@@ -1,7 +1,11 @@
-//! The records as they are kept: rows without names, about 200 bytes for an event.
+//! The records as they are kept: rows without names, about 170 bytes for an event.
+//!
+//! Quantities nearly always have 64 bits and amounts of money 192 (up to 3e21 USD), so a row holds that
+//! much of them. The numbers of a row where one is larger stand in [`Records::wide`], in full.
 
 use std::sync::Arc;
 
+use alloy_primitives::U256;
 use serde::{Deserialize, Serialize};
 
 use super::error::Fault;
@@ -20,31 +24,37 @@ pub(super) struct Origin {
     pub(super) ts: i64,
 }
 
+/// An amount of money of 192 bits, the lowest word first; in a wide row its first word is the place of
+/// the row's numbers among the wide ones.
+type Money = [u64; 3];
+
+/// Numbers that do not fit their row.
+pub(super) type Wide = Vec<U256>;
+
 /// A disposal; its matches begin at `matches` and end where those of the next one begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DisposalRow {
-    pub(super) quantity: RawAmount,
-    /// Zero when not priced.
-    pub(super) proceeds: Usd,
+    quantity: u64,
+    proceeds: Money,
     pub(super) event: u32,
     pub(super) asset: u32,
     pub(super) wallet: u32,
     pub(super) matches: u32,
     pub(super) leg: DisposalLeg,
     pub(super) priced: bool,
+    wide: bool,
 }
 
 /// A piece of a lot that a disposal consumed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MatchRow {
-    pub(super) quantity: RawAmount,
-    /// Zero when not known.
-    pub(super) basis: Usd,
-    /// Zero when the disposal is not priced.
-    pub(super) proceeds: Usd,
+    quantity: u64,
+    basis: Money,
+    proceeds: Money,
     /// The event that made the lot.
     pub(super) lot: u32,
     pub(super) known: bool,
+    wide: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,13 +77,32 @@ pub(super) struct FeeRow {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ActivityRow {
-    /// Zero when not priced.
-    pub(super) value: Usd,
+    value: Money,
     pub(super) event: u32,
     pub(super) first: u32,
     /// May be [`NONE`].
     pub(super) second: u32,
     pub(super) priced: bool,
+    pub(super) bought: bool,
+    wide: bool,
+}
+
+/// What a disposal is besides its numbers.
+pub(super) struct DisposalFacts {
+    pub(super) event: u32,
+    pub(super) asset: u32,
+    pub(super) wallet: u32,
+    /// Where its matches begin.
+    pub(super) matches: u32,
+    pub(super) leg: DisposalLeg,
+}
+
+/// What a trade is besides its value.
+pub(super) struct ActivityFacts {
+    pub(super) event: u32,
+    pub(super) first: u32,
+    /// May be [`NONE`].
+    pub(super) second: u32,
     pub(super) bought: bool,
 }
 
@@ -90,20 +119,230 @@ pub struct Records {
     pub(super) incomes: Vec<IncomeRow>,
     pub(super) fees: Vec<FeeRow>,
     pub(super) activity: Vec<ActivityRow>,
+    pub(super) wide: Wide,
     /// Whether the proceeds of what no lot covers are a gain (`oversold = zero_basis`).
     pub(super) unmatched_gains: bool,
 }
 
 impl Records {
     /// Notes the next event and gives its number.
+    #[inline(always)]
     pub(super) fn begin(&mut self, id: &Arc<str>, ts: i64) -> Result<u32, Fault> {
         let number = index(self.origins.len())?;
-        self.origins.push(Origin { id: Arc::clone(id), ts });
+        // Room is made first: what has to be dropped when there is none is not pushed out of registers.
+        let made = std::iter::once(id).map(|id| Origin { id: Arc::clone(id), ts });
+        self.origins.extend(made);
         Ok(number)
+    }
+
+    /// Takes over the memory of other records.
+    pub(super) fn reuse(&mut self, spent: Self) {
+        fn take_over<T>(rows: &mut Vec<T>, mut spent: Vec<T>) {
+            spent.clear();
+            if spent.capacity() > rows.capacity() {
+                spent.append(rows);
+                *rows = spent;
+            }
+        }
+        take_over(&mut self.origins, spent.origins);
+        take_over(&mut self.disposals, spent.disposals);
+        take_over(&mut self.matches, spent.matches);
+        take_over(&mut self.incomes, spent.incomes);
+        take_over(&mut self.fees, spent.fees);
+        take_over(&mut self.activity, spent.activity);
+        take_over(&mut self.wide, spent.wide);
+    }
+
+    #[inline(always)]
+    pub(super) fn add_disposal(
+        &mut self,
+        facts: DisposalFacts,
+        quantity: &RawAmount,
+        proceeds: Option<&Usd>,
+    ) {
+        let DisposalFacts { event, asset, wallet, matches, leg } = facts;
+        let money = proceeds.unwrap_or(&Usd::ZERO);
+        let (quantity, proceeds_words, wide) = match (quantity.word(), words(money)) {
+            (Some(quantity), Some(proceeds)) => (quantity, proceeds, false),
+            _ => {
+                let place = put(&mut self.wide, [quantity.to_u256(), money.units().into_raw()]);
+                (place, [0; 3], true)
+            }
+        };
+        let priced = proceeds.is_some();
+        let proceeds = proceeds_words;
+        self.disposals.push(DisposalRow {
+            quantity,
+            proceeds,
+            event,
+            asset,
+            wallet,
+            matches,
+            leg,
+            priced,
+            wide,
+        });
+    }
+
+    /// A piece of the lot that event number `lot` made.
+    #[inline(always)]
+    pub(super) fn add_match(
+        &mut self,
+        lot: u32,
+        quantity: &RawAmount,
+        basis: Option<&Usd>,
+        proceeds: &Usd,
+    ) {
+        let cost = basis.unwrap_or(&Usd::ZERO);
+        let known = basis.is_some();
+        let (quantity, basis, proceeds, wide) =
+            match (quantity.word(), words(cost), words(proceeds)) {
+                (Some(quantity), Some(basis), Some(proceeds)) => (quantity, basis, proceeds, false),
+                _ => {
+                    let [cost, proceeds] = [cost, proceeds].map(|money| money.units().into_raw());
+                    let place = put(&mut self.wide, [quantity.to_u256(), cost, proceeds]);
+                    (place, [0; 3], [0; 3], true)
+                }
+            };
+        self.matches.push(MatchRow { quantity, basis, proceeds, lot, known, wide });
+    }
+
+    #[inline(always)]
+    pub(super) fn add_activity(&mut self, facts: ActivityFacts, value: Option<&Usd>) {
+        let ActivityFacts { event, first, second, bought } = facts;
+        let money = value.unwrap_or(&Usd::ZERO);
+        let (words, wide) = match words(money) {
+            Some(words) => (words, false),
+            None => ([put(&mut self.wide, [money.units().into_raw()]), 0, 0], true),
+        };
+        let priced = value.is_some();
+        self.activity.push(ActivityRow {
+            value: words,
+            event,
+            first,
+            second,
+            priced,
+            bought,
+            wide,
+        });
+    }
+}
+
+impl DisposalRow {
+    pub(super) fn quantity(&self, wide: &Wide) -> RawAmount {
+        quantity(self.quantity, self.wide, wide)
+    }
+
+    /// Zero when not priced.
+    pub(super) fn proceeds(&self, wide: &Wide) -> Usd {
+        money(self.proceeds, self.wide.then(|| self.quantity + 1), wide)
+    }
+}
+
+impl MatchRow {
+    pub(super) fn quantity(&self, wide: &Wide) -> RawAmount {
+        quantity(self.quantity, self.wide, wide)
+    }
+
+    /// Zero when not known.
+    pub(super) fn basis(&self, wide: &Wide) -> Usd {
+        money(self.basis, self.wide.then(|| self.quantity + 1), wide)
+    }
+
+    /// Zero when the disposal is not priced.
+    pub(super) fn proceeds(&self, wide: &Wide) -> Usd {
+        money(self.proceeds, self.wide.then(|| self.quantity + 2), wide)
+    }
+}
+
+impl ActivityRow {
+    /// Zero when not priced.
+    pub(super) fn value(&self, wide: &Wide) -> Usd {
+        money(self.value, self.wide.then_some(self.value[0]), wide)
+    }
+}
+
+/// An amount of 192 bits: the highest word is nothing but its sign.
+#[inline(always)]
+fn words(money: &Usd) -> Option<Money> {
+    let [a, b, c, top] = money.limbs();
+    (top == ((c as i64) >> 63) as u64).then_some([a, b, c])
+}
+
+/// Keeps numbers in full and says where.
+#[cold]
+fn put<const N: usize>(wide: &mut Wide, numbers: [U256; N]) -> u64 {
+    let place = wide.len() as u64;
+    wide.extend(numbers);
+    place
+}
+
+fn quantity(word: u64, is_wide: bool, wide: &Wide) -> RawAmount {
+    if is_wide { wide[word as usize].into() } else { word.into() }
+}
+
+/// `place`: where a wide one stands.
+fn money(words: Money, place: Option<u64>, wide: &Wide) -> Usd {
+    match place {
+        Some(place) => Usd::from_limbs(*wide[place as usize].as_limbs()),
+        None => {
+            let [a, b, c] = words;
+            Usd::from_limbs([a, b, c, ((c as i64) >> 63) as u64])
+        }
     }
 }
 
 /// A place in a table of rows.
+#[inline(always)]
 pub(super) fn index(place: usize) -> Result<u32, Fault> {
     u32::try_from(place).ok().filter(|index| *index != NONE).ok_or(Fault::TooLong)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::I256;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn number() -> impl Strategy<Value = U256> {
+        let words = proptest::array::uniform4(prop_oneof![any::<u64>(), Just(0), Just(u64::MAX)]);
+        (words, 0usize..256).prop_map(|(words, cut)| U256::from_limbs(words) >> cut)
+    }
+
+    fn usd() -> impl Strategy<Value = Usd> {
+        (number(), any::<bool>()).prop_map(|(number, flip)| {
+            Usd::from_units(I256::from_raw(if flip { !number } else { number }))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn rows_give_back_the_numbers_they_were_made_of(
+            rows in proptest::collection::vec(
+                (number(), proptest::option::of(usd()), proptest::option::of(usd())), 1..9,
+            ),
+        ) {
+            let mut records = Records::default();
+            for (quantity, basis, value) in &rows {
+                let quantity = RawAmount::from(*quantity);
+                let facts = DisposalFacts { event: 1, asset: 2, wallet: 3, matches: 4, leg: DisposalLeg::Out };
+                records.add_disposal(facts, &quantity, value.as_ref());
+                records.add_match(5, &quantity, basis.as_ref(), &value.unwrap_or_default());
+                let facts = ActivityFacts { event: 1, first: 2, second: NONE, bought: true };
+                records.add_activity(facts, value.as_ref());
+            }
+            let wide = &records.wide;
+            for (number, (quantity, basis, value)) in rows.into_iter().enumerate() {
+                let (quantity, money) = (RawAmount::from(quantity), value.unwrap_or_default());
+                let disposal = &records.disposals[number];
+                prop_assert_eq!((disposal.quantity(wide), disposal.proceeds(wide)), (quantity, money));
+                prop_assert_eq!(disposal.priced, value.is_some());
+                let row = &records.matches[number];
+                prop_assert_eq!((row.quantity(wide), row.proceeds(wide)), (quantity, money));
+                prop_assert_eq!((row.known, row.basis(wide)), (basis.is_some(), basis.unwrap_or_default()));
+                prop_assert_eq!(records.activity[number].value(wide), money);
+            }
+        }
+    }
 }

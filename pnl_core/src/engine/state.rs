@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 
 use super::books::StoredBooks;
 use super::outcome::Flows;
-use super::rows::{Origin, Records};
+use super::rows::{NONE, Origin, Records};
 use super::{Engine, EngineError, Options, Oversold, Transit};
 use crate::amount::Usd;
 use crate::hash;
@@ -139,27 +139,41 @@ impl Engine {
         })
     }
 
+    /// Uses the memory of records that nobody needs any more for the records to come. A system takes its
+    /// time to hand out memory, about as long as the engine takes to fill it.
+    pub fn reuse(&mut self, spent: Records) {
+        self.records.reuse(spent);
+    }
+
     /// Takes what was recorded since the beginning, or since it was last taken. Sums and lots stay, so
     /// the memory of an engine is bounded by its open lots when records are taken every so often; each
-    /// time costs about as much as there are open lots.
+    /// time costs about as much as there are events since the last time and open lots.
     pub fn take_records(&mut self) -> Records {
-        let mut live: Vec<u32> = self.books.lots().map(|lot| lot.order).collect();
-        live.extend(self.transit.values().flat_map(|transit| &transit.pieces).map(|lot| lot.order));
-        live.sort_unstable();
-        live.dedup();
+        // Events that made a lot that is still there get new numbers, in their order.
+        let mut numbers = vec![NONE; self.records.origins.len()];
+        let under_way = self.transit.values().flat_map(|transit| &transit.pieces);
+        for lot in self.books.lots().chain(under_way) {
+            numbers[lot.order as usize] = 0;
+        }
+        let mut kept = Vec::new();
+        for (number, origin) in numbers.iter_mut().zip(&self.records.origins) {
+            if *number != NONE {
+                // Not more of them than before.
+                *number = kept.len() as u32;
+                kept.push(origin.clone());
+            }
+        }
         let unmatched_gains = self.records.unmatched_gains;
-        let kept = live.iter().map(|order| self.records.origins[*order as usize].clone()).collect();
         let fresh = Records { origins: kept, unmatched_gains, ..Records::default() };
         let mut taken = std::mem::replace(&mut *self.records, fresh);
         (taken.assets, taken.wallets) = self.books.names();
 
-        // Lots keep their order under their new numbers.
-        let renumbered = |order: u32| live.partition_point(|known| *known < order) as u32;
+        let renumbered = |order: u32| numbers[order as usize];
         self.books.renumber(renumbered);
         for lot in self.transit.values_mut().flat_map(|transit| &mut transit.pieces) {
             lot.order = renumbered(lot.order);
         }
-        self.made_lots.retain(|_, order| live.binary_search(order).is_ok());
+        self.made_lots.retain(|_, order| numbers[*order as usize] != NONE);
         self.made_lots.values_mut().for_each(|order| *order = renumbered(*order));
         taken
     }

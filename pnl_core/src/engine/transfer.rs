@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::apply::{Fees, Leg, Now};
+use super::apply::{Leg, NO_FEES, Now};
 use super::error::Fault;
 use super::{Engine, TransferInBasis, Transit};
 use crate::amount::Usd;
@@ -17,13 +17,13 @@ impl Engine {
         let worth = match self.options.transfer_in {
             TransferInBasis::Market => leg,
             TransferInBasis::Unknown => Leg { value: None, residue: None, ..leg },
-            TransferInBasis::Zero => Leg { value: Some(Usd::ZERO), residue: None, ..leg },
+            TransferInBasis::Zero => Leg { value: Some(&Usd::ZERO), residue: None, ..leg },
             TransferInBasis::Income => {
                 self.earn(now, leg)?;
                 leg
             }
         };
-        self.acquire(now, worth, &Fees::default())
+        self.acquire(now, worth, &NO_FEES)
     }
 
     /// A transfer out: the lots leave at their basis, and wait under the link if there is one.
@@ -43,14 +43,14 @@ impl Engine {
         if self.books.entry(leg.asset).is_cash {
             choice.refuse()?;
         } else {
-            let (taken, left) = self.books.take(now.wallet, leg.asset, leg.quantity, choice)?;
+            let (taken, left) = self.books.take(now.wallet, leg.asset, *leg.quantity, choice)?;
             if !left.is_zero() {
                 self.refuse_oversold(leg.asset, left)?;
             }
             pieces = taken;
         }
         if let Some(link) = link {
-            let transit = Transit { asset: leg.asset, quantity: leg.quantity, pieces };
+            let transit = Transit { asset: leg.asset, quantity: *leg.quantity, pieces };
             self.transit.insert(Arc::clone(link), transit);
         } else {
             for piece in pieces {
@@ -71,7 +71,7 @@ impl Engine {
         let Some(transit) = self.transit.remove(link) else {
             return Err(Fault::LinkUnknown { link: Arc::clone(link) });
         };
-        if (transit.asset, transit.quantity) != (leg.asset, leg.quantity) {
+        if (transit.asset, transit.quantity) != (leg.asset, *leg.quantity) {
             return Err(Fault::LinkMismatch { link: Arc::clone(link) });
         }
         if self.books.entry(leg.asset).is_cash {
@@ -80,7 +80,7 @@ impl Engine {
         self.books.count_in(leg.asset, leg.quantity, None)?;
         self.note_lot(now);
         let book = self.books.book(now.wallet, leg.asset);
-        let mut missing = leg.quantity;
+        let mut missing = *leg.quantity;
         for piece in transit.pieces {
             missing = missing.checked_sub(piece.quantity)?;
             book.add(piece)?;
