@@ -27,6 +27,11 @@ pub enum Command {
     Serve(ServeArgs),
     /// Analyze wallets once and print the result. Progress goes to stderr.
     Analyze(AnalyzeArgs),
+    /// Explain a disposal of an analyzed wallet: lots, transactions, prices. Without an id: list some.
+    ///
+    /// Reads the database and asks no chain endpoint. Exit code 1 when the wallet or the disposal is
+    /// not stored.
+    Explain(ExplainArgs),
     /// Compute one accounting case: JSON document on stdin, result on stdout.
     Engine,
     /// Parse raw transactions into one JSON line per wallet and transaction.
@@ -136,6 +141,38 @@ pub enum Format {
     Json,
     /// The columns of the CSV export.
     Csv,
+}
+
+/// `explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The chain: solana, ethereum, base, binance-smart-chain (or sol, eth, bsc)
+    #[arg(long)]
+    pub chain: Chain,
+    /// Cost basis method
+    #[arg(long, default_value_t = Method::Fifo)]
+    pub method: Method,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = ExplainFormat::Tree)]
+    pub format: ExplainFormat,
+    /// Wallet address
+    #[arg(value_name = "WALLET")]
+    pub wallet: String,
+    /// The disposal, by its id: event and part, such as 5h…:0:out
+    #[arg(value_name = "DISPOSAL")]
+    pub disposal: Option<String>,
+}
+
+/// Form of the output of `explain`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExplainFormat {
+    /// A tree for people.
+    Tree,
+    /// The document of the explain route.
+    Json,
 }
 
 /// `parse`

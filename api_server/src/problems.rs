@@ -73,6 +73,10 @@ problems! {
     UNKNOWN_WALLET = "unknown-wallet", NOT_FOUND, "The wallet has not been analyzed",
         "No full-history analysis of this wallet is stored. Submit it with \
          POST /api/pnl/batch/run and ask again when the job has completed.";
+    /// Unknown disposal.
+    UNKNOWN_DISPOSAL = "unknown-disposal", NOT_FOUND, "The wallet has no such disposal",
+        "The newest ledger of the wallet has no disposal with this id. \
+         GET /api/v2/wallets/{wallet}/disposals lists them with their ids.";
     /// Method.
     METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED,
         "The method is not offered at this path",
@@ -169,6 +173,7 @@ pub const FIELD_CODES: &[(&str, &str)] = &[
     ("duplicate-key", "The member stands more than once in its object."),
     ("wrong-type", "The value has another JSON type than the field takes."),
     ("empty-list", "The list must have at least one entry."),
+    ("bad-asset", "The text is no asset of the chain; the detail says what is expected."),
     ("bad-address", "The text is no address of the chain; the detail says why."),
     ("unknown-chain", "The chain is none of solana, ethereum, base, binance-smart-chain."),
     ("chain-unavailable", "The chain has no provider on this server."),

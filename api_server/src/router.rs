@@ -11,7 +11,7 @@ use service_runtime::config::Role;
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::handlers::{
-    admin, batches, health, problems as problem_pages, results, services, wallets,
+    admin, batches, disposals, health, problems as problem_pages, results, services, wallets,
 };
 use crate::json::shown;
 use crate::middleware::{context, deadline, gate, panics};
@@ -54,6 +54,8 @@ fn needing_the_database(app: &AppState) -> Router<AppState> {
         .route("/api/pnl/results", get(results::latest))
         .route("/api/v2/wallets/{wallet}/pnl", get(wallets::pnl))
         .route("/api/v2/wallets/{wallet}/ledger", get(wallets::ledger))
+        .route("/api/v2/wallets/{wallet}/disposals", get(disposals::page))
+        .route("/api/v2/wallets/{wallet}/disposals/{id}/explain", get(disposals::explain))
         .route_layer(from_fn_with_state(app.clone(), gate::database))
 }
 

@@ -15,13 +15,12 @@ use persistence_layer::wallet_tasks::TaskState;
 use pnl_core::{Address, Chain};
 use prometheus::Registry;
 use serde::{Deserialize, Serialize};
-use service_runtime::config::{LogFormat, LogSettings, Settings};
+use service_runtime::config::Settings;
 use service_runtime::shutdown::Shutdown;
-use service_runtime::telemetry;
 use service_runtime::trace::TraceId;
 
-use super::WrongUsage;
 use super::table::{self, Align};
+use super::{WrongUsage, configure_quietly};
 use crate::cli::{AnalyzeArgs, Format};
 use crate::database::Database;
 use crate::dto::batch::{unknown_method, unknown_preset};
@@ -33,14 +32,7 @@ use crate::serve::{batches, worker_deps};
 
 /// Exit code 0 when every wallet is done, 1 when any is not.
 pub async fn run(args: AnalyzeArgs) -> anyhow::Result<ExitCode> {
-    let mut settings = Settings::load(args.config.config.as_deref())?;
-    // Progress and log share stderr: only what is wrong is told, unless more is asked for.
-    if settings.log.format == LogFormat::Text
-        && settings.log.filter == LogSettings::default().filter
-    {
-        settings.log.filter = "warn".to_owned();
-    }
-    telemetry::init(&settings)?;
+    let settings = configure_quietly(&args.config)?;
     let request = request(&args)?;
     if !offered_chains(&settings).contains(&args.chain) {
         bail!(WrongUsage(format!("no provider is configured for {}", args.chain)));

@@ -4,6 +4,7 @@ pub mod analyze;
 pub mod check_config;
 pub mod doctor;
 pub mod engine;
+pub mod explain;
 pub mod migrate;
 pub mod parse;
 pub mod status;
@@ -14,7 +15,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use service_runtime::config::{ConfigError, Settings};
+use service_runtime::config::{ConfigError, LogFormat, LogSettings, Settings};
 use service_runtime::telemetry;
 
 use crate::cli::{Cli, Command, ConfigArgs};
@@ -29,6 +30,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => blocking_on(serve::run(args)),
         Command::Analyze(args) => blocking_on(analyze::run(args)),
         Command::Engine => engine::run(),
+        Command::Explain(args) => blocking_on(explain::run(args)),
         Command::Parse(args) => parse::run(&args),
         Command::Migrate(args) => blocking_on(migrate::run(args)),
         Command::CheckConfig(args) => check_config::run(&args),
@@ -65,6 +67,19 @@ fn blocking_on(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::
 /// The settings, with log lines set up as they say.
 pub(crate) fn configure(args: &ConfigArgs) -> anyhow::Result<Settings> {
     let settings = Settings::load(args.config.as_deref())?;
+    telemetry::init(&settings)?;
+    Ok(settings)
+}
+
+/// The same for a command whose output is for people: only what is wrong is logged, unless more is
+/// asked for.
+pub(crate) fn configure_quietly(args: &ConfigArgs) -> anyhow::Result<Settings> {
+    let mut settings = Settings::load(args.config.as_deref())?;
+    if settings.log.format == LogFormat::Text
+        && settings.log.filter == LogSettings::default().filter
+    {
+        settings.log.filter = "warn".to_owned();
+    }
     telemetry::init(&settings)?;
     Ok(settings)
 }

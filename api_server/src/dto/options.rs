@@ -102,12 +102,7 @@ fn read_assets(name: &str, entries: &mut [Value], chain: Chain, errors: &mut Fie
         }
         is_good = false;
         let found = || entry.as_str().map_or_else(|| "what is no text".to_owned(), shown);
-        let expected = match chain {
-            Chain::Solana => "a mint",
-            Chain::Ethereum | Chain::Base | Chain::BinanceSmartChain => {
-                "a contract, contract/token_id"
-            }
-        };
+        let expected = expected_asset(chain);
         errors.push(
             || format!("{}/{n}", pointer("/options", name)),
             "bad-option",
@@ -117,8 +112,16 @@ fn read_assets(name: &str, entries: &mut [Value], chain: Chain, errors: &mut Fie
     is_good
 }
 
+/// How assets of the chain are named, beside `native`.
+pub const fn expected_asset(chain: Chain) -> &'static str {
+    match chain {
+        Chain::Solana => "a mint",
+        Chain::Ethereum | Chain::Base | Chain::BinanceSmartChain => "a contract, contract/token_id",
+    }
+}
+
 /// The id of an asset of the chain in canonical form; `None` when `text` can be none.
-fn asset(text: &str, chain: Chain) -> Option<String> {
+pub fn asset(text: &str, chain: Chain) -> Option<String> {
     if text == AssetId::native().as_str() {
         return Some(text.to_owned());
     }

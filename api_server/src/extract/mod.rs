@@ -157,12 +157,28 @@ impl<S: Send + Sync> FromRequestParts<S> for Segment {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         match parts.extract::<Path<String>>().await {
             Ok(Path(text)) => Ok(Self(text)),
-            Err(_) => {
-                let detail = "The path is not UTF-8 once its %-escapes are resolved.";
-                Err(ApiError::new(problems::NOT_FOUND, detail))
-            }
+            Err(_) => Err(not_utf8()),
         }
     }
+}
+
+/// The texts in the places of a path's two placeholders.
+#[derive(Debug)]
+pub struct TwoSegments(pub String, pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for TwoSegments {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        match parts.extract::<Path<(String, String)>>().await {
+            Ok(Path((first, second))) => Ok(Self(first, second)),
+            Err(_) => Err(not_utf8()),
+        }
+    }
+}
+
+fn not_utf8() -> ApiError {
+    ApiError::new(problems::NOT_FOUND, "The path is not UTF-8 once its %-escapes are resolved.")
 }
 
 /// Characters of a UUID with hyphens.

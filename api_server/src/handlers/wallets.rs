@@ -144,7 +144,7 @@ fn streamed(pieces: impl Stream<Item = Result<String, WalletsError>> + Send + 's
     (headers, Body::from_stream(pieces)).into_response()
 }
 
-fn chain(params: &mut Params) -> Option<Chain> {
+pub(super) fn chain(params: &mut Params) -> Option<Chain> {
     let chain = params.chain();
     if chain.is_none() && !params.has_errors() {
         params.refuse("chain", "missing-field", "the parameter is required");
@@ -152,7 +152,7 @@ fn chain(params: &mut Params) -> Option<Chain> {
     chain
 }
 
-fn method(params: &mut Params) -> Method {
+pub(super) fn method(params: &mut Params) -> Method {
     let Some(name) = params.text("method") else { return Method::default() };
     match name.parse::<Method>() {
         Ok(method) if method.is_offered() => method,
@@ -181,7 +181,7 @@ fn include(params: &mut Params) -> Include {
 }
 
 /// The wallet that path and query name. Without a chain the query has been refused before.
-fn wallet_ref(chain: Option<Chain>, text: &str) -> Result<WalletRef, ApiError> {
+pub(super) fn wallet_ref(chain: Option<Chain>, text: &str) -> Result<WalletRef, ApiError> {
     let chain = chain.ok_or_else(ApiError::internal)?;
     match Address::parse(chain, text) {
         Ok(address) => Ok(WalletRef { chain, address }),
@@ -194,7 +194,7 @@ fn wallet_ref(chain: Option<Chain>, text: &str) -> Result<WalletRef, ApiError> {
     }
 }
 
-fn unknown(wallet: &WalletRef) -> ApiError {
+pub(super) fn unknown(wallet: &WalletRef) -> ApiError {
     let WalletRef { chain, address } = wallet;
     ApiError::new(
         problems::UNKNOWN_WALLET,
@@ -212,6 +212,7 @@ impl From<WalletsError> for ApiError {
             WalletsError::Store(error) => error.into(),
             WalletsError::CursorExpired => Self::new(problems::BAD_CURSOR, error.to_string()),
             WalletsError::Engine(_)
+            | WalletsError::Amount(_)
             | WalletsError::Report(_)
             | WalletsError::Ledger(_)
             | WalletsError::Corrupt(_) => {

@@ -196,3 +196,37 @@ fn parse_knows_the_wrapped_coin_of_a_test_network() {
     assert_eq!(changes(&lines[0]), json!([[native("-5")], fee]));
     assert_eq!(changes(&lines[1]), json!([[native("5")], null]));
 }
+
+/// A disposal with a gain, as the list without an id shows it, and its tree.
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_prints_a_tree_from_the_database_alone() {
+    let (folder, database, node) =
+        (tempfile::tempdir().unwrap(), TestDatabase::create().await, demo_node().await);
+    let with = |arguments: &[&str]| {
+        let mut command = program(folder.path());
+        configured(&mut command, &database, &node);
+        run(command.args(arguments), "")
+    };
+    let wallet = &demo_wallets()[0];
+    let explain = ["explain", "--chain", "sol", wallet];
+    assert_eq!(with(&explain).status.code(), Some(1), "not analyzed yet");
+    let analyzed = with(&["analyze", "--chain", "sol", "--format", "csv", wallet]);
+    assert_eq!(analyzed.status.code(), Some(0), "{}", text(&analyzed.stderr));
+    let list = with(&explain);
+    assert_eq!(list.status.code(), Some(0), "{}", text(&list.stderr));
+    let list = text(&list.stdout);
+    let id = list.lines().next().unwrap().split("  ").nth(1).unwrap();
+    let tree = with(&[&explain[..], &[id]].concat());
+    assert_eq!(tree.status.code(), Some(0), "{}", text(&tree.stderr));
+    let tree = text(&tree.stdout);
+    for part in ["realized gain", id, "proceeds", "transaction ", "USD by ", "left over: 0"] {
+        assert!(tree.contains(part), "{part:?} is not in\n{tree}");
+    }
+    let json = with(&[&explain[..], &["--format", "json", id]].concat());
+    let json: Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["disposal"]["left_over"], "0", "{json}");
+    assert_eq!(with(&[&explain[..], &["5h:0:out"]].concat()).status.code(), Some(1));
+    for wrong in [vec!["--chain", "sol", "W"], vec!["--chain", "sol", wallet, "7"]] {
+        assert_eq!(with(&[&["explain"], &wrong[..]].concat()).status.code(), Some(2), "{wrong:?}");
+    }
+}

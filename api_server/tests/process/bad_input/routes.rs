@@ -20,6 +20,8 @@ pub fn rows(known: &Known) -> Vec<Row> {
         "/api/pnl/results".into(),
         format!("/api/v2/wallets/{WALLET}/pnl"),
         format!("/api/v2/wallets/{WALLET}/ledger"),
+        format!("/api/v2/wallets/{WALLET}/disposals"),
+        format!("/api/v2/wallets/{WALLET}/disposals/5h:0:out/explain"),
     ];
     let actions = [
         RUN.to_owned(),
@@ -48,6 +50,8 @@ pub fn rows(known: &Known) -> Vec<Row> {
         "/api/pnl/results",
         &format!("/api/v2/wallets/{WALLET}/pnl?chain=sol"),
         &format!("/api/v2/wallets/{WALLET}/ledger?chain=sol"),
+        &format!("/api/v2/wallets/{WALLET}/disposals?chain=sol"),
+        &format!("/api/v2/wallets/{WALLET}/disposals/5h:0:out/explain?chain=sol"),
     ] {
         for accept in ["text/html", "application/xml, text/*", "application/json;q=0", "EV1L/*"] {
             let sent = request("GET", route, &[("Accept", accept)], b"");

@@ -269,7 +269,7 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         ("%E2%80%AEEV1L", "sol", "\\u{202e}"),
         ("'%3Bdrop%20table%20batches%3B--EV1L", "bsc", EVM),
     ] {
-        for route in ["pnl", "ledger"] {
+        for route in ["pnl", "ledger", "disposals", "disposals/5h:0:out/explain"] {
             let path = format!("/api/v2/wallets/{text}/{route}?chain={chain}");
             let what = format!("{path} is no wallet");
             rows.push(Row::new(what, get(&path), INVALID, "{wallet} bad-address \""));
@@ -282,7 +282,11 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
     tampered.replace_range(tampered.len() - 1.., last);
     let cursors = ["", "0", "EV1L", "00", "%00", "%FF", "%E2%80%AE", &tampered, &"0".repeat(5_000)];
     let ledger = format!("/api/v2/wallets/{WALLET}/ledger?chain=sol&");
-    for list in ["/api/pnl/batch?", "/api/pnl/results?", &format!("{results}?"), &ledger] {
+    let disposals = format!("/api/v2/wallets/{WALLET}/disposals?chain=sol&");
+    let lots = format!("/api/v2/wallets/{WALLET}/disposals/5h:0:out/explain?chain=sol&");
+    let results_page = format!("{results}?");
+    for list in ["/api/pnl/batch?", "/api/pnl/results?", &results_page, &ledger, &disposals, &lots]
+    {
         for cursor in cursors {
             let path = format!("{list}cursor={cursor}");
             let what: String = path.chars().take(150).collect();
@@ -311,6 +315,11 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         }
     }
     forged_cursors(&mut rows, known);
+    for id in ["EV1L", "5h:0:EV1L", "5h:0:fee.1", "%00EV1L:0:out", "%E2%80%AE:0:out", "..%2f:0"] {
+        let path = format!("/api/v2/wallets/{WALLET}/disposals/{id}/explain?chain=sol");
+        let what = format!("{path} is no disposal");
+        rows.push(Row::new(what, get(&path), (404, "unknown-disposal"), "names no disposal"));
+    }
     for (path, says) in [
         (format!("{results}?limit=5&limit=5"), "?limit duplicate-key"),
         (
@@ -342,6 +351,11 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         (format!("/api/v2/wallets/{WALLET}/pnl?chain=sol&include="), "?include bad-value"),
         (format!("/api/v2/wallets/{WALLET}/pnl?chain=sol&method=gavg"), "?method unknown-method"),
         (format!("/api/v2/wallets/{WALLET}/ledger?chain=sol&format=xml"), "?format bad-value"),
+        (format!("{disposals}asset=EV1L"), "?asset bad-asset \"EV1L\" is no asset of solana"),
+        (format!("{disposals}asset=%E2%80%AEnative"), "\\u{202e}native"),
+        (format!("{disposals}include=lots"), "?include unknown-field"),
+        (format!("{disposals}method=gavg"), "?method unknown-method"),
+        (format!("{lots}method=specific"), "?method unknown-method"),
         (
             format!("/api/v2/wallets/{WALLET}/ledger?chain=sol&format=oracle&limit=5"),
             "?limit unknown-field",

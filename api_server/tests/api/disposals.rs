@@ -1,0 +1,158 @@
+//! Disposals in pages, and each explained down to its transactions and prices.
+
+use pnl_core::Usd;
+use serde_json::Value;
+
+use crate::support::{TestApp, UNUSED, demo_wallets};
+
+fn usd(value: &Value) -> Usd {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no figure")).parse().unwrap()
+}
+
+fn sum<'a>(figures: impl IntoIterator<Item = &'a Value>) -> Usd {
+    figures.into_iter().map(usd).fold(Usd::ZERO, |a, b| a.checked_add(b).unwrap())
+}
+
+/// All rows of a list, page by page.
+async fn all(app: &TestApp, path: &str, limit: u32) -> Vec<Value> {
+    let mut rows = Vec::new();
+    let mut next = format!("{path}&limit={limit}");
+    loop {
+        let page = app.get(&next).await.json();
+        rows.extend(page["data"].as_array().unwrap().iter().cloned());
+        assert_eq!(page["has_more"], page["next_cursor"].is_string());
+        match page["next_cursor"].as_str() {
+            Some(cursor) => next = format!("{path}&limit={limit}&cursor={cursor}"),
+            None => return rows,
+        }
+    }
+}
+
+/// Everything that an explanation says sums up, and it says where each figure comes from.
+fn closes(explained: &Value, row: &Value, realized: &Value) {
+    assert_eq!(&explained["result"]["realized_gain_usd"], realized);
+    for level in ["result", "token"] {
+        let level = &explained[level];
+        assert_eq!(level["left_over_usd"], "0", "{explained}");
+        let parts = sum([&level["here_usd"], &level["others_usd"]]);
+        assert_eq!(parts, usd(&level["realized_gain_usd"]), "{explained}");
+    }
+    let disposal = &explained["disposal"];
+    assert_eq!(disposal["left_over"], "0", "{explained}");
+    for member in ["qty", "proceeds", "basis", "gain", "matched_qty", "unknown_qty"] {
+        assert_eq!(disposal[member], row[member], "{member}");
+    }
+    assert_eq!(disposal["ledger"]["event"], row["event"], "{explained}");
+    let legs = disposal["ledger"]["legs"].as_array().unwrap();
+    assert!(legs.iter().any(|leg| leg["asset"] == explained["asset"]), "{explained}");
+    let gains = explained["matches"].as_array().unwrap().iter().filter(|m| m["gain"].is_string());
+    let others = usd(&explained["other_matches"]["gain"]);
+    if let Some(gain) = disposal["gain"].as_str() {
+        let of_lots = sum(gains.map(|m| &m["gain"])).checked_add(others).unwrap();
+        let parts = of_lots.checked_add(usd(&disposal["uncovered_gain"])).unwrap();
+        assert_eq!(parts, gain.parse().unwrap(), "{explained}");
+        assert_eq!(explained["token"]["here_usd"], gain);
+        let value = usd(&disposal["value"]);
+        let net = value.checked_sub(usd(&disposal["attached_fees"])).unwrap();
+        assert_eq!(net, usd(&disposal["proceeds"]), "{explained}");
+    }
+    for piece in explained["matches"].as_array().unwrap() {
+        assert_eq!(piece["ledger"]["event"], piece["lot"], "{piece}");
+        assert_eq!(piece["ledger"]["ts"], piece["acquired_ts"], "{piece}");
+        let legs = piece["ledger"]["legs"].as_array().unwrap();
+        assert!(legs.iter().any(|leg| leg["asset"] == explained["asset"]), "{piece}");
+    }
+}
+
+#[tokio::test]
+async fn every_disposal_is_listed_once_and_explained_to_the_last_unit() {
+    let app = TestApp::with_worker().await;
+    let wallets = demo_wallets();
+    app.completed(&wallets).await;
+    let mut seen = 0;
+    for wallet in &wallets {
+        for method in ["fifo", "average"] {
+            let base = format!("/api/v2/wallets/{wallet}");
+            let query = format!("chain=sol&method={method}");
+            let whole = app.get(&format!("{base}/pnl?{query}&include=disposals")).await.json();
+            let rows = all(&app, &format!("{base}/disposals?{query}"), 1000).await;
+            assert_eq!(rows, all(&app, &format!("{base}/disposals?{query}"), 3).await);
+            let of_pnl = whole["disposals"].as_array().unwrap();
+            assert_eq!(rows.len(), of_pnl.len());
+            for (row, same) in rows.iter().zip(of_pnl) {
+                for (name, value) in same.as_object().unwrap() {
+                    if name != "wallet" {
+                        assert_eq!(&row[name], value, "{name} of {row}");
+                    }
+                }
+            }
+            let gains = rows.iter().filter(|row| row["gain"].is_string()).map(|row| &row["gain"]);
+            assert_eq!(sum(gains), usd(&whole["realized_gain_usd"]));
+            for row in &rows {
+                let id = row["id"].as_str().unwrap();
+                let path = format!("{base}/disposals/{id}/explain?{query}");
+                let explained = app.get(&path).await.json();
+                assert_eq!(explained["pinned"], whole["pinned"]);
+                closes(&explained, row, &whole["realized_gain_usd"]);
+                seen += 1;
+            }
+            let asset = rows[0]["asset"].as_str().unwrap();
+            let of_one = all(&app, &format!("{base}/disposals?{query}&asset={asset}"), 2).await;
+            let expected: Vec<_> = rows.iter().filter(|row| row["asset"] == asset).collect();
+            assert_eq!(of_one.iter().collect::<Vec<_>>(), expected);
+        }
+    }
+    assert!(seen > 20, "{seen} disposals");
+}
+
+#[tokio::test]
+async fn the_lots_of_a_disposal_come_in_pages_and_the_sums_stay() {
+    let app = TestApp::with_worker().await;
+    let wallets = demo_wallets();
+    app.completed(&wallets).await;
+    let mut paged = 0;
+    for wallet in &wallets {
+        let base = format!("/api/v2/wallets/{wallet}");
+        let whole = app.get(&format!("{base}/pnl?chain=sol")).await.json();
+        for row in all(&app, &format!("{base}/disposals?chain=sol"), 1000).await {
+            let total = row["matches_total"].as_u64().unwrap();
+            if total < 2 {
+                continue;
+            }
+            let id = row["id"].as_str().unwrap();
+            let path = format!("{base}/disposals/{id}/explain?chain=sol&limit=1");
+            let mut lots = Vec::new();
+            let mut next = path.clone();
+            loop {
+                let page = app.get(&next).await.json();
+                closes(&page, &row, &whole["realized_gain_usd"]);
+                assert_eq!(page["other_matches"]["count"], total - 1);
+                lots.extend(page["matches"].as_array().unwrap().iter().map(|m| m["lot"].clone()));
+                match page["next_cursor"].as_str() {
+                    Some(cursor) => next = format!("{path}&cursor={cursor}"),
+                    None => break,
+                }
+            }
+            let expected: Vec<_> =
+                row["matches"].as_array().unwrap().iter().map(|m| m["lot"].clone()).collect();
+            assert_eq!(lots, expected);
+            paged += 1;
+        }
+    }
+    assert!(paged > 0, "a disposal of several lots");
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_named() {
+    let app = TestApp::with_worker().await;
+    let wallets = demo_wallets();
+    app.completed(&wallets[..1]).await;
+    for path in ["disposals?chain=solana", "disposals/5h:0:out/explain?chain=solana"] {
+        let path = format!("/api/v2/wallets/{UNUSED}/{path}");
+        app.get(&path).await.problem(404, "unknown-wallet");
+    }
+    for id in ["5h:0:out", "5h", "", "5h:0:fee.1", "%20"] {
+        let path = format!("/api/v2/wallets/{}/disposals/{id}/explain?chain=sol", wallets[0]);
+        app.get(&path).await.problem(404, "unknown-disposal");
+    }
+}

@@ -1,0 +1,179 @@
+//! The disposals of a wallet, page by page.
+//!
+//! A page is computed from the beginning of the ledger up to its last row: memory is bounded by open
+//! lots and by what is on the page, however long the history is.
+
+use pnl_core::engine::{Disposal, DisposalLeg, LotMatch, Records};
+use pnl_core::{AssetId, Method, Pin, RawAmount, Usd, WalletRef};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use uuid::Uuid;
+
+use super::explain::DisposalId;
+use super::{Wallets, WalletsError, corrupt};
+
+/// Lots shown with a disposal of a page; [`Wallets::explain`] pages through all of them.
+const MOST_MATCHES: usize = 100;
+
+/// A page ends early when it has become this large, in bytes.
+const MAX_PAGE_BYTES: usize = 8 << 20;
+
+/// Where a page of disposals ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DisposalCursor {
+    /// The ledger.
+    pub ledger_id: Uuid,
+    /// The number of the next disposal of the wallet, from 0.
+    pub number: u64,
+}
+
+/// Which disposals are asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DisposalFilter {
+    /// The method that matches lots.
+    pub method: Method,
+    /// Only of this asset.
+    pub asset: Option<AssetId>,
+}
+
+/// A page of disposals.
+#[derive(Debug)]
+pub struct DisposalPage {
+    /// Up to which block the ledger goes.
+    pub pin: Pin,
+    /// [`DisposalView`]s as JSON, oldest first.
+    pub rows: Vec<Box<RawValue>>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<DisposalCursor>,
+}
+
+/// A disposal with the lots it consumed. Its members have the names of an accounting document.
+#[derive(Debug, Clone, Serialize)]
+pub struct DisposalView<'a> {
+    /// What `explain` finds it by.
+    pub id: DisposalId,
+    /// The event.
+    pub event: &'a Arc<str>,
+    /// The part of the event.
+    pub leg: DisposalLeg,
+    /// What left.
+    pub asset: &'a AssetId,
+    /// Unix seconds.
+    pub ts: i64,
+    /// Base units that left.
+    pub qty: RawAmount,
+    /// Value received after attached fees; `None` = unpriced.
+    pub proceeds: Option<Usd>,
+    /// Basis of the matched quantity.
+    pub basis: Usd,
+    /// Gain on the matched quantity; `None` when the proceeds are unknown.
+    pub gain: Option<Usd>,
+    /// Base units covered by lots of known basis.
+    pub matched_qty: RawAmount,
+    /// Base units covered by lots of unknown basis.
+    pub unknown_qty: RawAmount,
+    /// Base units that no lot covers.
+    pub unmatched_qty: RawAmount,
+    /// The unknown quantity's share of the proceeds.
+    pub unknown_proceeds: Usd,
+    /// The unmatched quantity's share of the proceeds.
+    pub unmatched_proceeds: Usd,
+    /// The lots consumed, in order: the first 100 of them.
+    pub matches: Vec<LotMatch<'a>>,
+    /// How many lots were consumed.
+    pub matches_total: usize,
+}
+
+impl<'a> DisposalView<'a> {
+    /// With the first `most` lots behind the first `skipped`.
+    pub(super) fn new(
+        disposal: &Disposal<'a>,
+        id: DisposalId,
+        skipped: usize,
+        most: usize,
+    ) -> Self {
+        Self {
+            id,
+            event: disposal.event,
+            leg: disposal.leg,
+            asset: disposal.asset,
+            ts: disposal.ts,
+            qty: disposal.quantity,
+            proceeds: disposal.proceeds,
+            basis: disposal.basis,
+            gain: disposal.gain,
+            matched_qty: disposal.matched,
+            unknown_qty: disposal.unknown,
+            unmatched_qty: disposal.unmatched,
+            unknown_proceeds: disposal.unknown_proceeds,
+            unmatched_proceeds: disposal.unmatched_proceeds,
+            matches: disposal.matches.iter().skip(skipped).take(most).collect(),
+            matches_total: disposal.matches.len(),
+        }
+    }
+}
+
+/// The disposals of the wallet itself with their ids: its pool of rent deposits has none of its own.
+pub(super) fn with_ids<'a>(
+    records: &'a Records,
+    wallet: &'a str,
+) -> impl Iterator<Item = (DisposalId, Disposal<'a>)> {
+    let mut last: Option<DisposalId> = None;
+    let of_wallet = move |_, place: &Arc<str>| place.is_empty() || **place == *wallet;
+    records.disposals_where(of_wallet).map(move |disposal| {
+        // Records are taken between events, so the parts of one event come one after the other.
+        let id = DisposalId::behind(last.as_ref(), disposal.event, disposal.leg);
+        last = Some(id.clone());
+        (id, disposal)
+    })
+}
+
+impl Wallets {
+    /// A page of at most `limit` disposals behind `after`, oldest first; `None` when no ledger of the
+    /// wallet is stored.
+    ///
+    /// # Errors
+    /// [`WalletsError::CursorExpired`] when the ledger was replaced since; others.
+    pub async fn disposals(
+        &self,
+        wallet: &WalletRef,
+        filter: &DisposalFilter,
+        after: Option<DisposalCursor>,
+        limit: usize,
+    ) -> Result<Option<DisposalPage>, WalletsError> {
+        let Some(reader) = self.open(wallet).await? else { return Ok(None) };
+        let reader = Arc::new(reader);
+        let (ledger_id, pin) = (reader.ledger.head.ledger_id, reader.ledger.head.pin);
+        let begin = DisposalCursor { ledger_id, number: 0 };
+        let after = after.unwrap_or(begin);
+        if after.ledger_id != ledger_id {
+            return Err(WalletsError::CursorExpired);
+        }
+        let mut page = DisposalPage { pin, rows: Vec::new(), next: None };
+        let mut bytes = 0;
+        let mut number = 0;
+        let mut walk = self.walk(&reader, filter.method)?;
+        loop {
+            let taken;
+            (walk, taken) = walk.records().await?;
+            let Some(records) = taken else { return Ok(Some(page)) };
+            for (id, disposal) in with_ids(&records, wallet.address.as_str()) {
+                let place = DisposalCursor { ledger_id, number };
+                number += 1;
+                let is_wanted = filter.asset.as_ref().is_none_or(|asset| asset == disposal.asset);
+                if place.number < after.number || !is_wanted {
+                    continue;
+                }
+                if page.rows.len() >= limit || bytes > MAX_PAGE_BYTES {
+                    page.next = Some(place);
+                    return Ok(Some(page));
+                }
+                let view = DisposalView::new(&disposal, id, 0, MOST_MATCHES);
+                let row = serde_json::value::to_raw_value(&view).map_err(corrupt)?;
+                bytes += row.get().len();
+                page.rows.push(row);
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Wallets as resources: what the newest stored ledger of a wallet says, by any method.
+//!
+//! Nothing is fetched here. A stored ledger covers the whole history up to its pin, so any method
+//! can be computed from it; its chunks stream through one by one. What computes does so beside the
+//! threads that answer requests, and at most as much of it at a time as there are processors.
+
+mod disposals;
+mod explain;
+mod ledger;
+mod walk;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::SecondsFormat;
+use futures::{Stream, StreamExt};
+use persistence_layer::ledgers::{self, CurrentLedger};
+use persistence_layer::{Store, StoreError};
+use pnl_core::ledger::{LedgerError, LedgerRules};
+use pnl_core::report::{History, ReportError};
+use pnl_core::{AmountError, Chain, EngineError, Method, Options, WalletRef};
+use serde::Deserialize;
+use tokio::sync::Semaphore;
+
+use crate::pnl_document::PnlDocument;
+use crate::stages::replay::ReplayError;
+
+pub use disposals::{DisposalCursor, DisposalFilter, DisposalPage, DisposalView};
+pub use explain::{DisposalId, ExplainedDisposal, ExplainedMatch, Explanation, OtherMatches};
+pub use ledger::{LedgerCursor, LedgerPage};
+use walk::Walk;
+
+/// Which records come with a wallet's result.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Include {
+    /// Open lots.
+    pub lots: bool,
+    /// Disposals with their lots.
+    pub disposals: bool,
+}
+
+/// Why a stored ledger gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum WalletsError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The method is not offered, or the history cannot be computed by it.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The result does not fit.
+    #[error(transparent)]
+    Report(#[from] ReportError),
+    /// A stored event breaks the rules of its form.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A sum does not fit.
+    #[error(transparent)]
+    Amount(#[from] AmountError),
+    /// What is stored was not written by this program, or a chunk is gone.
+    #[error("the stored ledger cannot be read: {0}")]
+    Corrupt(String),
+    /// The ledger was replaced since the cursor was given.
+    #[error("the ledger was replaced by a newer one; begin again without a cursor")]
+    CursorExpired,
+}
+
+impl From<ReplayError> for WalletsError {
+    fn from(error: ReplayError) -> Self {
+        match error {
+            ReplayError::Corrupt(detail) => Self::Corrupt(detail),
+            ReplayError::Ledger(error) => Self::Ledger(error),
+            ReplayError::Engine(error) => Self::Engine(error),
+        }
+    }
+}
+
+impl WalletsError {
+    /// Stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Engine(error) => error.code(),
+            Self::Report(error) => error.code(),
+            Self::Ledger(error) => error.code(),
+            Self::Amount(_) => "amount-out-of-range",
+            Self::Corrupt(_) => "ledger-corrupt",
+            Self::CursorExpired => "cursor-expired",
+        }
+    }
+}
+
+/// Reads stored ledgers. A cheap clone.
+#[derive(Debug, Clone)]
+pub struct Wallets {
+    store: Store,
+    rules: BTreeMap<Chain, LedgerRules>,
+    /// A permit per processor.
+    room: Arc<Semaphore>,
+}
+
+/// A stored ledger that is being read.
+#[derive(Debug, Clone)]
+struct Reader {
+    store: Store,
+    chain: Chain,
+    ledger: CurrentLedger,
+    history: History,
+}
+
+impl Wallets {
+    /// Wallets in `store`, with the accounting rules of each chain.
+    pub fn new(store: Store, rules: BTreeMap<Chain, LedgerRules>) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { store, rules, room: Arc::new(Semaphore::new(processors)) }
+    }
+
+    /// The wallet's result by `method` over its full history, with the records asked for and the time
+    /// at which its ledger was made (`analyzed_at`), in pieces; `None` when no ledger of it is stored.
+    /// The pieces joined are one JSON object.
+    ///
+    /// # Errors
+    /// [`WalletsError`].
+    pub async fn pnl(
+        &self,
+        wallet: &WalletRef,
+        method: Method,
+        include: Include,
+    ) -> Result<Option<impl Stream<Item = Result<String, WalletsError>> + use<>>, WalletsError>
+    {
+        let Some(reader) = self.open(wallet).await? else { return Ok(None) };
+        let created_at = reader.ledger.created_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let reader = Arc::new(reader);
+        let mut walk = self.walk(&reader, method)?;
+        let mut is_more = true;
+        while is_more {
+            (walk, is_more) = walk.read().await?;
+        }
+        let outcome = walk.finish().await?;
+        let history = Arc::unwrap_or_clone(reader).history;
+        let closing = serde_json::json!({ "analyzed_at": created_at });
+        let document = PnlDocument::new(history, outcome, include, &closing);
+        // What can fail fails here, before anything is sent.
+        let Some((head, document)) = document.piece().await? else { return Ok(None) };
+        let head = futures::stream::once(async move { Ok(head) });
+        Ok(Some(head.chain(futures::stream::try_unfold(document, PnlDocument::piece))))
+    }
+
+    fn options(&self, chain: Chain) -> Options {
+        let quote_assets = self.rules.get(&chain).map(LedgerRules::quote_assets);
+        Options::with_quote_assets(quote_assets.unwrap_or_default())
+    }
+
+    /// An engine at the beginning of the ledger.
+    fn walk(&self, reader: &Arc<Reader>, method: Method) -> Result<Walk, WalletsError> {
+        Walk::begin(reader.clone(), self.room.clone(), method, self.options(reader.chain))
+    }
+
+    async fn open(&self, wallet: &WalletRef) -> Result<Option<Reader>, WalletsError> {
+        let Some(ledger) = ledgers::current(&self.store, wallet).await? else { return Ok(None) };
+        let history = History::deserialize(&ledger.head.context).map_err(corrupt)?;
+        Ok(Some(Reader { store: self.store.clone(), chain: wallet.chain, ledger, history }))
+    }
+}
+
+impl Reader {
+    /// The events of one chunk as JSON lines.
+    async fn chunk(&self, no: u32) -> Result<Vec<u8>, WalletsError> {
+        let chunk = ledgers::chunk(&self.store, self.chain, self.ledger.head.ledger_id, no).await?;
+        chunk.ok_or_else(|| WalletsError::Corrupt(format!("chunk {no} is gone")))
+    }
+}
+
+fn corrupt(error: impl std::fmt::Display) -> WalletsError {
+    WalletsError::Corrupt(error.to_string())
+}
