@@ -60,10 +60,59 @@ pub struct CurrentLedger {
     pub created_at: DateTime<Utc>,
 }
 
+/// Events of a ledger on their way into the store; they are compressed there.
+#[derive(Debug, Clone, Copy)]
+pub struct NewChunk<'a> {
+    /// How many.
+    pub events: u32,
+    /// JSON lines, one event each.
+    pub lines: &'a [u8],
+    /// The same as bytes without ids, in the form of whoever reads them.
+    pub figures: &'a [u8],
+}
+
+/// A chunk as it is stored.
+pub(crate) struct PackedChunk {
+    events: i32,
+    lines: Vec<u8>,
+    figures: Vec<u8>,
+}
+
+impl PackedChunk {
+    pub(crate) fn pack(chunk: &NewChunk<'_>) -> Result<Self, StoreError> {
+        Ok(Self {
+            events: to_integer(chunk.events, "events of a chunk")?,
+            lines: compress(chunk.lines)?,
+            figures: compress(chunk.figures)?,
+        })
+    }
+
+    /// Stores it as chunk `no`.
+    pub(crate) async fn insert(
+        &self,
+        tx: &mut PgConnection,
+        chain: &str,
+        ledger_id: Uuid,
+        no: i32,
+    ) -> Result<(), StoreError> {
+        sqlx::query_file!(
+            "queries/ledger_chunks/insert.sql",
+            chain,
+            ledger_id,
+            no,
+            self.events,
+            self.lines,
+            self.figures
+        )
+        .execute(tx)
+        .await?;
+        Ok(())
+    }
+}
+
 /// Stores chunk `no` of a ledger that is being built. Storing it again changes nothing.
 ///
-/// `payload` is JSON lines, one event each; it is compressed here. Chunks are no progress of the
-/// task: they are made again from stored transactions.
+/// Chunks are no progress of the task: they are made again from stored transactions.
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`] when the fence is gone.
@@ -72,26 +121,14 @@ pub async fn append_chunk(
     lease: &Lease,
     ledger_id: Uuid,
     no: u32,
-    events: u32,
-    payload: &[u8],
+    chunk: &NewChunk<'_>,
 ) -> Result<(), StoreError> {
     let no = to_integer(no, "chunk number")?;
-    let events = to_integer(events, "events of a chunk")?;
-    let payload = compress(payload)?;
+    let chunk = PackedChunk::pack(chunk)?;
     run!(store, "ledgers/append_chunk", async |tx| {
         hold(tx, lease).await?;
         begin_building(tx, lease, ledger_id).await?;
-        sqlx::query_file!(
-            "queries/ledger_chunks/insert.sql",
-            lease.wallet.chain.as_str(),
-            ledger_id,
-            no,
-            events,
-            payload
-        )
-        .execute(tx)
-        .await?;
-        Ok(())
+        chunk.insert(tx, lease.wallet.chain.as_str(), ledger_id, no).await
     })
 }
 
@@ -145,6 +182,70 @@ pub async fn chunk(
     )
     .fetch_optional(connection))?;
     payload.map(|payload| decompress(&payload, "a ledger chunk")).transpose()
+}
+
+/// The figures of a chunk, or its lines where a program wrote it that knew no figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChunkFigures {
+    /// Events in it, those without figures included.
+    pub events: u32,
+    packed: Unpacked,
+}
+
+/// A chunk in one of its two forms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unpacked {
+    /// As bytes without ids.
+    Figures(Vec<u8>),
+    /// As JSON lines.
+    Lines(Vec<u8>),
+}
+
+impl ChunkFigures {
+    /// Unpacks it. That computes: not for a thread that others wait for.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`].
+    pub fn unpack(&self) -> Result<Unpacked, StoreError> {
+        Ok(match &self.packed {
+            Unpacked::Figures(packed) => {
+                Unpacked::Figures(decompress(packed, "the figures of a ledger chunk")?)
+            }
+            Unpacked::Lines(packed) => Unpacked::Lines(decompress(packed, "a ledger chunk")?),
+        })
+    }
+}
+
+/// The figures of the chunks from number `from` on and before `to`, in order; fewer when some are
+/// gone.
+pub async fn figures(
+    store: &Store,
+    chain: Chain,
+    ledger_id: Uuid,
+    from: u32,
+    to: u32,
+) -> Result<Vec<ChunkFigures>, StoreError> {
+    let (from, to) = (to_integer(from, "chunk number")?, to_integer(to, "chunk number")?);
+    let rows = read!(store, async |connection| sqlx::query_file!(
+        "queries/ledger_chunks/figures.sql",
+        chain.as_str(),
+        ledger_id,
+        from,
+        to
+    )
+    .fetch_all(connection))?;
+    rows.into_iter()
+        .map(|row| {
+            let packed = match (row.figures, row.payload) {
+                (Some(figures), _) => Unpacked::Figures(figures),
+                (None, Some(lines)) => Unpacked::Lines(lines),
+                (None, None) => {
+                    return Err(StoreError::Corrupt("a ledger chunk without content".to_owned()));
+                }
+            };
+            Ok(ChunkFigures { events: from_integer(row.events, "events of a chunk")?, packed })
+        })
+        .collect()
 }
 
 /// Makes ledgers that were built under leases of one chain the current ones, each unless the present

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::convert::{from_bigint, from_integer, json_text, to_bigint, to_integer};
 use crate::error::StoreError;
-use crate::ledgers::{begin_building, compress, decompress};
+use crate::ledgers::{NewChunk, PackedChunk, begin_building, compress, decompress};
 use crate::store::{Store, run};
 use crate::wallet_tasks::{Lease, add_progress, hold};
 
@@ -176,8 +176,8 @@ pub async fn plan_page(store: &Store, lease: &Lease, no: u32) -> Result<Vec<u8>,
     decompress(&payload, "a page of a plan")
 }
 
-/// Stores the checkpoint, and together with it its last chunk (number `chunks - 1`) and the number of
-/// events in that, unless the chunk is stored already: the next attempt goes on behind it.
+/// Stores the checkpoint, and together with it its last chunk (number `chunks - 1`), unless that is
+/// stored already: the next attempt goes on behind it.
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`] when the fence is gone.
@@ -186,31 +186,18 @@ pub async fn put_checkpoint(
     lease: &Lease,
     made_by: &str,
     checkpoint: &Checkpoint,
-    chunk: Option<(u32, &[u8])>,
+    chunk: Option<&NewChunk<'_>>,
 ) -> Result<(), StoreError> {
     let chain = lease.wallet.chain.as_str();
     let chunks = to_integer(checkpoint.chunks, "chunks")?;
     let events = to_bigint(checkpoint.events, "events")?;
-    let chunk = chunk
-        .map(|(events, payload)| {
-            Ok::<_, StoreError>((to_integer(events, "events of a chunk")?, compress(payload)?))
-        })
-        .transpose()?;
+    let chunk = chunk.map(PackedChunk::pack).transpose()?;
     let state = compress(&checkpoint.state)?;
     run!(store, "wallet_work/put_checkpoint", async |tx| {
         hold(tx, lease).await?;
         begin_building(tx, lease, checkpoint.ledger_id).await?;
-        if let Some((events_of_chunk, payload)) = &chunk {
-            sqlx::query_file!(
-                "queries/ledger_chunks/insert.sql",
-                chain,
-                checkpoint.ledger_id,
-                chunks - 1,
-                *events_of_chunk,
-                payload
-            )
-            .execute(&mut *tx)
-            .await?;
+        if let Some(chunk) = &chunk {
+            chunk.insert(tx, chain, checkpoint.ledger_id, chunks - 1).await?;
         }
         sqlx::query_file!("queries/wallet_work/begin.sql", lease.task_id).execute(&mut *tx).await?;
         sqlx::query_file!(

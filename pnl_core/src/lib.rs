@@ -91,6 +91,7 @@ pub mod document;
 pub mod engine;
 pub mod event;
 pub mod explain;
+pub mod figures;
 pub mod hash;
 pub mod ledger;
 mod line;

@@ -59,6 +59,13 @@ impl WhatIf {
         self.0.iter_mut().try_for_each(|engine| engine.apply(event))
     }
 
+    /// Lets the records go: totals and lots are all that a comparison needs.
+    pub fn forget_records(&mut self) {
+        for engine in &mut self.0 {
+            engine.take_records();
+        }
+    }
+
     /// Ends the history, with prices at its end or without.
     ///
     /// # Errors

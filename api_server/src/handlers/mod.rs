@@ -8,6 +8,7 @@ pub mod problems;
 pub mod results;
 pub mod services;
 pub mod wallets;
+pub mod what_if;
 
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, header};

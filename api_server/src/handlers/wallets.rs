@@ -213,6 +213,7 @@ impl From<WalletsError> for ApiError {
             WalletsError::CursorExpired => Self::new(problems::BAD_CURSOR, error.to_string()),
             WalletsError::Engine(_)
             | WalletsError::Amount(_)
+            | WalletsError::Figures(_)
             | WalletsError::Report(_)
             | WalletsError::Ledger(_)
             | WalletsError::Corrupt(_) => {

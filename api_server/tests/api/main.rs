@@ -11,3 +11,4 @@ mod recorded;
 mod results;
 mod support;
 mod wallets;
+mod what_if;

@@ -8,8 +8,9 @@
 //! them: the stored events are replayed into the engine, which is the cheap part, and the result is
 //! the one that an uninterrupted attempt would have come to.
 
-use persistence_layer::ledgers;
+use persistence_layer::ledgers::{self, NewChunk};
 use persistence_layer::wallet_work::{self, Checkpoint};
+use pnl_core::figures::FigureWriter;
 use pnl_core::ledger::{LedgerBuilder, LedgerError, LedgerState, PriceTable};
 use pnl_core::movement::Note;
 use pnl_core::{
@@ -77,20 +78,21 @@ pub(crate) async fn run(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Book
             if place <= booked {
                 continue;
             }
-            let (mut more, payload, events) = book_chunk(attempt, books, chunk).await?;
+            let (mut more, booked) = book_chunk(attempt, books, chunk).await?;
             if let Some(stored) = &mut more.stored {
-                let new = (events > 0).then_some((events, payload.as_slice()));
+                let Booked { events, lines, figures } = &booked;
+                let new = NewChunk { events: *events, lines, figures };
+                let new = (*events > 0).then_some(&new);
                 stored.chunks += u32::from(new.is_some());
-                stored.events += u64::from(events);
+                stored.events += u64::from(*events);
                 // Transactions without events take their time to read, too.
                 let small = new.is_some() && more.builder.facts().assets.len() <= SMALL_STATE;
                 if plan.is_long() && (small || kept_at.elapsed() >= super::COMMIT_AFTER) {
                     keep(attempt, &more, &maker, new).await?;
                     kept_at = Instant::now();
-                } else if let Some((events, payload)) = new {
+                } else if let Some(new) = new {
                     let (store, lease) = (&attempt.store, &attempt.lease);
-                    let no = stored.chunks - 1;
-                    ledgers::append_chunk(store, lease, stored.id, no, events, payload).await?;
+                    ledgers::append_chunk(store, lease, stored.id, stored.chunks - 1, new).await?;
                 }
             }
             books = more;
@@ -151,7 +153,7 @@ async fn keep(
     attempt: &Attempt,
     books: &Books,
     maker: &str,
-    chunk: Option<(u32, &[u8])>,
+    chunk: Option<&NewChunk<'_>>,
 ) -> Result<(), StageError> {
     let Some(stored) = books.stored else { return Ok(()) };
     let state = serde_json::to_vec(&books.builder.state())
@@ -164,12 +166,22 @@ async fn keep(
     Ok(())
 }
 
-/// Books the next transactions; gives the books, the events as JSON lines, and how many they are.
+/// The events of some transactions.
+struct Booked {
+    /// How many.
+    events: u32,
+    /// As JSON lines.
+    lines: Vec<u8>,
+    /// As bytes without ids, without those that are excluded.
+    figures: Vec<u8>,
+}
+
+/// Books the next transactions.
 async fn book_chunk(
     attempt: &Attempt,
     books: Books,
     placed: &[Placed],
-) -> Result<(Books, Vec<u8>, u32), StageError> {
+) -> Result<(Books, Booked), StageError> {
     let ids: Vec<TxId> = placed.iter().map(|placed| placed.tx_id.clone()).collect();
     let raw = fetch::stored_again(attempt, &ids).await?;
     let (wallet, placed) = (attempt.wallet().clone(), placed.to_vec());
@@ -215,27 +227,31 @@ fn parse(
         .collect()
 }
 
-/// Books the lines; gives their events as JSON lines, and how many they are.
+/// Books the lines.
 fn book(
     mut books: Books,
     lines: &[WalletTransaction],
     table: &PriceTable,
-) -> Result<(Books, Vec<u8>, u32), StageError> {
-    let mut payload = Vec::new();
+) -> Result<(Books, Booked), StageError> {
+    let mut text = Vec::new();
+    let mut figures = FigureWriter::default();
     let mut count = 0;
     for line in lines {
         for event in books.builder.push(line, table).map_err(StageError::ledger)? {
-            serde_json::to_writer(&mut payload, &event)
+            serde_json::to_writer(&mut text, &event)
                 .map_err(|error| StageError::Storage { detail: error.to_string() })?;
-            payload.push(b'\n');
+            text.push(b'\n');
             count += 1;
             if let Some(event) = event.to_event(books.events).map_err(StageError::ledger)? {
+                figures
+                    .push(&event)
+                    .map_err(|error| StageError::permanent(error.code(), &error))?;
                 books.engine.apply(&event).map_err(StageError::engine)?;
             }
             books.events += 1;
         }
     }
-    Ok((books, payload, count))
+    Ok((books, Booked { events: count, lines: text, figures: figures.finish() }))
 }
 
 impl StageError {

@@ -8,6 +8,7 @@ mod disposals;
 mod explain;
 mod ledger;
 mod walk;
+mod what_if;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,11 +17,12 @@ use chrono::SecondsFormat;
 use futures::{Stream, StreamExt};
 use persistence_layer::ledgers::{self, CurrentLedger};
 use persistence_layer::{Store, StoreError};
+use pnl_core::figures::FiguresError;
 use pnl_core::ledger::{LedgerError, LedgerRules};
 use pnl_core::report::{History, ReportError};
 use pnl_core::{AmountError, Chain, EngineError, Method, Options, WalletRef};
 use serde::Deserialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::pnl_document::PnlDocument;
 use crate::stages::replay::ReplayError;
@@ -29,6 +31,7 @@ pub use disposals::{DisposalCursor, DisposalFilter, DisposalPage, DisposalView};
 pub use explain::{DisposalId, ExplainedDisposal, ExplainedMatch, Explanation, OtherMatches};
 pub use ledger::{LedgerCursor, LedgerPage};
 use walk::Walk;
+pub use what_if::{MethodFigures, MethodsCompared, TokenFigures, TokenMethod};
 
 /// Which records come with a wallet's result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -54,6 +57,9 @@ pub enum WalletsError {
     /// A stored event breaks the rules of its form.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The stored figures cannot be read.
+    #[error(transparent)]
+    Figures(#[from] FiguresError),
     /// A sum does not fit.
     #[error(transparent)]
     Amount(#[from] AmountError),
@@ -83,6 +89,7 @@ impl WalletsError {
             Self::Engine(error) => error.code(),
             Self::Report(error) => error.code(),
             Self::Ledger(error) => error.code(),
+            Self::Figures(error) => error.code(),
             Self::Amount(_) => "amount-out-of-range",
             Self::Corrupt(_) => "ledger-corrupt",
             Self::CursorExpired => "cursor-expired",
@@ -149,6 +156,11 @@ impl Wallets {
     fn options(&self, chain: Chain) -> Options {
         let quote_assets = self.rules.get(&chain).map(LedgerRules::quote_assets);
         Options::with_quote_assets(quote_assets.unwrap_or_default())
+    }
+
+    /// Held while something is computed.
+    async fn permit(&self) -> Result<SemaphorePermit<'_>, WalletsError> {
+        self.room.acquire().await.map_err(corrupt)
     }
 
     /// An engine at the beginning of the ledger.

@@ -17,7 +17,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::{
-    LONG, OVER, batch, claim_and_die, claim_one, failed, finish, finished, submit, wallet,
+    LONG, OVER, batch, chunk_of, claim_and_die, claim_one, failed, finish, finished, submit, wallet,
 };
 
 const MANY: u32 = 20;
@@ -56,7 +56,7 @@ async fn a_worker_that_lost_its_lease_stores_nothing() {
         lost(put_transactions(store, &late, &[raw("a")]).await, &late);
         lost(put_signature_page(store, &late, &wallet(0), &nothing, &page).await, &late);
         lost(put_snapshot(store, &late, &snapshot).await.map(drop), &late);
-        lost(append_chunk(store, &late, ledger, 0, 1, b"{}\n").await, &late);
+        lost(append_chunk(store, &late, ledger, 0, &chunk_of(1, b"{}\n")).await, &late);
         lost(wallet_tasks::finish(store, &late, finished()).await, &late);
         lost(wallet_tasks::transition(store, &late, &failed()).await, &late);
         let beat = heartbeat(store, &late.worker, &[(late.task_id, late.fence)], LONG).await;

@@ -2,14 +2,15 @@
 
 use persistence_layer::Store;
 use persistence_layer::StoreError;
-use persistence_layer::ledgers::{self, LedgerHead, append_chunk, chunk};
+use persistence_layer::ledgers::{self, LedgerHead, Unpacked, append_chunk, chunk};
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{self, FinishedWallet, Lease, WaitReason, WorkerId, sweep};
 use pnl_core::{Chain, WalletRef};
 use uuid::Uuid;
 
 use crate::support::{
-    claim_and_die, claim_one, failed, finished, ledger_head, requeue, submit, transition, wallet,
+    chunk_of, claim_and_die, claim_one, failed, finished, ledger_head, requeue, submit, transition,
+    wallet,
 };
 
 fn wallet_ref() -> WalletRef {
@@ -19,8 +20,8 @@ fn wallet_ref() -> WalletRef {
 /// Builds a ledger of two chunks with three events at `block`.
 async fn build(store: &Store, lease: &Lease, block: u64) -> LedgerHead {
     let id = Uuid::now_v7();
-    append_chunk(store, lease, id, 0, 2, b"{\"n\":1}\n{\"n\":2}\n").await.unwrap();
-    append_chunk(store, lease, id, 1, 1, b"{\"n\":3}\n").await.unwrap();
+    append_chunk(store, lease, id, 0, &chunk_of(2, b"{\"n\":1}\n{\"n\":2}\n")).await.unwrap();
+    append_chunk(store, lease, id, 1, &chunk_of(1, b"{\"n\":3}\n")).await.unwrap();
     ledger_head(id, block, 2, 3)
 }
 
@@ -48,7 +49,7 @@ async fn a_finished_ledger_becomes_the_current_one() {
     let head = build(store, &lease, 100).await;
     assert_eq!(current(store).await, None, "a ledger is not read before it is whole");
     // The same chunk again changes nothing.
-    append_chunk(store, &lease, head.ledger_id, 1, 1, b"other").await.unwrap();
+    append_chunk(store, &lease, head.ledger_id, 1, &chunk_of(1, b"other")).await.unwrap();
     finish_with(store, &lease, head.clone()).await.unwrap();
     assert_eq!(current(store).await, Some(head.clone()));
     let read = async |no| chunk(store, Chain::Solana, head.ledger_id, no).await.unwrap();
@@ -186,4 +187,28 @@ async fn two_wallets_built_at_once_do_not_mix() {
     assert_eq!(current(store).await, None);
     finish_with(store, &leases[0], heads.0.clone()).await.unwrap();
     assert_eq!(current(store).await, Some(heads.0));
+}
+
+#[tokio::test]
+async fn figures_come_where_they_were_written_and_lines_where_an_older_program_wrote() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..1).await;
+    let lease = claim_one(store).await;
+    let head = build(store, &lease, 100).await;
+    let older = "update ledger_chunks set figures = null where no = 1";
+    assert_eq!(database.execute(older).await, 1);
+    let read = async |from, to| {
+        let chunks = ledgers::figures(store, Chain::Solana, head.ledger_id, from, to).await;
+        let unpacked = |chunk: &ledgers::ChunkFigures| (chunk.events, chunk.unpack().unwrap());
+        chunks.unwrap().iter().map(unpacked).collect::<Vec<_>>()
+    };
+    let (first, second) = (
+        (2, Unpacked::Figures(b"figures".to_vec())),
+        (1, Unpacked::Lines(b"{\"n\":3}\n".to_vec())),
+    );
+    assert_eq!(read(0, 2).await, [first.clone(), second.clone()]);
+    assert_eq!(read(0, 1).await, [first]);
+    assert_eq!(read(1, 9).await, [second]);
+    assert_eq!(read(2, 9).await, []);
 }

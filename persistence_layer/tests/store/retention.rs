@@ -19,8 +19,8 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
 use crate::support::{
-    PIN, batch, claim, claim_one, failed, finish, finished, ledger_head, new_batch, report, submit,
-    transition, wait_for_a_lock, wallet,
+    PIN, batch, chunk_of, claim, claim_one, failed, finish, finished, ledger_head, new_batch,
+    report, submit, transition, wait_for_a_lock, wallet,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -87,7 +87,7 @@ async fn finish_with_ledger(database: &TestDatabase, lease: &Lease) {
     let mut result = finished();
     let block = lease.pin.unwrap().block;
     let head = ledger_head(uuid::Uuid::new_v4(), block, 1, 1);
-    ledgers::append_chunk(store, lease, head.ledger_id, 0, 1, b"{}\n").await.unwrap();
+    ledgers::append_chunk(store, lease, head.ledger_id, 0, &chunk_of(1, b"{}\n")).await.unwrap();
     let snapshot = StoredSnapshot { pin_slot: block, node_slot: block, balances: json!({}) };
     put_snapshot(store, lease, &snapshot).await.unwrap();
     result.ledger = Some(head);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use persistence_layer::Store;
 use persistence_layer::batches::{self, Admission, Batch, BatchId, NewBatch, Submitted};
-use persistence_layer::ledgers::LedgerHead;
+use persistence_layer::ledgers::{LedgerHead, NewChunk};
 use persistence_layer::processes::ProcessReport;
 use persistence_layer::results::SummaryRow;
 use persistence_layer::test_util::TestDatabase;
@@ -115,6 +115,11 @@ pub fn ledger_head(ledger_id: Uuid, block: u64, chunks: u32, events: u64) -> Led
 }
 
 /// Dollars.
+/// A chunk of so many events, with figures that are nobody's.
+pub fn chunk_of(events: u32, lines: &[u8]) -> NewChunk<'_> {
+    NewChunk { events, lines, figures: b"figures" }
+}
+
 pub fn usd(text: &str) -> Usd {
     text.parse().unwrap()
 }

@@ -10,8 +10,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::{
-    claim, claim_and_die, claim_one, failed, finished, ledger_head, requeue, submit, transition,
-    wallet,
+    chunk_of, claim, claim_and_die, claim_one, failed, finished, ledger_head, requeue, submit,
+    transition, wallet,
 };
 
 const MADE_BY: &str = "1 1";
@@ -26,8 +26,8 @@ async fn append(
     checkpoint.chunks += 1;
     checkpoint.events += 1;
     checkpoint.state = format!("after {}", checkpoint.chunks).into_bytes();
-    let chunk = Some((1, line.as_bytes()));
-    wallet_work::put_checkpoint(store, lease, MADE_BY, checkpoint, chunk).await
+    let chunk = chunk_of(1, line.as_bytes());
+    wallet_work::put_checkpoint(store, lease, MADE_BY, checkpoint, Some(&chunk)).await
 }
 
 fn fresh() -> Checkpoint {
@@ -44,7 +44,9 @@ async fn a_ledger_goes_on_behind_its_checkpoint_under_the_next_lease() {
     append(store, &dead, &mut checkpoint, "{\"n\":0}\n").await.unwrap();
     let behind = checkpoint.clone();
     // A chunk without checkpoint: the next attempt writes it anew.
-    ledgers::append_chunk(store, &dead, behind.ledger_id, 1, 1, b"{\"n\":9}\n").await.unwrap();
+    ledgers::append_chunk(store, &dead, behind.ledger_id, 1, &chunk_of(1, b"{\"n\":9}\n"))
+        .await
+        .unwrap();
     sweep(store, 20).await.unwrap();
 
     let next = claim_one(store).await;
@@ -76,7 +78,7 @@ async fn a_requeued_task_keeps_its_ledger_and_a_given_up_one_does_not() {
     submit(store, 0..1).await;
     let first = claim_one(store).await;
     append(store, &first, &mut fresh(), "{}\n").await.unwrap();
-    ledgers::append_chunk(store, &first, Uuid::now_v7(), 0, 1, b"{}\n").await.unwrap();
+    ledgers::append_chunk(store, &first, Uuid::now_v7(), 0, &chunk_of(1, b"{}\n")).await.unwrap();
     transition(store, &first, &requeue(WaitReason::Continued)).await;
     sweep(store, 20).await.unwrap();
     let ledgers = "select count(*) from ledgers";

@@ -20,6 +20,7 @@ pub fn rows(known: &Known) -> Vec<Row> {
         "/api/pnl/results".into(),
         format!("/api/v2/wallets/{WALLET}/pnl"),
         format!("/api/v2/wallets/{WALLET}/ledger"),
+        format!("/api/v2/wallets/{WALLET}/what-if"),
         format!("/api/v2/wallets/{WALLET}/disposals"),
         format!("/api/v2/wallets/{WALLET}/disposals/5h:0:out/explain"),
     ];
@@ -50,6 +51,7 @@ pub fn rows(known: &Known) -> Vec<Row> {
         "/api/pnl/results",
         &format!("/api/v2/wallets/{WALLET}/pnl?chain=sol"),
         &format!("/api/v2/wallets/{WALLET}/ledger?chain=sol"),
+        &format!("/api/v2/wallets/{WALLET}/what-if?chain=sol"),
         &format!("/api/v2/wallets/{WALLET}/disposals?chain=sol"),
         &format!("/api/v2/wallets/{WALLET}/disposals/5h:0:out/explain?chain=sol"),
     ] {

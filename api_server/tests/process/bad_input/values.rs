@@ -269,7 +269,7 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         ("%E2%80%AEEV1L", "sol", "\\u{202e}"),
         ("'%3Bdrop%20table%20batches%3B--EV1L", "bsc", EVM),
     ] {
-        for route in ["pnl", "ledger", "disposals", "disposals/5h:0:out/explain"] {
+        for route in ["pnl", "ledger", "what-if", "disposals", "disposals/5h:0:out/explain"] {
             let path = format!("/api/v2/wallets/{text}/{route}?chain={chain}");
             let what = format!("{path} is no wallet");
             rows.push(Row::new(what, get(&path), INVALID, "{wallet} bad-address \""));
@@ -353,6 +353,11 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         (format!("/api/v2/wallets/{WALLET}/ledger?chain=sol&format=xml"), "?format bad-value"),
         (format!("{disposals}asset=EV1L"), "?asset bad-asset \"EV1L\" is no asset of solana"),
         (format!("{disposals}asset=%E2%80%AEnative"), "\\u{202e}native"),
+        (
+            format!("/api/v2/wallets/{WALLET}/what-if?chain=sol&method=lifo"),
+            "?method unknown-field unknown parameter; known here: chain",
+        ),
+        (format!("/api/v2/wallets/{WALLET}/what-if"), "?chain missing-field"),
         (format!("{disposals}include=lots"), "?include unknown-field"),
         (format!("{disposals}method=gavg"), "?method unknown-method"),
         (format!("{lots}method=specific"), "?method unknown-method"),

@@ -1,0 +1,276 @@
+//! All methods side by side, in one read of the stored ledger.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use persistence_layer::ledgers::{self, ChunkFigures};
+use pnl_core::figures::FigureReader;
+use pnl_core::what_if::{Comparison, WhatIf};
+use pnl_core::{AssetId, Method, Pin, Usd, WalletRef};
+use serde::Serialize;
+
+use super::{Reader, Wallets, WalletsError};
+use crate::attempt::compute;
+use crate::stages::replay;
+
+/// Chunks read at a time.
+const CHUNKS_AT_ONCE: u32 = 32;
+
+/// Records that no answer needs are let go whenever so many events have been read.
+const FORGET_AFTER: u64 = 20_000;
+
+/// Tokens listed: those whose gain depends most on the method.
+const MOST_TOKENS: usize = 100;
+
+/// The answers of all methods to one history.
+#[derive(Debug, Serialize)]
+pub struct MethodsCompared {
+    /// Up to where the ledger goes.
+    #[serde(skip)]
+    pub pin: Pin,
+    /// A row per method; differences are to the first one.
+    pub methods: Vec<MethodFigures>,
+    /// How many tokens have another gain by another method.
+    pub differing_tokens: u64,
+    /// Those with the largest differences, largest first.
+    pub tokens: Vec<TokenFigures>,
+    /// Sums over the differing tokens that are not listed, by method.
+    pub other_tokens: Vec<TokenMethod>,
+}
+
+/// A wallet's figures by one method.
+#[derive(Debug, Serialize)]
+pub struct MethodFigures {
+    /// The method.
+    pub method: Method,
+    /// Gain of all disposals.
+    pub realized_gain_usd: Usd,
+    /// Realized gain plus income less fee expense.
+    pub net_realized_usd: Usd,
+    /// Gain of what is held, as far as it is priced.
+    pub unrealized_gain_usd: Usd,
+    /// Net realized plus unrealized.
+    pub total_pnl_usd: Usd,
+    /// Cost of what is held.
+    pub remaining_basis_usd: Usd,
+    /// Realized gain less that of the first method.
+    pub gain_difference_usd: Usd,
+    /// Of the difference: cost that is still held and has left by the first method.
+    pub remaining_difference_usd: Usd,
+    /// Of the difference: everything else.
+    pub other_difference_usd: Usd,
+}
+
+/// A token's figures by all methods.
+#[derive(Debug, Serialize)]
+pub struct TokenFigures {
+    /// The token.
+    pub asset: AssetId,
+    /// Its decimals.
+    pub decimals: Option<u8>,
+    /// In the order of [`MethodsCompared::methods`].
+    pub by_method: Vec<TokenMethod>,
+}
+
+/// A token's figures by one method.
+#[derive(Debug, Clone, Serialize)]
+pub struct TokenMethod {
+    /// The method.
+    pub method: Method,
+    /// Gain of its disposals.
+    pub realized_gain_usd: Usd,
+    /// Cost of what is held of it.
+    pub remaining_basis_usd: Usd,
+    /// Realized gain less that of the first method.
+    pub gain_difference_usd: Usd,
+}
+
+impl Wallets {
+    /// The wallet's figures by all methods; `None` when no ledger of it is stored.
+    ///
+    /// # Errors
+    /// [`WalletsError`].
+    pub async fn what_if(
+        &self,
+        wallet: &WalletRef,
+    ) -> Result<Option<MethodsCompared>, WalletsError> {
+        let Some(reader) = self.open(wallet).await? else { return Ok(None) };
+        let mut run = Run::new(WhatIf::new(&self.options(wallet.chain))?);
+        let mut no = 0;
+        while no < reader.ledger.head.chunks {
+            let chunks = reader.figures(no).await?;
+            no += CHUNKS_AT_ONCE;
+            let _permit = self.permit().await?;
+            run = compute(move || run.read(chunks)).await?;
+        }
+        let _permit = self.permit().await?;
+        compute(move || {
+            let compared = run.what_if.finish(Some(&reader.history.prices))?;
+            MethodsCompared::of(&compared, &reader).map(Some)
+        })
+        .await
+    }
+}
+
+impl Reader {
+    /// The figures of some chunks from number `no` on.
+    async fn figures(&self, no: u32) -> Result<Vec<ChunkFigures>, WalletsError> {
+        let behind = no.saturating_add(CHUNKS_AT_ONCE).min(self.ledger.head.chunks);
+        let ledger_id = self.ledger.head.ledger_id;
+        let chunks = ledgers::figures(&self.store, self.chain, ledger_id, no, behind).await?;
+        if chunks.len() == (behind - no) as usize {
+            Ok(chunks)
+        } else {
+            Err(WalletsError::Corrupt(format!("chunks {no} to {behind} are not all there")))
+        }
+    }
+}
+
+/// A history that is being read for all methods.
+struct Run {
+    what_if: WhatIf,
+    reader: FigureReader,
+    events: u64,
+    kept: u64,
+}
+
+impl Run {
+    fn new(what_if: WhatIf) -> Self {
+        Self { what_if, reader: FigureReader::default(), events: 0, kept: 0 }
+    }
+
+    fn read(mut self, chunks: Vec<ChunkFigures>) -> Result<Self, WalletsError> {
+        for chunk in chunks {
+            match chunk.unpack()? {
+                ledgers::Unpacked::Figures(figures) => {
+                    let what_if = &mut self.what_if;
+                    self.reader
+                        .read(&figures, |event| what_if.apply(event).map_err(WalletsError::from))?;
+                }
+                // A chunk of a program that wrote no figures.
+                ledgers::Unpacked::Lines(text) => {
+                    for (seq, line) in (self.events..).zip(replay::lines(&text)?) {
+                        if let Some(event) = replay::event(line)?.to_event(seq)? {
+                            self.what_if.apply(&event)?;
+                        }
+                    }
+                }
+            }
+            self.events += u64::from(chunk.events);
+            self.kept += u64::from(chunk.events);
+            if self.kept >= FORGET_AFTER {
+                self.what_if.forget_records();
+                self.kept = 0;
+            }
+        }
+        Ok(self)
+    }
+}
+
+impl MethodsCompared {
+    fn of(compared: &Comparison, reader: &Reader) -> Result<Self, WalletsError> {
+        let methods = compared
+            .rows()?
+            .into_iter()
+            .map(|row| {
+                let unrealized = row.unrealized_gain.unwrap_or_default();
+                Ok(MethodFigures {
+                    method: row.method,
+                    realized_gain_usd: row.realized_gain,
+                    net_realized_usd: row.net_realized,
+                    unrealized_gain_usd: unrealized,
+                    total_pnl_usd: row.net_realized.checked_add(unrealized)?,
+                    remaining_basis_usd: row.remaining_basis,
+                    gain_difference_usd: row.gain_difference,
+                    remaining_difference_usd: row.remaining_difference,
+                    other_difference_usd: row.other_difference,
+                })
+            })
+            .collect::<Result<Vec<_>, WalletsError>>()?;
+        let facts = &reader.history.facts.assets;
+        let mut tokens = differing(compared)?;
+        let differing_tokens = tokens.len() as u64;
+        let others = tokens.split_off(tokens.len().min(MOST_TOKENS));
+        Ok(Self {
+            pin: reader.ledger.head.pin,
+            other_tokens: summed(&methods, &others)?,
+            methods,
+            differing_tokens,
+            tokens: tokens
+                .into_iter()
+                .map(|(asset, by_method)| TokenFigures {
+                    decimals: facts.get(&asset).and_then(|facts| facts.decimals),
+                    asset,
+                    by_method,
+                })
+                .collect(),
+        })
+    }
+}
+
+/// The tokens whose gain depends on the method, those with the largest differences first.
+fn differing(compared: &Comparison) -> Result<Vec<(AssetId, Vec<TokenMethod>)>, WalletsError> {
+    let mut held: Vec<BTreeMap<&AssetId, Usd>> = Vec::new();
+    let mut assets: BTreeSet<&AssetId> = BTreeSet::new();
+    for outcome in &compared.0 {
+        let mut bases: BTreeMap<&AssetId, Usd> = BTreeMap::new();
+        for lot in &outcome.lots {
+            let basis = bases.entry(&lot.asset).or_default();
+            *basis = basis.checked_add(lot.basis.unwrap_or_default())?;
+        }
+        held.push(bases);
+        assets.extend(outcome.by_asset.keys());
+    }
+    let mut tokens = Vec::new();
+    for asset in assets {
+        let gain =
+            |n: usize| compared.0[n].by_asset.get(asset).map_or(Usd::ZERO, |row| row.realized_gain);
+        let first = gain(0);
+        let by_method = compared
+            .0
+            .iter()
+            .enumerate()
+            .map(|(n, outcome)| {
+                Ok(TokenMethod {
+                    method: outcome.method,
+                    realized_gain_usd: gain(n),
+                    remaining_basis_usd: held[n].get(asset).copied().unwrap_or_default(),
+                    gain_difference_usd: gain(n).checked_sub(first)?,
+                })
+            })
+            .collect::<Result<Vec<_>, WalletsError>>()?;
+        let largest = by_method.iter().map(|row| row.gain_difference_usd.units().unsigned_abs());
+        if let Some(largest) = largest.max().filter(|largest| !largest.is_zero()) {
+            tokens.push((largest, asset.clone(), by_method));
+        }
+    }
+    // Of equal differences in the order of assets, as they are now.
+    tokens.sort_by_key(|(largest, ..)| Reverse(*largest));
+    Ok(tokens.into_iter().map(|(_, asset, by_method)| (asset, by_method)).collect())
+}
+
+/// Sums by method.
+fn summed(
+    methods: &[MethodFigures],
+    tokens: &[(AssetId, Vec<TokenMethod>)],
+) -> Result<Vec<TokenMethod>, WalletsError> {
+    let mut sums: Vec<TokenMethod> = methods
+        .iter()
+        .map(|row| TokenMethod {
+            method: row.method,
+            realized_gain_usd: Usd::ZERO,
+            remaining_basis_usd: Usd::ZERO,
+            gain_difference_usd: Usd::ZERO,
+        })
+        .collect();
+    for (_, rows) in tokens {
+        for (sum, row) in sums.iter_mut().zip(rows) {
+            sum.realized_gain_usd = sum.realized_gain_usd.checked_add(row.realized_gain_usd)?;
+            sum.remaining_basis_usd =
+                sum.remaining_basis_usd.checked_add(row.remaining_basis_usd)?;
+            sum.gain_difference_usd =
+                sum.gain_difference_usd.checked_add(row.gain_difference_usd)?;
+        }
+    }
+    Ok(sums)
+}
