@@ -5,6 +5,7 @@ pub mod batches;
 pub mod disposals;
 pub mod health;
 pub mod problems;
+pub mod reports;
 pub mod results;
 pub mod services;
 pub mod wallets;

@@ -8,6 +8,7 @@ mod evm;
 mod health;
 mod protocol;
 mod recorded;
+mod reports;
 mod results;
 mod support;
 mod wallets;

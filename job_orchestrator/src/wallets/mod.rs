@@ -7,6 +7,7 @@
 mod disposals;
 mod explain;
 mod ledger;
+mod report;
 mod walk;
 mod what_if;
 
@@ -20,16 +21,18 @@ use persistence_layer::{Store, StoreError};
 use pnl_core::figures::FiguresError;
 use pnl_core::ledger::{LedgerError, LedgerRules};
 use pnl_core::report::{History, ReportError};
-use pnl_core::{AmountError, Chain, EngineError, Method, Options, WalletRef};
+use pnl_core::{AmountError, Chain, EngineError, Method, Options, Outcome, WalletRef};
 use serde::Deserialize;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
+use crate::attempt::compute;
 use crate::pnl_document::PnlDocument;
 use crate::stages::replay::ReplayError;
 
 pub use disposals::{DisposalCursor, DisposalFilter, DisposalPage, DisposalView};
 pub use explain::{DisposalId, ExplainedDisposal, ExplainedMatch, Explanation, OtherMatches};
 pub use ledger::{LedgerCursor, LedgerPage};
+pub use report::{CoverageReport, TokenCursor, TokenPage, TokenView};
 use walk::Walk;
 pub use what_if::{MethodFigures, MethodsCompared, TokenFigures, TokenMethod};
 
@@ -138,12 +141,7 @@ impl Wallets {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
         let created_at = reader.ledger.created_at.to_rfc3339_opts(SecondsFormat::Millis, true);
         let reader = Arc::new(reader);
-        let mut walk = self.walk(&reader, method)?;
-        let mut is_more = true;
-        while is_more {
-            (walk, is_more) = walk.read().await?;
-        }
-        let outcome = walk.finish().await?;
+        let outcome = self.outcome(&reader, method).await?;
         let history = Arc::unwrap_or_clone(reader).history;
         let closing = serde_json::json!({ "analyzed_at": created_at });
         let document = PnlDocument::new(history, outcome, include, &closing);
@@ -158,9 +156,23 @@ impl Wallets {
         Options::with_quote_assets(quote_assets.unwrap_or_default())
     }
 
-    /// Held while something is computed.
-    async fn permit(&self) -> Result<SemaphorePermit<'_>, WalletsError> {
-        self.room.acquire().await.map_err(corrupt)
+    /// Runs what computes on a thread of its own, when a processor is free for it.
+    async fn compute<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, WalletsError> + Send + 'static,
+    ) -> Result<T, WalletsError> {
+        let _permit = self.room.acquire().await.map_err(corrupt)?;
+        compute(work).await
+    }
+
+    /// The outcome of the whole ledger with all records.
+    async fn outcome(&self, reader: &Arc<Reader>, method: Method) -> Result<Outcome, WalletsError> {
+        let mut walk = self.walk(reader, method)?;
+        let mut is_more = true;
+        while is_more {
+            (walk, is_more) = walk.read().await?;
+        }
+        walk.finish().await
     }
 
     /// An engine at the beginning of the ledger.

@@ -10,7 +10,6 @@ use pnl_core::{AssetId, Method, Pin, Usd, WalletRef};
 use serde::Serialize;
 
 use super::{Reader, Wallets, WalletsError};
-use crate::attempt::compute;
 use crate::stages::replay;
 
 /// Chunks read at a time.
@@ -100,11 +99,9 @@ impl Wallets {
         while no < reader.ledger.head.chunks {
             let chunks = reader.figures(no).await?;
             no += CHUNKS_AT_ONCE;
-            let _permit = self.permit().await?;
-            run = compute(move || run.read(chunks)).await?;
+            run = self.compute(move || run.read(chunks)).await?;
         }
-        let _permit = self.permit().await?;
-        compute(move || {
+        self.compute(move || {
             let compared = run.what_if.finish(Some(&reader.history.prices))?;
             MethodsCompared::of(&compared, &reader).map(Some)
         })

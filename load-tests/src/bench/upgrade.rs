@@ -207,13 +207,14 @@ async fn results(client: &Client, job: &Job) -> anyhow::Result<Results> {
     Ok(results)
 }
 
-/// Byte by byte; results of another version may differ in the members that name the version.
+/// Byte by byte; results of another version may differ in the members that name the version, and have
+/// members of their own.
 fn compare(expected: &Results, found: &Results, figures: &mut Figures) -> anyhow::Result<()> {
     let (mut equal, mut other_version, mut different) = (0u64, 0u64, 0u64);
     for (wallet, result) in expected {
         match found.get(wallet) {
             Some(other) if other == result => equal += 1,
-            Some(other) if unversioned(other)? == unversioned(result)? => other_version += 1,
+            Some(other) if agree(other, result)? => other_version += 1,
             _ => different += 1,
         }
     }
@@ -223,12 +224,16 @@ fn compare(expected: &Results, found: &Results, figures: &mut Figures) -> anyhow
     Ok(())
 }
 
-fn unversioned(result: &str) -> anyhow::Result<Value> {
-    let mut value: Value = serde_json::from_str(result)?;
-    if let Some(members) = value.as_object_mut() {
-        members.retain(|name, _| !name.ends_with("_version"));
-    }
-    Ok(value)
+/// Whether the members that both results have are the same, but for the names of versions.
+fn agree(one: &str, other: &str) -> anyhow::Result<bool> {
+    let (one, other): (Value, Value) = (serde_json::from_str(one)?, serde_json::from_str(other)?);
+    let (Some(one), Some(other)) = (one.as_object(), other.as_object()) else { return Ok(false) };
+    let mut of_both = one
+        .iter()
+        .filter(|(name, _)| !name.ends_with("_version"))
+        .filter_map(|(name, value)| Some((value, other.get(name)?)))
+        .peekable();
+    Ok(of_both.peek().is_some() && of_both.all(|(value, found)| value == found))
 }
 
 #[cfg(test)]
@@ -246,6 +251,9 @@ mod tests {
         };
         assert!(judged(r#"{"engine_version":"1","gain":"2"}"#));
         assert!(judged(r#"{"engine_version":"2","gain":"2"}"#));
+        assert!(judged(r#"{"engine_version":"2","gain":"2","score":"1"}"#));
+        assert!(!judged(r#"{"engine_version":"2","score":"1"}"#));
+        assert!(!judged(r#"{"engine_version":"2","gain":"3","score":"1"}"#));
         assert!(!judged(r#"{"engine_version":"1","gain":"3"}"#));
         assert!(!judged("null"));
     }

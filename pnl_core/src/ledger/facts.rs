@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::event::{LedgerEvent, LegSide};
+use super::flows::AssetFlows;
 use crate::amount::{AmountError, RawAmount, RawDelta};
 use crate::asset::AssetId;
 use crate::movement::WalletTransaction;
@@ -53,6 +54,10 @@ pub struct AssetFacts {
     pub basis_reset: RawAmount,
     /// In how many events it did.
     pub basis_reset_events: u64,
+    /// What moved by direction, and its price peaks; `None` in what a version has stored that did not
+    /// note them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flows: Option<AssetFlows>,
 }
 
 impl HistoryFacts {
@@ -87,6 +92,7 @@ impl HistoryFacts {
             let facts = self.assets.entry(leg.asset.clone()).or_default();
             facts.raw = facts.raw.checked_add(leg.raw)?;
             facts.held = moved(facts.held, leg.raw)?;
+            facts.flows.get_or_insert_default().add(leg, event.ts)?;
             if leg.side == LegSide::In {
                 facts.unsolicited |= event.unsolicited;
                 if event.basis_reset {

@@ -37,6 +37,7 @@
 mod builder;
 mod event;
 mod facts;
+mod flows;
 mod page;
 mod prices;
 mod shape;
@@ -45,6 +46,7 @@ mod state;
 pub use builder::LedgerBuilder;
 pub use event::{LedgerEvent, LedgerKind, LedgerLeg, LegSide, RENT_SUFFIX, rent_pool};
 pub use facts::{AssetFacts, HistoryFacts};
+pub use flows::AssetFlows;
 pub use prices::{LedgerRules, PriceRequest, PriceTable};
 pub use state::LedgerState;
 

@@ -10,6 +10,7 @@
 //! The rent pool: `tokens` and `lots` show the wallet alone. The unrealized gain of the whole
 //! includes the deposits, which are the wallet's money; the native row names their part.
 
+mod audit;
 mod coverage;
 mod tokens;
 mod wallet_pnl;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
+pub use audit::{AssetAudit, Audit};
 pub use coverage::{Coverage, History, Truncation, UnexplainedRaw};
 pub use tokens::{RentHolding, TokenRow};
 pub use wallet_pnl::WalletPnl;
@@ -27,6 +29,7 @@ pub use warnings::Warning;
 
 use crate::amount::{AmountError, RawAmount, Usd};
 use crate::asset::AssetId;
+use crate::bounds::{self, Bounds, Known};
 use crate::chain::Pin;
 use crate::engine::{Options, Outcome, Window};
 use crate::hash::ENGINE_VERSION;
@@ -74,6 +77,13 @@ pub struct WalletReport {
     pub unpriced_assets: Vec<AssetId>,
     /// Balance less movements per asset where they differ; `None` when that cannot be compared.
     pub unexplained_raw: Option<Vec<UnexplainedRaw>>,
+    /// What the realized gain can be where a basis or a price is unknown; `None` in a ledger of a version
+    /// that did not note prices, or when a bound does not fit.
+    pub bounds: Option<Bounds>,
+    /// How much of the disposals is known whole.
+    pub coverage_score: Known,
+    /// Where every dollar of cost and every base unit went, up to the pin.
+    pub conservation: Audit,
     /// Up to where; the time as RFC 3339.
     #[serde(serialize_with = "pin_as_text")]
     pub pinned: Pin,
@@ -167,6 +177,9 @@ pub fn build(input: ReportInput<'_>) -> Result<WalletReport, ReportError> {
     let unexplained_raw = history.unexplained()?;
     let warnings = warnings::of(&input, &tokens, unexplained_raw.as_deref(), &unpriced_assets)?;
     let metrics = Metrics::of(outcome, &window)?;
+    let contradicted: BTreeSet<&AssetId> =
+        unexplained_raw.iter().flatten().map(|rest| &rest.asset).collect();
+    let coverage_score = bounds::known(outcome, &window, |asset| contradicted.contains(asset));
     let net_realized = flows.net_realized()?;
     Ok(WalletReport {
         method: outcome.method,
@@ -187,6 +200,9 @@ pub fn build(input: ReportInput<'_>) -> Result<WalletReport, ReportError> {
         tokens,
         unpriced_assets,
         coverage: judged(&history.coverage, unexplained_raw.as_deref(), history),
+        bounds: bounds_of(history, outcome, &window),
+        coverage_score,
+        conservation: audit::of(history, &outcome.conservation, unexplained_raw.as_deref())?,
         unexplained_raw,
         pinned: history.pin,
         warnings,
@@ -195,6 +211,20 @@ pub fn build(input: ReportInput<'_>) -> Result<WalletReport, ReportError> {
         price_set_hash: history.price_set_hash.clone(),
         input_hash: history.input_hash.clone(),
     })
+}
+
+/// Bounds of the realized gain, with the highest price that each asset had in the history so far.
+fn bounds_of(history: &History, outcome: &Outcome, window: &Window) -> Option<Bounds> {
+    let assets = &history.facts.assets;
+    if assets.values().any(|facts| facts.flows.is_none()) {
+        return None;
+    }
+    let highest = |asset: &AssetId, until: i64| {
+        let facts = assets.get(asset)?;
+        Some((facts.flows.as_ref()?.highest(until)?, facts.decimals?))
+    };
+    // A bound beyond any money says nothing; the figures themselves are not touched by it.
+    bounds::of(outcome, window, &highest).ok()
 }
 
 /// The coverage as far as the history bears it out: one that was cut, has gaps, or does not add up

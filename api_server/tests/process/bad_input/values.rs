@@ -269,7 +269,15 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         ("%E2%80%AEEV1L", "sol", "\\u{202e}"),
         ("'%3Bdrop%20table%20batches%3B--EV1L", "bsc", EVM),
     ] {
-        for route in ["pnl", "ledger", "what-if", "disposals", "disposals/5h:0:out/explain"] {
+        for route in [
+            "pnl",
+            "ledger",
+            "tokens",
+            "coverage",
+            "what-if",
+            "disposals",
+            "disposals/5h:0:out/explain",
+        ] {
             let path = format!("/api/v2/wallets/{text}/{route}?chain={chain}");
             let what = format!("{path} is no wallet");
             rows.push(Row::new(what, get(&path), INVALID, "{wallet} bad-address \""));
@@ -284,8 +292,10 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
     let ledger = format!("/api/v2/wallets/{WALLET}/ledger?chain=sol&");
     let disposals = format!("/api/v2/wallets/{WALLET}/disposals?chain=sol&");
     let lots = format!("/api/v2/wallets/{WALLET}/disposals/5h:0:out/explain?chain=sol&");
+    let tokens = format!("/api/v2/wallets/{WALLET}/tokens?chain=sol&");
     let results_page = format!("{results}?");
-    for list in ["/api/pnl/batch?", "/api/pnl/results?", &results_page, &ledger, &disposals, &lots]
+    for list in
+        ["/api/pnl/batch?", "/api/pnl/results?", &results_page, &ledger, &disposals, &lots, &tokens]
     {
         for cursor in cursors {
             let path = format!("{list}cursor={cursor}");
@@ -358,6 +368,8 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
             "?method unknown-field unknown parameter; known here: chain",
         ),
         (format!("/api/v2/wallets/{WALLET}/what-if"), "?chain missing-field"),
+        (format!("{tokens}sort=EV1L"), "?sort unknown-field"),
+        (format!("/api/v2/wallets/{WALLET}/coverage?chain=sol&limit=1"), "?limit unknown-field"),
         (format!("{disposals}include=lots"), "?include unknown-field"),
         (format!("{disposals}method=gavg"), "?method unknown-method"),
         (format!("{lots}method=specific"), "?method unknown-method"),

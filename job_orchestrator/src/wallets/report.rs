@@ -1,0 +1,150 @@
+//! The result of a wallet in parts: its tokens, and what it covers.
+
+use std::sync::Arc;
+
+use pnl_core::bounds::{Bounds, Known};
+use pnl_core::report::{
+    self, Audit, Coverage, ReportInput, TokenRow, UnexplainedRaw, WalletReport, Warning,
+};
+use pnl_core::{AssetId, Method, Pin, Usd, UsdPrice, WalletRef, Window};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{Reader, Wallets, WalletsError};
+
+/// Where a page of tokens ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenCursor {
+    /// The ledger.
+    pub ledger_id: Uuid,
+    /// The place of the next token in the order of assets.
+    pub place: usize,
+}
+
+/// A page of tokens.
+#[derive(Debug)]
+pub struct TokenPage {
+    /// Up to which block the ledger goes.
+    pub pin: Pin,
+    /// In the order of assets.
+    pub rows: Vec<TokenView>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<TokenCursor>,
+}
+
+/// A token of a wallet with its price.
+#[derive(Debug, Serialize)]
+pub struct TokenView {
+    /// What became of it.
+    #[serde(flatten)]
+    pub row: TokenRow,
+    /// US dollars per whole unit at the pin; `None` = unknown.
+    pub price_usd: Option<UsdPrice>,
+    /// Value of the balance at that price; `None` also where the movements are no balance.
+    pub market_value_usd: Option<Usd>,
+}
+
+/// What a result covers, and how far it can be trusted.
+#[derive(Debug, Serialize)]
+pub struct CoverageReport {
+    /// Up to which block the ledger goes.
+    #[serde(skip)]
+    pub pin: Pin,
+    /// What was read, and what was not.
+    pub coverage: Coverage,
+    /// How much of the disposals is known whole.
+    pub coverage_score: Known,
+    /// What the realized gain can be.
+    pub bounds: Option<Bounds>,
+    /// Proceeds of quantities of unknown basis.
+    pub unknown_proceeds_usd: Usd,
+    /// Proceeds of quantities beyond the known history.
+    pub unmatched_proceeds_usd: Usd,
+    /// Holdings of known basis without a price.
+    pub unpriced_assets: Vec<AssetId>,
+    /// Balance less movements.
+    pub unexplained_raw: Option<Vec<UnexplainedRaw>>,
+    /// Where every dollar of cost and every base unit went.
+    pub conservation: Audit,
+    /// What a reader must know.
+    pub warnings: Vec<Warning>,
+}
+
+impl Wallets {
+    /// A page of at most `limit` tokens; `None` when no ledger of the wallet is stored.
+    ///
+    /// # Errors
+    /// [`WalletsError::CursorExpired`] when the ledger was replaced since; others.
+    pub async fn tokens(
+        &self,
+        wallet: &WalletRef,
+        method: Method,
+        after: Option<TokenCursor>,
+        limit: usize,
+    ) -> Result<Option<TokenPage>, WalletsError> {
+        let Some(reader) = self.open(wallet).await? else { return Ok(None) };
+        let ledger_id = reader.ledger.head.ledger_id;
+        let begin = TokenCursor { ledger_id, place: 0 };
+        let TokenCursor { ledger_id: of_cursor, place } = after.unwrap_or(begin);
+        if of_cursor != ledger_id {
+            return Err(WalletsError::CursorExpired);
+        }
+        let reader = Arc::new(reader);
+        let report = self.report(&reader, method).await?;
+        let end = place.saturating_add(limit);
+        let next = (end < report.tokens.len()).then_some(TokenCursor { ledger_id, place: end });
+        let prices = &reader.history.prices;
+        let view = |row: TokenRow| {
+            let price_usd = prices.get(&row.asset).copied();
+            let balance = (!row.raw.is_negative()).then(|| row.raw.magnitude());
+            let value = price_usd.zip(row.decimals).zip(balance);
+            let market_value_usd =
+                value.and_then(|((price, decimals), raw)| price.value_of(raw, decimals).ok());
+            TokenView { row, price_usd, market_value_usd }
+        };
+        let rows = report.tokens.into_iter().skip(place).take(limit).map(view).collect();
+        Ok(Some(TokenPage { pin: report.pinned, rows, next }))
+    }
+
+    /// What the wallet's result covers; `None` when no ledger of it is stored.
+    ///
+    /// # Errors
+    /// [`WalletsError`].
+    pub async fn coverage(
+        &self,
+        wallet: &WalletRef,
+        method: Method,
+    ) -> Result<Option<CoverageReport>, WalletsError> {
+        let Some(reader) = self.open(wallet).await? else { return Ok(None) };
+        let report = self.report(&Arc::new(reader), method).await?;
+        Ok(Some(CoverageReport {
+            pin: report.pinned,
+            coverage: report.coverage,
+            coverage_score: report.coverage_score,
+            bounds: report.bounds,
+            unknown_proceeds_usd: report.unknown_proceeds_usd,
+            unmatched_proceeds_usd: report.unmatched_proceeds_usd,
+            unpriced_assets: report.unpriced_assets,
+            unexplained_raw: report.unexplained_raw,
+            conservation: report.conservation,
+            warnings: report.warnings,
+        }))
+    }
+
+    async fn report(
+        &self,
+        reader: &Arc<Reader>,
+        method: Method,
+    ) -> Result<WalletReport, WalletsError> {
+        let outcome = self.outcome(reader, method).await?;
+        let reader = reader.clone();
+        self.compute(move || {
+            let history = &reader.history;
+            let transactions = history.facts.transactions;
+            let input =
+                ReportInput { history, outcome: &outcome, window: Window::ALL, transactions };
+            Ok(report::build(input)?)
+        })
+        .await
+    }
+}
