@@ -124,6 +124,9 @@ pub struct AnalyzeArgs {
     /// Which disposals count: all, 1h, 1d, 7d, 30d, 90d, 1y, or FROM..TO as RFC 3339 times
     #[arg(long, value_name = "RANGE", default_value = Preset::All.as_str())]
     pub time_range: String,
+    /// The history up to this RFC 3339 time, as if nothing had come after it
+    #[arg(long, value_name = "TIME", conflicts_with = "max_transactions")]
+    pub as_of: Option<String>,
     /// Only the newest N transactions of each wallet
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000_000))]
     pub max_transactions: Option<u32>,

@@ -181,6 +181,7 @@ pub const FIELD_CODES: &[(&str, &str)] = &[
     ("bad-option", "The option is not offered with this value."),
     ("bad-time-range", "The time range is no known preset or no valid pair of times."),
     ("out-of-range", "The number lies outside the range that the detail names."),
+    ("contradiction", "The value contradicts another one; the detail says which."),
     ("bad-value", "The value is none of those that the detail lists."),
 ];
 

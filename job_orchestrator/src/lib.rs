@@ -44,6 +44,6 @@ mod worker;
 pub use batch::{Accepted, BatchError, BatchRules, Batches, IdempotencyKey, NewBatchRequest};
 pub use driver::{Worker, WorkerDeps};
 pub use metrics::Metrics;
-pub use request::{Analysis, Preset, TimeRange};
+pub use request::{Analysis, Preset, TimeRange, Within};
 pub use rescuer::sweep_only;
 pub use sources::Sources;

@@ -1,20 +1,18 @@
 //! A wallet's result with the records behind it, as one JSON object that is written piece by piece:
 //! the records of a long history are more text than should be in memory at once.
 
-use pnl_core::report::{History, ReportInput, WalletPnl};
-use pnl_core::{Outcome, Window};
+use pnl_core::report::{ReportInput, WalletPnl};
 use serde::Serialize;
 
 use crate::attempt::compute;
-use crate::wallets::{Include, WalletsError};
+use crate::wallets::{Ended, Include, WalletsError};
 
 /// Records in one piece.
 const PIECE: usize = 500;
 
 /// The document on its way out.
 pub(crate) struct PnlDocument {
-    history: History,
-    outcome: Outcome,
+    ended: Ended,
     include: Include,
     /// What comes behind the records, with its leading comma.
     closing: String,
@@ -31,23 +29,13 @@ enum Part {
 
 impl PnlDocument {
     /// A document that ends with the members `closing`, a JSON object.
-    pub fn new(
-        history: History,
-        outcome: Outcome,
-        include: Include,
-        closing: &serde_json::Value,
-    ) -> Self {
+    pub fn new(ended: Ended, include: Include, closing: &serde_json::Value) -> Self {
         let closing = closing.to_string().replacen('{', ",", 1);
-        Self { history, outcome, include, closing, next: Part::Head }
+        Self { ended, include, closing, next: Part::Head }
     }
 
     fn input(&self) -> ReportInput<'_> {
-        ReportInput {
-            history: &self.history,
-            outcome: &self.outcome,
-            window: Window::ALL,
-            transactions: self.history.facts.transactions,
-        }
+        self.ended.input()
     }
 
     /// The next piece, for `try_unfold`.

@@ -27,7 +27,35 @@ pub enum TimeRange {
         /// First second outside.
         to: i64,
     },
+    /// Over the history up to a moment, as if nothing had come after it. A version that cannot do
+    /// that cannot read it either.
+    AsOf {
+        /// The last second of the history, unix.
+        as_of: i64,
+        /// What of that history is counted; a preset ends at its end.
+        within: Within,
+    },
 }
+
+/// A window of a history that ends in the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Within {
+    /// A named length.
+    Preset(Preset),
+    /// Half-open, unix seconds.
+    Between {
+        /// First second inside.
+        from: i64,
+        /// First second outside.
+        to: i64,
+    },
+}
+
+/// The window reaches beyond the end of the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the time range must end at as_of or before it")]
+pub struct BeyondAsOf;
 
 impl Default for TimeRange {
     fn default() -> Self {
@@ -36,9 +64,36 @@ impl Default for TimeRange {
 }
 
 impl TimeRange {
-    /// The window it means for a batch with this pin.
+    /// The same of the history up to `as_of` (unix seconds, itself included).
+    ///
+    /// # Errors
+    /// [`BeyondAsOf`] when it ends behind that.
+    pub fn up_to(self, as_of: i64) -> Result<Self, BeyondAsOf> {
+        let within = match self {
+            Self::Preset(preset) => Within::Preset(preset),
+            Self::Between { from, to } if to <= as_of.saturating_add(1) => {
+                Within::Between { from, to }
+            }
+            Self::Between { .. } | Self::AsOf { .. } => return Err(BeyondAsOf),
+        };
+        Ok(Self::AsOf { as_of, within })
+    }
+
+    /// The last second of the history, where that is not the pin.
+    pub const fn as_of(self) -> Option<i64> {
+        match self {
+            Self::AsOf { as_of, .. } => Some(as_of),
+            Self::Preset(_) | Self::Between { .. } => None,
+        }
+    }
+
+    /// The window it means for a history that ends at `pin`.
     pub fn resolve(self, pin: Pin) -> Window {
         match self {
+            Self::AsOf { within: Within::Preset(preset), .. } => Self::Preset(preset).resolve(pin),
+            Self::AsOf { within: Within::Between { from, to }, .. } => {
+                Self::Between { from, to }.resolve(pin)
+            }
             Self::Preset(preset) => preset.seconds().map_or(Window::ALL, |seconds| Window {
                 from: Some(pin.block_time.saturating_sub(seconds)),
                 to: Some(pin.block_time),
@@ -160,6 +215,15 @@ impl Analysis {
         Ok(defaults)
     }
 
+    /// Where the history ends: at the pin, or before it. Of a moment before it the block is still to be
+    /// found.
+    pub fn end_of_history(&self, pin: Pin) -> Pin {
+        match self.time_range.as_of() {
+            Some(as_of) if as_of < pin.block_time => Pin { block_time: as_of, ..pin },
+            _ => pin,
+        }
+    }
+
     /// The form in which the batch row holds it.
     pub fn to_batch(&self) -> Value {
         serde_json::to_value(self).expect("names, numbers and checked JSON always serialize")
@@ -202,6 +266,24 @@ mod tests {
     fn a_range_is_taken_as_it_is() {
         let window = Window { from: Some(5), to: Some(9) };
         assert_eq!(read(r#"{"from":5,"to":9}"#).resolve(PIN), window);
+    }
+
+    #[test]
+    fn a_range_up_to_a_moment_ends_there_and_is_unreadable_to_versions_without() {
+        let past = Pin { block: 200, block_time: 1_600_000_000 };
+        let range = read("\"1h\"").up_to(past.block_time).unwrap();
+        assert_eq!(range.as_of(), Some(past.block_time));
+        assert_eq!(range.resolve(past), read("\"1h\"").resolve(past));
+        let text = serde_json::to_string(&range).unwrap();
+        assert_eq!(text, r#"{"as_of":1600000000,"within":"1h"}"#);
+        assert_eq!(read(&text), range);
+        let between = TimeRange::Between { from: 5, to: 9 };
+        assert_eq!(
+            read(&serde_json::to_string(&between.up_to(8).unwrap()).unwrap()).as_of(),
+            Some(8)
+        );
+        assert_eq!(between.up_to(7), Err(BeyondAsOf));
+        assert!(range.up_to(9).is_err());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use job_orchestrator::batch::NewBatchRequest;
-use job_orchestrator::request::{Analysis, TimeRange};
+use job_orchestrator::request::Analysis;
 use job_orchestrator::sources::offered_chains;
 use job_orchestrator::tools;
 use persistence_layer::Store;
@@ -23,10 +23,10 @@ use super::table::{self, Align};
 use super::{WrongUsage, configure_quietly};
 use crate::cli::{AnalyzeArgs, Format};
 use crate::database::Database;
-use crate::dto::batch::{unknown_method, unknown_preset};
+use crate::dto::batch::{not_a_time, range_of, unknown_method};
 use crate::dto::csv;
 use crate::dto::result::{WalletRow, wallet_status};
-use crate::dto::time::read_bound;
+use crate::dto::time::read_moment;
 use crate::handlers::results::csv_row;
 use crate::serve::{batches, worker_deps};
 
@@ -61,32 +61,24 @@ fn request(args: &AnalyzeArgs) -> anyhow::Result<NewBatchRequest> {
             wallets.push(address);
         }
     }
+    let mut time_range = range_of(&args.time_range).map_err(usage)?;
+    if let Some(text) = &args.as_of {
+        let as_of = read_moment(text).ok_or_else(|| usage(not_a_time(text)))?;
+        time_range = time_range.up_to(as_of).map_err(|error| usage(error.to_string()))?;
+    }
     Ok(NewBatchRequest {
         chain: args.chain,
         duplicates_removed: args.wallets.len() - wallets.len(),
         wallets,
         analysis: Analysis {
             method: args.method,
-            time_range: time_range(&args.time_range).map_err(usage)?,
+            time_range,
             max_transactions: args.max_transactions,
             ..Analysis::default()
         },
         idempotency: None,
         trace_id: TraceId::generate().to_string(),
     })
-}
-
-/// A preset, or `FROM..TO`.
-fn time_range(text: &str) -> Result<TimeRange, String> {
-    if let Ok(preset) = text.parse() {
-        return Ok(TimeRange::Preset(preset));
-    }
-    let bounds = text.split_once("..").map(|(from, to)| (read_bound(from), read_bound(to)));
-    match bounds {
-        Some((Some(from), Some(to))) if from < to => Ok(TimeRange::Between { from, to }),
-        Some((Some(_), Some(_))) => Err("from must lie before to (the range is half-open)".into()),
-        _ => Err(unknown_preset(text)),
-    }
 }
 
 /// Submits, works and waits; a signal cancels the job.

@@ -6,7 +6,9 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use job_orchestrator::sources::ledger_rules;
-use job_orchestrator::wallets::{DisposalFilter, DisposalId, ExplainedMatch, Explanation, Wallets};
+use job_orchestrator::wallets::{
+    DisposalFilter, DisposalId, ExplainedMatch, Explanation, View, Wallets,
+};
 use pnl_core::ledger::LedgerEvent;
 use pnl_core::time::rfc3339;
 use pnl_core::{Address, RawAmount, Usd, WalletRef};
@@ -85,7 +87,7 @@ async fn list(
         ts: i64,
         gain: Option<String>,
     }
-    let filter = DisposalFilter { method: args.method, asset: None };
+    let filter = DisposalFilter { view: View::by(args.method), asset: None };
     let Some(page) = wallets.disposals(wallet, &filter, None, LISTED).await? else {
         return Ok(None);
     };

@@ -2,19 +2,20 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use chrono::Utc;
 use job_orchestrator::request::{Analysis, Preset, TimeRange};
 use pnl_core::method::Method;
 use pnl_core::{Address, Chain};
 
 use crate::dto::options;
-use crate::dto::time::read_bound;
+use crate::dto::time::{read_bound, read_moment};
 use crate::error::{ApiError, FieldErrors};
 use crate::extract::unknown_chain;
 use crate::json::{Json, Object, shown};
 use crate::problems;
 
 const FIELDS: &[&str] =
-    &["wallet_addresses", "chain", "time_range", "max_transactions", "method", "options"];
+    &["wallet_addresses", "chain", "time_range", "as_of", "max_transactions", "method", "options"];
 
 /// What this server takes.
 #[derive(Debug, Clone)]
@@ -73,7 +74,7 @@ impl CreateBatch {
             analysis: Analysis {
                 method: read_method(body, &mut errors),
                 options: options::read(optional(body, "options"), chain, &mut errors),
-                time_range: read_time_range(body, &mut errors),
+                time_range: read_as_of(body, read_time_range(body, &mut errors), &mut errors),
                 max_transactions: read_max_transactions(body, &mut errors),
             },
         };
@@ -223,6 +224,53 @@ pub fn unknown_preset(name: &str) -> String {
     )
 }
 
+/// A preset, or `FROM..TO` as RFC 3339 times.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn range_of(text: &str) -> Result<TimeRange, String> {
+    if let Ok(preset) = text.parse() {
+        return Ok(TimeRange::Preset(preset));
+    }
+    let bounds = text.split_once("..").map(|(from, to)| (read_bound(from), read_bound(to)));
+    match bounds {
+        Some((Some(from), Some(to))) if from < to => Ok(TimeRange::Between { from, to }),
+        Some((Some(_), Some(_))) => Err("from must lie before to (the range is half-open)".into()),
+        _ => Err(unknown_preset(text)),
+    }
+}
+
+/// `range` of the history up to `as_of`, if given.
+fn read_as_of(body: &Object, range: TimeRange, errors: &mut FieldErrors) -> TimeRange {
+    let Some(text) = optional(body, "as_of").and_then(|value| text(value, "as_of", errors)) else {
+        return range;
+    };
+    let at = || "/as_of".to_owned();
+    let Some(as_of) = read_moment(text) else {
+        errors.push(at, "bad-time-range", || not_a_time(text));
+        return range;
+    };
+    if as_of > Utc::now().timestamp() {
+        errors.push(at, "out-of-range", || format!("{} has not come yet", shown(text)));
+    }
+    if optional(body, "max_transactions").is_some() {
+        errors.push(
+            at,
+            "contradiction",
+            || "max_transactions counts from the newest transaction back, which as_of leaves out",
+        );
+    }
+    range.up_to(as_of).unwrap_or_else(|error| {
+        errors.push(at, "contradiction", || error.to_string());
+        range
+    })
+}
+
+/// The message for a text that is no time.
+pub fn not_a_time(text: &str) -> String {
+    format!("{} is no RFC 3339 time such as 2024-05-01T00:00:00Z", shown(text))
+}
+
 fn read_bounds(range: &Object, errors: &mut FieldErrors) -> Option<TimeRange> {
     range.check_names("/time_range", &["from", "to"], errors);
     let mut bound = |name: &str| {
@@ -235,16 +283,7 @@ fn read_bounds(range: &Object, errors: &mut FieldErrors) -> Option<TimeRange> {
             Some(Json::Text(text)) => {
                 let seconds = read_bound(text);
                 if seconds.is_none() {
-                    errors.push(
-                        || at,
-                        "bad-time-range",
-                        || {
-                            format!(
-                                "{} is no RFC 3339 time such as 2024-05-01T00:00:00Z",
-                                shown(text)
-                            )
-                        },
-                    );
+                    errors.push(|| at, "bad-time-range", || not_a_time(text));
                 }
                 seconds
             }

@@ -23,6 +23,12 @@ pub fn read_bound(text: &str) -> Option<i64> {
     time.timestamp().checked_add(partial)
 }
 
+/// The last whole second of an RFC 3339 time: what happened up to then has a block time of at most
+/// that.
+pub fn read_moment(text: &str) -> Option<i64> {
+    Some(DateTime::parse_from_rfc3339(text).ok()?.timestamp())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

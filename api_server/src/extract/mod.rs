@@ -39,6 +39,7 @@ pub struct Params {
     pairs: Vec<(String, String)>,
     known: Vec<&'static str>,
     errors: FieldErrors,
+    contradictions: FieldErrors,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Params {
@@ -47,11 +48,20 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
             .map_err(|_| ApiError::new(problems::BAD_QUERY, "The query string cannot be read."))?;
-        Ok(Self { pairs, known: Vec::new(), errors: FieldErrors::default() })
+        Ok(Self::new(pairs))
     }
 }
 
 impl Params {
+    fn new(pairs: Vec<(String, String)>) -> Self {
+        Self {
+            pairs,
+            known: Vec::new(),
+            errors: FieldErrors::default(),
+            contradictions: FieldErrors::default(),
+        }
+    }
+
     /// The text of `name`, if given. Empty values count as given.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
         self.known.push(name);
@@ -118,6 +128,11 @@ impl Params {
         self.errors.push(|| format!("?{name}"), code, || detail);
     }
 
+    /// Notes that `name` is valid by itself and contradicts another parameter.
+    pub fn contradict(&mut self, name: &str, detail: impl Into<String>) {
+        self.contradictions.push(|| format!("?{name}"), "contradiction", || detail);
+    }
+
     /// Whether anything was noted so far.
     pub fn has_errors(&self) -> bool {
         !self.errors.is_empty()
@@ -126,7 +141,8 @@ impl Params {
     /// Ends the reading.
     ///
     /// # Errors
-    /// [`problems::BAD_QUERY`] with every invalid and every unknown parameter.
+    /// [`problems::BAD_QUERY`] with every invalid and every unknown parameter; without any
+    /// [`problems::VALIDATION_FAILED`] with those that contradict each other.
     pub fn finish(mut self) -> Result<(), ApiError> {
         let known = if self.known.is_empty() {
             "this route takes none".to_owned()
@@ -137,7 +153,8 @@ impl Params {
             let name: String = name.chars().take(64).collect();
             self.refuse(&name, "unknown-field", format!("unknown parameter; {known}"));
         }
-        self.errors.into_query_result()
+        self.errors.into_query_result()?;
+        self.contradictions.into_result()
     }
 }
 
@@ -280,7 +297,7 @@ mod tests {
     fn params(query: &str) -> Params {
         let uri = format!("http://x/?{query}").parse().unwrap();
         let Query(pairs) = Query::try_from_uri(&uri).unwrap();
-        Params { pairs, known: Vec::new(), errors: FieldErrors::default() }
+        Params::new(pairs)
     }
 
     pub(super) fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {

@@ -8,7 +8,7 @@ use pnl_core::{AssetId, Chain, Method};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::wallets::{chain, method, unknown, wallet_ref};
+use super::wallets::{chain, method, unknown, view, wallet_ref};
 use crate::app::AppState;
 use crate::cursor;
 use crate::dto::job::PinView;
@@ -39,15 +39,15 @@ pub async fn page(
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
     let chain = chain(&mut params);
-    let method = method(&mut params);
+    let view = view(&mut params);
     let asset = asset_of(&mut params, chain);
     let limit = params.limit();
     let cursor = params.text("cursor");
     params.finish()?;
     let wallet = wallet_ref(chain, &wallet)?;
-    let scope = format!("disposals {wallet} {method} {asset:?}");
+    let scope = format!("disposals {wallet} {view:?} {asset:?}");
     let after = cursor.map(|cursor| place(&scope, &cursor)).transpose()?;
-    let filter = DisposalFilter { method, asset };
+    let filter = DisposalFilter { view, asset };
     let page = app.wallets.disposals(&wallet, &filter, after, limit as usize).await?;
     let page = page.ok_or_else(|| unknown(&wallet))?;
     let next_cursor = page.next.map(|DisposalCursor { ledger_id, number }| {
@@ -57,7 +57,7 @@ pub async fn page(
         wallet: wallet.address.to_string(),
         chain: wallet.chain,
         pinned: PinView::of(page.pin),
-        method,
+        method: view.method,
         data: page.rows,
         has_more: next_cursor.is_some(),
         next_cursor,

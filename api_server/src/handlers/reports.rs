@@ -7,7 +7,7 @@ use job_orchestrator::wallets::{CoverageReport, TokenCursor, TokenView};
 use pnl_core::{Chain, Method};
 use serde::Serialize;
 
-use super::wallets::{chain, method, unknown, wallet_ref};
+use super::wallets::{chain, unknown, view, wallet_ref};
 use crate::app::AppState;
 use crate::cursor;
 use crate::dto::job::PinView;
@@ -36,14 +36,14 @@ pub async fn tokens(
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
     let chain = chain(&mut params);
-    let method = method(&mut params);
+    let view = view(&mut params);
     let limit = params.limit();
     let cursor = params.text("cursor");
     params.finish()?;
     let wallet = wallet_ref(chain, &wallet)?;
-    let scope = format!("tokens {wallet} {method}");
+    let scope = format!("tokens {wallet} {view:?}");
     let after = cursor.map(|cursor| place(&scope, &cursor)).transpose()?;
-    let page = app.wallets.tokens(&wallet, method, after, limit as usize).await?;
+    let page = app.wallets.tokens(&wallet, view, after, limit as usize).await?;
     let page = page.ok_or_else(|| unknown(&wallet))?;
     let next_cursor = page.next.map(|TokenCursor { ledger_id, place }| {
         cursor::encode(&scope, &format!("{ledger_id} {place}"))
@@ -52,7 +52,7 @@ pub async fn tokens(
         wallet: wallet.address.to_string(),
         chain: wallet.chain,
         pinned: PinView::of(page.pin),
-        method,
+        method: view.method,
         data: page.rows,
         has_more: next_cursor.is_some(),
         next_cursor,
@@ -86,15 +86,15 @@ pub async fn coverage(
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
     let chain = chain(&mut params);
-    let method = method(&mut params);
+    let view = view(&mut params);
     params.finish()?;
     let wallet = wallet_ref(chain, &wallet)?;
-    let report = app.wallets.coverage(&wallet, method).await?.ok_or_else(|| unknown(&wallet))?;
+    let report = app.wallets.coverage(&wallet, view).await?.ok_or_else(|| unknown(&wallet))?;
     Ok(fresh_json(&CoverageView {
         wallet: wallet.address.to_string(),
         chain: wallet.chain,
         pinned: PinView::of(report.pin),
-        method,
+        method: view.method,
         report,
     }))
 }

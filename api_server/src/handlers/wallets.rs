@@ -7,7 +7,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, TryStreamExt};
-use job_orchestrator::wallets::{Include, LedgerCursor, WalletsError};
+use job_orchestrator::request::TimeRange;
+use job_orchestrator::wallets::{Include, LedgerCursor, View, WalletsError};
 use pnl_core::report::Coverage;
 use pnl_core::{Address, Chain, Method, WalletRef};
 use serde::Serialize;
@@ -15,8 +16,9 @@ use serde_json::value::RawValue;
 
 use crate::app::AppState;
 use crate::cursor;
-use crate::dto::batch::unknown_method;
+use crate::dto::batch::{not_a_time, range_of, unknown_method};
 use crate::dto::job::PinView;
+use crate::dto::time::read_moment;
 use crate::error::{ApiError, FieldErrors};
 use crate::extract::{Params, Segment, check_accept};
 use crate::handlers::fresh_json;
@@ -32,11 +34,11 @@ pub async fn pnl(
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
     let chain = chain(&mut params);
-    let method = method(&mut params);
+    let view = view(&mut params);
     let include = include(&mut params);
     params.finish()?;
     let wallet = wallet_ref(chain, &wallet)?;
-    let pieces = app.wallets.pnl(&wallet, method, include).await?;
+    let pieces = app.wallets.pnl(&wallet, view, include).await?;
     Ok(streamed(pieces.ok_or_else(|| unknown(&wallet))?))
 }
 
@@ -163,6 +165,26 @@ pub(super) fn method(params: &mut Params) -> Method {
     }
 }
 
+/// `method`, `time_range` and `as_of`: how the ledger is looked at.
+pub(super) fn view(params: &mut Params) -> View {
+    let method = method(params);
+    let mut time_range = TimeRange::default();
+    if let Some(text) = params.text("time_range") {
+        match range_of(&text) {
+            Ok(range) => time_range = range,
+            Err(detail) => params.refuse("time_range", "bad-time-range", detail),
+        }
+    }
+    if let Some(text) = params.text("as_of") {
+        match read_moment(&text).map(|as_of| time_range.up_to(as_of)) {
+            Some(Ok(range)) => time_range = range,
+            Some(Err(error)) => params.contradict("as_of", error.to_string()),
+            None => params.refuse("as_of", "bad-time-range", not_a_time(&text)),
+        }
+    }
+    View { method, time_range }
+}
+
 /// `include`: names separated by commas.
 fn include(params: &mut Params) -> Include {
     let mut include = Include::default();
@@ -210,6 +232,11 @@ impl From<WalletsError> for ApiError {
     fn from(error: WalletsError) -> Self {
         match error {
             WalletsError::Store(error) => error.into(),
+            WalletsError::BehindPin { .. } => {
+                let mut errors = FieldErrors::default();
+                errors.push(|| "?as_of".to_owned(), "out-of-range", || error.to_string());
+                errors.into_result().expect_err("one was just noted")
+            }
             WalletsError::CursorExpired => Self::new(problems::BAD_CURSOR, error.to_string()),
             WalletsError::Engine(_)
             | WalletsError::Amount(_)

@@ -11,5 +11,6 @@ mod recorded;
 mod reports;
 mod results;
 mod support;
+mod views;
 mod wallets;
 mod what_if;

@@ -46,6 +46,8 @@ pub(crate) struct Books {
     pub engine: Engine,
     /// The stored ledger; none of a short cut history.
     pub stored: Option<StoredLedger>,
+    /// The block of the last transaction.
+    pub last_block: Option<u64>,
     events: u64,
 }
 
@@ -76,9 +78,11 @@ pub(crate) async fn run(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Book
             place += chunk.len() as u64;
             // Checkpoints stand at the ends of chunks.
             if place <= booked {
+                books.last_block = chunk.last().map(|placed| placed.block);
                 continue;
             }
             let (mut more, booked) = book_chunk(attempt, books, chunk).await?;
+            let is_over = booked.is_over;
             if let Some(stored) = &mut more.stored {
                 let Booked { events, lines, figures } = &booked;
                 let new = NewChunk { events: *events, lines, figures };
@@ -96,6 +100,9 @@ pub(crate) async fn run(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Book
                 }
             }
             books = more;
+            if is_over {
+                return Ok(books);
+            }
         }
     }
     Ok(books)
@@ -107,15 +114,17 @@ fn begin(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Books, StageError> 
         .analysis
         .engine_options(Options::with_quote_assets(attempt.rules.quote_assets()))
         .map_err(|error| StageError::permanent(error.code(), &error))?;
-    let window = attempt.analysis.time_range.resolve(pin);
-    // A cut ledger would answer for the wallet's whole history: it is not kept, but a long one is
-    // stored while it is built.
-    let is_stored = plan.head.cut.is_none() || plan.is_long();
+    let window = attempt.analysis.time_range.resolve(attempt.analysis.end_of_history(pin));
+    // A ledger that was cut at either end would answer for the wallet's whole history: it is not
+    // kept, but a long one is stored while it is built.
+    let is_whole = plan.head.cut.is_none() && attempt.analysis.time_range.as_of().is_none();
+    let is_stored = is_whole || plan.is_long();
     let builder = LedgerBuilder::new(attempt.wallet().clone(), attempt.rules.clone(), window);
     Ok(Books {
         builder: builder.excluding(plan.head.excluded.clone()),
         engine: Engine::new(attempt.analysis.method, options).map_err(StageError::engine)?,
         stored: is_stored.then(|| StoredLedger { id: Uuid::new_v4(), chunks: 0, events: 0 }),
+        last_block: None,
         events: 0,
     })
 }
@@ -145,7 +154,7 @@ async fn resume(attempt: &Attempt, books: Books, maker: &str) -> Result<Books, S
     }
     tracing::info!(transactions = builder.facts().transactions, "the ledger goes on");
     let stored = Some(StoredLedger { id: ledger_id, chunks, events });
-    Ok(Books { builder, engine, stored, events: seq })
+    Ok(Books { builder, engine, stored, last_block: None, events: seq })
 }
 
 /// Stores where the ledger stands, with its last chunk unless that is stored already.
@@ -174,6 +183,8 @@ struct Booked {
     lines: Vec<u8>,
     /// As bytes without ids, without those that are excluded.
     figures: Vec<u8>,
+    /// Whether the history ends before the last of the transactions.
+    is_over: bool,
 }
 
 /// Books the next transactions.
@@ -193,8 +204,14 @@ async fn book_chunk(
     if let Source::Evm(source, _) = &attempt.source {
         evm::tokens::describe(attempt, source.as_ref(), &mut lines).await?;
     }
+    // Block times never go back by much: the first transaction behind the moment ends the history.
+    let as_of = attempt.analysis.time_range.as_of();
+    let is_behind = |line: &WalletTransaction| as_of.is_some_and(|end| line.block_time > Some(end));
+    let end = lines.iter().position(is_behind);
+    let is_over = end.is_some();
+    lines.truncate(end.unwrap_or(lines.len()));
     let table = prices::load(attempt, books.builder.price_requests(&lines)).await?;
-    compute(move || book(books, &lines, &table)).await
+    compute(move || book(books, &lines, &table, is_over)).await
 }
 
 /// Reads the transactions as the wallet sees them, with their resolved places.
@@ -232,11 +249,13 @@ fn book(
     mut books: Books,
     lines: &[WalletTransaction],
     table: &PriceTable,
+    is_over: bool,
 ) -> Result<(Books, Booked), StageError> {
     let mut text = Vec::new();
     let mut figures = FigureWriter::default();
     let mut count = 0;
     for line in lines {
+        books.last_block = Some(line.block);
         for event in books.builder.push(line, table).map_err(StageError::ledger)? {
             serde_json::to_writer(&mut text, &event)
                 .map_err(|error| StageError::Storage { detail: error.to_string() })?;
@@ -251,7 +270,7 @@ fn book(
             books.events += 1;
         }
     }
-    Ok((books, Booked { events: count, lines: text, figures: figures.finish() }))
+    Ok((books, Booked { events: count, lines: text, figures: figures.finish(), is_over }))
 }
 
 impl StageError {

@@ -4,14 +4,14 @@
 //! lots and by what is on the page, however long the history is.
 
 use pnl_core::engine::{Disposal, DisposalLeg, LotMatch, Records};
-use pnl_core::{AssetId, Method, Pin, RawAmount, Usd, WalletRef};
+use pnl_core::{AssetId, Pin, RawAmount, Usd, WalletRef};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use uuid::Uuid;
 
 use super::explain::DisposalId;
-use super::{Wallets, WalletsError, corrupt};
+use super::{View, Wallets, WalletsError, corrupt};
 
 /// Lots shown with a disposal of a page; [`Wallets::explain`] pages through all of them.
 const MOST_MATCHES: usize = 100;
@@ -31,8 +31,8 @@ pub struct DisposalCursor {
 /// Which disposals are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DisposalFilter {
-    /// The method that matches lots.
-    pub method: Method,
+    /// How the ledger is looked at.
+    pub view: View,
     /// Only of this asset.
     pub asset: Option<AssetId>,
 }
@@ -153,7 +153,8 @@ impl Wallets {
         let mut page = DisposalPage { pin, rows: Vec::new(), next: None };
         let mut bytes = 0;
         let mut number = 0;
-        let mut walk = self.walk(&reader, filter.method)?;
+        let mut walk = self.walk(&reader, filter.view)?;
+        let window = walk.window();
         loop {
             let taken;
             (walk, taken) = walk.records().await?;
@@ -161,7 +162,8 @@ impl Wallets {
             for (id, disposal) in with_ids(&records, wallet.address.as_str()) {
                 let place = DisposalCursor { ledger_id, number };
                 number += 1;
-                let is_wanted = filter.asset.as_ref().is_none_or(|asset| asset == disposal.asset);
+                let is_wanted = window.contains(disposal.ts)
+                    && filter.asset.as_ref().is_none_or(|asset| asset == disposal.asset);
                 if place.number < after.number || !is_wanted {
                     continue;
                 }

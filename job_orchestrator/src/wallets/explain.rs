@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use super::disposals::with_ids;
 use super::walk::Walk;
-use super::{Reader, Wallets, WalletsError, corrupt};
+use super::{Reader, View, Wallets, WalletsError, corrupt};
 use crate::stages::replay::{self, lines};
 
 /// Names a disposal of a history: an event and the part of it, such as `5h…:0:out`. A second fee of
@@ -238,7 +238,7 @@ impl Wallets {
     ) -> Result<Option<Option<Explanation>>, WalletsError> {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
         let reader = Arc::new(reader);
-        let walk = self.walk(&reader, method)?;
+        let walk = self.walk(&reader, View::by(method))?;
         let Some((mut found, sums, outcome)) = find(walk, wallet, id, from, limit).await? else {
             return Ok(Some(None));
         };
@@ -311,7 +311,7 @@ async fn find(
     }
     let Some(found) = found else { return Ok(None) };
     let others = sums.remove(&found.asset).unwrap_or_default();
-    Ok(Some((found, others, walk.finish().await?)))
+    Ok(Some((found, others, walk.finish().await?.outcome)))
 }
 
 impl Found {

@@ -7,6 +7,7 @@
 mod disposals;
 mod explain;
 mod ledger;
+mod past;
 mod report;
 mod walk;
 mod what_if;
@@ -21,18 +22,20 @@ use persistence_layer::{Store, StoreError};
 use pnl_core::figures::FiguresError;
 use pnl_core::ledger::{LedgerError, LedgerRules};
 use pnl_core::report::{History, ReportError};
-use pnl_core::{AmountError, Chain, EngineError, Method, Options, Outcome, WalletRef};
+use pnl_core::{AmountError, Chain, EngineError, Method, Options, WalletRef};
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
 use crate::attempt::compute;
 use crate::pnl_document::PnlDocument;
+use crate::request::TimeRange;
 use crate::stages::replay::ReplayError;
 
 pub use disposals::{DisposalCursor, DisposalFilter, DisposalPage, DisposalView};
 pub use explain::{DisposalId, ExplainedDisposal, ExplainedMatch, Explanation, OtherMatches};
 pub use ledger::{LedgerCursor, LedgerPage};
 pub use report::{CoverageReport, TokenCursor, TokenPage, TokenView};
+pub(crate) use walk::Ended;
 use walk::Walk;
 pub use what_if::{MethodFigures, MethodsCompared, TokenFigures, TokenMethod};
 
@@ -43,6 +46,22 @@ pub struct Include {
     pub lots: bool,
     /// Disposals with their lots.
     pub disposals: bool,
+}
+
+/// How a stored ledger is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct View {
+    /// The method that matches lots.
+    pub method: Method,
+    /// What is counted, and up to when.
+    pub time_range: TimeRange,
+}
+
+impl View {
+    /// The whole ledger by `method`.
+    pub fn by(method: Method) -> Self {
+        Self { method, time_range: TimeRange::default() }
+    }
 }
 
 /// Why a stored ledger gave no answer.
@@ -69,6 +88,12 @@ pub enum WalletsError {
     /// What is stored was not written by this program, or a chunk is gone.
     #[error("the stored ledger cannot be read: {0}")]
     Corrupt(String),
+    /// The moment asked for lies behind the end of the ledger.
+    #[error("the ledger ends at {}", pnl_core::time::rfc3339(*pin))]
+    BehindPin {
+        /// Its end, unix seconds.
+        pin: i64,
+    },
     /// The ledger was replaced since the cursor was given.
     #[error("the ledger was replaced by a newer one; begin again without a cursor")]
     CursorExpired,
@@ -95,6 +120,7 @@ impl WalletsError {
             Self::Figures(error) => error.code(),
             Self::Amount(_) => "amount-out-of-range",
             Self::Corrupt(_) => "ledger-corrupt",
+            Self::BehindPin { .. } => "as-of-behind-pin",
             Self::CursorExpired => "cursor-expired",
         }
     }
@@ -125,7 +151,7 @@ impl Wallets {
         Self { store, rules, room: Arc::new(Semaphore::new(processors)) }
     }
 
-    /// The wallet's result by `method` over its full history, with the records asked for and the time
+    /// The wallet's result as `view` says, with the records asked for and the time
     /// at which its ledger was made (`analyzed_at`), in pieces; `None` when no ledger of it is stored.
     /// The pieces joined are one JSON object.
     ///
@@ -134,17 +160,16 @@ impl Wallets {
     pub async fn pnl(
         &self,
         wallet: &WalletRef,
-        method: Method,
+        view: View,
         include: Include,
     ) -> Result<Option<impl Stream<Item = Result<String, WalletsError>> + use<>>, WalletsError>
     {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
         let created_at = reader.ledger.created_at.to_rfc3339_opts(SecondsFormat::Millis, true);
         let reader = Arc::new(reader);
-        let outcome = self.outcome(&reader, method).await?;
-        let history = Arc::unwrap_or_clone(reader).history;
+        let ended = self.ended(&reader, view).await?;
         let closing = serde_json::json!({ "analyzed_at": created_at });
-        let document = PnlDocument::new(history, outcome, include, &closing);
+        let document = PnlDocument::new(ended, include, &closing);
         // What can fail fails here, before anything is sent.
         let Some((head, document)) = document.piece().await? else { return Ok(None) };
         let head = futures::stream::once(async move { Ok(head) });
@@ -165,9 +190,9 @@ impl Wallets {
         compute(work).await
     }
 
-    /// The outcome of the whole ledger with all records.
-    async fn outcome(&self, reader: &Arc<Reader>, method: Method) -> Result<Outcome, WalletsError> {
-        let mut walk = self.walk(reader, method)?;
+    /// The outcome of a view with all its records.
+    async fn ended(&self, reader: &Arc<Reader>, view: View) -> Result<Ended, WalletsError> {
+        let mut walk = self.walk(reader, view)?;
         let mut is_more = true;
         while is_more {
             (walk, is_more) = walk.read().await?;
@@ -176,8 +201,8 @@ impl Wallets {
     }
 
     /// An engine at the beginning of the ledger.
-    fn walk(&self, reader: &Arc<Reader>, method: Method) -> Result<Walk, WalletsError> {
-        Walk::begin(reader.clone(), self.room.clone(), method, self.options(reader.chain))
+    fn walk(&self, reader: &Arc<Reader>, view: View) -> Result<Walk, WalletsError> {
+        Walk::begin(reader.clone(), self.room.clone(), view, self.options(reader.chain))
     }
 
     async fn open(&self, wallet: &WalletRef) -> Result<Option<Reader>, WalletsError> {

@@ -1,16 +1,15 @@
 //! The result of a wallet in parts: its tokens, and what it covers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pnl_core::bounds::{Bounds, Known};
-use pnl_core::report::{
-    self, Audit, Coverage, ReportInput, TokenRow, UnexplainedRaw, WalletReport, Warning,
-};
-use pnl_core::{AssetId, Method, Pin, Usd, UsdPrice, WalletRef, Window};
+use pnl_core::report::{self, Audit, Coverage, TokenRow, UnexplainedRaw, WalletReport, Warning};
+use pnl_core::{AssetId, Pin, Usd, UsdPrice, WalletRef};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Reader, Wallets, WalletsError};
+use super::{Reader, View, Wallets, WalletsError};
 
 /// Where a page of tokens ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +77,7 @@ impl Wallets {
     pub async fn tokens(
         &self,
         wallet: &WalletRef,
-        method: Method,
+        view: View,
         after: Option<TokenCursor>,
         limit: usize,
     ) -> Result<Option<TokenPage>, WalletsError> {
@@ -90,10 +89,9 @@ impl Wallets {
             return Err(WalletsError::CursorExpired);
         }
         let reader = Arc::new(reader);
-        let report = self.report(&reader, method).await?;
+        let (report, prices) = self.report(&reader, view).await?;
         let end = place.saturating_add(limit);
         let next = (end < report.tokens.len()).then_some(TokenCursor { ledger_id, place: end });
-        let prices = &reader.history.prices;
         let view = |row: TokenRow| {
             let price_usd = prices.get(&row.asset).copied();
             let balance = (!row.raw.is_negative()).then(|| row.raw.magnitude());
@@ -113,10 +111,10 @@ impl Wallets {
     pub async fn coverage(
         &self,
         wallet: &WalletRef,
-        method: Method,
+        view: View,
     ) -> Result<Option<CoverageReport>, WalletsError> {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
-        let report = self.report(&Arc::new(reader), method).await?;
+        let (report, _) = self.report(&Arc::new(reader), view).await?;
         Ok(Some(CoverageReport {
             pin: report.pinned,
             coverage: report.coverage,
@@ -131,20 +129,13 @@ impl Wallets {
         }))
     }
 
+    /// The result and the prices at its end.
     async fn report(
         &self,
         reader: &Arc<Reader>,
-        method: Method,
-    ) -> Result<WalletReport, WalletsError> {
-        let outcome = self.outcome(reader, method).await?;
-        let reader = reader.clone();
-        self.compute(move || {
-            let history = &reader.history;
-            let transactions = history.facts.transactions;
-            let input =
-                ReportInput { history, outcome: &outcome, window: Window::ALL, transactions };
-            Ok(report::build(input)?)
-        })
-        .await
+        view: View,
+    ) -> Result<(WalletReport, BTreeMap<AssetId, UsdPrice>), WalletsError> {
+        let ended = self.ended(reader, view).await?;
+        self.compute(move || Ok((report::build(ended.input())?, ended.history.prices))).await
     }
 }

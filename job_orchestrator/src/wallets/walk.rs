@@ -4,10 +4,12 @@
 use std::sync::Arc;
 
 use pnl_core::engine::Records;
-use pnl_core::{Engine, Method, Options, Outcome};
+use pnl_core::report::{History, ReportInput};
+use pnl_core::{Engine, Options, Outcome, Pin, Window};
 use tokio::sync::Semaphore;
 
-use super::{Reader, WalletsError, corrupt};
+use super::past::Noted;
+use super::{Reader, View, WalletsError, corrupt};
 use crate::attempt::compute;
 use crate::stages::replay;
 
@@ -30,6 +32,33 @@ pub(super) struct Walk {
     event: u64,
     /// The number of the first event behind the records that were taken.
     taken: u64,
+    /// The last second that is read, and what is counted.
+    as_of: Option<i64>,
+    window: Window,
+    /// Of a view that is not all of the ledger.
+    noted: Option<Noted>,
+}
+
+/// A history that was read to its end.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub history: History,
+    pub outcome: Outcome,
+    pub window: Window,
+    /// Transactions in the window; of a part of the ledger those with an event.
+    pub transactions: u64,
+}
+
+impl Ended {
+    /// What a report is made of.
+    pub fn input(&self) -> ReportInput<'_> {
+        ReportInput {
+            history: &self.history,
+            outcome: &self.outcome,
+            window: self.window,
+            transactions: self.transactions,
+        }
+    }
 }
 
 impl Walk {
@@ -37,11 +66,25 @@ impl Walk {
     pub fn begin(
         reader: Arc<Reader>,
         room: Arc<Semaphore>,
-        method: Method,
+        view: View,
         options: Options,
     ) -> Result<Self, WalletsError> {
-        let engine = Engine::new(method, options)?;
-        Ok(Self { reader, room, engine, chunk: 0, event: 0, taken: 0 })
+        let engine = Engine::new(view.method, options)?;
+        let pin = reader.ledger.head.pin;
+        let as_of = view.time_range.as_of();
+        if as_of.is_some_and(|as_of| as_of > pin.block_time) {
+            return Err(WalletsError::BehindPin { pin: pin.block_time });
+        }
+        let end = Pin { block_time: as_of.unwrap_or(pin.block_time), ..pin };
+        let window = view.time_range.resolve(end);
+        let is_whole = as_of.is_none() && window == Window::ALL;
+        let noted = (!is_whole).then(Noted::default);
+        Ok(Self { reader, room, engine, chunk: 0, event: 0, taken: 0, as_of, window, noted })
+    }
+
+    /// What is counted.
+    pub fn window(&self) -> Window {
+        self.window
     }
 
     /// Reads the next chunk; false at the end.
@@ -51,11 +94,29 @@ impl Walk {
         }
         let chunk = self.reader.chunk(self.chunk).await?;
         self.compute(move |mut walk| {
-            (walk.engine, walk.event) = replay::apply(walk.engine, walk.event, &chunk)?;
             walk.chunk += 1;
-            Ok((walk, true))
+            let is_more = walk.apply(&chunk)?;
+            Ok((walk, is_more))
         })
         .await
+    }
+
+    /// Applies a chunk; false when the history ends inside of it.
+    fn apply(&mut self, chunk: &[u8]) -> Result<bool, WalletsError> {
+        for line in replay::lines(chunk)? {
+            let row = replay::event(line)?;
+            if self.as_of.is_some_and(|as_of| row.ts > as_of) {
+                return Ok(false);
+            }
+            if let Some(noted) = &mut self.noted {
+                noted.take_up(&row, &self.window)?;
+            }
+            if let Some(event) = row.to_event(self.event)? {
+                self.engine.apply(&event)?;
+            }
+            self.event += 1;
+        }
+        Ok(true)
     }
 
     /// Reads on until some records are together and takes them; `None` at the end.
@@ -75,9 +136,22 @@ impl Walk {
         .await
     }
 
-    /// Ends the history, valued at the pin.
-    pub async fn finish(self) -> Result<Outcome, WalletsError> {
-        self.compute(|walk| Ok(walk.engine.finish(Some(&walk.reader.history.prices))?)).await
+    /// Ends the history, valued at its end.
+    pub async fn finish(self) -> Result<Ended, WalletsError> {
+        self.compute(|walk| {
+            let Self { reader, engine, window, as_of, noted, .. } = walk;
+            let transactions = match &noted {
+                Some(noted) => noted.in_window,
+                None => reader.history.facts.transactions,
+            };
+            let history = match (noted, as_of) {
+                (Some(noted), Some(as_of)) => noted.history(&reader.history, as_of),
+                _ => reader.history.clone(),
+            };
+            let outcome = engine.finish(Some(&history.prices))?;
+            Ok(Ended { history, outcome, window, transactions })
+        })
+        .await
     }
 
     async fn compute<T: Send + 'static>(

@@ -6,7 +6,7 @@ use std::path::Path;
 use futures::TryStreamExt;
 use job_orchestrator::Analysis;
 use job_orchestrator::tools::{self, Parser};
-use job_orchestrator::wallets::{Include, Wallets, WalletsError};
+use job_orchestrator::wallets::{Include, View, Wallets, WalletsError};
 use persistence_layer::results::ResultRow;
 use pnl_core::{Address, Chain, Method, RawDelta, WalletRef};
 use serde_json::Value;
@@ -41,7 +41,7 @@ async fn check(world: &World, row: &ResultRow) {
     let result = result(row);
 
     let include = Include { lots: true, disposals: true };
-    let pnl = wallets.pnl(&wallet, Method::Fifo, include).await.unwrap().unwrap();
+    let pnl = wallets.pnl(&wallet, View::by(Method::Fifo), include).await.unwrap().unwrap();
     let pieces: Vec<String> = pnl.try_collect().await.unwrap();
     let mut pnl: Value = serde_json::from_str(&pieces.concat()).unwrap();
     let members = pnl.as_object_mut().unwrap();
@@ -108,7 +108,7 @@ async fn a_cut_history_and_an_unknown_wallet_have_no_ledger_and_an_old_cursor_ex
     let id = world.submit_as(&addresses[..1], cut).await;
     world.until_done(id).await;
     let cut = wallet(&addresses[0]);
-    assert!(wallets.pnl(&cut, Method::Fifo, Include::default()).await.unwrap().is_none());
+    assert!(wallets.pnl(&cut, View::by(Method::Fifo), Include::default()).await.unwrap().is_none());
     assert!(wallets.ledger_page(&cut, None, 5).await.unwrap().is_none());
     assert!(wallets.oracle_document(&cut, Method::Fifo).await.unwrap().is_none());
 

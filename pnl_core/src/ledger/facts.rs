@@ -81,7 +81,10 @@ impl HistoryFacts {
     }
 
     /// Takes up the movements of an event.
-    pub(super) fn add_event(&mut self, event: &LedgerEvent) -> Result<(), AmountError> {
+    ///
+    /// # Errors
+    /// [`AmountError::Overflow`].
+    pub fn add_event(&mut self, event: &LedgerEvent) -> Result<(), AmountError> {
         if event.excluded {
             return Ok(());
         }

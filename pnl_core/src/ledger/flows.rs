@@ -35,10 +35,7 @@ impl AssetFlows {
             LegSide::Fee => self.fees = self.fees.checked_add(quantity)?,
             LegSide::Rent => self.rent = self.rent.checked_sub(leg.raw)?,
         }
-        if let (Some(value), Some(decimals)) = (leg.value, leg.decimals)
-            && !quantity.is_zero()
-        {
-            let price = unit_price(value, quantity, decimals)?;
+        if let Some(price) = leg.unit_price() {
             if self.peaks.last().is_none_or(|(_, highest)| *highest < price) {
                 self.peaks.push((ts, price));
             }
@@ -50,6 +47,18 @@ impl AssetFlows {
     pub fn highest(&self, until: i64) -> Option<UsdPrice> {
         let known = self.peaks.partition_point(|(ts, _)| *ts <= until);
         self.peaks[..known].last().map(|(_, price)| *price)
+    }
+}
+
+impl LedgerLeg {
+    /// US dollars per whole unit at which the leg was valued; `None` where that is not known.
+    pub fn unit_price(&self) -> Option<UsdPrice> {
+        let (value, decimals) = (self.value?, self.decimals?);
+        let quantity = self.raw.magnitude();
+        if quantity.is_zero() {
+            return None;
+        }
+        unit_price(value, quantity, decimals).ok()
     }
 }
 

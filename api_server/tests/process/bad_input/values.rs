@@ -166,6 +166,14 @@ fn members(rows: &mut Vec<Row>) {
         (r#""time_range":"ALL""#, "/time_range bad-time-range"),
         (r#""time_range":7"#, "/time_range wrong-type"),
         (r#""time_range":[]"#, "/time_range wrong-type"),
+        (r#""as_of":"EV1L""#, "/as_of bad-time-range \"EV1L\" is no RFC 3339 time"),
+        (r#""as_of":1714521600"#, "/as_of wrong-type"),
+        (r#""as_of":"2999-01-01T00:00:00Z""#, "/as_of out-of-range"),
+        (r#""as_of":"2024-01-01T00:00:00Z","max_transactions":5"#, "/as_of contradiction"),
+        (
+            r#""as_of":"2024-01-01T00:00:00Z","time_range":{"from":"2023-01-01T00:00:00Z","to":"2024-01-02T00:00:00Z"}"#,
+            "/as_of contradiction the time range must end at as_of",
+        ),
         (r#""time_range":{}"#, "/time_range/from missing-field"),
         (r#""time_range":{"from":1,"to":2}"#, "/time_range/from wrong-type"),
         (
@@ -330,6 +338,11 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         let what = format!("{path} is no disposal");
         rows.push(Row::new(what, get(&path), (404, "unknown-disposal"), "names no disposal"));
     }
+    let path = format!(
+        "/api/v2/wallets/{WALLET}/pnl?chain=sol&as_of=2024-01-01T00:00:00Z\
+         &time_range=2023-01-01T00:00:00Z..2024-01-02T00:00:00Z"
+    );
+    rows.push(Row::new(&path, get(&path), INVALID, "?as_of contradiction the time range"));
     for (path, says) in [
         (format!("{results}?limit=5&limit=5"), "?limit duplicate-key"),
         (
@@ -369,6 +382,10 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         ),
         (format!("/api/v2/wallets/{WALLET}/what-if"), "?chain missing-field"),
         (format!("{tokens}sort=EV1L"), "?sort unknown-field"),
+        (format!("{tokens}time_range=EV1L"), "?time_range bad-time-range \"EV1L\""),
+        (format!("{tokens}time_range=2024-01-02T00:00:00Z..2024-01-01T00:00:00Z"), "from must lie"),
+        (format!("{disposals}as_of=EV1L"), "?as_of bad-time-range \"EV1L\" is no RFC 3339"),
+        (format!("{disposals}as_of=%E2%80%AE"), "\\u{202e}"),
         (format!("/api/v2/wallets/{WALLET}/coverage?chain=sol&limit=1"), "?limit unknown-field"),
         (format!("{disposals}include=lots"), "?include unknown-field"),
         (format!("{disposals}method=gavg"), "?method unknown-method"),

@@ -1,0 +1,161 @@
+//! Windows and moments of the past, in batches and of single wallets.
+
+use pnl_core::Usd;
+use pnl_core::time::rfc3339;
+use serde_json::{Value, json};
+
+use crate::support::{TestApp, demo_wallets};
+
+fn usd(value: &Value) -> Usd {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no figure")).parse().unwrap()
+}
+
+fn sum<'a>(figures: impl Iterator<Item = &'a Value>) -> Usd {
+    figures.map(usd).fold(Usd::ZERO, |a, b| a.checked_add(b).unwrap())
+}
+
+/// The result of a wallet in a batch with more members.
+async fn in_batch(app: &TestApp, wallet: &str, members: Value) -> Value {
+    let mut body = json!({"wallet_addresses": [wallet], "chain": "solana"});
+    body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    let accepted = app.submit(&body).await;
+    assert_eq!(accepted.status, 202, "{}", accepted.text);
+    let job = accepted.json()["job_id"].as_str().unwrap().to_owned();
+    app.ended(&job).await;
+    let page = app.get(&format!("/api/pnl/batch/results/{job}")).await.json();
+    assert_eq!(page["data"][0]["status"], "done", "{page}");
+    page["data"][0]["result"].clone()
+}
+
+async fn disposals(app: &TestApp, wallet: &str, query: &str) -> Vec<Value> {
+    let path = format!("/api/v2/wallets/{wallet}/disposals?chain=sol&limit=1000{query}");
+    app.get(&path).await.json()["data"].as_array().unwrap().clone()
+}
+
+/// A time in the middle of the wallet's disposals.
+async fn middle(app: &TestApp, wallet: &str) -> i64 {
+    let rows = disposals(app, wallet, "").await;
+    rows[rows.len() / 2]["ts"].as_i64().unwrap()
+}
+
+#[tokio::test]
+async fn a_window_counts_its_disposals_and_windows_side_by_side_sum_to_the_whole() {
+    let app = TestApp::with_worker().await;
+    let wallets = demo_wallets();
+    app.completed(&wallets).await;
+    for wallet in &wallets {
+        let base = format!("/api/v2/wallets/{wallet}/pnl?chain=sol");
+        let whole = app.get(&base).await.json();
+        let cut = middle(&app, wallet).await;
+        let ranges = [
+            format!("1970-01-01T00:00:00Z..{}", rfc3339(cut)),
+            format!("{}..2100-01-01T00:00:00Z", rfc3339(cut)),
+        ];
+        let mut parts = Vec::new();
+        for range in &ranges {
+            let part = app.get(&format!("{base}&time_range={range}")).await.json();
+            let rows = disposals(&app, wallet, &format!("&time_range={range}")).await;
+            let gains = rows.iter().filter(|row| row["gain"].is_string());
+            assert_eq!(sum(gains.map(|row| &row["gain"])), usd(&part["realized_gain_usd"]));
+            assert_eq!(part["unrealized_gain_usd"], whole["unrealized_gain_usd"]);
+            assert!(part["window"]["from"].is_string(), "{part}");
+            parts.push(part);
+        }
+        for name in ["realized_gain_usd", "income_usd", "fee_expense_usd", "fees_usd"] {
+            let all = sum(parts.iter().map(|part| &part[name]));
+            assert_eq!(all, usd(&whole[name]), "{name}");
+        }
+        let all = app.get(&format!("{base}&time_range=all")).await.json();
+        assert_eq!(all, whole);
+        let (from, to) = ranges[0].split_once("..").unwrap();
+        let batch = in_batch(&app, wallet, json!({"time_range": {"from": from, "to": to}})).await;
+        for name in ["realized_gain_usd", "window", "metrics", "tokens", "bounds"] {
+            assert_eq!(batch[name], parts[0][name], "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_moment_of_the_past_has_the_figures_of_the_history_that_ends_there() {
+    let app = TestApp::with_worker().await;
+    let wallets = demo_wallets();
+    app.completed(&wallets).await;
+    for wallet in &wallets {
+        let as_of = middle(&app, wallet).await;
+        let moment = rfc3339(as_of);
+        let view = format!("/api/v2/wallets/{wallet}/pnl?chain=sol&as_of={moment}&include=lots");
+        let view = app.get(&view).await.json();
+        let batch = in_batch(&app, wallet, json!({"as_of": moment})).await;
+        assert_eq!(batch["pinned"]["block_time"], moment.as_str());
+        // What the events of a ledger alone say of the past.
+        for name in [
+            "pinned",
+            "window",
+            "realized_gain_usd",
+            "income_usd",
+            "fee_expense_usd",
+            "fees_usd",
+            "metrics",
+            "unexplained_raw",
+            "trades",
+        ] {
+            assert_eq!(view[name], batch[name], "{name} of {wallet}");
+        }
+        assert!(view["unexplained_raw"].is_null(), "balances of the past are not known");
+        for (row, same) in
+            view["tokens"].as_array().unwrap().iter().zip(batch["tokens"].as_array().unwrap())
+        {
+            for name in ["asset", "raw", "basis_usd", "realized_gain_usd", "unknown_raw"] {
+                assert_eq!(row[name], same[name], "{name} of {row}");
+            }
+        }
+        let later = view["lots"].as_array().unwrap().iter();
+        assert!(later.clone().all(|lot| lot["acquired_ts"].as_i64().unwrap() <= as_of), "{view}");
+        // Nothing of it stands for the wallet: its full history still does.
+        let newest = app.get(&format!("/api/v2/wallets/{wallet}/pnl?chain=sol")).await.json();
+        assert_ne!(newest["pinned"], view["pinned"]);
+        let before = disposals(&app, wallet, &format!("&as_of={moment}")).await;
+        let all = disposals(&app, wallet, "").await;
+        let until = all.iter().filter(|row| row["ts"].as_i64().unwrap() <= as_of);
+        assert_eq!(before.iter().collect::<Vec<_>>(), until.collect::<Vec<_>>());
+    }
+}
+
+#[tokio::test]
+async fn options_that_contradict_each_other_are_named() {
+    let app = TestApp::with_worker().await;
+    let wallets = demo_wallets();
+    app.completed(&wallets[..1]).await;
+    let base = format!("/api/v2/wallets/{}/pnl?chain=sol", wallets[0]);
+    let named = |problem: Value| {
+        let error = &problem["errors"][0];
+        (error["pointer"].clone(), error["code"].clone())
+    };
+    for (query, pointer, code) in [
+        ("as_of=2100-01-01T00:00:00Z", "?as_of", "out-of-range"),
+        (
+            "as_of=2020-01-01T00:00:00Z&time_range=2020-01-01T00:00:00Z..2021-01-01T00:00:00Z",
+            "?as_of",
+            "contradiction",
+        ),
+    ] {
+        let problem = app.get(&format!("{base}&{query}")).await.problem(422, "validation-failed");
+        assert_eq!(named(problem), (pointer.into(), code.into()), "{query}");
+    }
+    let moment = "2020-01-01T00:00:00Z";
+    for (members, code) in [
+        (json!({"as_of": "2100-01-01T00:00:00Z"}), "out-of-range"),
+        (json!({"as_of": moment, "max_transactions": 5}), "contradiction"),
+        (
+            json!({"as_of": moment, "time_range": {"from": "2019-01-01T00:00:00Z", "to": "2020-01-02T00:00:00Z"}}),
+            "contradiction",
+        ),
+        (json!({"as_of": "yesterday"}), "bad-time-range"),
+        (json!({"as_of": 7}), "wrong-type"),
+    ] {
+        let mut body = json!({"wallet_addresses": [wallets[0]], "chain": "solana"});
+        body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let problem = app.submit(&body).await.problem(422, "validation-failed");
+        assert_eq!(named(problem), ("/as_of".into(), code.into()), "{body}");
+    }
+}
