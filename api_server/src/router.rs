@@ -11,8 +11,8 @@ use service_runtime::config::Role;
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::handlers::{
-    admin, batches, disposals, health, problems as problem_pages, reports, results, services,
-    wallets, what_if,
+    admin, batches, disposals, health, problems as problem_pages, reports, results, series,
+    services, wallets, what_if,
 };
 use crate::json::shown;
 use crate::middleware::{context, deadline, gate, panics};
@@ -59,6 +59,9 @@ fn needing_the_database(app: &AppState) -> Router<AppState> {
         .route("/api/v2/wallets/{wallet}/disposals/{id}/explain", get(disposals::explain))
         .route("/api/v2/wallets/{wallet}/tokens", get(reports::tokens))
         .route("/api/v2/wallets/{wallet}/coverage", get(reports::coverage))
+        .route("/api/v2/wallets/{wallet}/equity", get(series::equity))
+        .route("/api/v2/wallets/{wallet}/calendar", get(series::calendar))
+        .route("/api/v2/wallets/{wallet}/distribution", get(series::distribution))
         .route("/api/v2/wallets/{wallet}/what-if", get(what_if::what_if))
         .route_layer(from_fn_with_state(app.clone(), gate::database))
 }

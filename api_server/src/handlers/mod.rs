@@ -7,6 +7,7 @@ pub mod health;
 pub mod problems;
 pub mod reports;
 pub mod results;
+pub mod series;
 pub mod services;
 pub mod wallets;
 pub mod what_if;

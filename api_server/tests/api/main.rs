@@ -10,6 +10,7 @@ mod protocol;
 mod recorded;
 mod reports;
 mod results;
+mod series;
 mod support;
 mod views;
 mod wallets;

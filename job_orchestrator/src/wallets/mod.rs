@@ -9,6 +9,7 @@ mod explain;
 mod ledger;
 mod past;
 mod report;
+mod series;
 mod walk;
 mod what_if;
 
@@ -35,6 +36,7 @@ pub use disposals::{DisposalCursor, DisposalFilter, DisposalPage, DisposalView};
 pub use explain::{DisposalId, ExplainedDisposal, ExplainedMatch, Explanation, OtherMatches};
 pub use ledger::{LedgerCursor, LedgerPage};
 pub use report::{CoverageReport, TokenCursor, TokenPage, TokenView};
+pub use series::{Equity, MOST_POINTS, Spread, SpreadRules, TooManyPoints};
 pub(crate) use walk::Ended;
 use walk::Walk;
 pub use what_if::{MethodFigures, MethodsCompared, TokenFigures, TokenMethod};

@@ -11,7 +11,7 @@ use pnl_core::report::History;
 use pnl_core::{AmountError, AssetId, Pin, TxId, TxStatus, UsdPrice, Window};
 
 /// Seconds for which a price stands: those of an hourly candle.
-const OLDEST_PRICE: i64 = 6 * 3600;
+pub(super) const OLDEST_PRICE: i64 = 6 * 3600;
 
 /// The price of an asset that has none of its own here.
 const DERIVED: &str = "exchange";

@@ -82,6 +82,11 @@ impl Walk {
         Ok(Self { reader, room, engine, chunk: 0, event: 0, taken: 0, as_of, window, noted })
     }
 
+    /// The engine behind what was read.
+    pub fn into_engine(self) -> Engine {
+        self.engine
+    }
+
     /// What is counted.
     pub fn window(&self) -> Window {
         self.window

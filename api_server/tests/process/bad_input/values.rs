@@ -282,6 +282,9 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
             "ledger",
             "tokens",
             "coverage",
+            "equity",
+            "calendar",
+            "distribution",
             "what-if",
             "disposals",
             "disposals/5h:0:out/explain",
@@ -301,6 +304,8 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
     let disposals = format!("/api/v2/wallets/{WALLET}/disposals?chain=sol&");
     let lots = format!("/api/v2/wallets/{WALLET}/disposals/5h:0:out/explain?chain=sol&");
     let tokens = format!("/api/v2/wallets/{WALLET}/tokens?chain=sol&");
+    let equity = format!("/api/v2/wallets/{WALLET}/equity?chain=sol&");
+    let spread = format!("/api/v2/wallets/{WALLET}/distribution?chain=sol&");
     let results_page = format!("{results}?");
     for list in
         ["/api/pnl/batch?", "/api/pnl/results?", &results_page, &ledger, &disposals, &lots, &tokens]
@@ -382,6 +387,16 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         ),
         (format!("/api/v2/wallets/{WALLET}/what-if"), "?chain missing-field"),
         (format!("{tokens}sort=EV1L"), "?sort unknown-field"),
+        (format!("{equity}period=year"), "?period bad-value \"year\" is none of day, week, month"),
+        (format!("{equity}limit=1"), "?limit unknown-field"),
+        (format!("{spread}by=EV1L"), "?by bad-value"),
+        (format!("{spread}edges="), "?edges bad-value"),
+        (format!("{spread}edges=5,5"), "rising whole percents"),
+        (format!("{spread}edges=1e2"), "?edges bad-value"),
+        (format!("{spread}edges=-101"), "?edges bad-value"),
+        (format!("{spread}boundary=12"), "?boundary bad-value \"12\" is no boundary"),
+        (format!("{spread}boundary=-1s"), "?boundary bad-value"),
+        (format!("{spread}boundary=9999m"), "?boundary bad-value"),
         (format!("{tokens}time_range=EV1L"), "?time_range bad-time-range \"EV1L\""),
         (format!("{tokens}time_range=2024-01-02T00:00:00Z..2024-01-01T00:00:00Z"), "from must lie"),
         (format!("{disposals}as_of=EV1L"), "?as_of bad-time-range \"EV1L\" is no RFC 3339"),
