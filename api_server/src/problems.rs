@@ -77,6 +77,10 @@ problems! {
     UNKNOWN_DISPOSAL = "unknown-disposal", NOT_FOUND, "The wallet has no such disposal",
         "The newest ledger of the wallet has no disposal with this id. \
          GET /api/v2/wallets/{wallet}/disposals lists them with their ids.";
+    /// Unknown result.
+    UNKNOWN_RESULT = "unknown-result", NOT_FOUND, "The job has no result of this wallet",
+        "The wallet is not part of the job, or has not ended with a result there. \
+         GET /api/pnl/batch/results/{job_id} lists what the job has.";
     /// Method.
     METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED,
         "The method is not offered at this path",

@@ -11,7 +11,7 @@ use service_runtime::config::Role;
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::handlers::{
-    admin, batches, disposals, health, problems as problem_pages, reports, results, series,
+    admin, batches, diff, disposals, health, problems as problem_pages, reports, results, series,
     services, wallets, what_if,
 };
 use crate::json::shown;
@@ -62,6 +62,7 @@ fn needing_the_database(app: &AppState) -> Router<AppState> {
         .route("/api/v2/wallets/{wallet}/equity", get(series::equity))
         .route("/api/v2/wallets/{wallet}/calendar", get(series::calendar))
         .route("/api/v2/wallets/{wallet}/distribution", get(series::distribution))
+        .route("/api/v2/wallets/{wallet}/diff", get(diff::diff))
         .route("/api/v2/wallets/{wallet}/what-if", get(what_if::what_if))
         .route_layer(from_fn_with_state(app.clone(), gate::database))
 }

@@ -3,12 +3,12 @@
 mod latest;
 
 use chrono::{DateTime, Utc};
-use pnl_core::{Address, Pin, Usd};
+use pnl_core::{Address, Pin, Usd, WalletRef};
 
 use crate::batches::BatchId;
 use crate::convert::from_integer;
 use crate::error::StoreError;
-use crate::store::{Store, run};
+use crate::store::{Store, read, run};
 use crate::wallet_tasks::{TaskError, TaskState};
 
 pub use latest::{LatestCursor, LatestRow, LatestSort, Summary, latest, summary};
@@ -60,6 +60,21 @@ pub struct ResultRow {
     pub finished_at: Option<DateTime<Utc>>,
     /// Calls to providers by method.
     pub calls: Option<serde_json::Value>,
+}
+
+/// The `result` object of a wallet in a batch, byte for byte as it was stored.
+pub async fn report(
+    store: &Store,
+    batch: BatchId,
+    wallet: &WalletRef,
+) -> Result<Option<String>, StoreError> {
+    read!(store, async |connection| sqlx::query_file_scalar!(
+        "queries/pnl_results/get.sql",
+        batch.0,
+        wallet.chain.as_str(),
+        wallet.address.as_str()
+    )
+    .fetch_optional(connection))
 }
 
 /// Wallets of a batch in submission order, behind `after_ordinal` when given. Every wallet has a

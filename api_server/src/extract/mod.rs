@@ -211,9 +211,7 @@ impl<S: Send + Sync> FromRequestParts<S> for JobId {
     /// A text that is no id names no job: 404, not 400.
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         let Segment(text) = parts.extract().await?;
-        // The parser also knows forms with braces or without hyphens, which we never gave out.
-        let id = (text.len() == UUID_LENGTH).then(|| text.parse().ok()).flatten();
-        id.map(Self).ok_or_else(|| {
+        job_id(&text).map(Self).ok_or_else(|| {
             let detail = format!(
                 "{} is no job id; the submission answered with one, a UUID with hyphens.",
                 shown(&text)
@@ -221,6 +219,12 @@ impl<S: Send + Sync> FromRequestParts<S> for JobId {
             ApiError::new(problems::UNKNOWN_JOB, detail)
         })
     }
+}
+
+/// The job that `text` names.
+pub fn job_id(text: &str) -> Option<BatchId> {
+    // The parser also knows forms with braces or without hyphens, which we never gave out.
+    (text.len() == UUID_LENGTH).then(|| text.parse().ok()).flatten()
 }
 
 /// The header Idempotency-Key, if sent.

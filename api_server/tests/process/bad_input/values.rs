@@ -306,6 +306,7 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
     let tokens = format!("/api/v2/wallets/{WALLET}/tokens?chain=sol&");
     let equity = format!("/api/v2/wallets/{WALLET}/equity?chain=sol&");
     let spread = format!("/api/v2/wallets/{WALLET}/distribution?chain=sol&");
+    let diff = format!("/api/v2/wallets/{WALLET}/diff?chain=sol&");
     let results_page = format!("{results}?");
     for list in
         ["/api/pnl/batch?", "/api/pnl/results?", &results_page, &ledger, &disposals, &lots, &tokens]
@@ -348,6 +349,9 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
          &time_range=2023-01-01T00:00:00Z..2024-01-02T00:00:00Z"
     );
     rows.push(Row::new(&path, get(&path), INVALID, "?as_of contradiction the time range"));
+    let path = format!("{diff}from={0}&to={0}", known.job);
+    let what = "a difference of jobs that are not done";
+    rows.push(Row::new(what, get(&path), (404, "unknown-result"), "is not done"));
     for (path, says) in [
         (format!("{results}?limit=5&limit=5"), "?limit duplicate-key"),
         (
@@ -387,6 +391,10 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         ),
         (format!("/api/v2/wallets/{WALLET}/what-if"), "?chain missing-field"),
         (format!("{tokens}sort=EV1L"), "?sort unknown-field"),
+        (format!("{diff}to={}", known.job), "?from missing-field"),
+        (format!("{diff}from={}&to=EV1L", known.job), "?to bad-value \"EV1L\" is no job id"),
+        (format!("{diff}from=%E2%80%AE&to={}", known.job), "\\u{202e}"),
+        (format!("{diff}from={0}&to={0}&method=fifo", known.job), "?method unknown-field"),
         (format!("{equity}period=year"), "?period bad-value \"year\" is none of day, week, month"),
         (format!("{equity}limit=1"), "?limit unknown-field"),
         (format!("{spread}by=EV1L"), "?by bad-value"),

@@ -1,0 +1,77 @@
+//! What changed a wallet's number from one job to another.
+
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use job_orchestrator::wallets::{Difference, NoResult};
+use persistence_layer::batches::BatchId;
+use pnl_core::Chain;
+use serde::Serialize;
+
+use super::wallets::{chain, wallet_ref};
+use crate::app::AppState;
+use crate::error::ApiError;
+use crate::extract::{Params, Segment, check_accept, job_id};
+use crate::handlers::fresh_json;
+use crate::problems;
+
+#[derive(Serialize)]
+struct DiffView {
+    wallet: String,
+    chain: Chain,
+    from: String,
+    to: String,
+    #[serde(flatten)]
+    difference: Difference,
+}
+
+/// `GET /api/v2/wallets/{wallet}/diff`
+pub async fn diff(
+    State(app): State<AppState>,
+    Segment(wallet): Segment,
+    headers: HeaderMap,
+    mut params: Params,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, "application/json")?;
+    let chain = chain(&mut params);
+    let (from, to) = (job(&mut params, "from"), job(&mut params, "to"));
+    params.finish()?;
+    let wallet = wallet_ref(chain, &wallet)?;
+    let (Some(from), Some(to)) = (from, to) else { return Err(ApiError::internal()) };
+    // A job that is unknown or was removed says so itself.
+    for id in [from, to] {
+        app.batches.status(id).await?;
+    }
+    let difference = app.wallets.diff(&wallet, from, to).await?.map_err(|missing| {
+        let (name, id) = match missing {
+            NoResult::From => ("from", from),
+            NoResult::To => ("to", to),
+        };
+        let detail = format!(
+            "The job {id} (?{name}) has no result of {} on {}: the wallet is not part of it, or is not \
+             done.",
+            wallet.address, wallet.chain
+        );
+        ApiError::new(problems::UNKNOWN_RESULT, detail)
+    })?;
+    Ok(fresh_json(&DiffView {
+        wallet: wallet.address.to_string(),
+        chain: wallet.chain,
+        from: from.to_string(),
+        to: to.to_string(),
+        difference,
+    }))
+}
+
+fn job(params: &mut Params, name: &'static str) -> Option<BatchId> {
+    let Some(text) = params.text(name) else {
+        params.refuse(name, "missing-field", "the parameter is required");
+        return None;
+    };
+    let id = job_id(&text);
+    if id.is_none() {
+        let shown = crate::json::shown(&text);
+        params.refuse(name, "bad-value", format!("{shown} is no job id, a UUID with hyphens"));
+    }
+    id
+}

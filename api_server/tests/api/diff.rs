@@ -1,0 +1,111 @@
+//! Two results of one wallet compared, over HTTP.
+
+use pnl_core::Usd;
+use pnl_core::time::rfc3339;
+use serde_json::{Value, json};
+
+use crate::support::{TestApp, demo_wallets};
+
+fn usd(value: &Value) -> Usd {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no figure")).parse().unwrap()
+}
+
+fn plus(figures: &[&Value]) -> Usd {
+    figures.iter().map(|value| usd(value)).fold(Usd::ZERO, |a, b| a.checked_add(b).unwrap())
+}
+
+async fn job(app: &TestApp, wallet: &str, members: Value) -> (String, Value) {
+    let mut body = json!({"wallet_addresses": [wallet], "chain": "solana"});
+    body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+    let id = app.submit(&body).await.json()["job_id"].as_str().unwrap().to_owned();
+    app.ended(&id).await;
+    let page = app.get(&format!("/api/pnl/batch/results/{id}")).await.json();
+    assert_eq!(page["data"][0]["status"], "done", "{page}");
+    (id, page["data"][0]["result"].clone())
+}
+
+/// Every level sums to the one above, and the top is the difference of the two results.
+fn sums_up(diff: &Value, from: &Value, to: &Value) {
+    let less = |name: &str| usd(&to[name]).checked_sub(usd(&from[name])).unwrap();
+    for name in ["total_pnl_usd", "realized_gain_usd", "income_usd", "unrealized_gain_usd"] {
+        assert_eq!(usd(&diff[name]), less(name), "{name}");
+    }
+    assert_eq!(diff["left_over_usd"], "0", "{diff}");
+    assert_eq!(diff["tokens_left_over_usd"], "0", "{diff}");
+    let parts = ["realized_gain_usd", "income_usd", "fee_expense_usd", "unrealized_gain_usd"];
+    assert_eq!(plus(&parts.map(|name| &diff[name])), usd(&diff["total_pnl_usd"]));
+    let tokens = diff["tokens"].as_array().unwrap();
+    for name in ["realized_gain_usd", "unrealized_gain_usd"] {
+        let of_tokens: Vec<_> = tokens.iter().map(|token| &token["difference"][name]).collect();
+        assert_eq!(plus(&of_tokens), usd(&diff[name]), "{name} of {diff}");
+    }
+    let realized = &diff["realized"];
+    let new = if realized["new_transactions_usd"].is_null() {
+        Usd::ZERO
+    } else {
+        usd(&realized["new_transactions_usd"])
+    };
+    let both = new.checked_add(usd(&realized["elsewhere_usd"])).unwrap();
+    assert_eq!(both, usd(&diff["realized_gain_usd"]), "{diff}");
+}
+
+#[tokio::test]
+async fn what_changed_a_number_is_named_and_sums_to_the_difference() {
+    let app = TestApp::with_worker().await;
+    for wallet in demo_wallets() {
+        let (newest, whole) = job(&app, &wallet, json!({})).await;
+        let path = format!("/api/v2/wallets/{wallet}/disposals?chain=sol&limit=1000");
+        let rows = app.get(&path).await.json()["data"].as_array().unwrap().clone();
+        let moment = rfc3339(rows[rows.len() / 2]["ts"].as_i64().unwrap());
+        let (before, past) = job(&app, &wallet, json!({"as_of": moment})).await;
+        let (other, by_lifo) = job(&app, &wallet, json!({"method": "lifo"})).await;
+
+        let path = |from: &str, to: &str| {
+            format!("/api/v2/wallets/{wallet}/diff?chain=sol&from={from}&to={to}")
+        };
+        let same = app.get(&path(&newest, &newest)).await.json();
+        sums_up(&same, &whole, &whole);
+        assert_eq!(same["changed"], json!([]));
+        assert_eq!(same["total_pnl_usd"], "0");
+        assert_eq!(same["tokens"], json!([]));
+
+        let later = app.get(&path(&before, &newest)).await.json();
+        sums_up(&later, &past, &whole);
+        let changed = later["changed"].as_array().unwrap();
+        assert!(changed.contains(&json!("pinned")), "{later}");
+        assert!(changed.contains(&json!("input_hash")), "{later}");
+        assert!(!changed.contains(&json!("method")), "{later}");
+        // By the same method all of it comes from the transactions in between.
+        assert_eq!(later["realized"]["elsewhere_usd"], "0", "{later}");
+        let new = later["realized"]["disposals"].as_array().unwrap();
+        let expected = rows.iter().filter(|row| row["ts"].as_i64() > new_since(&past));
+        assert_eq!(
+            new.iter().map(|row| &row["id"]).collect::<Vec<_>>(),
+            expected.map(|row| &row["id"]).collect::<Vec<_>>()
+        );
+
+        let method = app.get(&path(&newest, &other)).await.json();
+        sums_up(&method, &whole, &by_lifo);
+        assert_eq!(method["changed"], json!(["method"]));
+        assert!(method["realized"]["new_transactions_usd"].is_null(), "{method}");
+    }
+}
+
+fn new_since(past: &Value) -> Option<i64> {
+    let time = past["pinned"]["block_time"].as_str().unwrap();
+    Some(chrono::DateTime::parse_from_rfc3339(time).unwrap().timestamp())
+}
+
+#[tokio::test]
+async fn a_job_without_the_wallet_is_named() {
+    let app = TestApp::with_worker().await;
+    let wallets = demo_wallets();
+    let (first, _) = job(&app, &wallets[0], json!({})).await;
+    let (second, _) = job(&app, &wallets[1], json!({})).await;
+    let base = format!("/api/v2/wallets/{}/diff?chain=sol", wallets[0]);
+    let path = format!("{base}&from={first}&to={second}");
+    let problem = app.get(&path).await.problem(404, "unknown-result");
+    assert!(problem["detail"].as_str().unwrap().contains(&second), "{problem}");
+    let none = "00000000-0000-4000-8000-000000000000";
+    app.get(&format!("{base}&from={none}&to={first}")).await.problem(404, "unknown-job");
+}

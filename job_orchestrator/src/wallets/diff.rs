@@ -1,0 +1,351 @@
+//! Two results of one wallet: what changed the number, in parts that sum to the difference.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use persistence_layer::batches::BatchId;
+use persistence_layer::results;
+use pnl_core::{AmountError, AssetId, Usd, WalletRef};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::disposals::with_ids;
+use super::explain::DisposalId;
+use super::{Reader, View, Wallets, WalletsError, corrupt};
+use crate::stages::replay;
+
+/// Disposals and tokens that are listed one by one.
+const MOST_LISTED: usize = 100;
+
+/// What a result says of itself and of its sums. Results of older versions lack newer members.
+#[derive(Debug, Deserialize)]
+struct Side {
+    method: pnl_core::Method,
+    options: Value,
+    window: Value,
+    realized_gain_usd: Usd,
+    income_usd: Usd,
+    fee_expense_usd: Usd,
+    unrealized_gain_usd: Usd,
+    total_pnl_usd: Usd,
+    tokens: Vec<Token>,
+    pinned: Pinned,
+    engine_version: String,
+    parser_version: String,
+    price_set_hash: String,
+    input_hash: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Pinned {
+    block: u64,
+    block_time: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Token {
+    asset: AssetId,
+    realized_gain_usd: Usd,
+    unrealized_gain_usd: Option<Usd>,
+    #[serde(default)]
+    rent_unrealized_gain_usd: Option<Usd>,
+}
+
+/// The difference of two results, `to` less `from`.
+#[derive(Debug, Serialize)]
+pub struct Difference {
+    /// Of the total: the sum of the four below.
+    pub total_pnl_usd: Usd,
+    /// Of the realized gain: the sum of [`Self::realized`].
+    pub realized_gain_usd: Usd,
+    /// Of the income.
+    pub income_usd: Usd,
+    /// Of the fee expense, as it changes the total: a higher one is negative.
+    pub fee_expense_usd: Usd,
+    /// Of the unrealized gain: the sum over the tokens.
+    pub unrealized_gain_usd: Usd,
+    /// The total less its four parts: zero.
+    pub left_over_usd: Usd,
+    /// What differs between what the results were computed from and by.
+    pub changed: Vec<&'static str>,
+    /// The pins.
+    pub from_pinned: Value,
+    /// The pins.
+    pub to_pinned: Value,
+    /// The realized gain: transactions between the pins, and everything else.
+    pub realized: Realized,
+    /// The tokens of which a figure differs, those with the largest differences first.
+    pub tokens: Vec<TokenDifference>,
+    /// The sum over the differing tokens that are not listed.
+    pub other_tokens: TokenSums,
+    /// Of the unrealized gain: what no token names, which is zero.
+    pub tokens_left_over_usd: Usd,
+}
+
+/// Where the difference of the realized gain comes from.
+#[derive(Debug, Serialize)]
+pub struct Realized {
+    /// Gain of disposals behind the pin of `from`; `None` when the ledger of `to` is no longer stored or
+    /// the results are not of the same view, so that it cannot be told apart.
+    pub new_transactions_usd: Option<Usd>,
+    /// How many disposals these are.
+    pub new_disposals: Option<u64>,
+    /// The first of them.
+    pub disposals: Vec<NewDisposal>,
+    /// The rest: what [`Difference::changed`] names beside the pin changed the gains of before.
+    pub elsewhere_usd: Usd,
+}
+
+/// A disposal behind the earlier pin.
+#[derive(Debug, Serialize)]
+pub struct NewDisposal {
+    /// Its id.
+    pub id: DisposalId,
+    /// What left.
+    pub asset: AssetId,
+    /// Unix seconds.
+    pub ts: i64,
+    /// Its gain.
+    pub gain: Option<Usd>,
+}
+
+/// The figures of a token.
+#[derive(Debug, Serialize)]
+pub struct TokenDifference {
+    /// The token.
+    pub asset: AssetId,
+    /// Its differences.
+    pub difference: TokenSums,
+}
+
+/// Differences of a token, or of some.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct TokenSums {
+    /// How many tokens.
+    pub count: u64,
+    /// Of the realized gain.
+    pub realized_gain_usd: Usd,
+    /// Of the unrealized gain, rent deposits included.
+    pub unrealized_gain_usd: Usd,
+}
+
+/// Which result is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoResult {
+    /// The job of `from` has none of the wallet.
+    #[error("the job has no result of this wallet")]
+    From,
+    /// That of `to`.
+    #[error("the job has no result of this wallet")]
+    To,
+}
+
+impl Wallets {
+    /// What changed the wallet's result from one job to another.
+    ///
+    /// # Errors
+    /// [`WalletsError`]; the inner one when a job has no result of the wallet.
+    pub async fn diff(
+        &self,
+        wallet: &WalletRef,
+        from: BatchId,
+        to: BatchId,
+    ) -> Result<Result<Difference, NoResult>, WalletsError> {
+        let Some(from) = self.side(wallet, from).await? else { return Ok(Err(NoResult::From)) };
+        let Some(to) = self.side(wallet, to).await? else { return Ok(Err(NoResult::To)) };
+        let realized = self.realized(wallet, &from, &to).await?;
+        self.compute(move || Ok(Ok(Difference::of(&from, &to, realized)?))).await
+    }
+
+    async fn side(&self, wallet: &WalletRef, job: BatchId) -> Result<Option<Side>, WalletsError> {
+        let report = results::report(&self.store, job, wallet).await?;
+        report.map(|report| serde_json::from_str(&report).map_err(corrupt)).transpose()
+    }
+
+    /// The disposals of `to` behind the pin of `from`.
+    async fn realized(
+        &self,
+        wallet: &WalletRef,
+        from: &Side,
+        to: &Side,
+    ) -> Result<Realized, WalletsError> {
+        let all = to.realized_gain_usd.checked_sub(from.realized_gain_usd)?;
+        let unknown = Realized {
+            new_transactions_usd: None,
+            new_disposals: None,
+            disposals: Vec::new(),
+            elsewhere_usd: all,
+        };
+        let is_same_view = from.method == to.method
+            && from.options == to.options
+            && is_open(&from.window)
+            && is_open(&to.window);
+        let Some(reader) = self.open(wallet).await? else { return Ok(unknown) };
+        let defaults = serde_json::to_value(self.options(wallet.chain)).map_err(corrupt)?;
+        if !is_same_view || reader.ledger.head.input_hash != to.input_hash || to.options != defaults
+        {
+            return Ok(unknown);
+        }
+        let new = reader.transactions_behind(from.pinned.block).await?;
+        let mut walk = self.walk(&Arc::new(reader), View::by(to.method))?;
+        let (mut sum, mut count, mut disposals) = (Usd::ZERO, 0, Vec::new());
+        loop {
+            let taken;
+            (walk, taken) = walk.records().await?;
+            let Some(records) = taken else { break };
+            for (id, disposal) in with_ids(&records, wallet.address.as_str()) {
+                let tx_id = id.event.rsplit_once(':').map_or(&*id.event, |(tx_id, _)| tx_id);
+                if !new.contains(tx_id) {
+                    continue;
+                }
+                count += 1;
+                sum = sum.checked_add(disposal.gain.unwrap_or_default())?;
+                if disposals.len() < MOST_LISTED {
+                    disposals.push(NewDisposal {
+                        asset: disposal.asset.clone(),
+                        ts: disposal.ts,
+                        gain: disposal.gain,
+                        id,
+                    });
+                }
+            }
+        }
+        Ok(Realized {
+            new_transactions_usd: Some(sum),
+            new_disposals: Some(count),
+            disposals,
+            elsewhere_usd: all.checked_sub(sum)?,
+        })
+    }
+}
+
+impl Reader {
+    /// The transactions of the ledger behind a block.
+    async fn transactions_behind(&self, block: u64) -> Result<HashSet<String>, WalletsError> {
+        #[derive(Deserialize)]
+        struct Place<'a> {
+            tx_id: &'a str,
+            block: u64,
+        }
+        let mut behind = HashSet::new();
+        for no in 0..self.ledger.head.chunks {
+            let chunk = self.chunk(no).await?;
+            for line in replay::lines(&chunk)? {
+                let place: Place<'_> = serde_json::from_str(line).map_err(corrupt)?;
+                if place.block > block && !behind.contains(place.tx_id) {
+                    behind.insert(place.tx_id.to_owned());
+                }
+            }
+        }
+        Ok(behind)
+    }
+}
+
+impl Difference {
+    fn of(from: &Side, to: &Side, realized: Realized) -> Result<Self, AmountError> {
+        let less = |get: fn(&Side) -> Usd| get(to).checked_sub(get(from));
+        let total = less(|side| side.total_pnl_usd)?;
+        let realized_gain = less(|side| side.realized_gain_usd)?;
+        let income = less(|side| side.income_usd)?;
+        let fee_expense = less(|side| side.fee_expense_usd)?.checked_neg()?;
+        let unrealized = less(|side| side.unrealized_gain_usd)?;
+        let parts =
+            realized_gain.checked_add(income)?.checked_add(fee_expense)?.checked_add(unrealized)?;
+        let mut tokens = tokens(from, to)?;
+        let of_tokens = sum(&tokens)?;
+        let others = tokens.split_off(tokens.len().min(MOST_LISTED));
+        Ok(Self {
+            total_pnl_usd: total,
+            realized_gain_usd: realized_gain,
+            income_usd: income,
+            fee_expense_usd: fee_expense,
+            unrealized_gain_usd: unrealized,
+            left_over_usd: total.checked_sub(parts)?,
+            changed: changed(from, to),
+            from_pinned: pinned(from),
+            to_pinned: pinned(to),
+            realized,
+            other_tokens: sum(&others)?,
+            tokens_left_over_usd: realized_gain
+                .checked_add(unrealized)?
+                .checked_sub(of_tokens.realized_gain_usd)?
+                .checked_sub(of_tokens.unrealized_gain_usd)?,
+            tokens,
+        })
+    }
+}
+
+fn pinned(side: &Side) -> Value {
+    serde_json::json!({ "block": side.pinned.block, "block_time": side.pinned.block_time })
+}
+
+/// By name what the two results do not share.
+fn changed(from: &Side, to: &Side) -> Vec<&'static str> {
+    [
+        ("method", from.method != to.method),
+        ("options", from.options != to.options),
+        ("window", from.window != to.window),
+        ("pinned", from.pinned != to.pinned),
+        ("engine_version", from.engine_version != to.engine_version),
+        ("parser_version", from.parser_version != to.parser_version),
+        ("price_set_hash", from.price_set_hash != to.price_set_hash),
+        ("input_hash", from.input_hash != to.input_hash),
+    ]
+    .into_iter()
+    .filter_map(|(name, differs)| differs.then_some(name))
+    .collect()
+}
+
+/// The tokens of which a figure differs, those with the largest differences first.
+fn tokens(from: &Side, to: &Side) -> Result<Vec<TokenDifference>, AmountError> {
+    let figures = |side: &Side| {
+        side.tokens
+            .iter()
+            .map(|token| {
+                let own = token.unrealized_gain_usd.unwrap_or_default();
+                let rent = token.rent_unrealized_gain_usd.unwrap_or_default();
+                Ok((token.asset.clone(), (token.realized_gain_usd, own.checked_add(rent)?)))
+            })
+            .collect::<Result<BTreeMap<AssetId, (Usd, Usd)>, AmountError>>()
+    };
+    let (from, to) = (figures(from)?, figures(to)?);
+    let mut rows = Vec::new();
+    for asset in from.keys().chain(to.keys()).collect::<BTreeSet<_>>() {
+        let of =
+            |side: &BTreeMap<AssetId, (Usd, Usd)>| side.get(asset).copied().unwrap_or_default();
+        let ((realized_from, held_from), (realized_to, held_to)) = (of(&from), of(&to));
+        let sums = TokenSums {
+            count: 1,
+            realized_gain_usd: realized_to.checked_sub(realized_from)?,
+            unrealized_gain_usd: held_to.checked_sub(held_from)?,
+        };
+        if !sums.realized_gain_usd.is_zero() || !sums.unrealized_gain_usd.is_zero() {
+            rows.push(TokenDifference { asset: asset.clone(), difference: sums });
+        }
+    }
+    let size = |row: &TokenDifference| {
+        let of = |usd: Usd| usd.units().unsigned_abs();
+        of(row.difference.realized_gain_usd).max(of(row.difference.unrealized_gain_usd))
+    };
+    rows.sort_by_key(|row| std::cmp::Reverse(size(row)));
+    Ok(rows)
+}
+
+fn sum(rows: &[TokenDifference]) -> Result<TokenSums, AmountError> {
+    rows.iter().try_fold(TokenSums::default(), |sum, row| {
+        Ok(TokenSums {
+            count: sum.count + 1,
+            realized_gain_usd: sum
+                .realized_gain_usd
+                .checked_add(row.difference.realized_gain_usd)?,
+            unrealized_gain_usd: sum
+                .unrealized_gain_usd
+                .checked_add(row.difference.unrealized_gain_usd)?,
+        })
+    })
+}
+
+/// Whether a window is the whole history.
+fn is_open(window: &Value) -> bool {
+    window.get("from").is_none_or(Value::is_null) && window.get("to").is_none_or(Value::is_null)
+}
