@@ -27,6 +27,14 @@ pub enum Command {
     Serve(ServeArgs),
     /// Analyze wallets once and print the result. Progress goes to stderr.
     Analyze(AnalyzeArgs),
+    /// Write an analyzed wallet's result with all its inputs, prices and versions to stdout.
+    ///
+    /// Reads the database and asks no chain endpoint. Exit code 1 when the wallet is not stored.
+    Bundle(BundleArgs),
+    /// Compute the result of a bundle again, from the file alone, and compare byte by byte.
+    ///
+    /// Exit code 1 when it differs.
+    Replay(ReplayArgs),
     /// Explain a disposal of an analyzed wallet: lots, transactions, prices. Without an id: list some.
     ///
     /// Reads the database and asks no chain endpoint. Exit code 1 when the wallet or the disposal is
@@ -144,6 +152,31 @@ pub enum Format {
     Json,
     /// The columns of the CSV export.
     Csv,
+}
+
+/// `bundle`
+#[derive(Debug, Args)]
+pub struct BundleArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The chain: solana, ethereum, base, binance-smart-chain (or sol, eth, bsc)
+    #[arg(long)]
+    pub chain: Chain,
+    /// Cost basis method
+    #[arg(long, default_value_t = Method::Fifo)]
+    pub method: Method,
+    /// Wallet address
+    #[arg(value_name = "WALLET")]
+    pub wallet: String,
+}
+
+/// `replay`
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// The bundle; - is stdin
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 /// `explain`

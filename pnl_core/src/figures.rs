@@ -371,7 +371,7 @@ mod tests {
         {"id": "a", "ts": -7, "wallet": "w", "kind": "acquire", "asset": "T", "qty": "115792089237316195423570985008687907853269984665640564039457584007913129639935",
          "decimals": 0, "value": "0.1", "fee": {"usd": "-2"}},
         {"id": "b", "ts": 5, "wallet": "w", "kind": "swap", "value": "100", "fee_side": "in",
-         "out": {"asset": "T", "qty": 3}, "in": {"asset": "U", "qty": 9, "decimals": 6},
+         "out": {"asset": "T", "qty": 3, "decimals": 0}, "in": {"asset": "U", "qty": 9, "decimals": 6},
          "fee": [{"asset": "native", "qty": 5000, "decimals": 9, "value": "0.7"}, {"usd": "1"}]},
         {"id": "c", "ts": 5, "wallet": "w", "kind": "transfer_out", "asset": "U", "qty": 9, "decimals": 6, "link": "l"},
         {"id": "d", "ts": 5, "wallet": "v", "kind": "transfer_in", "asset": "U", "qty": 9, "decimals": 6, "link": "l"},

@@ -134,6 +134,43 @@ fn a_history_has_the_result_that_was_worked_by_hand() {
             },
         ],
         "unpriced_assets": [],
+        // The 100 X that no lot covers cost at least nothing, so that all of the 27 may be gain, and at
+        // most 55 / 200 each, the highest price of X: 35.9991 + 27 - 27.5.
+        "bounds": {"known": "35.9991", "min": "35.4991", "max": "62.9991"},
+        // Of the SOL and the X twice and the three fees the balance contradicts both of X.
+        "coverage_score": {"disposals": 6, "known": 4, "score": "0.666666666666666667"},
+        "conservation": {
+            "ok": false,
+            // 1000 + 100.0005 + 55 + 1 + 108
+            "cost_in_usd": "1264.0005",
+            // 100 + 0.0005 + 40.0002 + 0.0005 + 0.0005 + 60.0003
+            "basis_disposed_usd": "200.002",
+            "basis_unpriced_usd": "0",
+            "basis_transferred_usd": "0",
+            "basis_fee_ignored_usd": "0",
+            // 1062.7985 + 0.2 + 1
+            "basis_remaining_usd": "1063.9985",
+            "residual_usd": "0",
+            "assets": [
+                {
+                    "asset": "native", "in_raw": "11400000000", "out_raw": "1000000000",
+                    "fee_raw": "15000", "rent_raw": "2000000", "balance_raw": "10397985000",
+                    "residual_raw": "0",
+                },
+                {
+                    "asset": USDC, "in_raw": "1000000", "out_raw": "0", "fee_raw": "0",
+                    "rent_raw": "0", "balance_raw": "1000000", "residual_raw": "0",
+                },
+                {
+                    "asset": "X", "in_raw": "500", "out_raw": "600", "fee_raw": "0",
+                    "rent_raw": "0", "balance_raw": "0", "residual_raw": "100",
+                },
+                {
+                    "asset": "Z", "in_raw": "7", "out_raw": "0", "fee_raw": "0", "rent_raw": "0",
+                    "balance_raw": "7", "residual_raw": "0",
+                },
+            ],
+        },
         "unexplained_raw": [{"asset": "X", "raw": "100"}],
         "pinned": {"block": 900, "block_time": "2024-03-14T21:00:00Z"},
         // What the balance contradicts is never shown as complete.
@@ -183,6 +220,9 @@ fn the_members_come_in_the_order_of_the_contract() {
         "tokens",
         "unpriced_assets",
         "unexplained_raw",
+        "bounds",
+        "coverage_score",
+        "conservation",
         "pinned",
         "coverage",
         "warnings",

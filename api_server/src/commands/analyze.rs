@@ -224,17 +224,19 @@ fn table_of(rows: &[ResultRow]) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use job_orchestrator::request::TimeRange;
+
+    use crate::dto::batch::range_of;
 
     #[test]
     fn time_ranges_are_presets_or_two_times() {
-        assert_eq!(time_range("all"), Ok(TimeRange::default()));
+        assert_eq!(range_of("all"), Ok(TimeRange::default()));
         assert_eq!(
-            time_range("1970-01-01T00:00:05Z..1970-01-01T00:00:09Z"),
+            range_of("1970-01-01T00:00:05Z..1970-01-01T00:00:09Z"),
             Ok(TimeRange::Between { from: 5, to: 9 })
         );
         for bad in ["2d", "..", "5..9", "1970-01-01T00:00:09Z..1970-01-01T00:00:05Z", ""] {
-            assert!(time_range(bad).is_err(), "{bad}");
+            assert!(range_of(bad).is_err(), "{bad}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The subcommands. Each gives an exit code: 0 done, 1 failed, 2 wrong usage or configuration.
 
 pub mod analyze;
+pub mod bundle;
 pub mod check_config;
 pub mod doctor;
 pub mod engine;
@@ -30,6 +31,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => blocking_on(serve::run(args)),
         Command::Analyze(args) => blocking_on(analyze::run(args)),
         Command::Engine => engine::run(),
+        Command::Bundle(args) => blocking_on(bundle::write(args)),
+        Command::Replay(args) => bundle::run(&args),
         Command::Explain(args) => blocking_on(explain::run(args)),
         Command::Parse(args) => parse::run(&args),
         Command::Migrate(args) => blocking_on(migrate::run(args)),

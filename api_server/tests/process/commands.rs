@@ -230,3 +230,65 @@ async fn explain_prints_a_tree_from_the_database_alone() {
         assert_eq!(with(&[&["explain"], &wrong[..]].concat()).status.code(), Some(2), "{wrong:?}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bundle_is_replayed_to_the_same_bytes_without_a_database() {
+    let (folder, database, node) =
+        (tempfile::tempdir().unwrap(), TestDatabase::create().await, demo_node().await);
+    let with = |arguments: &[&str]| {
+        let mut command = program(folder.path());
+        configured(&mut command, &database, &node);
+        run(command.args(arguments), "")
+    };
+    let wallets = demo_wallets();
+    let wallets: Vec<&str> = wallets.iter().map(String::as_str).collect();
+    let analyzed =
+        with(&[&["analyze", "--chain", "sol", "--format", "json"], &wallets[..]].concat());
+    assert_eq!(analyzed.status.code(), Some(0), "{}", text(&analyzed.stderr));
+    let analyzed: Value = serde_json::from_slice(&analyzed.stdout).unwrap();
+    for (row, wallet) in analyzed["data"].as_array().unwrap().iter().zip(&wallets) {
+        let bundle = with(&["bundle", "--chain", "sol", wallet]);
+        assert_eq!(bundle.status.code(), Some(0), "{}", text(&bundle.stderr));
+        let bundle = text(&bundle.stdout);
+        let replayed = run(program(folder.path()).args(["replay", "-"]), &bundle);
+        assert_eq!(replayed.status.code(), Some(0), "{}", text(&replayed.stderr));
+        let result: Value = serde_json::from_slice(&replayed.stdout).unwrap();
+        for (name, value) in row["result"].as_object().unwrap() {
+            assert_eq!(&result[name], value, "{name}");
+        }
+        assert!(!text(&replayed.stderr).contains(" 0 transactions"), "{}", text(&replayed.stderr));
+
+        // What was changed is noticed: an event, a transaction, the end.
+        let (at, event) = bundle
+            .lines()
+            .enumerate()
+            .find(|(_, line)| line.contains("\"kind\":\"swap\""))
+            .unwrap();
+        let value = event.split("\"value_usd\":\"").nth(1).unwrap().split('"').next().unwrap();
+        let changed = |from: &str, to: &str| {
+            let lines = bundle.lines().enumerate();
+            let line = |(n, line): (usize, &str)| match n == at {
+                true => line.replace(from, to),
+                false => line.to_owned(),
+            };
+            lines.map(line).collect::<Vec<_>>().join("\n")
+        };
+        let dearer = changed(&format!("\"{value}\""), "\"123456.5\"");
+        let raw = event.split("\"raw\":\"").nth(1).unwrap().split('"').next().unwrap();
+        let more = changed(&format!("\"raw\":\"{raw}\""), &format!("\"raw\":\"{raw}7\""));
+        let cut = &bundle[..bundle.trim_end().rfind('\n').unwrap()];
+        for (what, broken, says) in [
+            ("a price", dearer.as_str(), "NOT the result"),
+            ("a quantity", &more, "does not do what its events say"),
+            ("the end", cut, "the bundle ends after"),
+            ("the form", "{}", "line 1 of the bundle"),
+        ] {
+            let replayed = run(program(folder.path()).args(["replay", "-"]), broken);
+            assert_eq!(replayed.status.code(), Some(1), "{what}");
+            assert!(text(&replayed.stderr).contains(says), "{what}: {}", text(&replayed.stderr));
+        }
+    }
+    let unknown = "Config1111111111111111111111111111111111111";
+    assert_eq!(with(&["bundle", "--chain", "sol", unknown]).status.code(), Some(1));
+    assert_eq!(with(&["replay", "no-such-file"]).status.code(), Some(1));
+}

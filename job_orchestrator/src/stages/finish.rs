@@ -57,7 +57,6 @@ pub(crate) async fn run(
     let window = attempt.analysis.time_range.resolve(pin);
     let transactions = builder.transactions_in_window();
     let read = builder.facts().transactions;
-    let cut = plan.cut.is_some();
     // A batch that asks for a moment behind the pin gets the whole history, and is not kept for it either.
     let cut = plan.cut.is_some() || attempt.analysis.time_range.as_of().is_some();
     let analysis_is_default = attempt.analysis.is_default();

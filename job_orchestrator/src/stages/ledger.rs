@@ -84,7 +84,7 @@ pub(crate) async fn run(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Book
             let (mut more, booked) = book_chunk(attempt, books, chunk).await?;
             let is_over = booked.is_over;
             if let Some(stored) = &mut more.stored {
-                let Booked { events, lines, figures } = &booked;
+                let Booked { events, lines, figures, .. } = &booked;
                 let new = NewChunk { events: *events, lines, figures };
                 let new = (*events > 0).then_some(&new);
                 stored.chunks += u32::from(new.is_some());

@@ -4,6 +4,7 @@
 //! can be computed from it; its chunks stream through one by one. What computes does so beside the
 //! threads that answer requests, and at most as much of it at a time as there are processors.
 
+mod bundle;
 mod diff;
 mod disposals;
 mod explain;
@@ -33,6 +34,7 @@ use crate::pnl_document::PnlDocument;
 use crate::request::TimeRange;
 use crate::stages::replay::ReplayError;
 
+pub use bundle::{ReplayError as BundleError, Replayed, replay};
 pub use diff::{Difference, NewDisposal, NoResult, Realized, TokenDifference, TokenSums};
 pub use disposals::{DisposalCursor, DisposalFilter, DisposalPage, DisposalView};
 pub use explain::{DisposalId, ExplainedDisposal, ExplainedMatch, Explanation, OtherMatches};

@@ -16,5 +16,6 @@ pub mod processor;
 pub mod site;
 pub mod soak;
 pub mod upgrade;
+pub mod what_if;
 
 pub use figures::Figures;

@@ -10,6 +10,7 @@ use load_tests::bench::claim_plan::ClaimPlan;
 use load_tests::bench::overhead::Overhead;
 use load_tests::bench::soak::Soak;
 use load_tests::bench::upgrade::Upgrade;
+use load_tests::bench::what_if::WhatIf;
 
 /// Runs the service on servers and a made-up chain of its own, prints figures against their limits
 /// and exits with 1 when one was missed.
@@ -30,6 +31,8 @@ enum Command {
     ClaimPlan(ClaimPlan),
     /// An older program and this one on one database during a batch
     Upgrade(Upgrade),
+    /// Processor time of a wallet by all methods side by side
+    WhatIf(WhatIf),
 }
 
 #[tokio::main]
@@ -42,6 +45,7 @@ async fn main() -> ExitCode {
         Command::Soak(command) => command.run().await,
         Command::ClaimPlan(command) => command.run().await,
         Command::Upgrade(command) => command.run().await,
+        Command::WhatIf(command) => command.run().await,
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -35,10 +35,10 @@ impl AssetFlows {
             LegSide::Fee => self.fees = self.fees.checked_add(quantity)?,
             LegSide::Rent => self.rent = self.rent.checked_sub(leg.raw)?,
         }
-        if let Some(price) = leg.unit_price() {
-            if self.peaks.last().is_none_or(|(_, highest)| *highest < price) {
-                self.peaks.push((ts, price));
-            }
+        let price = leg.unit_price();
+        let is_higher = |price: &UsdPrice| self.peaks.last().is_none_or(|(_, peak)| peak < price);
+        if let Some(price) = price.filter(is_higher) {
+            self.peaks.push((ts, price));
         }
         Ok(())
     }
