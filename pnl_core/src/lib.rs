@@ -77,7 +77,7 @@
 //! - [`report`]: the result of a wallet as clients of the service read it.
 //!
 //! # Where else things are
-//! [`amount`]: the numbers; [`chain`], [`asset`], [`raw`]: who, what, and the opaque transaction as an endpoint
+//! [`amount`]: the numbers; [`figures`]: events as bytes; [`chain`], [`asset`], [`raw`]: who, what, and the opaque transaction as an endpoint
 //! gave it; [`method`]: the methods; [`hash`]: fingerprints of inputs; [`time`]: times as text.
 //! `docs/accounting.md` states every rule with its source and an example; `examples/` are programs to
 //! start from.

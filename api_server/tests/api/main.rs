@@ -4,6 +4,8 @@
 
 mod bad_input;
 mod batches;
+mod diff;
+mod disposals;
 mod evm;
 mod health;
 mod protocol;

@@ -1,6 +1,6 @@
 //! What moved of one asset, by direction, and the highest prices that were seen of it.
 
-use alloy_primitives::I256;
+use alloy_primitives::{I256, U256};
 use serde::{Deserialize, Serialize};
 
 use super::event::{LedgerLeg, LegSide};
@@ -67,9 +67,12 @@ impl LedgerLeg {
 fn unit_price(value: Usd, quantity: RawAmount, decimals: u8) -> Result<UsdPrice, AmountError> {
     let unit = crate::amount::pow10(u32::from(decimals))?;
     let highest = Usd::from_units(I256::MAX);
-    let Ok(units) = mul_div(value.units().unsigned_abs(), unit, quantity.to_u256()) else {
-        return highest.try_into();
-    };
+    let size = mul_div(
+        *value.units().unsigned_abs().as_limbs(),
+        *unit.as_limbs(),
+        *quantity.to_u256().as_limbs(),
+    );
+    let Some(units) = size.map(U256::from_limbs) else { return highest.try_into() };
     let price = I256::try_from(units).map_or(highest, Usd::from_units);
     let price = UsdPrice::try_from(price)?;
     if price.value_of(quantity, decimals).is_ok_and(|found| found < value) {
