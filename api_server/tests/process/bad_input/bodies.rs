@@ -89,7 +89,7 @@ fn shapes(rows: &mut Vec<Row>) {
         ("no chain", format!(r#"{{"wallet_addresses":["{WALLET}"]}}"#), "/chain missing-field"),
         ("a field of later versions", with(r#","group":true"#), "/group unknown-field"),
         ("another one", with(r#","dry_run":false"#), "/dry_run unknown-field"),
-        ("and another", with(r#","as_of":1"#), "/as_of unknown-field"),
+        ("and another", with(r#","wait":1"#), "/wait unknown-field"),
         ("a misspelled field", with(r#","max_transaction":5"#), "known here: wallet_addresses"),
         ("a name in another case", with(r#","Method":"fifo""#), "/Method unknown-field"),
         ("a prototype", with(r#","__proto__":{"EV1L":1}"#), "/__proto__ unknown-field"),
