@@ -55,11 +55,14 @@ impl EvmPool {
                 Ok(told) => reach = Some(reach.map_or(told, |reach| reach.min(told))),
                 Err(error) if does_not_tell(&error) => return Ok(None),
                 Err(SourceError::Permanent { .. }) => {}
-                // Who does not answer now does not list either.
                 Err(error) => trouble = Some(error),
             }
         }
         let Some(reach) = reach else { return trouble.map_or(Ok(None), Err) };
+        // Who does not answer now may list a moment later.
+        if trouble.is_some() {
+            return Ok(None);
+        }
         *indexed = (*indexed).max(reach);
         Ok(Some(reach.min(block)))
     }

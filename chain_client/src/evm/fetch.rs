@@ -162,9 +162,11 @@ impl EvmPool {
         let Some(explorers) = &self.explorers else { return Ok(known) };
         // One that has not indexed the newest of these transactions would have no transfers of it.
         let newest = open.iter().filter_map(|place| heads.get(&envelopes[*place].block));
+        let mut is_indexed = false;
         if let Some(newest) = newest.max_by_key(|head| head.number)
             && let Some(reach) = self.reach(newest.number, newest.time).await?
         {
+            is_indexed = true;
             open.retain(|place| envelopes[*place].block <= reach);
         }
         for place in open {
@@ -173,9 +175,11 @@ impl EvmPool {
                 .call("txlistinternal by txhash", &request, explorer::read_internal)
                 .await
             {
-                Ok(rows) => {
+                // Without proof of its index, no transfers may be transfers not known yet.
+                Ok(rows) if is_indexed || !rows.is_empty() => {
                     known.insert(place, rows);
                 }
+                Ok(_) => {}
                 Err(SourceError::Permanent { .. } | SourceError::NotFound { .. }) => break,
                 Err(error) => return Err(error),
             }

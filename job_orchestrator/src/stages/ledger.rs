@@ -91,7 +91,9 @@ pub(crate) async fn run(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Book
                 stored.events += u64::from(*events);
                 // Transactions without events take their time to read, too.
                 let small = new.is_some() && more.builder.facts().assets.len() <= SMALL_STATE;
-                if plan.is_long() && (small || kept_at.elapsed() >= super::COMMIT_AFTER) {
+                // Where the history ends inside of a chunk, its next attempt books the chunk anew.
+                let is_due = small || kept_at.elapsed() >= super::COMMIT_AFTER;
+                if plan.is_long() && !is_over && is_due {
                     keep(attempt, &more, &maker, new).await?;
                     kept_at = Instant::now();
                 } else if let Some(new) = new {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use pnl_core::ledger::{HistoryFacts, LedgerEvent};
+use pnl_core::ledger::{HistoryFacts, LedgerEvent, PAR_SOURCE};
 use pnl_core::report::History;
 use pnl_core::{AmountError, AssetId, Pin, TxId, TxStatus, UsdPrice, Window};
 
@@ -44,6 +44,8 @@ impl Noted {
                 continue;
             }
             let Some(price) = leg.unit_price() else { continue };
+            // A listed stablecoin is at par at any time.
+            let time = if source == PAR_SOURCE { i64::MAX } else { time };
             if self.prices.get(&leg.asset).is_none_or(|(newest, _)| *newest <= time) {
                 self.prices.insert(leg.asset.clone(), (time, price));
             }
@@ -52,7 +54,11 @@ impl Noted {
     }
 
     /// The history up to `as_of`, when all events up to then were taken up.
-    pub fn history(self, whole: &History, as_of: i64) -> History {
+    pub fn history(mut self, whole: &History, as_of: i64) -> History {
+        // They are what the asset is, not what happened to it since.
+        for (asset, facts) in &mut self.facts.assets {
+            facts.decimals = whole.facts.assets.get(asset).and_then(|facts| facts.decimals);
+        }
         let is_new = |(time, _): &(i64, UsdPrice)| as_of.saturating_sub(*time) <= OLDEST_PRICE;
         History {
             pin: Pin { block: self.block, block_time: as_of },

@@ -101,9 +101,11 @@ pub(crate) fn begin_statement(
     statement
 }
 
-/// Connections whose sessions keep the settings, those of [`Plans::ByKey`].
-fn keeping(options: &PgConnectOptions, statement_timeout: Duration) -> PgConnectOptions {
-    options.clone().options(common(statement_timeout)).options(BY_KEY)
+/// What a session keeps: the settings of [`Plans::ByKey`], and how a statement alone is isolated.
+fn kept(statement_timeout: Duration) -> Vec<(&'static str, String)> {
+    let by_key = BY_KEY.map(|(name, value)| (name, value.to_owned()));
+    let isolation = ("default_transaction_isolation", "read committed".to_owned());
+    common(statement_timeout).into_iter().chain(by_key).chain([isolation]).collect()
 }
 
 /// A pool on sessions that keep the settings where the server lets them, on plain ones elsewhere.
@@ -112,33 +114,45 @@ pub(super) async fn connect(
     options: &PgConnectOptions,
     statement_timeout: Duration,
 ) -> Result<(PgPool, KeptBy), sqlx::Error> {
-    let kept = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&kept);
+    let are_kept = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&are_kept);
     let asking = pool.clone().after_connect(move |connection, _| {
         let seen = Arc::clone(&seen);
         Box::pin(async move {
-            seen.store(keeps(connection).await?, Ordering::Relaxed);
+            let keeps = keeps(connection, statement_timeout).await?;
+            if !keeps && seen.load(Ordering::Relaxed) {
+                // The address leads elsewhere since: after a restart it is a pooler's.
+                let changed =
+                    "the server no longer keeps settings with the session; restart the process";
+                return Err(sqlx::Error::Protocol(changed.to_owned()));
+            }
+            seen.fetch_or(keeps, Ordering::Relaxed);
             Ok(())
         })
     });
-    match asking.connect_with(keeping(options, statement_timeout)).await {
-        Ok(connected) if kept.load(Ordering::Relaxed) => return Ok((connected, KeptBy::Session)),
+    match asking.connect_with(options.clone().options(kept(statement_timeout))).await {
+        Ok(connected) if are_kept.load(Ordering::Relaxed) => {
+            return Ok((connected, KeptBy::Session));
+        }
         Ok(shared) => shared.close().await,
-        Err(error) if is_refused_packet(&error) => {}
+        // Poolers refuse such a packet by different codes. What else was wrong, the plain one says again.
+        Err(sqlx::Error::Database(_)) => {}
         Err(error) => return Err(error),
     }
+    let plain = pool.clone().connect_with(options.clone()).await?;
     tracing::info!("a pooler stands before PostgreSQL: each transaction brings its settings");
-    Ok((pool.clone().connect_with(options.clone()).await?, KeptBy::Transaction))
+    Ok((plain, KeptBy::Transaction))
 }
 
-/// Whether a session has what its startup packet asked for.
-async fn keeps(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    let (name, value) = BY_KEY[0];
-    let asked = sqlx::query_scalar::<_, String>("-- server/session\nselect current_setting($1)");
-    Ok(asked.bind(name).fetch_one(connection).await? == value)
-}
-
-/// PgBouncer's answer to a parameter it does not know: a protocol violation.
-fn is_refused_packet(error: &sqlx::Error) -> bool {
-    matches!(error, sqlx::Error::Database(refused) if refused.code().as_deref() == Some("08P01"))
+/// Whether a session has all that its startup packet asked for.
+async fn keeps(
+    connection: &mut PgConnection,
+    statement_timeout: Duration,
+) -> Result<bool, sqlx::Error> {
+    let (names, values): (Vec<&str>, Vec<String>) = kept(statement_timeout).into_iter().unzip();
+    // A setting reads with its unit: set as given, for this statement alone, it compares.
+    let same = "-- server/session
+        select bool_and(current_setting(name) = set_config(name, value, true))
+        from unnest($1::text[], $2::text[]) as asked (name, value)";
+    sqlx::query_scalar(same).bind(names).bind(values).fetch_one(connection).await
 }

@@ -106,6 +106,9 @@ async fn promote(store: &Store) -> Result<u64, StoreError> {
     })
 }
 
+/// How long a claim goes on after its leases: nobody renews them yet.
+const FOLLOW_UP: Duration = Duration::from_secs(2);
+
 /// What a claim brings along. What fails of it is done by the next one: the leases are the caller's.
 async fn follow_up(store: &Store, unstarted: &[Uuid], others_are_due: bool) {
     let done = async {
@@ -119,8 +122,10 @@ async fn follow_up(store: &Store, unstarted: &[Uuid], others_are_due: bool) {
         }
         Ok::<(), StoreError>(())
     };
-    if let Err(error) = done.await {
-        tracing::debug!(%error, "left to the next claim");
+    match tokio::time::timeout(FOLLOW_UP, done).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "left to the next claim"),
+        Err(elapsed) => tracing::debug!(%elapsed, "left to the next claim"),
     }
 }
 
@@ -145,10 +150,12 @@ async fn claim_once(
     let mut unstarted: Vec<Uuid> =
         rows.iter().filter(|row| row.is_unstarted).map(|row| row.batch_id).collect();
     unstarted.dedup();
-    let leases: Result<_, StoreError> = rows
+    let leases = rows
         .into_iter()
-        .map(|row| {
-            Ok(Lease {
+        .filter_map(|row| {
+            let task = row.id;
+            let lease = || -> Result<Lease, StoreError> {
+                Ok(Lease {
                 task_id: row.id,
                 fence: row.fence,
                 batch: BatchId(row.batch_id),
@@ -165,7 +172,12 @@ async fn claim_once(
                 takeovers: from_integer(row.takeovers, "takeovers")?,
                 worker: worker.clone(),
             })
+            };
+            // The others are claimed already.
+            lease()
+                .inspect_err(|error| tracing::error!(task, %error, "a claimed task cannot be read; its lease lapses"))
+                .ok()
         })
         .collect();
-    Ok(Round { leases: leases?, unstarted, others_are_due })
+    Ok(Round { leases, unstarted, others_are_due })
 }

@@ -47,7 +47,7 @@ pub use builder::LedgerBuilder;
 pub use event::{LedgerEvent, LedgerKind, LedgerLeg, LegSide, RENT_SUFFIX, rent_pool};
 pub use facts::{AssetFacts, HistoryFacts};
 pub use flows::AssetFlows;
-pub use prices::{LedgerRules, PriceRequest, PriceTable};
+pub use prices::{LedgerRules, PAR_SOURCE, PriceRequest, PriceTable};
 pub use state::LedgerState;
 
 use crate::amount::AmountError;

@@ -10,7 +10,7 @@ use crate::chain::Chain;
 use crate::price::{PriceBook, PriceQuote, PriceRank};
 
 /// Name of the source of a listed stablecoin's price.
-const PAR_SOURCE: &str = "par";
+pub const PAR_SOURCE: &str = "par";
 
 /// What the accounts of a chain take as given.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,13 +18,19 @@ pub(crate) async fn run(attempt: &Attempt, source: &dyn EvmSource) -> Result<Pin
     let head = source.finalized().await.map_err(StageError::asking)?;
     if let Some(known) = chain_data::newest_final_block(store, chain).await? {
         let now = if known.block == head.number {
-            head.clone()
+            Some(head.clone())
         } else {
-            again(source, known.block).await?
+            match source.block(known.block).await {
+                // A node that has not come so far cannot tell.
+                Err(SourceError::NotFound { .. }) if known.block > head.number => None,
+                answer => Some(final_block(known.block, answer)?),
+            }
         };
-        check(attempt, known.block, &known.hash, &now.hash).await?;
-        // Whoever told of another hash was wrong, or is right again.
-        chain_data::clear_final_blocks(store, chain, known.block).await?;
+        if let Some(now) = now {
+            check(attempt, known.block, &known.hash, &now.hash).await?;
+            // Whoever told of another hash was wrong, or is right again.
+            chain_data::clear_final_blocks(store, chain, known.block).await?;
+        }
     }
     let block = FinalBlock { block: head.number, hash: head.hash.clone() };
     let stored = chain_data::put_final_block(store, chain, &block).await?;
@@ -40,13 +46,16 @@ pub(crate) async fn confirm(
 ) -> Result<(), StageError> {
     let known = chain_data::final_block(&attempt.store, attempt.chain(), pin.block).await?;
     let Some(known) = known else { return Ok(()) };
-    let now = again(source, pin.block).await?;
+    let now = final_block(pin.block, source.block(pin.block).await)?;
     check(attempt, pin.block, &known, &now.hash).await
 }
 
-/// A block that some provider has called final.
-async fn again(source: &dyn EvmSource, block: u64) -> Result<BlockHead, StageError> {
-    source.block(block).await.map_err(|error| match error {
+/// The answer to the question for a block that some provider has called final.
+fn final_block(
+    block: u64,
+    answer: Result<BlockHead, SourceError>,
+) -> Result<BlockHead, StageError> {
+    answer.map_err(|error| match error {
         SourceError::NotFound { detail } => StageError::Transient {
             detail: format!("block {block} was final and is not known now: {detail}"),
         },
