@@ -1,6 +1,6 @@
--- A statement reads the text of every check of the tables it writes, each time (0.3 ms of what a wallet
--- cost at few permits). What the types of the program rule out, or the batch has checked, is not checked
--- again; what one column says of another stays, and so does the state.
+-- A statement reads the text of every check of the tables it writes, each time (measured: seven checks
+-- nearly double the time of an update of one row). What the types of the program rule out, or the batch
+-- has checked, is not checked again; what one column says of another stays, and so does the state.
 -- Tasks before attempts, as everywhere.
 set local lock_timeout = '10s';
 

@@ -133,7 +133,7 @@ pub(crate) async fn compute<T: Send + 'static, E: Send + 'static>(
     }
 }
 
-/// Transactions that are worked through faster than another thread is woken for them.
+/// So few transactions that another thread is not woken for them.
 const FEW: u64 = 50;
 
 /// The same for work on so many transactions.

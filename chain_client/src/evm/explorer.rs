@@ -382,6 +382,13 @@ mod tests {
             let failure = failure(answer);
             assert!(matches!(failure, Failure::Refused { code: "method-not-found", .. }), "{said}");
         }
+        let behind =
+            json!({"status": "0", "message": "NOTOK", "result": "Error! No closest block found"});
+        assert_eq!(
+            read_block(behind.to_string().as_bytes()),
+            Ok(0),
+            "it has nothing up to that time"
+        );
         let none = json!({"message": "Unknown module", "result": null, "status": "0"});
         assert!(matches!(failure(none), Failure::Refused { .. }));
         let busy = json!({"status": "0", "message": "NOTOK", "result": "Max calls per sec rate limit reached"});

@@ -57,7 +57,7 @@ pub(super) struct Cluster {
     programs: Programs,
 }
 
-/// The URL of our database through the server's socket: cheaper than TCP at every round trip.
+/// The URL of our database through the server's socket, which only its own account and root can reach.
 fn url_of(running: &Running, password: &str) -> SecretUrl {
     let Running { port, socket_folder, .. } = running;
     let folder: String =
