@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder, ExponentialBuilder};
+use futures::future::join_all;
 
 use crate::endpoint::{Endpoint, Outgoing};
 use crate::error::SourceError;
@@ -211,27 +212,43 @@ impl Endpoints {
         request: &Outgoing,
         read: impl Fn(&[u8]) -> Result<T, Failure>,
     ) -> Result<T, SourceError> {
-        let policy = &self.policy;
-        let timeout = policy.call_timeout.min(policy.longest_wait);
         let mut records = vec![Record::default(); self.list.len()];
         for (endpoint, record) in self.list.iter().zip(&mut records) {
-            let slot = match endpoint.budget.acquire(policy.longest_wait).await {
-                Ok(slot) => slot,
-                Err(paused) => {
-                    record.paused = Some(paused.remaining);
-                    continue;
-                }
-            };
-            let trial = policy.trial_every;
-            match endpoint.attempt(method, request, slot, timeout, trial, &read).await {
+            match self.try_once(endpoint, method, request, &read).await {
                 Ok(answer) => return Ok(answer),
+                Err(Failure::Throttled { retry_after }) => record.paused = Some(retry_after),
                 Err(failure) => record.note(failure),
             }
         }
-        if let Some(retry_after) = records.iter().filter_map(Record::asked_wait).min() {
+        if let Some(retry_after) = records.iter().filter_map(|record| record.paused).min() {
             return Err(SourceError::RateLimited { retry_after });
         }
         Err(self.verdict(&records, Instant::now()))
+    }
+
+    /// One try at every provider, at the same time; the answers in the order of the providers.
+    pub(crate) async fn each<T>(
+        &self,
+        method: &'static str,
+        request: &Outgoing,
+        read: impl Fn(&[u8]) -> Result<T, Failure>,
+    ) -> Vec<Result<T, Failure>> {
+        let asked = self.list.iter().map(|one| self.try_once(one, method, request, &read));
+        join_all(asked).await
+    }
+
+    async fn try_once<T>(
+        &self,
+        endpoint: &Endpoint,
+        method: &'static str,
+        request: &Outgoing,
+        read: impl Fn(&[u8]) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let policy = &self.policy;
+        let timeout = policy.call_timeout.min(policy.longest_wait);
+        let slot = endpoint.budget.acquire(policy.longest_wait).await;
+        let slot = slot.map_err(|paused| Failure::Throttled { retry_after: paused.remaining })?;
+        endpoint.attempt(method, request, slot, timeout, policy.trial_every, read).await
     }
 
     /// The provider for the next try: the one in the best standing, of those the one tried least,
@@ -348,13 +365,6 @@ impl Record {
                 self.silent && endpoint.health.silent_failures() >= SILENT_FAILURES
             }
             _ => false,
-        }
-    }
-
-    const fn asked_wait(&self) -> Option<Duration> {
-        match &self.last {
-            Some(Failure::Throttled { retry_after }) => Some(*retry_after),
-            _ => self.paused,
         }
     }
 }

@@ -21,7 +21,7 @@ pub struct Faults {
     pub kinds: Vec<FaultKind>,
     /// Every connection is closed at once, without an answer.
     pub down: bool,
-    /// Faults strike only requests whose path or body contains this text.
+    /// Faults strike only requests whose path, query or body contains this text.
     pub only: Option<String>,
     /// The same seed draws the same faults in the same order.
     pub seed: u64,
@@ -176,7 +176,7 @@ impl Fate {
         &self.faults
     }
 
-    pub(crate) fn judge(&mut self, path: &str, body: &[u8]) -> Verdict {
+    pub(crate) fn judge(&mut self, path: &str, asked: &[u8]) -> Verdict {
         let mut verdict = Verdict {
             latency: Duration::ZERO,
             kind: None,
@@ -186,7 +186,7 @@ impl Fate {
         };
         if let Some(only) = &self.faults.only
             && !path.contains(only)
-            && !contains(body, only.as_bytes())
+            && !contains(asked, only.as_bytes())
         {
             return verdict;
         }

@@ -230,7 +230,9 @@ async fn misbehave(State(shared): State<Arc<Shared>>, request: Request, next: Ne
     let is_json_rpc = parts.method == Method::POST;
     let endpoint = if path.starts_with(LLAMA) { LLAMA } else { path.as_str() };
     let calls = if is_json_rpc { rpc::count_calls(&body) } else { 1 };
-    let verdict = shared.fate().judge(&path, &body);
+    let asked =
+        if is_json_rpc { &body[..] } else { parts.uri.query().unwrap_or_default().as_bytes() };
+    let verdict = shared.fate().judge(&path, asked);
     // The latency is that of the way here: a call arrives behind it.
     tokio::time::sleep(verdict.latency).await;
     shared.stats().arrived(endpoint, calls);

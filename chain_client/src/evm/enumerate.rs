@@ -10,10 +10,6 @@ use super::{ActivityPage, explorer, logs, node};
 use crate::error::SourceError;
 use crate::json_rpc::{Reply, RpcCall};
 
-/// Codes of refusals by which an explorer lists nothing at all.
-const LISTS_NOTHING: [&str; 3] =
-    ["not-in-plan", "provider-unauthorized", "provider-payment-required"];
-
 impl EvmPool {
     /// A page of a list by an explorer.
     pub(super) async fn explored(
@@ -26,45 +22,6 @@ impl EvmPool {
         let Some(explorers) = &self.explorers else { return Err(not_offered(action)) };
         let request = explorer::list_request(action, wallet, from, to);
         explorers.call(action, &request, |body| explorer::read_page(body, from, to)).await
-    }
-
-    /// How far all explorers have indexed the chain, at most to `block`; `None`: one of them does not
-    /// tell, or there is none. What is known once is not asked again.
-    pub(super) async fn reach(&self, block: u64, time: i64) -> Result<Option<u64>, SourceError> {
-        let Some(explorers) = &self.explorers else { return Ok(None) };
-        // Held while it is asked: the lists of a wallet begin together.
-        let mut indexed = self.indexed.lock().await;
-        if *indexed >= block {
-            return Ok(Some(block));
-        }
-        // Blocks may share a second: one second later, the pin is not the last of its time.
-        let forms = [
-            ("getblocknobytime", explorer::block_at_request(time.saturating_add(1))),
-            ("eth_blockNumber", explorer::newest_block_request()),
-        ];
-        let (mut reach, mut trouble): (Option<u64>, _) = (None, None);
-        for place in 0..explorers.iter().count() {
-            let [(first, by_time), (second, newest)] = &forms;
-            let ask =
-                |name, request| explorers.call_one(place, name, request, explorer::read_block);
-            let told = match ask(*first, by_time).await {
-                Err(error) if does_not_tell(&error) => ask(*second, newest).await,
-                told => told,
-            };
-            match told {
-                Ok(told) => reach = Some(reach.map_or(told, |reach| reach.min(told))),
-                Err(error) if does_not_tell(&error) => return Ok(None),
-                Err(SourceError::Permanent { .. }) => {}
-                Err(error) => trouble = Some(error),
-            }
-        }
-        let Some(reach) = reach else { return trouble.map_or(Ok(None), Err) };
-        // Who does not answer now may list a moment later.
-        if trouble.is_some() {
-            return Ok(None);
-        }
-        *indexed = (*indexed).max(reach);
-        Ok(Some(reach.min(block)))
     }
 
     /// A page of the calls from and to a wallet, by a node's index or by its traces.
@@ -117,14 +74,6 @@ impl EvmPool {
                 }
             }
         }
-    }
-}
-
-/// Whether an explorer that may well list does not tell how far.
-fn does_not_tell(error: &SourceError) -> bool {
-    match error {
-        SourceError::Permanent { code, .. } => !LISTS_NOTHING.contains(code),
-        error => matches!(error, SourceError::NotFound { .. }),
     }
 }
 

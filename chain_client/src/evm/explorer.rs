@@ -95,10 +95,11 @@ pub(super) fn block_at_request(time: i64) -> Outgoing {
     }
 }
 
-/// The question for the explorer's newest block.
+/// The question for the newest block of the explorer's own index. Not that of the module `proxy`, which
+/// is answered by the node behind it.
 pub(super) fn newest_block_request() -> Outgoing {
     Outgoing::Query {
-        pairs: vec![("module", "proxy".to_owned()), ("action", "eth_blockNumber".to_owned())],
+        pairs: vec![("module", "block".to_owned()), ("action", "eth_block_number".to_owned())],
     }
 }
 
@@ -138,8 +139,10 @@ pub(super) fn read_block(body: &[u8]) -> Result<u64, Failure> {
     })
 }
 
+/// An odd answer counts for this one question: another code than that of a question it does not know,
+/// which is not asked again for minutes.
 fn does_not_tell(detail: &str) -> Failure {
-    let (code, detail) = ("method-not-found", detail.to_owned());
+    let (code, detail) = ("index-unknown", detail.to_owned());
     Failure::Refused { code, detail, scope: Scope::Provider }
 }
 
@@ -187,7 +190,10 @@ fn refusal(message: &str, said: &str) -> Failure {
         refused("not-in-plan", Scope::Provider)
     } else if has("invalid api key") || has("missing/invalid api key") || has("apikey") {
         refused("provider-unauthorized", Scope::Provider)
-    } else if has("invalid action") || has("invalid module") || has("unknown action") {
+    } else if ["action", "module"]
+        .iter()
+        .any(|part| has(&format!("invalid {part}")) || has(&format!("unknown {part}")))
+    {
         refused("method-not-found", Scope::Provider)
     } else if has("window is too large") || has("invalid address") {
         refused("invalid-params", Scope::Request)
@@ -377,10 +383,15 @@ mod tests {
             assert_eq!(read_block(told.to_string().as_bytes()), Ok(4660), "{told}");
         }
         let failure = |answer: Value| read_block(answer.to_string().as_bytes()).unwrap_err();
-        for said in ["Error! Missing Or invalid Module name", ""] {
+        // Only who does not know the question is not asked again for minutes.
+        for (said, expected) in [
+            ("Error! Missing Or invalid Module name", "method-not-found"),
+            ("Error! Block timestamp too far in the future", "index-unknown"),
+            ("", "index-unknown"),
+        ] {
             let answer = json!({"status": "0", "message": "NOTOK", "result": said});
             let failure = failure(answer);
-            assert!(matches!(failure, Failure::Refused { code: "method-not-found", .. }), "{said}");
+            assert!(matches!(failure, Failure::Refused { code, .. } if code == expected), "{said}");
         }
         let behind =
             json!({"status": "0", "message": "NOTOK", "result": "Error! No closest block found"});

@@ -164,7 +164,7 @@ impl EvmPool {
         let newest = open.iter().filter_map(|place| heads.get(&envelopes[*place].block));
         let mut is_indexed = false;
         if let Some(newest) = newest.max_by_key(|head| head.number)
-            && let Some(reach) = self.reach(newest.number, newest.time).await?
+            && let Some(reach) = self.reach(newest.number, newest.time).await
         {
             is_indexed = true;
             open.retain(|place| envelopes[*place].block <= reach);

@@ -8,7 +8,7 @@
 //! - [`pool`]: all configured providers of a chain as one [`EvmSource`];
 //! - `enumerate`, `fetch`: pages of lists, and transactions with all that belongs to them;
 //! - `node`, `logs`, `traces`, `contracts`: the calls of a node and how their answers are read;
-//! - `explorer`: the dialect of Etherscan and its kin;
+//! - `explorer`: the dialect of Etherscan and its kin; `reach`: how far they have indexed;
 //! - `refusal`: what the errors of nodes mean; `ranges`: how many blocks fit into one question.
 
 pub mod pool;
@@ -22,6 +22,7 @@ pub(crate) mod fuzzing;
 mod logs;
 mod node;
 mod ranges;
+mod reach;
 mod refusal;
 mod traces;
 
@@ -47,6 +48,10 @@ pub trait EvmSource: ChainSource {
     /// The block of this number.
     async fn block(&self, number: u64) -> Result<BlockHead, SourceError>;
 
+    /// The block of this number as each node has it; nothing of a node that does not answer now, or has
+    /// not come so far. Every node is asked once.
+    async fn block_at_each_node(&self, number: u64) -> Vec<Option<BlockHead>>;
+
     /// What must be listed to know every transaction of a wallet, and the ways to list it, the
     /// preferred one first. No way: no configured provider could.
     fn needs(&self) -> Vec<Need>;
@@ -62,8 +67,9 @@ pub trait EvmSource: ChainSource {
     ) -> Result<ActivityPage, SourceError>;
 
     /// How far the lists of explorers reach, at most to `block`, the block of this time (unix
-    /// seconds). `None`: there are none, or one of them does not tell.
-    async fn indexed(&self, block: u64, time: i64) -> Result<Option<u64>, SourceError>;
+    /// seconds). `None`: there are none, or one of them does not tell. Takes seconds at most; of a block
+    /// younger than a minute it waits a little for explorers that are about to index it.
+    async fn indexed(&self, block: u64, time: i64) -> Option<u64>;
 
     /// Transactions with their receipts, block times and, where wanted, what their contracts sent
     /// each other, in the form that the parser reads; in the order of `wanted`.

@@ -79,6 +79,13 @@ pub(super) fn read_head(result: &RawValue) -> Result<BlockHead, Failure> {
     })
 }
 
+/// The answer to the question for the block of this number.
+pub(super) fn read_block(number: u64, reply: &Reply<'_>) -> Result<BlockHead, Failure> {
+    let head = read_head(result(reply)?)?;
+    let is_it = head.number == number;
+    is_it.then_some(head).ok_or_else(|| Failure::malformed("another block"))
+}
+
 /// A transaction as the node gives it, and what must be known of it here.
 #[derive(Debug, Clone)]
 pub(super) struct Envelope {

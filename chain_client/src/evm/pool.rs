@@ -7,12 +7,12 @@ use alloy_primitives::U256;
 use async_trait::async_trait;
 use pnl_core::{Address, AssetId, Chain, Pin, RawAmount, RawTransaction};
 use serde_json::Value;
-use tokio::sync::Mutex;
 
 use super::contracts::{self, Holding};
 use super::logs;
 use super::node;
 use super::ranges::AdaptiveRange;
+use super::reach::Index;
 use super::{
     ActivityList, ActivityPage, BlockHead, Capability, EvmSource, Need, TokenFacts, Wanted,
     explorer,
@@ -49,7 +49,7 @@ const BY_NODE: [(Capability, &[ActivityList]); 3] = [
 ];
 
 /// An address nobody has: for questions whose answer does not matter.
-const NOBODY: &str = "0x0000000000000000000000000000000000000000";
+pub(super) const NOBODY: &str = "0x0000000000000000000000000000000000000000";
 
 /// How a chain is read, beside its providers.
 #[derive(Debug, Clone, Copy, Default)]
@@ -72,8 +72,7 @@ pub struct EvmPool {
     batch: AtomicUsize,
     pub(super) log_range: AdaptiveRange,
     pub(super) trace_range: AdaptiveRange,
-    /// Every explorer has indexed the chain up to here.
-    pub(super) indexed: Mutex<u64>,
+    pub(super) index: Index,
 }
 
 impl EvmPool {
@@ -119,7 +118,7 @@ impl EvmPool {
             batch: AtomicUsize::new(batch),
             log_range: AdaptiveRange::new(),
             trace_range: AdaptiveRange::new(),
-            indexed: Mutex::new(0),
+            index: Index::default(),
         })
     }
 
@@ -324,12 +323,16 @@ impl EvmSource for EvmPool {
     }
 
     async fn block(&self, number: u64) -> Result<BlockHead, SourceError> {
-        let read = |reply: &Reply<'_>| {
-            let head = node::read_head(node::result(reply)?)?;
-            let is_it = head.number == number;
-            is_it.then_some(head).ok_or_else(|| Failure::malformed("another block"))
-        };
+        let read = |reply: &Reply<'_>| node::read_block(number, reply);
         self.ask(&node::get_block(&node::hex(number)), read).await
+    }
+
+    async fn block_at_each_node(&self, number: u64) -> Vec<Option<BlockHead>> {
+        let call = node::get_block(&node::hex(number));
+        let request = Outgoing::Post(call.body.clone());
+        let read = |body: &[u8]| node::read_block(number, &call.answer(body)?);
+        let answers = self.nodes.each(call.method, &request, read).await;
+        answers.into_iter().map(Result::ok).collect()
     }
 
     fn needs(&self) -> Vec<Need> {
@@ -364,7 +367,7 @@ impl EvmSource for EvmPool {
         }
     }
 
-    async fn indexed(&self, block: u64, time: i64) -> Result<Option<u64>, SourceError> {
+    async fn indexed(&self, block: u64, time: i64) -> Option<u64> {
         self.reach(block, time).await
     }
 

@@ -16,23 +16,23 @@ use crate::support::{hasty, metrics, node};
 
 const ETHER: u128 = 1_000_000_000_000_000_000;
 
-fn wallet() -> String {
+pub fn wallet() -> String {
     Maker::address(0xaa)
 }
 
-fn token() -> String {
+pub fn token() -> String {
     Maker::address(0xc0)
 }
 
-fn address(text: &str) -> Address {
+pub fn address(text: &str) -> Address {
     Address::from_chain_data(text)
 }
 
 /// A wallet that receives coins, pays, swaps them for a token and gets change from a contract.
-fn history() -> Maker {
+fn history(began: i64) -> Maker {
     let (wallet, token, router) = (wallet(), token(), Maker::address(0xd0));
     let other = Maker::address(0xbb);
-    let mut maker = Maker::new(1_000, 1_700_000_000);
+    let mut maker = Maker::new(1_000, began);
     maker.send(&other, &wallet, 10 * ETHER).send(&wallet, &other, ETHER);
     maker.call(&wallet, &router, 2 * ETHER, &[(&token, &router, &wallet, 500)]);
     maker.inside(&router, &wallet, ETHER / 2);
@@ -41,11 +41,16 @@ fn history() -> Maker {
     maker
 }
 
-fn chain() -> EvmChain {
-    EvmChain::new(1, history().records()).unwrap().with_token(&token(), 6, "ALFA")
+pub fn chain() -> EvmChain {
+    chain_since(1_700_000_000)
 }
 
-async fn serve(name: &str, chain: EvmChain) -> RecordedNode {
+/// The same, block 1,000 at this time.
+pub fn chain_since(began: i64) -> EvmChain {
+    EvmChain::new(1, history(began).records()).unwrap().with_token(&token(), 6, "ALFA")
+}
+
+pub async fn serve(name: &str, chain: EvmChain) -> RecordedNode {
     node(RecordedChain::default().with_evm(name, chain)).await
 }
 
@@ -53,28 +58,28 @@ fn provider(name: &str, kind: ProviderKind, url: String) -> ProviderConfig {
     ProviderConfig { name: name.to_owned(), kind, url, requests_per_second: 100_000.0 }
 }
 
-fn node_of(name: &str, node: &RecordedNode) -> ProviderConfig {
+pub fn node_of(name: &str, node: &RecordedNode) -> ProviderConfig {
     provider(name, ProviderKind::EvmRpc, node.evm_url("ethereum"))
 }
 
-fn explorer_of(name: &str, node: &RecordedNode) -> ProviderConfig {
+pub fn explorer_of(name: &str, node: &RecordedNode) -> ProviderConfig {
     provider(name, ProviderKind::Etherscan, node.explorer_url("ethereum"))
 }
 
-fn pool_with(providers: &[ProviderConfig], config: EvmConfig, policy: &CallPolicy) -> EvmPool {
+pub fn pool_with(providers: &[ProviderConfig], config: EvmConfig, policy: &CallPolicy) -> EvmPool {
     EvmPool::new(Chain::Ethereum, providers, config, policy, &metrics()).unwrap()
 }
 
-fn pool(providers: &[ProviderConfig]) -> EvmPool {
+pub fn pool(providers: &[ProviderConfig]) -> EvmPool {
     pool_with(providers, EvmConfig::default(), &hasty())
 }
 
-fn wanted(chain: &EvmChain, traced: bool) -> Vec<Wanted> {
+pub fn wanted(chain: &EvmChain, traced: bool) -> Vec<Wanted> {
     let want = |hash: String| Wanted { tx_id: TxId::new(&hash), block: 0, traced };
     chain.hashes().into_iter().map(want).collect()
 }
 
-fn json(raw: &RawTransaction) -> Value {
+pub fn json(raw: &RawTransaction) -> Value {
     serde_json::from_slice(&raw.json).unwrap()
 }
 

@@ -9,7 +9,7 @@ use chain_client::{
 use job_orchestrator::sources::Source;
 use job_orchestrator::{Metrics, WorkerDeps};
 use load_tests::evm::Maker;
-use load_tests::{EvmChain, RecordedChain};
+use load_tests::{EvmChain, FaultKind, Faults, RecordedChain, RecordedNode};
 use persistence_layer::results::ResultRow;
 use pnl_core::Chain;
 use prometheus::Registry;
@@ -73,22 +73,24 @@ async fn world(chain: EvmChain) -> World {
     World::new(RecordedChain::default().with_evm("ethereum", chain)).await
 }
 
+fn provider(name: &str, kind: ProviderKind, url: String) -> ProviderConfig {
+    ProviderConfig { name: name.to_owned(), kind, url, requests_per_second: 10_000.0 }
+}
+
 async fn deps(world: &World, explorer: bool) -> WorkerDeps {
-    let provider = |name: &str, kind, url| ProviderConfig {
-        name: name.to_owned(),
-        kind,
-        url,
-        requests_per_second: 10_000.0,
-    };
     let mut providers =
         vec![provider("node", ProviderKind::EvmRpc, world.node.evm_url("ethereum"))];
     if explorer {
         let url = world.node.explorer_url("ethereum");
         providers.insert(0, provider("scan", ProviderKind::Etherscan, url));
     }
+    deps_of(world, &providers).await
+}
+
+async fn deps_of(world: &World, providers: &[ProviderConfig]) -> WorkerDeps {
     let metrics = ClientMetrics::register(&Registry::new()).unwrap();
     let (config, policy) = (EvmConfig::default(), CallPolicy::default());
-    let pool = EvmPool::new(Chain::Ethereum, &providers, config, &policy, &metrics).unwrap();
+    let pool = EvmPool::new(Chain::Ethereum, providers, config, &policy, &metrics).unwrap();
     let network = Network::of(Chain::Ethereum).unwrap();
     WorkerDeps {
         store: world.database.second_store().await,
@@ -108,7 +110,11 @@ async fn run(world: &World, explorer: bool) -> ResultRow {
 }
 
 async fn run_of(world: &World, explorer: bool, wallet: String) -> ResultRow {
-    let worker = TestWorker::start(deps(world, explorer).await);
+    run_with(world, deps(world, explorer).await, wallet).await
+}
+
+async fn run_with(world: &World, deps: WorkerDeps, wallet: String) -> ResultRow {
+    let worker = TestWorker::start(deps);
     let id = world.submit_on(Chain::Ethereum, &[wallet]).await;
     world.until_over(id).await;
     worker.stop().await;
@@ -235,6 +241,44 @@ async fn a_chain_that_changed_behind_a_pin_is_an_alarm() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_alarm_stays_until_all_nodes_have_the_known_block_again() {
+    let world = world(chain()).await;
+    let forked = RecordedChain::default().with_evm("ethereum", chain().reorganized_from(1_004));
+    let forked = RecordedNode::start(forked, "127.0.0.1:0").await.unwrap();
+    let node = |node: &RecordedNode| provider("n", ProviderKind::EvmRpc, node.evm_url("ethereum"));
+    let run = async |nodes: &[&RecordedNode]| {
+        let providers: Vec<ProviderConfig> = nodes.iter().map(|one| node(one)).collect();
+        let row = run_with(&world, deps_of(&world, &providers).await, wallet()).await;
+        let changed = "select count(*) from final_blocks where changed_to is not null";
+        (row.error.map(|error| error.code), world.database.number(changed).await)
+    };
+    let code = || Some("final-block-changed".to_owned());
+    assert_eq!(run(&[&world.node]).await, (None, 0));
+    // Whoever is asked first: one of them is on another chain.
+    assert_eq!(run(&[&forked, &world.node]).await, (code(), 1));
+    assert_eq!(run(&[&world.node, &forked]).await, (code(), 1));
+    // One that is silent is no agreement; it does not hold up the wallets either.
+    forked.set_faults(Faults::always(FaultKind::Http503));
+    assert_eq!(run(&[&world.node, &forked]).await, (None, 1));
+    forked.set_faults(Faults::default());
+    forked.set_evm("ethereum", chain());
+    assert_eq!(run(&[&world.node, &forked]).await, (None, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_that_an_older_program_took_for_whole_are_read_from_their_beginning() {
+    let whole = result(&run(&world(chain()).await, true).await);
+    let world = world(chain()).await;
+    let covered = "insert into address_scans (chain, address, covered_slot) \
+                   select 'ethereum', '0x' || lpad('aa', 40, '0') || '#' || list, 1000000 \
+                   from unnest(array['transactions', 'internal', 'erc20', 'erc721', 'erc1155']) list";
+    assert_eq!(world.database.execute(covered).await, 5);
+    let healed = result(&run(&world, true).await);
+    assert_eq!(healed["input_hash"], whole["input_hash"]);
+    assert_eq!(healed["coverage"]["missing"], json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_dies_anywhere_leaves_the_same_result_to_the_next() {
     let wallet = wallet();
     let chain = EvmChain::new(1, payments(450).records()).unwrap();
@@ -284,7 +328,7 @@ async fn an_explorer_behind_the_pin_is_told_and_what_it_left_out_comes_in_later(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_explorer_that_does_not_tell_how_far_it_is_is_never_called_complete() {
-    let lacking = ["getblocknobytime", "eth_blockNumber"];
+    let lacking = ["getblocknobytime", "eth_block_number"];
     // It has everything, and cannot prove it.
     let whole = result(&run(&world(chain()).await, true).await);
     let world = behind(chain().without(&lacking)).await;
@@ -298,6 +342,20 @@ async fn an_explorer_that_does_not_tell_how_far_it_is_is_never_called_complete()
     late.node.set_evm("ethereum", chain().without(&lacking));
     let late = result(&run(&late, true).await);
     assert_eq!(late["input_hash"], whole["input_hash"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_is_read_and_not_called_complete_when_nobody_answers_how_far_the_lists_are() {
+    let whole = result(&run(&world(chain()).await, true).await);
+    let world = world(chain()).await;
+    let only = Some("module=block".to_owned());
+    world.node.set_faults(Faults { only, ..Faults::always(FaultKind::Http503) });
+    let row = run(&world, true).await;
+    assert_eq!(row.attempts, 1, "no attempt is lost over it");
+    let unproven = result(&row);
+    assert_eq!(unproven["input_hash"], whole["input_hash"]);
+    assert_eq!(unproven["coverage"]["missing"], json!(["index_head"]));
+    assert_eq!(unproven["coverage"]["complete"], false);
 }
 
 #[tokio::test(flavor = "multi_thread")]

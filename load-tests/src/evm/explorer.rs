@@ -16,13 +16,18 @@ fn no(said: &str) -> Value {
     json!({"status": "0", "message": "NOTOK", "result": said})
 }
 
+fn newest_block(block: u64) -> Value {
+    json!({"jsonrpc": "2.0", "id": 83, "result": format!("{block:#x}")})
+}
+
 impl EvmChain {
     /// The answer to a query.
     pub(crate) fn explored(&self, query: &HashMap<String, String>) -> Value {
-        if let Some(words) = &self.refusal {
+        let get = |name: &str| query.get(name).map_or("", String::as_str);
+        let is_refused = self.refused.is_empty() || self.refused.contains(get("action"));
+        if let Some(words) = self.refusal.as_ref().filter(|_| is_refused) {
             return no(words);
         }
-        let get = |name: &str| query.get(name).map_or("", String::as_str);
         let count = |name: &str, default: u64| get(name).parse().unwrap_or(default);
         if self.lacks.contains(get("action")) {
             return no("Error! Missing Or invalid Action name");
@@ -30,10 +35,11 @@ impl EvmChain {
         match (get("module"), get("action")) {
             ("account", _) => {}
             ("block", "getblocknobytime") => return self.block_at(get("timestamp")),
-            ("proxy", "eth_blockNumber") => {
-                let newest = self.head().min(self.indexed_to);
-                return json!({"jsonrpc": "2.0", "id": 83, "result": format!("{newest:#x}")});
+            ("block", "eth_block_number") => {
+                return newest_block(self.head().min(self.indexed_to));
             }
+            // Answered by the node behind the explorer, whatever is indexed.
+            ("proxy", "eth_blockNumber") => return newest_block(self.head()),
             _ => return no("Error! Missing Or invalid Module name"),
         }
         let wallet = get("address").to_ascii_lowercase();

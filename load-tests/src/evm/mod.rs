@@ -34,8 +34,9 @@ pub struct EvmChain {
     max_batch: usize,
     /// The oldest block whose state is kept; `None`: no state at all.
     state_from: Option<u64>,
-    /// The answer of an explorer to every question.
+    /// The answer of an explorer to every question, or to those of `refused`.
     refusal: Option<String>,
+    refused: BTreeSet<String>,
     /// The longest page of an explorer, whatever it is asked for.
     max_page: usize,
     /// The newest block that the explorer has indexed.
@@ -79,6 +80,7 @@ impl EvmChain {
             max_batch: usize::MAX,
             state_from: Some(0),
             refusal: None,
+            refused: BTreeSet::new(),
             max_page: 10_000,
             indexed_to: u64::MAX,
             decimals: BTreeMap::new(),
@@ -141,6 +143,13 @@ impl EvmChain {
     #[must_use]
     pub fn refusing(self, words: &str) -> Self {
         Self { refusal: Some(words.to_owned()), ..self }
+    }
+
+    /// As an explorer, refuses these actions in these words.
+    #[must_use]
+    pub fn refusing_only(mut self, words: &str, actions: &[&str]) -> Self {
+        self.refused.extend(actions.iter().map(|action| (*action).to_owned()));
+        self.refusing(words)
     }
 
     /// As an explorer, never gives more rows at a time.

@@ -16,6 +16,10 @@ use crate::error::StageError;
 const LISTING_TRIES: u32 = 5;
 /// Code of the refusal of what no provider offers: a gap, not an error.
 const NOT_OFFERED: &str = "method-not-found";
+/// Part of the keys of explorers' lists since these count only as far as the explorer's index is proven.
+/// What older programs have covered is not believed: they took lists of explorers that were behind for
+/// whole. They may go on beside this one, with their own keys.
+const PROVEN: &str = "@index";
 
 /// What is listed.
 #[derive(Debug)]
@@ -83,7 +87,8 @@ pub(crate) async fn run(
 
 /// The key under which a list is stored. No address has this form.
 fn key(attempt: &Attempt, list: ActivityList) -> Address {
-    Address::from_chain_data(&format!("{}#{}", attempt.wallet(), list.as_str()))
+    let proof = if list.is_explored() { PROVEN } else { "" };
+    Address::from_chain_data(&format!("{}#{}{proof}", attempt.wallet(), list.as_str()))
 }
 
 /// How far a list is known.
@@ -110,7 +115,7 @@ async fn walk(
     }
     // Asked before the list is: what is indexed then is in it.
     let indexed = if list.is_explored() {
-        source.indexed(pin.block, pin.block_time).await.map_err(StageError::asking)?
+        source.indexed(pin.block, pin.block_time).await
     } else {
         Some(pin.block)
     };

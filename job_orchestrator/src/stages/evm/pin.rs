@@ -11,31 +11,48 @@ use crate::error::StageError;
 /// Code of the failure of a wallet whose chain changed behind an earlier pin.
 pub(crate) const CHANGED: &str = "final-block-changed";
 
-/// The newest final block. The hash of a block stands for all blocks before it, so comparing that of
-/// the newest pin, also one ahead of this block, finds any change behind it.
+/// The newest final block, when the chain behind the newest pin of all is what it was.
 pub(crate) async fn run(attempt: &Attempt, source: &dyn EvmSource) -> Result<Pin, StageError> {
     let (store, chain) = (&attempt.store, attempt.chain());
     let head = source.finalized().await.map_err(StageError::asking)?;
     if let Some(known) = chain_data::newest_final_block(store, chain).await? {
-        let now = if known.block == head.number {
-            Some(head.clone())
-        } else {
-            match source.block(known.block).await {
-                // A node that has not come so far cannot tell.
-                Err(SourceError::NotFound { .. }) if known.block > head.number => None,
-                answer => Some(final_block(known.block, answer)?),
-            }
-        };
-        if let Some(now) = now {
-            check(attempt, known.block, &known.hash, &now.hash).await?;
-            // Whoever told of another hash was wrong, or is right again.
-            chain_data::clear_final_blocks(store, chain, known.block).await?;
-        }
+        compare(attempt, source, &known, &head).await?;
     }
     let block = FinalBlock { block: head.number, hash: head.hash.clone() };
     let stored = chain_data::put_final_block(store, chain, &block).await?;
     check(attempt, head.number, &stored, &head.hash).await?;
     Ok(Pin { block: head.number, block_time: head.time })
+}
+
+/// Compares the newest pin with what the nodes have there now. The hash of a block stands for all
+/// blocks before it, so this finds any change behind it, also when it lies ahead of `head`.
+///
+/// One node with another hash is an alarm: calls go to whichever node is well, so a wallet would be
+/// read from two chains. An alarm ends when all nodes have the known hash, never by the word of one.
+async fn compare(
+    attempt: &Attempt,
+    source: &dyn EvmSource,
+    known: &FinalBlock,
+    head: &BlockHead,
+) -> Result<(), StageError> {
+    let told = source.block_at_each_node(known.block).await;
+    let mut hashes = told.iter().flatten().map(|block| &block.hash);
+    let other = hashes.clone().find(|hash| **hash != known.hash);
+    if let Some(hash) = other.or_else(|| hashes.next()) {
+        check(attempt, known.block, &known.hash, hash).await?;
+        if told.iter().all(Option::is_some) {
+            chain_data::clear_final_blocks(&attempt.store, attempt.chain(), known.block).await?;
+        }
+        return Ok(());
+    }
+    match source.block(known.block).await {
+        // A node that has not come so far cannot tell.
+        Err(SourceError::NotFound { .. }) if known.block > head.number => Ok(()),
+        answer => {
+            let now = final_block(known.block, answer)?;
+            check(attempt, known.block, &known.hash, &now.hash).await
+        }
+    }
 }
 
 /// Whether the chain that was read is the one of the pin: to be asked when all of it was read.
