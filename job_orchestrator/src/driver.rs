@@ -222,6 +222,8 @@ impl Worker {
         let slots = &self.inner.slots;
         let first = Arc::clone(slots).acquire_owned().await;
         let first = first.expect("the semaphore of the slots is never closed");
+        // Wallets that are stored together give their slots back one after the other.
+        tokio::task::yield_now().await;
         let more = std::iter::from_fn(|| Arc::clone(slots).try_acquire_owned().ok());
         std::iter::once(first).chain(more).collect()
     }

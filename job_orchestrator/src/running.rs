@@ -243,6 +243,7 @@ mod tests {
                 address: Address::from_chain_data(&format!("w{task_id}")),
             },
             ordinal: 0,
+            is_unlisted: false,
             trace_id: String::new(),
             request: serde_json::Value::Null,
             pin: None,

@@ -5,7 +5,6 @@
 //! an attempt leaves unfinished is removed when it ends, or by the sweep when its worker died, unless
 //! the next attempt can go on with it ([`crate::wallet_work`]).
 
-use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -13,7 +12,7 @@ use pnl_core::{Chain, Pin, WalletRef};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::convert::{from_bigint, from_integer, interval, json_text, to_bigint, to_integer};
+use crate::convert::{from_bigint, from_integer, interval, to_integer};
 use crate::error::StoreError;
 use crate::store::{Store, read, run};
 use crate::wallet_tasks::{Lease, hold};
@@ -248,95 +247,10 @@ pub async fn figures(
         .collect()
 }
 
-/// Makes ledgers that were built under leases of one chain the current ones, each unless the present
-/// one of its wallet has a newer pin. Gives the tasks whose ledgers became current. Part of the
-/// finishing transaction.
-pub(crate) async fn complete(
-    tx: &mut PgConnection,
-    ledgers: &[(&Lease, &LedgerHead)],
-) -> Result<HashSet<i64>, StoreError> {
-    let Some((first, _)) = ledgers.first() else { return Ok(HashSet::new()) };
-    let chain = first.wallet.chain.as_str();
-    let mut heads = Heads::default();
-    for (lease, head) in ledgers {
-        heads.add(lease, head)?;
-    }
-    let put = sqlx::query_file!(
-        "queries/ledgers/put_current.sql",
-        chain,
-        &heads.wallets as &[&str],
-        &heads.ids,
-        &heads.tasks,
-        &heads.fences,
-        &heads.pin_blocks,
-        &heads.pin_times,
-        &heads.input_hashes as &[&str],
-        &heads.price_set_hashes as &[&str],
-        &heads.coverages,
-        &heads.contexts,
-        &heads.chunks,
-        &heads.events
-    )
-    .fetch_all(tx)
-    .await?;
-    if put.iter().any(|put| !put.newer && !put.made) {
-        return Err(StoreError::Conflict("the ledger's chunks are not those its head names"));
-    }
-    Ok(put.into_iter().filter(|put| put.made).map(|put| put.task).collect())
-}
-
-/// The arrays of the statement.
-#[derive(Default)]
-struct Heads<'a> {
-    wallets: Vec<&'a str>,
-    ids: Vec<Uuid>,
-    tasks: Vec<i64>,
-    fences: Vec<i64>,
-    pin_blocks: Vec<i64>,
-    pin_times: Vec<i64>,
-    input_hashes: Vec<&'a str>,
-    price_set_hashes: Vec<&'a str>,
-    coverages: Vec<String>,
-    contexts: Vec<String>,
-    chunks: Vec<i32>,
-    events: Vec<i64>,
-}
-
-impl<'a> Heads<'a> {
-    fn add(&mut self, lease: &'a Lease, head: &'a LedgerHead) -> Result<(), StoreError> {
-        self.wallets.push(lease.wallet.address.as_str());
-        self.ids.push(head.ledger_id);
-        self.tasks.push(lease.task_id);
-        self.fences.push(lease.fence);
-        self.pin_blocks.push(to_bigint(head.pin.block, "pin block")?);
-        self.pin_times.push(head.pin.block_time);
-        self.input_hashes.push(&head.input_hash);
-        self.price_set_hashes.push(&head.price_set_hash);
-        self.coverages.push(json_text(&head.coverage));
-        self.contexts.push(json_text(&head.context));
-        self.chunks.push(to_integer(head.chunks, "chunks")?);
-        self.events.push(to_bigint(head.events, "events")?);
-        Ok(())
-    }
-}
-
 /// Removes what was built for the task and no later attempt can go on with.
 pub(crate) async fn discard_unkept(tx: &mut PgConnection, lease: &Lease) -> Result<(), StoreError> {
     let chain = lease.wallet.chain.as_str();
     sqlx::query_file!("queries/ledgers/discard_unkept.sql", chain, lease.task_id)
-        .execute(tx)
-        .await?;
-    Ok(())
-}
-
-/// Removes what was built for tasks of one chain and did not become current.
-pub(crate) async fn discard_unfinished(
-    tx: &mut PgConnection,
-    leases: &[&Lease],
-) -> Result<(), StoreError> {
-    let Some(first) = leases.first() else { return Ok(()) };
-    let tasks: Vec<i64> = leases.iter().map(|lease| lease.task_id).collect();
-    sqlx::query_file!("queries/ledgers/discard.sql", first.wallet.chain.as_str(), &tasks)
         .execute(tx)
         .await?;
     Ok(())

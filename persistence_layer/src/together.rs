@@ -2,12 +2,11 @@
 //! one, all in one transaction.
 //!
 //! A write that comes alone goes at once. Under load a transaction holds what has come during the one
-//! before, so that the cost of statements and commits is shared by as many as there are. When a
-//! transaction of several fails, each is tried alone: an error is that of one write, never of its
-//! neighbours.
+//! before, so that the cost of statements and commits is shared by as many as there are. When many wait,
+//! a second transaction goes beside the first: a server has more than one processor. When a transaction
+//! of several fails, each is tried alone: an error is that of one write, never of its neighbours.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +21,9 @@ use crate::wallet_tasks::Finish;
 const MOST_WRITES: usize = 64;
 /// Most bytes in one transaction of several writes.
 const MOST_BYTES: usize = 4 << 20;
+/// Most transactions of one key at once, and how many writes wait before there is another one.
+const MOST_WRITERS: usize = 2;
+const WAITING_FOR_ANOTHER: usize = 16;
 
 /// A write that can be stored together with others of its kind.
 pub(crate) trait Together: Sized + Send + Sync + 'static {
@@ -53,7 +55,12 @@ pub(crate) struct Waiting {
 }
 
 /// The writes of one kind that wait for their turn, by key. A key is there while somebody writes.
-pub(crate) struct Turns<W: Together>(Mutex<HashMap<W::Key, Vec<Turn<W>>>>);
+pub(crate) struct Turns<W: Together>(Mutex<HashMap<W::Key, Lane<W>>>);
+
+struct Lane<W: Together> {
+    waiting: Vec<Turn<W>>,
+    writers: usize,
+}
 
 struct Turn<W: Together> {
     write: W,
@@ -80,17 +87,16 @@ impl<W: Together> Turns<W> {
         let key = write.key();
         let (answer, outcome) = oneshot::channel();
         let turn = Turn { write, answer };
-        let is_first = match self.lock().entry(key.clone()) {
-            Entry::Occupied(mut turns) => {
-                turns.get_mut().push(turn);
-                false
-            }
-            Entry::Vacant(turns) => {
-                turns.insert(vec![turn]);
-                true
-            }
+        let is_to_write = {
+            let mut lanes = self.lock();
+            let lane = lanes.entry(key.clone()).or_insert(Lane { waiting: Vec::new(), writers: 0 });
+            lane.waiting.push(turn);
+            let is_busy = lane.waiting.len() >= WAITING_FOR_ANOTHER;
+            let is_to_write = lane.writers == 0 || (is_busy && lane.writers < MOST_WRITERS);
+            lane.writers += usize::from(is_to_write);
+            is_to_write
         };
-        if is_first {
+        if is_to_write {
             // A task of its own: whoever came first may be stopped, and the others not with it.
             let turns = Arc::clone(self);
             let writer = Writer { turns, store: store.clone(), key, is_over: false };
@@ -99,7 +105,7 @@ impl<W: Together> Turns<W> {
         outcome.await.unwrap_or(Err(StoreError::Conflict("a write was given up; repeat it")))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<W::Key, Vec<Turn<W>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<W::Key, Lane<W>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -143,10 +149,14 @@ impl<W: Together> Writer<W> {
 
     /// Takes what fits into one transaction. Nothing there: it is over.
     fn next_turn(&mut self) -> (Vec<W>, Vec<Answer<W>>) {
-        let mut turns = self.turns.lock();
-        let waiting = turns.get_mut(&self.key).map(std::mem::take).unwrap_or_default();
+        let mut lanes = self.turns.lock();
         let mut turn = (Vec::new(), Vec::new());
+        let Some(lane) = lanes.get_mut(&self.key) else {
+            self.is_over = true;
+            return turn;
+        };
         let mut bytes = 0;
+        let waiting = std::mem::take(&mut lane.waiting);
         let mut rest = waiting.into_iter().filter(|waiting| !waiting.answer.is_closed()).peekable();
         while let Some(next) = rest.next_if(|next| {
             turn.0.is_empty()
@@ -156,21 +166,29 @@ impl<W: Together> Writer<W> {
             turn.0.push(next.write);
             turn.1.push(next.answer);
         }
+        lane.waiting = rest.collect();
         if turn.0.is_empty() {
-            turns.remove(&self.key);
             self.is_over = true;
-        } else {
-            turns.insert(self.key.clone(), rest.collect());
+            lane.writers -= 1;
+            if lane.writers == 0 {
+                lanes.remove(&self.key);
+            }
         }
         turn
     }
 }
 
 impl<W: Together> Drop for Writer<W> {
-    /// After a panic: what waits is given up, and the next write begins anew.
+    /// After a panic what waits is left to another writer, or given up: the next write begins anew.
     fn drop(&mut self) {
-        if !self.is_over {
-            self.turns.lock().remove(&self.key);
+        if self.is_over {
+            return;
+        }
+        let mut lanes = self.turns.lock();
+        let Some(lane) = lanes.get_mut(&self.key) else { return };
+        lane.writers -= 1;
+        if lane.writers == 0 {
+            lanes.remove(&self.key);
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) async fn list(
     addresses: &[Address],
     balances: Option<StoredSnapshot>,
 ) -> Result<Lists, StageError> {
-    let scans = chain_data::scans(&attempt.store, attempt.chain(), addresses).await?;
+    let scans = stored_scans(attempt, addresses).await?;
     let is_open = |address: &&Address| scans.get(address).is_none_or(|scan| !goal.is_met(scan));
     let mut waiting: VecDeque<Address> = addresses.iter().filter(is_open).cloned().collect();
     let mut lists = Lists { nothing: scans.is_empty(), unstored: balances, replaced: None };
@@ -50,6 +50,19 @@ pub(crate) async fn list(
     }
     lists.put_balances(attempt).await?;
     Ok(lists)
+}
+
+/// How far the lists of the addresses are known. The claim has looked for that of the wallet's own; when
+/// another task has begun it since, it comes in conflict.
+async fn stored_scans(
+    attempt: &Attempt,
+    addresses: &[Address],
+) -> Result<HashMap<Address, AddressScan>, StageError> {
+    let is_known_to_be_new = attempt.lease.is_unlisted && addresses == [attempt.wallet().clone()];
+    if is_known_to_be_new {
+        return Ok(HashMap::new());
+    }
+    Ok(chain_data::scans(&attempt.store, attempt.chain(), addresses).await?)
 }
 
 /// What listing has brought about.

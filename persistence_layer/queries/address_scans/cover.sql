@@ -18,16 +18,22 @@ rows as materialized (
     from unnest($11::text[], $12::integer[], $13::text[], $14::bigint[], $15::bigint[], $16::boolean[])
         as rows (address, pos, tx_id, slot, block_time, failed)
 ),
-held as materialized (
-    select id, fence from wallet_tasks
-    where id = any ($2::bigint[]) and state = 'running'
-    order by id
-    for no key update
+-- What somebody else has listed meanwhile counts as progress as well: this wallet need not do it.
+held as (
+    update wallet_tasks t
+    set progress = t.progress + (
+        select sum(1 + g.length)
+        from given g
+        where g.task = t.id and g.fence = t.fence)
+    where t.id = any ($2::bigint[])
+      -- Put so that the index of all that runs does not fit.
+      and (t.state = 'running') is true
+      and t.fence = any (array(select g.fence from given g where g.task = t.id))
+    returning t.id, t.fence
 ),
+-- Looked up in hashes, not joined: each list would be compared with all others.
 kept as materialized (
-    select given.*
-    from given
-    join held on held.id = given.task and held.fence = given.fence
+    select * from given where ((task, fence) in (select id, fence from held)) is true
 ),
 began as (
     insert into address_scans (chain, address, covered_until, covered_slot, pass, next_pos)
@@ -39,7 +45,6 @@ listed as (
     insert into address_signatures (chain, address, tx_id, slot, block_time, failed, pass, pos)
     select $1, address, tx_id, slot, block_time, failed, 1, pos
     from rows
-    -- Looked up in a hash, not joined: there may be thousands of rows.
     where (address in (select address from began)) is true
     on conflict (chain, address, tx_id) do nothing
     returning address
@@ -51,32 +56,19 @@ snapshots as (
     insert into balance_snapshots (chain, wallet, pin_block, node_block, balances)
     select $1, wallet, pin_block, node_block, balances::json
     from kept
-    where wallet is not null and address in (select address from began)
+    where wallet is not null and (address in (select address from began)) is true
     order by wallet
     on conflict (chain, wallet, pin_block) do update set node_block = balance_snapshots.node_block
     returning wallet, node_block, balances
-),
-progressed as (
-    update wallet_tasks t
-    set progress = progress + made.rows
-    from (
-        select task, sum(1 + coalesce(lengths.listed, 0))::bigint as rows
-        from kept
-        join began using (address)
-        left join lengths using (address)
-        group by task
-    ) as made
-    where t.id = any ($2::bigint[]) and t.id = made.task
 )
 select
-    kept.no is not null as "held!",
-    began.address is not null as "began!",
+    (given.no in (select no from kept)) is true as "held!",
+    (given.no in (select no from kept) and given.address in (select address from began)) is true
+        as "began!",
     coalesce(lengths.listed, 0) as "listed!",
     snapshots.node_block as "node_block?",
     snapshots.balances as "balances?"
 from given
-left join kept using (no)
-left join began on began.address = kept.address
-left join lengths on lengths.address = began.address
-left join snapshots on snapshots.wallet = kept.wallet and began.address is not null
+left join lengths using (address)
+left join snapshots using (wallet)
 order by given.no

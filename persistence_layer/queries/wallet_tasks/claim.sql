@@ -50,6 +50,9 @@ opened as (
 select c.id, c.fence, c.batch_id, c.chain, c.wallet, c.ordinal, c.attempts, c.continuations,
     c.takeovers, b.trace_id, b.request, b.pin_block, b.pin_block_time,
     b.started_at is null as "is_unstarted!",
+    (select s.address from address_scans s
+     where s.chain = c.chain and s.address = c.wallet
+     limit 1) is null as "is_unlisted!",
     -- Delayed tasks whose time has come: only they have one.
     (select t.id from wallet_tasks t where t.run_at <= now() limit 1) is not null as "others_are_due!"
 from claimed c

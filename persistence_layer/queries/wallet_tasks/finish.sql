@@ -1,47 +1,90 @@
--- wallet_tasks/finish: results of one batch. $1 batch, then arrays of one length in the order of the
--- tasks: $2 tasks, $3 fences, $4 calls and $5 reports as text, $6 whether it becomes the wallet's
--- latest, $7 pin blocks, $8-$11 total, realized, unrealized, fees (text), $12 trades, $13 transactions,
--- $14 win rates (text or null), $15 complete
--- One statement, since this is what every wallet pays. A row for each task that was ended: a missing
--- one lost its lease. Whether other tasks of the batch wait (read from the end of the submission,
--- which is claimed last, so that the first row read decides), and whether somebody waits for the
--- wallet. The tasks are named a second time where their rows are read, and nothing else of them: no
--- statistics lead to another plan than their primary keys, in their order.
-with given as materialized (
-    select *
-    from unnest($2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::boolean[], $7::bigint[],
-        $8::text[], $9::text[], $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::text[],
-        $15::boolean[]) as given (task, fence, calls, report, is_latest, pin_block, total, realized,
-        unrealized, fees, trades, transactions, win_rate, complete)
+-- wallet_tasks/finish: results of one batch. $1 batch, $2 whether its gate is held alone, $3 its chain,
+-- $4 channel of the queue, then arrays of one length: $5 tasks, $6 fences, $7 calls and $8 reports as text,
+-- $9 whether it becomes the wallet's latest, $10 pin blocks, $11-$14 total, realized, unrealized, fees
+-- (text), $15 trades, $16 transactions, $17 win rates (text or null), $18 complete, $19 wallets; and of
+-- the ledgers that are kept, nulls elsewhere: $20 ids, $21 pin blocks, $22 pin times, $23 input hashes,
+-- $24 price set hashes, $25 coverages and $26 contexts as text, $27 chunks, $28 events
+-- One statement, since this is what every wallet pays: result, latest figures, ledger, task and attempt.
+-- A row for each end; one without a number when nothing was written, because the gate has to be passed
+-- alone. An end that was not written lost its lease, or its ledger is not whole.
+-- Rows are looked up one by one, or by a list of their primary keys, and changed where an insert meets
+-- them: no statistics lead to another plan. Tasks are locked first, in the order of their ids.
+with gate as materialized (
+    select $2::boolean or pass_gate_shared($1) as is_open
 ),
+given as materialized (
+    select g.*,
+        present.ledger as present,
+        -- An older pin never replaces a newer one.
+        g.ledger_id is not null
+            and coalesce((present.ledger).pin_block <= g.ledger_pin_block, true) as is_kept,
+        -- A wallet without events has no chunk that would have begun its ledger.
+        case own.state
+            when 'building' then (g.chunks, g.events) = (
+                select count(*)::integer, coalesce(sum(c.events), 0)::bigint
+                from ledger_chunks c
+                where c.chain = $3 and c.ledger_id = g.ledger_id and c.no < g.chunks)
+            else own.state is null and coalesce(g.chunks, 0) = 0 and coalesce(g.events, 0) = 0
+        end as is_whole
+    from gate
+    cross join unnest($5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::boolean[], $10::bigint[],
+        $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bigint[], $17::text[],
+        $18::boolean[], $19::text[], $20::uuid[], $21::bigint[], $22::bigint[], $23::text[],
+        $24::text[], $25::text[], $26::text[], $27::integer[], $28::bigint[]) with ordinality
+        as g (task, fence, calls, report, is_latest, pin_block, total, realized, unrealized, fees,
+            trades, transactions, win_rate, complete, wallet, ledger_id, ledger_pin_block,
+            ledger_pin_time, input_hash, price_set_hash, coverage, context, chunks, events, no)
+    left join lateral (
+        select l as ledger
+        from ledgers l
+        where l.chain = $3 and l.wallet = g.wallet and l.state = 'current'
+        limit 1
+    ) as present on true
+    left join lateral (
+        select l.state
+        from ledgers l
+        where l.chain = $3 and l.ledger_id = g.ledger_id
+        limit 1
+    ) as own on true
+    where gate.is_open
+),
+-- Its building ledger is nobody else's while a task is held, so that it stays as it was found.
 ended as (
     update wallet_tasks t
-    set state = 'done', lease_until = null, worker = null, error = null, calls = g.calls::json,
+    set state = 'done', lease_until = null, worker = null, error = null,
+        calls = (
+            select g.calls::json from given g where g.task = t.id and g.fence = t.fence limit 1),
         finished_at = clock_timestamp()
-    from given g
-    where t.id = any ($2::bigint[])
-      and t.id = g.task and t.fence = g.fence and t.state = 'running'
-    returning t.chain, t.wallet, g.*
+    where t.id = any ($5::bigint[])
+      -- Put so that the index of all that runs does not fit.
+      and (t.state = 'running') is true
+      and t.fence = any (
+          array(select g.fence from given g where g.task = t.id and (g.is_whole or not g.is_kept)))
+    -- Of two ends under one lease the first.
+    returning (select min(g.no) from given g where g.task = t.id and g.fence = t.fence) as no
+),
+-- Looked up in a hash, not joined: each end would be compared with all others.
+done as materialized (
+    select * from given where (no in (select no from ended)) is true
 ),
 attempts as (
     update wallet_attempts a
     set ended = clock_timestamp(), outcome = 'done'
-    from ended
-    where a.task = any ($2::bigint[])
-      and a.task = ended.task and a.fence = ended.fence and a.ended is null
+    where a.task = any (array(select task from done))
+      and a.fence = any (array(select d.fence from done d where d.task = a.task))
+      and a.ended is null
 ),
 results as (
     insert into pnl_results (chain, batch_id, wallet, task, fence, report)
-    select chain, $1, wallet, task, fence, report::json from ended
+    select $3, $1, wallet, task, fence, report::json from done
 ),
 latest as (
-    -- An older pin never replaces a newer one.
     insert into wallet_latest (
         chain, wallet, batch_id, pin_block, total_pnl_usd, realized_gain_usd, unrealized_gain_usd,
         fees_usd, trades, transactions, token_win_rate, complete)
-    select chain, wallet, $1, pin_block, total::numeric, realized::numeric, unrealized::numeric,
+    select $3, wallet, $1, pin_block, total::numeric, realized::numeric, unrealized::numeric,
         fees::numeric, trades, transactions, win_rate::numeric, complete
-    from ended
+    from done
     where is_latest
     on conflict (chain, wallet) do update
     set batch_id = excluded.batch_id,
@@ -56,15 +99,49 @@ latest as (
         complete = excluded.complete,
         analyzed_at = clock_timestamp()
     where wallet_latest.pin_block <= excluded.pin_block
+),
+-- Each of these is there, so that nothing is inserted.
+superseded as (
+    insert into ledgers
+    select (present).* from done where is_kept and (present).ledger_id is not null
+    on conflict (chain, ledger_id) do update
+    set state = 'superseded', superseded_at = clock_timestamp()
+    returning ledger_id
+),
+made as (
+    insert into ledgers (
+        chain, ledger_id, wallet, task, fence, state, pin_block, pin_block_time, input_hash,
+        price_set_hash, coverage, context, chunks, events)
+    select $3, ledger_id, wallet, task, fence, 'current', ledger_pin_block, ledger_pin_time,
+        input_hash, price_set_hash, coverage::json, context::json, chunks, events
+    from done
+    where is_kept
+      -- What becomes current waits for the count: there is one current ledger at any moment.
+      and (select count(*) from superseded) >= 0
+    on conflict (chain, ledger_id) do update
+    set state = excluded.state, pin_block = excluded.pin_block,
+        pin_block_time = excluded.pin_block_time, input_hash = excluded.input_hash,
+        price_set_hash = excluded.price_set_hash, coverage = excluded.coverage,
+        context = excluded.context, chunks = excluded.chunks, events = excluded.events
+    where ledgers.state = 'building'
+),
+-- What was built for a ledger that is not kept; its chunks go with it.
+discarded as (
+    delete from ledgers l
+    where l.chain = $3
+      and l.task = any (array(select task from done where not is_kept))
+      and l.state = 'building'
 )
 select
-    ended.task as "task!",
-    (select t.id from wallet_tasks t
-     where t.batch_id = $1 and t.finished_at is null and t.lease_until is null
-     order by t.ordinal desc
-     limit 1) is not null as "others_wait!",
-    (select t.id from wallet_tasks t
-     where t.chain = ended.chain and t.wallet = ended.wallet
-       and coalesce(t.lease_until, t.finished_at) is null and t.run_at is null
-     limit 1) is not null as "wallet_waits!"
-from ended
+    given.no as "no?",
+    coalesce(given.is_whole or not given.is_kept, false) as "is_whole!",
+    (given.no in (select no from ended)) is true as "ended!",
+    -- Whoever has a slot free looks for a wallet that waited for this one in another batch.
+    case when (given.no in (select no from ended)) and (
+        select t.id from wallet_tasks t
+        where t.chain = $3 and t.wallet = given.wallet
+          and coalesce(t.lease_until, t.finished_at) is null and t.run_at is null
+        limit 1) is not null
+    then pg_notify($4, '') is not null end as "told?"
+from gate
+left join given on true

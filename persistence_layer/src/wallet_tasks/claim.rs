@@ -171,6 +171,7 @@ async fn claim_once(
                 continuations: from_integer(row.continuations, "continuations")?,
                 takeovers: from_integer(row.takeovers, "takeovers")?,
                 worker: worker.clone(),
+                is_unlisted: row.is_unlisted,
             })
             };
             // The others are claimed already.

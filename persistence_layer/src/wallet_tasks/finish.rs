@@ -1,20 +1,21 @@
 //! Storing results: wallets of one batch that are done at the same time are stored together.
 
 use sqlx::PgConnection;
+use uuid::Uuid;
 
-use super::gate::{enter_shared, pass_alone};
-use super::{FinishedWallet, Lease, notify};
+use super::gate::pass_alone;
+use super::{CHANNEL, FinishedWallet, Lease, notify};
 use crate::batches::BatchId;
-use crate::convert::{json_text, to_bigint};
+use crate::convert::{json_text, to_bigint, to_integer};
 use crate::error::StoreError;
-use crate::ledgers::{self, LedgerHead};
-use crate::store::{Plans, Store, run};
+use crate::ledgers::LedgerHead;
+use crate::store::{Plans, Store, one, run};
 use crate::together::Together;
 
-/// Stores a wallet's result and ends its task as done, in one transaction: the result's row, the
-/// ledger made current (when it is whole and its pin is not older than the present one's), the
-/// wallet's latest figures, the attempt and, with its last wallet, the batch. Other wallets of the
-/// batch that are done in the meantime come into the same transaction.
+/// Stores a wallet's result and ends its task as done, at once: the result's row, the ledger made
+/// current (when it is whole and its pin is not older than the present one's), the wallet's latest
+/// figures, the attempt and, with its last wallet, the batch. Other wallets of the batch that are done
+/// in the meantime are stored by the same statement.
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`] when the fence is gone; nothing was stored. Also for a second finish
@@ -24,7 +25,14 @@ pub async fn finish(
     lease: &Lease,
     finished: FinishedWallet,
 ) -> Result<(), StoreError> {
-    store.waiting.finishes.write(store, Finish { lease: lease.clone(), finished }).await
+    let finish = Finish { lease: lease.clone(), finished };
+    match store.waiting.finishes.write(store, finish).await? {
+        End::Stored => Ok(()),
+        End::LeaseLost => Err(StoreError::LeaseLost { task: lease.task_id }),
+        End::LedgerNotWhole => {
+            Err(StoreError::Conflict("the ledger's chunks are not those its head names"))
+        }
+    }
 }
 
 /// The end of one task.
@@ -33,12 +41,17 @@ pub(crate) struct Finish {
     finished: FinishedWallet,
 }
 
-/// No other task of the batch waits, so the ends are to be written alone. Never leaves this module.
-const LAST_OF_ITS_BATCH: &str = "the last waiting tasks of their batch";
+/// What became of one end. The others are stored also when one was not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum End {
+    Stored,
+    LeaseLost,
+    LedgerNotWhole,
+}
 
 impl Together for Finish {
     type Key = BatchId;
-    type Outcome = ();
+    type Outcome = End;
 
     fn key(&self) -> BatchId {
         self.lease.batch
@@ -49,105 +62,87 @@ impl Together for Finish {
         self.finished.report_json.len() * 2
     }
 
-    async fn store(store: &Store, finishes: &[Self]) -> Result<Vec<()>, StoreError> {
-        let Some(first) = finishes.first() else { return Ok(Vec::new()) };
-        let lease = &first.lease;
-        let shared = run!(store, "wallet_tasks/finish", Plans::ByKey, async |tx| {
-            enter_shared(tx, lease).await?;
-            let written = write(tx, lease.batch, finishes).await?;
-            if !written.others_wait {
-                return Err(StoreError::Conflict(LAST_OF_ITS_BATCH));
-            }
-            // A notification makes commits wait for each other, and the worker that ended these looks
-            // for the next by itself.
-            if written.wallet_waits { notify(tx).await } else { Ok(()) }
-        });
-        match shared {
-            Err(StoreError::Conflict(LAST_OF_ITS_BATCH)) => {
-                run!(store, "wallet_tasks/finish_alone", Plans::ByKey, async |tx| {
-                    let passed = pass_alone(tx, lease).await?;
-                    write(tx, lease.batch, finishes).await?;
-                    passed.settle(tx).await?;
-                    notify(tx).await
-                })?
-            }
-            outcome => outcome?,
+    async fn store(store: &Store, finishes: &[Self]) -> Result<Vec<End>, StoreError> {
+        let Some(Self { lease, .. }) = finishes.first() else { return Ok(Vec::new()) };
+        let mut columns = Columns::default();
+        for finish in finishes {
+            columns.add(finish)?;
         }
-        Ok(vec![(); finishes.len()])
+        let shared = one!(store, "wallet_tasks/finish", async |connection| {
+            write(connection, lease, &columns, false)
+        })?;
+        if let Some(ends) = shared {
+            return Ok(ends);
+        }
+        let alone = run!(store, "wallet_tasks/finish_alone", Plans::ByKey, async |tx| {
+            let passed = pass_alone(tx, lease).await?;
+            let ends = write(tx, lease, &columns, true).await?;
+            passed.settle(tx).await?;
+            notify(tx).await?;
+            Ok(ends)
+        })?;
+        alone.ok_or(StoreError::Conflict("ends that were not written"))
     }
 }
 
-/// What stored results showed of the others.
-struct Written {
-    /// Other tasks of the batch wait.
-    others_wait: bool,
-    /// Tasks of one of the wallets wait for it, in other batches.
-    wallet_waits: bool,
-}
-
+/// What became of each end, in order. `None`: no other task of the batch waits, so the gate has to be
+/// passed alone, and nothing was written.
 async fn write(
-    tx: &mut PgConnection,
-    batch: BatchId,
-    finishes: &[Finish],
-) -> Result<Written, StoreError> {
-    // Rows are locked in the order of their ids everywhere.
-    let mut finishes: Vec<&Finish> = finishes.iter().collect();
-    finishes.sort_unstable_by_key(|finish| finish.lease.task_id);
-    let written = write_results(tx, batch, &finishes).await?;
-    let is_kept = |finish: &&Finish| finish.finished.ledger.as_ref().is_some_and(|head| !head.cut);
-    let (kept, mut unkept): (Vec<&Finish>, Vec<&Finish>) = finishes.into_iter().partition(is_kept);
-    let ledgers: Vec<(&Lease, &LedgerHead)> =
-        kept.iter().filter_map(|f| Some((&f.lease, f.finished.ledger.as_ref()?))).collect();
-    let current = ledgers::complete(tx, &ledgers).await?;
-    unkept.extend(kept.into_iter().filter(|finish| !current.contains(&finish.lease.task_id)));
-    let unkept: Vec<&Lease> = unkept.iter().map(|finish| &finish.lease).collect();
-    ledgers::discard_unfinished(tx, &unkept).await?;
-    Ok(written)
-}
-
-async fn write_results(
-    tx: &mut PgConnection,
-    batch: BatchId,
-    finishes: &[&Finish],
-) -> Result<Written, StoreError> {
-    let mut columns = Columns::default();
-    for Finish { lease, finished } in finishes {
-        columns.add(lease, finished)?;
-    }
-    let Columns {
-        tasks, fences, calls, reports, latest, pins, money, trades, transactions, ..
-    } = &columns;
-    let [total, realized, unrealized, fees] = money;
+    connection: &mut PgConnection,
+    lease: &Lease,
+    columns: &Columns<'_>,
+    is_alone: bool,
+) -> Result<Option<Vec<End>>, sqlx::Error> {
+    let [total, realized, unrealized, fees] = &columns.money;
     let rows = sqlx::query_file!(
         "queries/wallet_tasks/finish.sql",
-        batch.0,
-        tasks,
-        fences,
-        calls,
-        reports as &[&str],
-        latest,
-        pins,
+        lease.batch.0,
+        is_alone,
+        lease.wallet.chain.as_str(),
+        CHANNEL,
+        &columns.tasks,
+        &columns.fences,
+        &columns.calls,
+        &columns.reports as &[&str],
+        &columns.latest,
+        &columns.pins,
         total,
         realized,
         unrealized,
         fees,
-        trades,
-        transactions,
+        &columns.trades,
+        &columns.transactions,
         &columns.win_rates as &[Option<&str>],
-        &columns.complete
+        &columns.complete,
+        &columns.wallets as &[&str],
+        &columns.ledgers as &[Option<Uuid>],
+        &columns.ledger_pins as &[Option<i64>],
+        &columns.ledger_times as &[Option<i64>],
+        &columns.input_hashes as &[Option<&str>],
+        &columns.price_set_hashes as &[Option<&str>],
+        &columns.coverages as &[Option<String>],
+        &columns.contexts as &[Option<String>],
+        &columns.chunks as &[Option<i32>],
+        &columns.events as &[Option<i64>]
     )
-    .fetch_all(tx)
+    .fetch_all(connection)
     .await?;
-    // One short also when a task is there twice: one of the two is late.
-    if rows.len() != tasks.len() {
-        let is_ended = |task: &i64| rows.iter().any(|row| row.task == *task);
-        let lost = tasks.iter().find(|task| !is_ended(task)).or(tasks.first());
-        return Err(StoreError::LeaseLost { task: lost.copied().unwrap_or_default() });
+    let mut ends = vec![End::LeaseLost; columns.tasks.len()];
+    let mut is_written = false;
+    for row in rows {
+        let Some(no) = row.no else { continue };
+        is_written = true;
+        // Numbered from 1.
+        let place = usize::try_from(no - 1).ok().and_then(|place| ends.get_mut(place));
+        if let Some(end) = place {
+            *end = match (row.ended, row.is_whole) {
+                (true, _) => End::Stored,
+                (false, false) => End::LedgerNotWhole,
+                (false, true) => End::LeaseLost,
+            };
+        }
     }
-    Ok(Written {
-        others_wait: rows.iter().any(|row| row.others_wait),
-        wallet_waits: rows.iter().any(|row| row.wallet_waits),
-    })
+    Ok(is_written.then_some(ends))
 }
 
 /// The arrays of the statement.
@@ -165,10 +160,20 @@ struct Columns<'a> {
     transactions: Vec<i64>,
     win_rates: Vec<Option<&'a str>>,
     complete: Vec<bool>,
+    wallets: Vec<&'a str>,
+    ledgers: Vec<Option<Uuid>>,
+    ledger_pins: Vec<Option<i64>>,
+    ledger_times: Vec<Option<i64>>,
+    input_hashes: Vec<Option<&'a str>>,
+    price_set_hashes: Vec<Option<&'a str>>,
+    coverages: Vec<Option<String>>,
+    contexts: Vec<Option<String>>,
+    chunks: Vec<Option<i32>>,
+    events: Vec<Option<i64>>,
 }
 
 impl<'a> Columns<'a> {
-    fn add(&mut self, lease: &Lease, finished: &'a FinishedWallet) -> Result<(), StoreError> {
+    fn add(&mut self, Finish { lease, finished }: &'a Finish) -> Result<(), StoreError> {
         let summary = &finished.summary;
         self.tasks.push(lease.task_id);
         self.fences.push(lease.fence);
@@ -189,6 +194,20 @@ impl<'a> Columns<'a> {
         self.transactions.push(to_bigint(summary.transactions, "transactions")?);
         self.win_rates.push(summary.token_win_rate.as_deref());
         self.complete.push(summary.complete);
+        self.wallets.push(lease.wallet.address.as_str());
+        self.add_ledger(finished.ledger.as_ref().filter(|head| !head.cut))
+    }
+
+    fn add_ledger(&mut self, head: Option<&'a LedgerHead>) -> Result<(), StoreError> {
+        self.ledgers.push(head.map(|head| head.ledger_id));
+        self.ledger_pins.push(head.map(|head| to_bigint(head.pin.block, "pin block")).transpose()?);
+        self.ledger_times.push(head.map(|head| head.pin.block_time));
+        self.input_hashes.push(head.map(|head| head.input_hash.as_str()));
+        self.price_set_hashes.push(head.map(|head| head.price_set_hash.as_str()));
+        self.coverages.push(head.map(|head| json_text(&head.coverage)));
+        self.contexts.push(head.map(|head| json_text(&head.context)));
+        self.chunks.push(head.map(|head| to_integer(head.chunks, "chunks")).transpose()?);
+        self.events.push(head.map(|head| to_bigint(head.events, "events")).transpose()?);
         Ok(())
     }
 }

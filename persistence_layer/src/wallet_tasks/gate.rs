@@ -5,7 +5,8 @@
 //! queue the commits of all workers. Each batch has a gate, an advisory lock of the transaction:
 //!
 //! - An end that sees another task of its batch *waiting* passes with the others, shared. Its batch
-//!   cannot end before that one was claimed and ended in its turn.
+//!   cannot end before that one was claimed and ended in its turn. A result passes within the one
+//!   statement that stores it, by the function `pass_gate_shared` of the schema.
 //! - An end that sees none waits until it is alone, looks again and closes the batch if it was the
 //!   last. So do cancel, retry and the sweep.
 //!
@@ -46,20 +47,15 @@ pub(crate) async fn pass_shared(
     tx: &mut PgConnection,
     lease: &Lease,
 ) -> Result<Option<Passed>, StoreError> {
-    enter_shared(tx, lease).await?;
+    sqlx::query_file!("queries/wallet_tasks/gate_shared.sql", lease.batch.0)
+        .execute(&mut *tx)
+        .await?;
     // A statement of its own, so that it sees what was committed before the gate opened.
     let row = sqlx::query_file!("queries/batches/others_wait.sql", lease.batch.0)
         .fetch_optional(tx)
         .await?
         .ok_or(StoreError::LeaseLost { task: lease.task_id })?;
     Ok(row.others_wait.then_some(Passed { cancel_requested: row.cancel_requested, alone: None }))
-}
-
-/// Waits until nobody is alone inside. Whoever enters must find a waiting task of the batch
-/// afterwards, or write nothing.
-pub(crate) async fn enter_shared(tx: &mut PgConnection, lease: &Lease) -> Result<(), StoreError> {
-    sqlx::query_file!("queries/wallet_tasks/gate_shared.sql", lease.batch.0).execute(tx).await?;
-    Ok(())
 }
 
 /// Passes the gate of a lease's batch alone.

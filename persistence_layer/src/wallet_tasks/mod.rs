@@ -126,6 +126,8 @@ pub struct Lease {
     pub wallet: WalletRef,
     /// Its place in the submission, from 0.
     pub ordinal: u32,
+    /// Nobody had asked for the list of the wallet's address when it was claimed.
+    pub is_unlisted: bool,
     /// Trace id of the submission.
     pub trace_id: String,
     /// The batch's request, as submitted.

@@ -3,6 +3,7 @@
 use persistence_layer::batches;
 use persistence_layer::test_util::{Plans, TestDatabase};
 use persistence_layer::wallet_tasks::{self, Lease, WorkerId};
+use pnl_core::Chain;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
 use crate::support::{LONG, finished};
@@ -68,13 +69,12 @@ macro_rules! statements {
     };
 }
 
-const STATEMENTS: [Statement; 13] = statements! {
+const STATEMENTS: [Statement; 12] = statements! {
     "wallet_tasks/claim" ByKey,
     "wallet_tasks/promote" ByKey,
     "batches/start" ByKey,
     "wallet_tasks/heartbeat" ByKey,
     "wallet_tasks/finish" ByKey,
-    "ledgers/put_current" ByKey,
     "address_scans/get_many" ByKey,
     "address_scans/cover" ByKey,
     "wallet_tasks/expired" Free,
@@ -95,7 +95,6 @@ fn parameters(name: &str, held: &[Lease]) -> Vec<String> {
             vec!["'me'".to_owned(), tasks(held), fences(held), "'30 s'".to_owned()]
         }
         "wallet_tasks/finish" => ends(held),
-        "ledgers/put_current" => ledgers(held),
         "address_scans/get_many" => vec!["'solana'".to_owned(), wallets(held)],
         "address_scans/cover" => lists(held),
         "batches/start" => vec![column(&held[..1], |lease| lease.batch.to_string())],
@@ -165,10 +164,16 @@ fn column(held: &[Lease], value: impl Fn(&Lease) -> String) -> String {
     format!("'{{{}}}'", values.join(","))
 }
 
-/// The parameters with which these tasks end together.
+/// The parameters with which these tasks end together, with ledgers without events.
 fn ends(held: &[Lease]) -> Vec<String> {
-    let mut parameters = vec![format!("'{}'", held[0].batch), tasks(held), fences(held)];
+    let of_batch = [&format!("'{}'", held[0].batch), "false", "'solana'", "'channel'"];
+    let mut parameters: Vec<String> = of_batch.iter().map(|&text| text.to_owned()).collect();
+    parameters.extend([tasks(held), fences(held)]);
     let values = ["{}", "{}", "true", "1", "1", "1", "1", "1", "1", "1", "1", "true"];
+    parameters.extend(values.map(|value| column(held, |_| value.to_owned())));
+    parameters.push(wallets(held));
+    parameters.push(column(held, |lease| format!("{:032x}", lease.task_id)));
+    let values = ["200", "1", "hash", "hash", "{}", "{}", "0", "0"];
     parameters.extend(values.map(|value| column(held, |_| value.to_owned())));
     parameters
 }
@@ -182,16 +187,7 @@ fn fences(held: &[Lease]) -> String {
 }
 
 fn wallets(held: &[Lease]) -> String {
-    column(held, |lease| lease.wallet.to_string())
-}
-
-/// The parameters with which ledgers without events of these tasks become current.
-fn ledgers(held: &[Lease]) -> Vec<String> {
-    let ids = column(held, |lease| format!("{:032x}", lease.task_id));
-    let mut parameters = vec!["'solana'".to_owned(), wallets(held), ids, tasks(held), fences(held)];
-    let values = ["200", "1", "hash", "hash", "{}", "{}", "0", "0"];
-    parameters.extend(values.map(|value| column(held, |_| value.to_owned())));
-    parameters
+    column(held, |lease| lease.wallet.address.to_string())
 }
 
 /// The parameters with which the empty lists of these tasks are stored.
@@ -221,8 +217,14 @@ async fn on_a_long_queue_a_claim_and_an_end_read_a_few_pages_whatever_the_statis
     let total = std::env::var("QUEUE_PLAN_TASKS").map_or(TASKS, |text| text.parse().unwrap());
     connection.execute(AssertSqlSafe(fill(total))).await.unwrap();
     let mut shown = Vec::new();
-    // Under way while the plans are looked at: as many as end together.
-    let held = wallet_tasks::claim(store, &WorkerId::generate(), 40, LONG, &[]).await.unwrap();
+    // Under way while the plans are looked at: as many as end together, all of one batch.
+    let others = [Chain::Ethereum, Chain::Base];
+    let mut held =
+        wallet_tasks::claim(store, &WorkerId::generate(), 80, LONG, &others).await.unwrap();
+    let batch = held[0].batch;
+    held.retain(|lease| lease.batch == batch);
+    held.truncate(40);
+    assert_eq!(held.len(), 40);
     let mut early = Some(early);
     for made in ["on empty tables", "with stale statistics", "with fresh statistics"] {
         if made == "with fresh statistics" {

@@ -140,3 +140,37 @@ async fn whole_lists_that_come_at_once_are_stored_each_under_its_own_lease() {
     let all: i64 = (0..20).map(|ordinal| ordinal + 1).sum();
     assert_eq!(counted, all - i64::from(held[3].ordinal) - 1);
 }
+
+#[tokio::test]
+async fn a_late_end_beside_the_right_one_takes_nothing_from_it() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let id = submit(store, 0..6).await;
+    let held = claim(&database, 2).await;
+    let late = held[0].clone();
+    transition(store, &late, &requeue(wallet_tasks::WaitReason::Released)).await;
+    let again = claim(&database, 3).await;
+    let right = again.iter().find(|lease| lease.task_id == late.task_id).unwrap();
+    // The first is under way while the two others come: they are stored together.
+    let ends = [&held[1], &late, right].map(|lease| wallet_tasks::finish(store, lease, finished()));
+    let [other, late, right] = <[_; 3]>::try_from(futures::future::join_all(ends).await).unwrap();
+    other.unwrap();
+    assert!(matches!(late, Err(StoreError::LeaseLost { .. })));
+    right.unwrap();
+    let batch = batches::get(store, id).await.unwrap().unwrap();
+    assert_eq!((batch.counts.done, batch.counts.running), (2, 2));
+}
+
+#[tokio::test]
+async fn a_claim_says_whether_anybody_has_asked_for_the_list_of_the_wallet() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..2).await;
+    let held = claim(&database, 1).await;
+    assert!(held[0].is_unlisted);
+    put_whole_list(store, &held[0], &held[0].wallet.address, &[], 100, None).await.unwrap();
+    transition(store, &held[0], &requeue(wallet_tasks::WaitReason::Released)).await;
+    for lease in claim(&database, 2).await {
+        assert_eq!(lease.is_unlisted, lease.task_id != held[0].task_id);
+    }
+}
