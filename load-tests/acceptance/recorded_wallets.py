@@ -82,7 +82,13 @@ def compare(service, chain, truth, found):
                 want.pop("native", None)
                 have and have.pop("native", None)
                 missing = set(found[wallet]["result"]["coverage"]["missing"])
-                said["coin unknown, and said so" if missing & {"traces", "l1_fee"} else "coin unknown, NOT said"] += 1
+                if missing & {"traces", "l1_fee"}:
+                    said["coin unknown, and said so"] += 1
+                elif "user_is_not_sender" in row["tags"]:
+                    # Lists of the wallet's coins are the explorer's word that none moved; this one only knows the recordings.
+                    said["coin unknown, in no list of coins"] += 1
+                else:
+                    said["coin unknown, NOT said"] += 1
             want = {asset: raw for asset, raw in want.items() if raw}
             if {asset: raw for asset, raw in (have or {}).items() if raw} == want:
                 said["equal"] += 1

@@ -43,18 +43,20 @@ pub(super) struct Index {
 struct Known {
     /// All of them have everything up to this block. It only grows.
     reach: u64,
-    /// When an answer last fell short of the block asked for; whether it told how far they are.
-    short: Option<(Instant, bool)>,
+    /// The last answer that fell short of the block asked for, and when it came.
+    short: Option<(Instant, Told)>,
 }
 
-/// What one explorer says.
+/// What one explorer says, or all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
-    /// It has everything up to this block.
+    /// Everything up to this block is indexed.
     Reach(u64),
-    /// It may list, and does not say how far.
+    /// Nothing now.
     Nothing,
-    /// It lists nothing at all.
+    /// Nothing ever, at least for minutes: the question is unknown or forbidden.
+    Never,
+    /// There are no lists either.
     NoLists,
 }
 
@@ -64,19 +66,21 @@ impl Index {
     }
 
     /// The answer for `block`, when there is one that is proven or not older than `fresh_for`.
-    fn answer(&self, block: u64, fresh_for: Duration) -> Option<Option<u64>> {
+    fn answer(&self, block: u64, fresh_for: Duration) -> Option<Told> {
         let known = self.known();
         if known.reach >= block {
-            return Some(Some(block));
+            return Some(Told::Reach(known.reach));
         }
-        let (at, is_told) = known.short?;
-        (at.elapsed() < fresh_for).then(|| is_told.then_some(known.reach))
+        let (at, told) = known.short?;
+        (at.elapsed() < fresh_for).then_some(told)
     }
 
-    fn note(&self, block: u64, told: Option<u64>) {
+    fn note(&self, block: u64, told: Told) {
         let mut known = self.known();
-        known.reach = known.reach.max(told.unwrap_or_default());
-        known.short = (known.reach < block).then(|| (Instant::now(), told.is_some()));
+        if let Told::Reach(reach) = told {
+            known.reach = known.reach.max(reach);
+        }
+        known.short = (known.reach < block).then(|| (Instant::now(), told));
     }
 }
 
@@ -91,11 +95,18 @@ impl EvmPool {
         loop {
             let is_young = is_young(time);
             let fresh_for = if is_young { LOOK_AGAIN_AFTER } else { TOLD_FOR };
-            let told = timeout_at(until, self.told(explorers, block, time, fresh_for)).await;
-            let told = told.unwrap_or_default();
-            let is_proven = told.is_some_and(|reach| reach >= block);
-            if is_proven || !is_young || Instant::now() + LOOK_AGAIN_AFTER >= until {
-                return told;
+            let asked = timeout_at(until, self.told(explorers, block, time, fresh_for)).await;
+            let told = asked.unwrap_or(Told::Nothing);
+            let may_change = match told {
+                Told::Reach(reach) => reach < block,
+                Told::Nothing => true,
+                Told::Never | Told::NoLists => false,
+            };
+            if !(may_change && is_young) || Instant::now() + LOOK_AGAIN_AFTER >= until {
+                return match told {
+                    Told::Reach(reach) => Some(reach.min(block)),
+                    Told::Nothing | Told::Never | Told::NoLists => None,
+                };
             }
             sleep(LOOK_AGAIN_AFTER).await;
         }
@@ -108,7 +119,7 @@ impl EvmPool {
         block: u64,
         time: i64,
         fresh_for: Duration,
-    ) -> Option<u64> {
+    ) -> Told {
         if let Some(answer) = self.index.answer(block, fresh_for) {
             return answer;
         }
@@ -117,29 +128,27 @@ impl EvmPool {
             return answer;
         }
         let asked = timeout(ASKED_FOR, ask_all(explorers, time)).await;
-        let told = asked.unwrap_or_default();
+        let told = asked.unwrap_or(Told::Nothing);
         self.index.note(block, told);
-        told.map(|reach| reach.min(block))
+        told
     }
 }
 
 /// How far the last of the explorers is that list.
-async fn ask_all(explorers: &Endpoints, time: i64) -> Option<u64> {
+async fn ask_all(explorers: &Endpoints, time: i64) -> Told {
     let places = 0..explorers.iter().count();
-    let mut reach: Option<u64> = None;
-    for told in join_all(places.map(|place| ask(explorers, place, time))).await {
-        match told {
-            Told::Reach(own) => reach = Some(reach.map_or(own, |reach| reach.min(own))),
-            Told::Nothing => return None,
-            Told::NoLists => {}
-        }
-    }
-    reach
+    let answers = join_all(places.map(|place| ask(explorers, place, time))).await;
+    answers.into_iter().fold(Told::NoLists, |all, one| match (all, one) {
+        (Told::NoLists, told) | (told, Told::NoLists) => told,
+        (Told::Never, _) | (_, Told::Never) => Told::Never,
+        (Told::Nothing, _) | (_, Told::Nothing) => Told::Nothing,
+        (Told::Reach(first), Told::Reach(second)) => Told::Reach(first.min(second)),
+    })
 }
 
 /// What one explorer says, in the first form that it knows.
 async fn ask(explorers: &Endpoints, place: usize, time: i64) -> Told {
-    let mut forbidden = false;
+    let mut refusals = Vec::with_capacity(2);
     // Blocks may share a second: one second later, the block is not the last of its time.
     for (name, request) in [
         ("getblocknobytime", explorer::block_at_request(time.saturating_add(1))),
@@ -147,14 +156,17 @@ async fn ask(explorers: &Endpoints, place: usize, time: i64) -> Told {
     ] {
         match explorers.call_one(place, name, &request, explorer::read_block).await {
             Ok(reach) => return Told::Reach(reach),
-            Err(SourceError::Permanent { code, .. }) => forbidden |= FORBIDDEN.contains(&code),
-            Err(SourceError::NotFound { .. }) => {}
-            // It may list a moment later.
+            Err(SourceError::Permanent { code, .. }) => refusals.push(code),
+            // It may tell, and list, a moment later.
             Err(_) => return Told::Nothing,
         }
     }
-    if !forbidden {
+    let is_forbidden = |code: &&str| FORBIDDEN.contains(code);
+    if !refusals.iter().all(|code| is_forbidden(code) || *code == "method-not-found") {
         return Told::Nothing;
+    }
+    if !refusals.iter().any(is_forbidden) {
+        return Told::Never;
     }
     // A plan may have the lists and not these questions.
     let request = explorer::list_request("txlist", &Address::from_chain_data(NOBODY), 0, 0);
@@ -163,7 +175,7 @@ async fn ask(explorers: &Endpoints, place: usize, time: i64) -> Told {
         .await
     {
         Err(SourceError::Permanent { code, .. }) if FORBIDDEN.contains(&code) => Told::NoLists,
-        _ => Told::Nothing,
+        _ => Told::Never,
     }
 }
 

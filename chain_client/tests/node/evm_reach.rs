@@ -132,6 +132,22 @@ async fn a_block_that_is_seconds_old_is_waited_for() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_an_explorer_that_does_not_know_the_question() {
+    let node = serve("ethereum", chain().without(&QUESTIONS)).await;
+    let pool = with_explorer(&node);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = i64::try_from(now).unwrap();
+    // Who waits asks again.
+    assert_eq!(pool.indexed(1_040, now).await, None);
+    assert_eq!(node.stats().requests["/etherscan/ethereum/api"], 2);
+    // A plan without them is the same; one question more tells whether there are lists.
+    let node = serve("ethereum", chain().refusing_only(NOT_IN_PLAN, &QUESTIONS)).await;
+    let pool = with_explorer(&node);
+    assert_eq!(pool.indexed(1_040, now).await, None);
+    assert_eq!(node.stats().requests["/etherscan/ethereum/api"], 3);
+}
+
+#[tokio::test]
 async fn no_transfers_inside_a_transaction_are_none_only_where_the_index_is_proven() {
     for (lacking, expected) in [(&[][..], json!([])), (&QUESTIONS[..], Value::Null)] {
         let chain = chain().without(&TRACES).without(lacking);
