@@ -55,7 +55,7 @@ async fn write_lines(
 }
 
 /// Prints the result of the bundle. Exit code 1 when it is another one than the bundle has, or a
-/// transaction contradicts its events.
+/// transaction is another one or contradicts its events.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let replayed = if args.file == Path::new("-") {
         replay(io::stdin().lock())?
@@ -72,9 +72,16 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     for tx_id in &replayed.contradicted {
         writeln!(err, "transaction {tx_id} does not do what its events say")?;
     }
-    let Replayed { is_equal, transactions, ref contradicted, .. } = replayed;
+    for tx_id in &replayed.misnamed {
+        writeln!(err, "what the bundle calls {tx_id} is another transaction")?;
+    }
+    let Replayed { is_equal, transactions, unread, ref contradicted, ref misnamed, .. } = replayed;
     let word = if is_equal { "the same bytes as" } else { "NOT the result of" };
-    writeln!(err, "{word} the bundle; {transactions} transactions read again")?;
-    let is_good = is_equal && contradicted.is_empty();
+    writeln!(
+        err,
+        "{word} the bundle; {transactions} transactions read again, {unread} not in it; input_hash and \
+         price_set_hash are the bundle's, not computed"
+    )?;
+    let is_good = is_equal && contradicted.is_empty() && misnamed.is_empty();
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

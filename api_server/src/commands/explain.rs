@@ -66,7 +66,7 @@ async fn one(
     args: &ExplainArgs,
     id: &DisposalId,
 ) -> anyhow::Result<Option<String>> {
-    let explained = wallets.explain(wallet, args.method, id, 0, MOST_LOTS).await?;
+    let explained = wallets.explain(wallet, args.method, id, None, MOST_LOTS).await?;
     let Some(explanation) = explained.flatten() else { return Ok(None) };
     Ok(Some(match args.format {
         ExplainFormat::Json => serde_json::to_string_pretty(&explanation)? + "\n",

@@ -194,7 +194,8 @@ impl<S: Send + Sync> FromRequestParts<S> for TwoSegments {
     }
 }
 
-fn not_utf8() -> ApiError {
+/// The refusal of a path that cannot be read.
+pub fn not_utf8() -> ApiError {
     ApiError::new(problems::NOT_FOUND, "The path is not UTF-8 once its %-escapes are resolved.")
 }
 

@@ -1,17 +1,16 @@
 //! What changed a wallet's number from one job to another.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use job_orchestrator::wallets::{Difference, NoResult};
 use persistence_layer::batches::BatchId;
 use pnl_core::Chain;
 use serde::Serialize;
 
-use super::wallets::{chain, wallet_ref};
+use super::question::Question;
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::extract::{Params, Segment, check_accept, job_id};
+use crate::extract::{Params, job_id};
 use crate::handlers::fresh_json;
 use crate::problems;
 
@@ -26,17 +25,10 @@ struct DiffView {
 }
 
 /// `GET /api/v2/wallets/{wallet}/diff`
-pub async fn diff(
-    State(app): State<AppState>,
-    Segment(wallet): Segment,
-    headers: HeaderMap,
-    mut params: Params,
-) -> Result<Response, ApiError> {
-    check_accept(&headers, "application/json")?;
-    let chain = chain(&mut params);
-    let (from, to) = (job(&mut params, "from"), job(&mut params, "to"));
-    params.finish()?;
-    let wallet = wallet_ref(chain, &wallet)?;
+pub async fn diff(State(app): State<AppState>, mut asked: Question) -> Result<Response, ApiError> {
+    let params = &mut asked.params;
+    let (from, to) = (job(params, "from"), job(params, "to"));
+    let wallet = asked.finish()?;
     let (Some(from), Some(to)) = (from, to) else { return Err(ApiError::internal()) };
     // A job that is unknown or was removed says so itself.
     for id in [from, to] {

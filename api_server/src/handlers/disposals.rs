@@ -1,20 +1,19 @@
 //! The disposals of a wallet, and each of them explained down to its inputs.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
-use job_orchestrator::wallets::{DisposalCursor, DisposalFilter, DisposalId, Explanation};
+use job_orchestrator::wallets::{DisposalFilter, DisposalId, Explanation};
 use pnl_core::{AssetId, Chain, Method};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::wallets::{chain, method, unknown, view, wallet_ref};
+use super::question::{Question, cursor_of};
+use super::wallets::unknown;
 use crate::app::AppState;
-use crate::cursor;
 use crate::dto::job::PinView;
 use crate::dto::options::{asset, expected_asset};
 use crate::error::ApiError;
-use crate::extract::{Params, Segment, TwoSegments, check_accept};
+use crate::extract::{Params, TwoSegments};
 use crate::handlers::fresh_json;
 use crate::json::shown;
 use crate::problems;
@@ -31,28 +30,18 @@ struct DisposalsView {
 }
 
 /// `GET /api/v2/wallets/{wallet}/disposals`
-pub async fn page(
-    State(app): State<AppState>,
-    Segment(wallet): Segment,
-    headers: HeaderMap,
-    mut params: Params,
-) -> Result<Response, ApiError> {
-    check_accept(&headers, "application/json")?;
-    let chain = chain(&mut params);
-    let view = view(&mut params);
-    let asset = asset_of(&mut params, chain);
-    let limit = params.limit();
-    let cursor = params.text("cursor");
-    params.finish()?;
-    let wallet = wallet_ref(chain, &wallet)?;
+pub async fn page(State(app): State<AppState>, mut asked: Question) -> Result<Response, ApiError> {
+    let view = asked.view();
+    let chain = asked.chain();
+    let asset = asset_of(&mut asked.params, chain);
+    let page = asked.page();
+    let wallet = asked.finish()?;
     let scope = format!("disposals {wallet} {view:?} {asset:?}");
-    let after = cursor.map(|cursor| place(&scope, &cursor)).transpose()?;
+    let after = page.place(&scope)?;
     let filter = DisposalFilter { view, asset };
-    let page = app.wallets.disposals(&wallet, &filter, after, limit as usize).await?;
-    let page = page.ok_or_else(|| unknown(&wallet))?;
-    let next_cursor = page.next.map(|DisposalCursor { ledger_id, number }| {
-        cursor::encode(&scope, &format!("{ledger_id} {number}"))
-    });
+    let found = app.wallets.disposals(&wallet, &filter, after, page.limit).await?;
+    let page = found.ok_or_else(|| unknown(&wallet))?;
+    let next_cursor = cursor_of(&scope, page.next);
     Ok(fresh_json(&DisposalsView {
         wallet: wallet.address.to_string(),
         chain: wallet.chain,
@@ -78,14 +67,6 @@ fn asset_of(params: &mut Params, chain: Option<Chain>) -> Option<AssetId> {
     id.map(|id| AssetId::new(&id))
 }
 
-fn place(scope: &str, cursor: &str) -> Result<DisposalCursor, ApiError> {
-    let position = cursor::decode(scope, cursor)?;
-    let place = position.split_once(' ').and_then(|(ledger_id, number)| {
-        Some(DisposalCursor { ledger_id: ledger_id.parse().ok()?, number: number.parse().ok()? })
-    });
-    place.ok_or_else(|| ApiError::new(problems::BAD_CURSOR, "The cursor names no disposal."))
-}
-
 #[derive(Serialize)]
 struct ExplainView {
     pinned: PinView,
@@ -98,17 +79,12 @@ struct ExplainView {
 /// `GET /api/v2/wallets/{wallet}/disposals/{id}/explain`
 pub async fn explain(
     State(app): State<AppState>,
-    TwoSegments(wallet, id): TwoSegments,
-    headers: HeaderMap,
-    mut params: Params,
+    TwoSegments(_, id): TwoSegments,
+    mut asked: Question,
 ) -> Result<Response, ApiError> {
-    check_accept(&headers, "application/json")?;
-    let chain = chain(&mut params);
-    let method = method(&mut params);
-    let limit = params.limit();
-    let cursor = params.text("cursor");
-    params.finish()?;
-    let wallet = wallet_ref(chain, &wallet)?;
+    let method = asked.method();
+    let page = asked.page();
+    let wallet = asked.finish()?;
     let none = || {
         let detail = format!(
             "{} names no disposal of this wallet; GET /api/v2/wallets/{{wallet}}/disposals lists \
@@ -118,16 +94,11 @@ pub async fn explain(
         ApiError::new(problems::UNKNOWN_DISPOSAL, detail)
     };
     let scope = format!("explain {wallet} {method} {id}");
-    let from = match cursor {
-        None => 0,
-        Some(cursor) => cursor::decode(&scope, &cursor)?.parse().map_err(|_| {
-            ApiError::new(problems::BAD_CURSOR, "The cursor names no lot of this disposal.")
-        })?,
-    };
+    let after = page.place(&scope)?;
     let wanted: DisposalId = id.parse().map_err(|_| none())?;
-    let explained = app.wallets.explain(&wallet, method, &wanted, from, limit as usize).await?;
+    let explained = app.wallets.explain(&wallet, method, &wanted, after, page.limit).await?;
     let explanation = explained.ok_or_else(|| unknown(&wallet))?.ok_or_else(none)?;
-    let next_cursor = explanation.next.map(|next| cursor::encode(&scope, &next.to_string()));
+    let next_cursor = cursor_of(&scope, explanation.next);
     Ok(fresh_json(&ExplainView {
         pinned: PinView::of(explanation.pin),
         has_more: next_cursor.is_some(),

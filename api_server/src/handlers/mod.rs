@@ -6,6 +6,7 @@ pub mod diff;
 pub mod disposals;
 pub mod health;
 pub mod problems;
+mod question;
 pub mod reports;
 pub mod results;
 pub mod series;

@@ -1,7 +1,6 @@
 //! A wallet over time: equity curve, calendar, distribution.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use job_orchestrator::wallets::SpreadRules;
 use pnl_core::engine::Flows;
@@ -11,11 +10,12 @@ use pnl_core::time::rfc3339;
 use pnl_core::{Chain, Method, Period, Usd, WalletRef};
 use serde::Serialize;
 
-use super::wallets::{chain, unknown, view, wallet_ref};
+use super::question::Question;
+use super::wallets::unknown;
 use crate::app::AppState;
 use crate::dto::job::PinView;
 use crate::error::{ApiError, FieldErrors};
-use crate::extract::{Params, Segment, check_accept};
+use crate::extract::Params;
 use crate::handlers::fresh_json;
 use crate::json::shown;
 
@@ -111,16 +111,11 @@ struct EquityView {
 /// `GET /api/v2/wallets/{wallet}/equity`
 pub async fn equity(
     State(app): State<AppState>,
-    Segment(wallet): Segment,
-    headers: HeaderMap,
-    mut params: Params,
+    mut asked: Question,
 ) -> Result<Response, ApiError> {
-    check_accept(&headers, "application/json")?;
-    let chain = chain(&mut params);
-    let view = view(&mut params);
-    let period = period(&mut params);
-    params.finish()?;
-    let wallet = wallet_ref(chain, &wallet)?;
+    let view = asked.view();
+    let period = period(&mut asked.params);
+    let wallet = asked.finish()?;
     let curve = app.wallets.equity(&wallet, view, period).await?;
     let curve = curve.ok_or_else(|| unknown(&wallet))?.map_err(|error| {
         let mut errors = FieldErrors::default();
@@ -164,16 +159,11 @@ struct CalendarView {
 /// `GET /api/v2/wallets/{wallet}/calendar`
 pub async fn calendar(
     State(app): State<AppState>,
-    Segment(wallet): Segment,
-    headers: HeaderMap,
-    mut params: Params,
+    mut asked: Question,
 ) -> Result<Response, ApiError> {
-    check_accept(&headers, "application/json")?;
-    let chain = chain(&mut params);
-    let view = view(&mut params);
-    let period = period(&mut params);
-    params.finish()?;
-    let wallet = wallet_ref(chain, &wallet)?;
+    let view = asked.view();
+    let period = period(&mut asked.params);
+    let wallet = asked.finish()?;
     let calendar = app.wallets.calendar(&wallet, view, period).await?;
     let (pin, calendar) = calendar.ok_or_else(|| unknown(&wallet))?;
     let mut data = Vec::with_capacity(calendar.rows.len());
@@ -240,18 +230,13 @@ struct SpreadView {
 /// `GET /api/v2/wallets/{wallet}/distribution`
 pub async fn distribution(
     State(app): State<AppState>,
-    Segment(wallet): Segment,
-    headers: HeaderMap,
-    mut params: Params,
+    mut asked: Question,
 ) -> Result<Response, ApiError> {
-    check_accept(&headers, "application/json")?;
-    let chain = chain(&mut params);
-    let view = view(&mut params);
-    let by_trade = params.one_of("by", &[("token", false), ("trade", true)]).unwrap_or(false);
-    let edges = edges(&mut params);
-    let boundary = boundary(&mut params);
-    params.finish()?;
-    let wallet = wallet_ref(chain, &wallet)?;
+    let view = asked.view();
+    let by_trade = asked.params.one_of("by", &[("token", false), ("trade", true)]).unwrap_or(false);
+    let edges = edges(&mut asked.params);
+    let boundary = boundary(&mut asked.params);
+    let wallet = asked.finish()?;
     let rules = SpreadRules { by_trade, edges, boundary };
     let spread = app.wallets.spread(&wallet, view, rules).await?.ok_or_else(|| unknown(&wallet))?;
     Ok(fresh_json(&SpreadView {

@@ -4,7 +4,7 @@ use std::io;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, TryStreamExt};
 use job_orchestrator::request::TimeRange;
@@ -14,30 +14,23 @@ use pnl_core::{Address, Chain, Method, WalletRef};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::question::Question;
 use crate::app::AppState;
 use crate::cursor;
 use crate::dto::batch::{not_a_time, range_of, unknown_method};
 use crate::dto::job::PinView;
 use crate::dto::time::read_moment;
 use crate::error::{ApiError, FieldErrors};
-use crate::extract::{Params, Segment, check_accept};
+use crate::extract::Params;
 use crate::handlers::fresh_json;
 use crate::json::shown;
 use crate::problems;
 
 /// `GET /api/v2/wallets/{wallet}/pnl`
-pub async fn pnl(
-    State(app): State<AppState>,
-    Segment(wallet): Segment,
-    headers: HeaderMap,
-    mut params: Params,
-) -> Result<Response, ApiError> {
-    check_accept(&headers, "application/json")?;
-    let chain = chain(&mut params);
-    let view = view(&mut params);
-    let include = include(&mut params);
-    params.finish()?;
-    let wallet = wallet_ref(chain, &wallet)?;
+pub async fn pnl(State(app): State<AppState>, mut asked: Question) -> Result<Response, ApiError> {
+    let view = asked.view();
+    let include = include(&mut asked.params);
+    let wallet = asked.finish()?;
     let pieces = app.wallets.pnl(&wallet, view, include).await?;
     Ok(streamed(pieces.ok_or_else(|| unknown(&wallet))?))
 }
@@ -52,25 +45,19 @@ enum LedgerFormat {
 /// `GET /api/v2/wallets/{wallet}/ledger`
 pub async fn ledger(
     State(app): State<AppState>,
-    Segment(wallet): Segment,
-    headers: HeaderMap,
-    mut params: Params,
+    mut asked: Question,
 ) -> Result<Response, ApiError> {
-    check_accept(&headers, "application/json")?;
-    let chain = chain(&mut params);
     let formats = [("json", LedgerFormat::Json), ("oracle", LedgerFormat::Oracle)];
-    let format = params.one_of("format", &formats).unwrap_or(LedgerFormat::Json);
+    let format = asked.params.one_of("format", &formats).unwrap_or(LedgerFormat::Json);
     match format {
         LedgerFormat::Json => {
-            let limit = params.limit();
-            let cursor = params.text("cursor");
-            params.finish()?;
-            page(&app, &wallet_ref(chain, &wallet)?, cursor, limit).await
+            let limit = asked.params.limit();
+            let cursor = asked.params.text("cursor");
+            page(&app, &asked.finish()?, cursor, limit).await
         }
         LedgerFormat::Oracle => {
-            let method = method(&mut params);
-            params.finish()?;
-            document(&app, &wallet_ref(chain, &wallet)?, method).await
+            let method = asked.method();
+            document(&app, &asked.finish()?, method).await
         }
     }
 }

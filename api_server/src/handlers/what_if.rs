@@ -1,17 +1,16 @@
 //! What a wallet's figures would be by the other methods.
 
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use job_orchestrator::wallets::MethodsCompared;
 use pnl_core::Chain;
 use serde::Serialize;
 
-use super::wallets::{chain, unknown, wallet_ref};
+use super::question::Question;
+use super::wallets::unknown;
 use crate::app::AppState;
 use crate::dto::job::PinView;
 use crate::error::ApiError;
-use crate::extract::{Params, Segment, check_accept};
 use crate::handlers::fresh_json;
 
 #[derive(Serialize)]
@@ -24,16 +23,8 @@ struct WhatIfView {
 }
 
 /// `GET /api/v2/wallets/{wallet}/what-if`
-pub async fn what_if(
-    State(app): State<AppState>,
-    Segment(wallet): Segment,
-    headers: HeaderMap,
-    mut params: Params,
-) -> Result<Response, ApiError> {
-    check_accept(&headers, "application/json")?;
-    let chain = chain(&mut params);
-    params.finish()?;
-    let wallet = wallet_ref(chain, &wallet)?;
+pub async fn what_if(State(app): State<AppState>, asked: Question) -> Result<Response, ApiError> {
+    let wallet = asked.finish()?;
     let compared = app.wallets.what_if(&wallet).await?.ok_or_else(|| unknown(&wallet))?;
     Ok(fresh_json(&WhatIfView {
         wallet: wallet.address.to_string(),

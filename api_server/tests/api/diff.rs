@@ -84,11 +84,49 @@ async fn what_changed_a_number_is_named_and_sums_to_the_difference() {
             expected.map(|row| &row["id"]).collect::<Vec<_>>()
         );
 
+        // The other way round the same transactions are taken back.
+        let earlier = app.get(&path(&newest, &before)).await.json();
+        sums_up(&earlier, &whole, &past);
+        assert_eq!(earlier["realized"]["elsewhere_usd"], "0", "{earlier}");
+        assert_eq!(earlier["realized"]["disposals"], later["realized"]["disposals"]);
+
         let method = app.get(&path(&newest, &other)).await.json();
         sums_up(&method, &whole, &by_lifo);
         assert_eq!(method["changed"], json!(["method"]));
         assert!(method["realized"]["new_transactions_usd"].is_null(), "{method}");
+        assert_eq!(method["realized"]["elsewhere_by"], elsewhere(&method, "method"));
     }
+}
+
+/// What a difference that no transaction explains is from; nothing when there is none.
+fn elsewhere(diff: &Value, cause: &str) -> Value {
+    if diff["realized"]["elsewhere_usd"] == "0" { json!([]) } else { json!([cause]) }
+}
+
+#[tokio::test]
+async fn what_another_engine_changed_is_told_from_what_happened() {
+    let app = TestApp::with_worker().await;
+    let wallet = &demo_wallets()[0];
+    let (old, _) = job(&app, wallet, json!({})).await;
+    // As if an older engine had come to another gain; the hash of the input covers the version.
+    let older = "update pnl_results set report = jsonb_set(jsonb_set(jsonb_set(report::jsonb, \
+                 '{engine_version}', '\"0.0.1\"'), '{input_hash}', '\"0\"'), \
+                 '{realized_gain_usd}', '\"-7.5\"')::json";
+    assert_eq!(app.database.execute(older).await, 1);
+    let (new, whole) = job(&app, wallet, json!({})).await;
+    let path = |from: &str, to: &str| {
+        format!("/api/v2/wallets/{wallet}/diff?chain=sol&from={from}&to={to}")
+    };
+    let expected = usd(&whole["realized_gain_usd"]).checked_add("7.5".parse().unwrap()).unwrap();
+    let diff = app.get(&path(&old, &new)).await.json();
+    assert_eq!(diff["changed"], json!(["engine_version", "input_hash"]));
+    assert_eq!(diff["realized"]["new_disposals"], 0, "{diff}");
+    assert_eq!(usd(&diff["realized"]["elsewhere_usd"]), expected);
+    assert_eq!(diff["realized"]["elsewhere_by"], json!(["engine_version"]));
+    // What the older engine made of a disposal cannot be computed here.
+    let back = app.get(&path(&new, &old)).await.json();
+    assert!(back["realized"]["new_transactions_usd"].is_null(), "{back}");
+    assert_eq!(back["realized"]["elsewhere_by"], json!(["engine_version"]));
 }
 
 fn new_since(past: &Value) -> Option<i64> {

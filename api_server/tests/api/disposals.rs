@@ -143,6 +143,41 @@ async fn the_lots_of_a_disposal_come_in_pages_and_the_sums_stay() {
 }
 
 #[tokio::test]
+async fn a_place_in_a_ledger_that_was_replaced_is_none_in_the_next_one() {
+    let app = TestApp::with_worker().await;
+    let wallets = demo_wallets();
+    app.completed(&wallets).await;
+    let mut lists = Vec::new();
+    for wallet in &wallets {
+        let base = format!("/api/v2/wallets/{wallet}");
+        for row in all(&app, &format!("{base}/disposals?chain=sol"), 1000).await {
+            if row["matches_total"].as_u64() > Some(1) {
+                let id = row["id"].as_str().unwrap();
+                lists.push(format!("{base}/disposals/{id}/explain?chain=sol&limit=1"));
+                break;
+            }
+        }
+        lists.push(format!("{base}/disposals?chain=sol&limit=1"));
+        lists.push(format!("{base}/tokens?chain=sol&limit=1"));
+    }
+    assert!(lists.iter().any(|path| path.contains("explain")), "{lists:?}");
+    let mut nexts = Vec::new();
+    for path in &lists {
+        let page = app.get(path).await.json();
+        if let Some(cursor) = page["next_cursor"].as_str() {
+            nexts.push(format!("{path}&cursor={cursor}"));
+        }
+    }
+    for path in &nexts {
+        assert_eq!(app.get(path).await.status, 200, "{path}");
+    }
+    app.completed(&wallets).await;
+    for path in &nexts {
+        app.get(path).await.problem(400, "bad-cursor");
+    }
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_named() {
     let app = TestApp::with_worker().await;
     let wallets = demo_wallets();

@@ -256,7 +256,8 @@ async fn a_bundle_is_replayed_to_the_same_bytes_without_a_database() {
         for (name, value) in row["result"].as_object().unwrap() {
             assert_eq!(&result[name], value, "{name}");
         }
-        assert!(!text(&replayed.stderr).contains(" 0 transactions"), "{}", text(&replayed.stderr));
+        let said = text(&replayed.stderr);
+        assert!(!said.contains(" 0 transactions") && said.contains(" 0 not in it"), "{said}");
 
         // What was changed is noticed: an event, a transaction, the end.
         let (at, event) = bundle
@@ -277,7 +278,11 @@ async fn a_bundle_is_replayed_to_the_same_bytes_without_a_database() {
         let raw = event.split("\"raw\":\"").nth(1).unwrap().split('"').next().unwrap();
         let more = changed(&format!("\"raw\":\"{raw}\""), &format!("\"raw\":\"{raw}7\""));
         let cut = &bundle[..bundle.trim_end().rfind('\n').unwrap()];
+        let (_, id) = bundle.split_once("{\"transaction\":{\"tx_id\":\"").unwrap();
+        let id = id.split('"').next().unwrap();
+        let renamed = bundle.replace(&format!("\"tx_id\":\"{id}\""), "\"tx_id\":\"5hAnother\"");
         for (what, broken, says) in [
+            ("a name", renamed.as_str(), "5hAnother is another transaction"),
             ("a price", dearer.as_str(), "NOT the result"),
             ("a quantity", &more, "does not do what its events say"),
             ("the end", cut, "the bundle ends after"),

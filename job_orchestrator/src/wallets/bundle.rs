@@ -70,6 +70,10 @@ pub struct Replayed {
     pub transactions: u64,
     /// Those of which the events do not say what the transaction does.
     pub contradicted: Vec<TxId>,
+    /// Those that are another transaction than their line says.
+    pub misnamed: Vec<TxId>,
+    /// Transactions with events that are not in the bundle, and were not read.
+    pub unread: u64,
 }
 
 /// Why a bundle cannot be replayed.
@@ -210,6 +214,9 @@ fn push(out: &mut String, line: &impl Serialize) -> Result<(), WalletsError> {
 
 /// Computes the result of a bundle again, and reads its transactions again.
 ///
+/// The hashes in the result are those of the bundle: transactions without an event and prices that
+/// were not found are part of what they cover, and not of the bundle.
+///
 /// # Errors
 /// [`ReplayError`].
 pub fn replay(bundle: impl BufRead) -> Result<Replayed, ReplayError> {
@@ -236,9 +243,12 @@ pub fn replay(bundle: impl BufRead) -> Result<Replayed, ReplayError> {
             .collect(),
         transactions: 0,
         contradicted: Vec::new(),
+        misnamed: Vec::new(),
+        unread: 0,
     };
     let mut engine = Engine::new(head.method, head.options).map_err(WalletsError::from)?;
     let mut check: Option<Check> = None;
+    let mut last: Option<TxId> = None;
     let mut events = 0;
     for (number, line) in (2u64..).zip(all) {
         match serde_json::from_str(&line?).map_err(bad(number))? {
@@ -250,12 +260,18 @@ pub fn replay(bundle: impl BufRead) -> Result<Replayed, ReplayError> {
                     detail: error.to_string(),
                 })?;
                 replayed.transactions += 1;
+                if parsed.tx_id != tx_id {
+                    replayed.misnamed.push(tx_id.clone());
+                }
                 check = Some(Check::of(tx_id, &head.history.wallet, &parsed)?);
             }
             Line::Event(event) => {
-                if let Some(check) = check.as_mut().filter(|check| check.tx_id == event.tx_id) {
-                    check.take_off(&event)?;
+                let is_first = last.as_ref() != Some(&event.tx_id);
+                match check.as_mut().filter(|check| check.tx_id == event.tx_id) {
+                    Some(check) => check.take_off(&event)?,
+                    None => replayed.unread += u64::from(is_first),
                 }
+                last = Some(event.tx_id.clone());
                 let event = event.to_event(events).map_err(WalletsError::from)?;
                 if let Some(event) = event {
                     engine.apply(&event).map_err(WalletsError::from)?;

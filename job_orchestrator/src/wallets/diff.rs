@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use persistence_layer::batches::BatchId;
 use persistence_layer::results;
-use pnl_core::{AmountError, AssetId, Usd, WalletRef};
+use pnl_core::{AmountError, AssetId, ENGINE_VERSION, Usd, WalletRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -85,15 +85,18 @@ pub struct Difference {
 /// Where the difference of the realized gain comes from.
 #[derive(Debug, Serialize)]
 pub struct Realized {
-    /// Gain of disposals behind the pin of `from`; `None` when the ledger of `to` is no longer stored or
-    /// the results are not of the same view, so that it cannot be told apart.
+    /// Gain of disposals behind the earlier pin, negative when `from` is the later result; `None` when the
+    /// ledger of the later one is no longer stored, it was computed by another engine, or the results
+    /// are not of the same view, so that it cannot be told apart.
     pub new_transactions_usd: Option<Usd>,
     /// How many disposals these are.
     pub new_disposals: Option<u64>,
     /// The first of them.
     pub disposals: Vec<NewDisposal>,
-    /// The rest: what [`Difference::changed`] names beside the pin changed the gains of before.
+    /// The rest.
     pub elsewhere_usd: Usd,
+    /// What the rest is from, of [`Difference::changed`]; nothing when it is zero.
+    pub elsewhere_by: Vec<&'static str>,
 }
 
 /// A disposal behind the earlier pin.
@@ -162,7 +165,7 @@ impl Wallets {
         report.map(|report| serde_json::from_str(&report).map_err(corrupt)).transpose()
     }
 
-    /// The disposals of `to` behind the pin of `from`.
+    /// The disposals behind the earlier pin, of the result with the later one.
     async fn realized(
         &self,
         wallet: &WalletRef,
@@ -175,19 +178,27 @@ impl Wallets {
             new_disposals: None,
             disposals: Vec::new(),
             elsewhere_usd: all,
+            elsewhere_by: causes(from, to, all),
         };
+        let is_backwards = from.pinned.block > to.pinned.block;
+        let (earlier, later) = if is_backwards { (to, from) } else { (from, to) };
         let is_same_view = from.method == to.method
             && from.options == to.options
             && is_open(&from.window)
             && is_open(&to.window);
         let Some(reader) = self.open(wallet).await? else { return Ok(unknown) };
         let defaults = serde_json::to_value(self.options(wallet.chain)).map_err(corrupt)?;
-        if !is_same_view || reader.ledger.head.input_hash != to.input_hash || to.options != defaults
-        {
+        // The disposals are computed here, so they are those of the later result only when it came from
+        // this ledger by this engine.
+        let is_later = reader.ledger.head.input_hash == later.input_hash
+            && reader.history.price_set_hash == later.price_set_hash
+            && later.options == defaults
+            && later.engine_version == ENGINE_VERSION;
+        if !is_same_view || !is_later {
             return Ok(unknown);
         }
-        let new = reader.transactions_behind(from.pinned.block).await?;
-        let mut walk = self.walk(&Arc::new(reader), View::by(to.method))?;
+        let new = reader.transactions_behind(earlier.pinned.block).await?;
+        let mut walk = self.walk(&Arc::new(reader), View::by(later.method))?;
         let (mut sum, mut count, mut disposals) = (Usd::ZERO, 0, Vec::new());
         loop {
             let taken;
@@ -210,11 +221,19 @@ impl Wallets {
                 }
             }
         }
+        if is_backwards {
+            sum = sum.checked_neg()?;
+        }
+        let elsewhere_usd = all.checked_sub(sum)?;
+        let mut elsewhere_by = causes(from, to, elsewhere_usd);
+        // Another pin is what the new transactions are from.
+        elsewhere_by.retain(|cause| *cause != "pinned");
         Ok(Realized {
             new_transactions_usd: Some(sum),
             new_disposals: Some(count),
             disposals,
-            elsewhere_usd: all.checked_sub(sum)?,
+            elsewhere_usd,
+            elsewhere_by,
         })
     }
 }
@@ -294,6 +313,19 @@ fn changed(from: &Side, to: &Side) -> Vec<&'static str> {
     .into_iter()
     .filter_map(|(name, differs)| differs.then_some(name))
     .collect()
+}
+
+/// What a difference that no transaction explains is from. The hash of the input covers the versions: it
+/// is a cause by itself only where these are the same.
+fn causes(from: &Side, to: &Side, difference: Usd) -> Vec<&'static str> {
+    if difference.is_zero() {
+        return Vec::new();
+    }
+    let mut causes = changed(from, to);
+    if causes.iter().any(|cause| cause.ends_with("_version")) {
+        causes.retain(|cause| *cause != "input_hash");
+    }
+    causes
 }
 
 /// The tokens of which a figure differs, those with the largest differences first.

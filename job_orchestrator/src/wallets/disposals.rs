@@ -8,25 +8,15 @@ use pnl_core::{AssetId, Pin, RawAmount, Usd, WalletRef};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
-use uuid::Uuid;
 
 use super::explain::DisposalId;
-use super::{View, Wallets, WalletsError, corrupt};
+use super::{LedgerPlace, View, Wallets, WalletsError, corrupt};
 
 /// Lots shown with a disposal of a page; [`Wallets::explain`] pages through all of them.
 const MOST_MATCHES: usize = 100;
 
 /// A page ends early when it has become this large, in bytes.
 const MAX_PAGE_BYTES: usize = 8 << 20;
-
-/// Where a page of disposals ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DisposalCursor {
-    /// The ledger.
-    pub ledger_id: Uuid,
-    /// The number of the next disposal of the wallet, from 0.
-    pub number: u64,
-}
 
 /// Which disposals are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,8 +34,8 @@ pub struct DisposalPage {
     pub pin: Pin,
     /// [`DisposalView`]s as JSON, oldest first.
     pub rows: Vec<Box<RawValue>>,
-    /// Where the next page begins; `None` at the end.
-    pub next: Option<DisposalCursor>,
+    /// The next disposal of the wallet; `None` at the end.
+    pub next: Option<LedgerPlace>,
 }
 
 /// A disposal with the lots it consumed. Its members have the names of an accounting document.
@@ -139,18 +129,13 @@ impl Wallets {
         &self,
         wallet: &WalletRef,
         filter: &DisposalFilter,
-        after: Option<DisposalCursor>,
+        after: Option<LedgerPlace>,
         limit: usize,
     ) -> Result<Option<DisposalPage>, WalletsError> {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
         let reader = Arc::new(reader);
-        let (ledger_id, pin) = (reader.ledger.head.ledger_id, reader.ledger.head.pin);
-        let begin = DisposalCursor { ledger_id, number: 0 };
-        let after = after.unwrap_or(begin);
-        if after.ledger_id != ledger_id {
-            return Err(WalletsError::CursorExpired);
-        }
-        let mut page = DisposalPage { pin, rows: Vec::new(), next: None };
+        let after = reader.number(after)?;
+        let mut page = DisposalPage { pin: reader.ledger.head.pin, rows: Vec::new(), next: None };
         let mut bytes = 0;
         let mut number = 0;
         let mut walk = self.walk(&reader, filter.view)?;
@@ -160,15 +145,15 @@ impl Wallets {
             (walk, taken) = walk.records().await?;
             let Some(records) = taken else { return Ok(Some(page)) };
             for (id, disposal) in with_ids(&records, wallet.address.as_str()) {
-                let place = DisposalCursor { ledger_id, number };
+                let this = number;
                 number += 1;
                 let is_wanted = window.contains(disposal.ts)
                     && filter.asset.as_ref().is_none_or(|asset| asset == disposal.asset);
-                if place.number < after.number || !is_wanted {
+                if this < after || !is_wanted {
                     continue;
                 }
                 if page.rows.len() >= limit || bytes > MAX_PAGE_BYTES {
-                    page.next = Some(place);
+                    page.next = Some(reader.place(this));
                     return Ok(Some(page));
                 }
                 let view = DisposalView::new(&disposal, id, 0, MOST_MATCHES);

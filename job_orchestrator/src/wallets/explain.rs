@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use super::disposals::with_ids;
 use super::walk::Walk;
-use super::{Reader, View, Wallets, WalletsError, corrupt};
+use super::{LedgerPlace, Reader, View, Wallets, WalletsError, corrupt};
 use crate::stages::replay::{self, lines};
 
 /// Names a disposal of a history: an event and the part of it, such as `5h…:0:out`. A second fee of
@@ -136,9 +136,9 @@ pub struct Explanation {
     pub matches: Vec<ExplainedMatch>,
     /// The lots that are not on this page, summed.
     pub other_matches: OtherMatches,
-    /// The number of the first lot behind this page.
+    /// The first lot behind this page; `None` at the end.
     #[serde(skip)]
-    pub next: Option<usize>,
+    pub next: Option<LedgerPlace>,
 }
 
 /// What a disposal gave.
@@ -223,20 +223,21 @@ struct Found {
 }
 
 impl Wallets {
-    /// Explains a disposal, with at most `limit` of its lots from number `from` on. The outer `None`:
-    /// no ledger of the wallet is stored; the inner one: it has no such disposal.
+    /// Explains a disposal, with at most `limit` of its lots behind `after`. The outer `None`: no ledger
+    /// of the wallet is stored; the inner one: it has no such disposal.
     ///
     /// # Errors
-    /// [`WalletsError`].
+    /// [`WalletsError::CursorExpired`] when the ledger was replaced since; others.
     pub async fn explain(
         &self,
         wallet: &WalletRef,
         method: Method,
         id: &DisposalId,
-        from: usize,
+        after: Option<LedgerPlace>,
         limit: usize,
     ) -> Result<Option<Option<Explanation>>, WalletsError> {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
+        let from = usize::try_from(reader.number(after)?).unwrap_or(usize::MAX);
         let reader = Arc::new(reader);
         let walk = self.walk(&reader, View::by(method))?;
         let Some((mut found, sums, outcome)) = find(walk, wallet, id, from, limit).await? else {
@@ -270,7 +271,7 @@ impl Wallets {
             disposal: found.disposal,
             matches: found.matches,
             other_matches: found.other,
-            next: found.next,
+            next: found.next.map(|next| reader.place(next as u64)),
         })))
     }
 }

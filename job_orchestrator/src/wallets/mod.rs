@@ -5,6 +5,7 @@
 //! threads that answer requests, and at most as much of it at a time as there are processors.
 
 mod bundle;
+mod capacity;
 mod diff;
 mod disposals;
 mod explain;
@@ -27,19 +28,19 @@ use pnl_core::ledger::{LedgerError, LedgerRules};
 use pnl_core::report::{History, ReportError};
 use pnl_core::{AmountError, Chain, EngineError, Method, Options, WalletRef};
 use serde::Deserialize;
-use tokio::sync::Semaphore;
+use uuid::Uuid;
 
-use crate::attempt::compute;
 use crate::pnl_document::PnlDocument;
 use crate::request::TimeRange;
 use crate::stages::replay::ReplayError;
 
 pub use bundle::{ReplayError as BundleError, Replayed, replay};
+use capacity::Capacity;
 pub use diff::{Difference, NewDisposal, NoResult, Realized, TokenDifference, TokenSums};
-pub use disposals::{DisposalCursor, DisposalFilter, DisposalPage, DisposalView};
+pub use disposals::{DisposalFilter, DisposalPage, DisposalView};
 pub use explain::{DisposalId, ExplainedDisposal, ExplainedMatch, Explanation, OtherMatches};
 pub use ledger::{LedgerCursor, LedgerPage};
-pub use report::{CoverageReport, TokenCursor, TokenPage, TokenView};
+pub use report::{CoverageReport, TokenPage, TokenView};
 pub use series::{Equity, MOST_POINTS, Spread, SpreadRules, TooManyPoints};
 pub(crate) use walk::Ended;
 use walk::Walk;
@@ -137,8 +138,17 @@ impl WalletsError {
 pub struct Wallets {
     store: Store,
     rules: BTreeMap<Chain, LedgerRules>,
-    /// A permit per processor.
-    room: Arc<Semaphore>,
+    capacity: Capacity,
+}
+
+/// Where the next page of what a ledger gives begins. Whoever is given one of a ledger that was
+/// replaced since must begin again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LedgerPlace {
+    /// The ledger.
+    pub ledger_id: Uuid,
+    /// The number of the next row, from 0.
+    pub number: u64,
 }
 
 /// A stored ledger that is being read.
@@ -153,8 +163,7 @@ struct Reader {
 impl Wallets {
     /// Wallets in `store`, with the accounting rules of each chain.
     pub fn new(store: Store, rules: BTreeMap<Chain, LedgerRules>) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Self { store, rules, room: Arc::new(Semaphore::new(processors)) }
+        Self { store, rules, capacity: Capacity::new() }
     }
 
     /// The wallet's result as `view` says, with the records asked for and the time
@@ -187,28 +196,28 @@ impl Wallets {
         Options::with_quote_assets(quote_assets.unwrap_or_default())
     }
 
-    /// Runs what computes on a thread of its own, when a processor is free for it.
+    /// See [`Capacity::compute`].
     async fn compute<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, WalletsError> + Send + 'static,
     ) -> Result<T, WalletsError> {
-        let _permit = self.room.acquire().await.map_err(corrupt)?;
-        compute(work).await
+        self.capacity.compute(work).await
     }
 
-    /// The outcome of a view with all its records.
+    /// The outcome of a view with all its records, when there is room for them.
     async fn ended(&self, reader: &Arc<Reader>, view: View) -> Result<Ended, WalletsError> {
+        let held = self.capacity.hold(reader.ledger.head.events).await?;
         let mut walk = self.walk(reader, view)?;
         let mut is_more = true;
         while is_more {
             (walk, is_more) = walk.read().await?;
         }
-        walk.finish().await
+        Ok(walk.finish().await?.holding(held))
     }
 
     /// An engine at the beginning of the ledger.
     fn walk(&self, reader: &Arc<Reader>, view: View) -> Result<Walk, WalletsError> {
-        Walk::begin(reader.clone(), self.room.clone(), view, self.options(reader.chain))
+        Walk::begin(reader.clone(), self.capacity.clone(), view, self.options(reader.chain))
     }
 
     async fn open(&self, wallet: &WalletRef) -> Result<Option<Reader>, WalletsError> {
@@ -219,6 +228,21 @@ impl Wallets {
 }
 
 impl Reader {
+    /// The number of the row at `place`, 0 without one.
+    fn number(&self, place: Option<LedgerPlace>) -> Result<u64, WalletsError> {
+        match place {
+            Some(place) if place.ledger_id != self.ledger.head.ledger_id => {
+                Err(WalletsError::CursorExpired)
+            }
+            place => Ok(place.map_or(0, |place| place.number)),
+        }
+    }
+
+    /// The place of a row.
+    fn place(&self, number: u64) -> LedgerPlace {
+        LedgerPlace { ledger_id: self.ledger.head.ledger_id, number }
+    }
+
     /// The events of one chunk as JSON lines.
     async fn chunk(&self, no: u32) -> Result<Vec<u8>, WalletsError> {
         let chunk = ledgers::chunk(&self.store, self.chain, self.ledger.head.ledger_id, no).await?;

@@ -7,18 +7,8 @@ use pnl_core::bounds::{Bounds, Known};
 use pnl_core::report::{self, Audit, Coverage, TokenRow, UnexplainedRaw, WalletReport, Warning};
 use pnl_core::{AssetId, Pin, Usd, UsdPrice, WalletRef};
 use serde::Serialize;
-use uuid::Uuid;
 
-use super::{Reader, View, Wallets, WalletsError};
-
-/// Where a page of tokens ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TokenCursor {
-    /// The ledger.
-    pub ledger_id: Uuid,
-    /// The place of the next token in the order of assets.
-    pub place: usize,
-}
+use super::{LedgerPlace, Reader, View, Wallets, WalletsError};
 
 /// A page of tokens.
 #[derive(Debug)]
@@ -27,8 +17,8 @@ pub struct TokenPage {
     pub pin: Pin,
     /// In the order of assets.
     pub rows: Vec<TokenView>,
-    /// Where the next page begins; `None` at the end.
-    pub next: Option<TokenCursor>,
+    /// The next token in the order of assets; `None` at the end.
+    pub next: Option<LedgerPlace>,
 }
 
 /// A token of a wallet with its price.
@@ -78,20 +68,15 @@ impl Wallets {
         &self,
         wallet: &WalletRef,
         view: View,
-        after: Option<TokenCursor>,
+        after: Option<LedgerPlace>,
         limit: usize,
     ) -> Result<Option<TokenPage>, WalletsError> {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
-        let ledger_id = reader.ledger.head.ledger_id;
-        let begin = TokenCursor { ledger_id, place: 0 };
-        let TokenCursor { ledger_id: of_cursor, place } = after.unwrap_or(begin);
-        if of_cursor != ledger_id {
-            return Err(WalletsError::CursorExpired);
-        }
+        let begin = usize::try_from(reader.number(after)?).unwrap_or(usize::MAX);
         let reader = Arc::new(reader);
         let (report, prices) = self.report(&reader, view).await?;
-        let end = place.saturating_add(limit);
-        let next = (end < report.tokens.len()).then_some(TokenCursor { ledger_id, place: end });
+        let end = begin.saturating_add(limit);
+        let next = (end < report.tokens.len()).then(|| reader.place(end as u64));
         let view = |row: TokenRow| {
             let price_usd = prices.get(&row.asset).copied();
             let balance = (!row.raw.is_negative()).then(|| row.raw.magnitude());
@@ -100,7 +85,7 @@ impl Wallets {
                 value.and_then(|((price, decimals), raw)| price.value_of(raw, decimals).ok());
             TokenView { row, price_usd, market_value_usd }
         };
-        let rows = report.tokens.into_iter().skip(place).take(limit).map(view).collect();
+        let rows = report.tokens.into_iter().skip(begin).take(limit).map(view).collect();
         Ok(Some(TokenPage { pin: report.pinned, rows, next }))
     }
 

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use pnl_core::engine::Records;
 use pnl_core::report::{History, ReportInput};
 use pnl_core::{Engine, Options, Outcome, Pin, Window};
-use tokio::sync::Semaphore;
 
+use super::capacity::{Capacity, Held};
 use super::past::Noted;
-use super::{Reader, View, WalletsError, corrupt};
-use crate::attempt::compute;
+use super::{Reader, View, WalletsError};
 use crate::stages::replay;
 
 /// Events between two takings of the records, at least.
@@ -24,7 +23,7 @@ const PART: u64 = 8;
 #[derive(Debug)]
 pub(super) struct Walk {
     reader: Arc<Reader>,
-    room: Arc<Semaphore>,
+    capacity: Capacity,
     engine: Engine,
     /// The next chunk.
     chunk: u32,
@@ -47,9 +46,16 @@ pub(crate) struct Ended {
     pub window: Window,
     /// Transactions in the window; of a part of the ledger those with an event.
     pub transactions: u64,
+    /// Room for the records, where all of them are here.
+    _held: Option<Held>,
 }
 
 impl Ended {
+    /// With the room for its records, given back with them.
+    pub fn holding(self, held: Held) -> Self {
+        Self { _held: Some(held), ..self }
+    }
+
     /// What a report is made of.
     pub fn input(&self) -> ReportInput<'_> {
         ReportInput {
@@ -62,10 +68,10 @@ impl Ended {
 }
 
 impl Walk {
-    /// At the beginning of the ledger. What computes holds a permit of `room`.
+    /// At the beginning of the ledger.
     pub fn begin(
         reader: Arc<Reader>,
-        room: Arc<Semaphore>,
+        capacity: Capacity,
         view: View,
         options: Options,
     ) -> Result<Self, WalletsError> {
@@ -79,7 +85,7 @@ impl Walk {
         let window = view.time_range.resolve(end);
         let is_whole = as_of.is_none() && window == Window::ALL;
         let noted = (!is_whole).then(Noted::default);
-        Ok(Self { reader, room, engine, chunk: 0, event: 0, taken: 0, as_of, window, noted })
+        Ok(Self { reader, capacity, engine, chunk: 0, event: 0, taken: 0, as_of, window, noted })
     }
 
     /// The engine behind what was read.
@@ -154,7 +160,7 @@ impl Walk {
                 _ => reader.history.clone(),
             };
             let outcome = engine.finish(Some(&history.prices))?;
-            Ok(Ended { history, outcome, window, transactions })
+            Ok(Ended { history, outcome, window, transactions, _held: None })
         })
         .await
     }
@@ -163,8 +169,7 @@ impl Walk {
         self,
         work: impl FnOnce(Self) -> Result<T, WalletsError> + Send + 'static,
     ) -> Result<T, WalletsError> {
-        let room = Arc::clone(&self.room);
-        let _permit = room.acquire().await.map_err(corrupt)?;
-        compute(move || work(self)).await
+        let capacity = self.capacity.clone();
+        capacity.compute(move || work(self)).await
     }
 }
