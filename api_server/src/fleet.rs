@@ -23,6 +23,8 @@ pub struct Process {
     pub providers: Vec<Provider>,
     /// The chains it has paused.
     pub paused: Vec<Paused>,
+    /// Since when its wallets wait for the price source.
+    pub prices_away_since: Option<String>,
 }
 
 /// A chain endpoint as one process sees it.
@@ -78,8 +80,10 @@ impl Process {
                 })
             })
             .collect();
-        let paused = seen.report.gates.as_array().into_iter().flatten();
-        let paused = paused
+        let gates = || seen.report.gates.as_array().into_iter().flatten();
+        let prices_away_since =
+            gates().find(|one| one["prices"] == true).and_then(|one| text(one, "since"));
+        let paused = gates()
             .filter_map(|one| {
                 Some(Paused {
                     chain: text(one, "chain")?,
@@ -88,12 +92,14 @@ impl Process {
                 })
             })
             .collect();
-        Self { seen, providers, paused }
+        Self { seen, providers, paused, prices_away_since }
     }
 
-    /// Whether an endpoint is down or a chain is paused for it.
+    /// Whether an endpoint or the price source is down, or a chain is paused.
     pub fn has_trouble(&self) -> bool {
-        !self.paused.is_empty() || self.providers.iter().any(|one| one.state == DOWN)
+        !self.paused.is_empty()
+            || self.prices_away_since.is_some()
+            || self.providers.iter().any(|one| one.state == DOWN)
     }
 
     /// Whether it works on wallets.
@@ -162,6 +168,15 @@ pub fn alarms(queue: &QueueReport, processes: &[Process]) -> Vec<String> {
             of_one.len(),
             processes.iter().filter(|process| process.works()).count(),
             story(one.since.as_deref(), one.cause.as_deref())
+        ));
+    }
+    let away: Vec<&str> =
+        processes.iter().filter_map(|process| process.prices_away_since.as_deref()).collect();
+    if let Some(since) = away.iter().min() {
+        alarms.push(format!(
+            "the price source is down for {} of {} processes since {since}: wallets that need a price wait",
+            away.len(),
+            processes.iter().filter(|process| process.works()).count(),
         ));
     }
     alarms
@@ -253,8 +268,9 @@ mod tests {
             {"name": "main", "kind": "solana-rpc", "state": "down", "since": "2026-01-01T00:00:00Z",
              "detail": "HTTP 503\u{1b}[2J"},
             {"name": "spare", "state": "throttled"}]});
-        let gates =
-            json!([{"chain": "solana", "since": "2026-01-01T00:00:01Z", "detail": "all down"}]);
+        let gates = json!([
+            {"chain": "solana", "since": "2026-01-01T00:00:01Z", "detail": "all down"},
+            {"prices": true, "since": "2026-01-01T00:00:02Z"}]);
         let two = [
             process("all", providers.clone(), gates.clone()),
             process("worker", providers, gates),
@@ -266,6 +282,8 @@ mod tests {
                 "solana is paused since 2026-01-01T00:00:01Z: all down",
                 "solana provider main is down for 2 of 2 processes since 2026-01-01T00:00:00Z: HTTP \
                  503\\u{1b}[2J",
+                "the price source is down for 2 of 2 processes since 2026-01-01T00:00:02Z: wallets that \
+                 need a price wait",
             ]
         );
         assert_eq!(two[0].stage(7).as_deref(), Some("fetch"));

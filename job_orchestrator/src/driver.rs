@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use chain_client::PriceSources;
 use persistence_layer::Store;
@@ -116,14 +116,9 @@ impl Worker {
             &self.inner.id,
             self.inner.settings.wallet_permits,
             self.inner.running.wallets(),
-            self.inner.gates.paused(),
+            &self.inner.gates,
             &self.inner.deps.sources,
         )
-    }
-
-    /// Since when wallets wait because the price source is away.
-    pub fn prices_away_since(&self) -> Option<SystemTime> {
-        self.inner.gates.prices_away_since()
     }
 
     async fn run(self, shutdown: CancellationToken) {

@@ -145,7 +145,9 @@ fn gates(status: &WorkerStatus) -> Value {
             "limit_passed": paused.limit_passed,
         })
     });
-    rows.collect()
+    let prices =
+        status.prices_away_since.map(|since| json!({"prices": true, "since": time(since)}));
+    rows.chain(prices).collect()
 }
 
 fn time(at: SystemTime) -> String {

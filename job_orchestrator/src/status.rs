@@ -1,12 +1,13 @@
 //! What a worker is doing, for the status page.
 
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use chain_client::ProviderStatus;
 use persistence_layer::wallet_tasks::WorkerId;
 use pnl_core::Chain;
 
-use crate::outage::PausedChain;
+use crate::outage::{OutageGates, PausedChain};
 pub use crate::running::RunningWallet;
 use crate::sources::Source;
 
@@ -23,6 +24,8 @@ pub struct WorkerStatus {
     pub running: Vec<RunningWallet>,
     /// Chains whose wallets wait for their providers.
     pub paused: Vec<PausedChain>,
+    /// Since when wallets wait because the price source is away.
+    pub prices_away_since: Option<SystemTime>,
     /// The providers of each chain, in their configured order.
     pub providers: BTreeMap<Chain, Vec<ProviderStatus>>,
 }
@@ -32,7 +35,7 @@ impl WorkerStatus {
         worker: &WorkerId,
         slots: u32,
         running: Vec<RunningWallet>,
-        paused: Vec<PausedChain>,
+        gates: &OutageGates,
         sources: &BTreeMap<Chain, Source>,
     ) -> Self {
         Self {
@@ -40,7 +43,8 @@ impl WorkerStatus {
             slots,
             slots_in_use: u32::try_from(running.len()).unwrap_or(u32::MAX),
             running,
-            paused,
+            paused: gates.paused(),
+            prices_away_since: gates.prices_away_since(),
             providers: sources
                 .iter()
                 .map(|(chain, source)| (*chain, source.common().status()))

@@ -13,6 +13,7 @@ use persistence_layer::queue_report::{self, MANY_ATTEMPTS, QueueReport};
 use persistence_layer::{Store, retention};
 use service_runtime::config::Settings;
 use service_runtime::postgres;
+use service_runtime::telemetry::Chain;
 
 use super::table::{self, Align};
 use crate::cli::{StatusArgs, StatusFormat};
@@ -31,6 +32,8 @@ struct Seen {
     queue: QueueReport,
     processes: Vec<Process>,
     last_retention: Option<DateTime<Utc>>,
+    /// Why the database takes no writes.
+    refusal: Option<String>,
 }
 
 /// Reads, prints and judges.
@@ -43,11 +46,15 @@ pub async fn run(args: StatusArgs) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(EXIT_UNREADABLE));
         }
     };
-    let Seen { queue, processes, last_retention } = &seen;
-    let alarms = fleet::alarms(queue, processes);
+    let Seen { queue, processes, last_retention, refusal } = &seen;
+    let refusal = refusal
+        .iter()
+        .map(|cause| format!("the database takes no writes: {cause}; see the runbook database"));
+    let alarms: Vec<String> = refusal.chain(fleet::alarms(queue, processes)).collect();
+    let is_well = alarms.is_empty();
     let text = match args.format {
         StatusFormat::Json => {
-            let view = FleetView::of(queue, processes, *last_retention);
+            let view = FleetView::of(alarms, queue, processes, *last_retention);
             serde_json::to_string_pretty(&view)? + "\n"
         }
         StatusFormat::Table => tables(&seen, &alarms),
@@ -55,7 +62,7 @@ pub async fn run(args: StatusArgs) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
-    Ok(if alarms.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn look(settings: &Settings) -> anyhow::Result<Seen> {
@@ -85,11 +92,16 @@ async fn read(store: &Store) -> anyhow::Result<Seen> {
         queue: queue_report::read(store, RUNNING_SHOWN).await.context("the queue")?,
         processes: fleet::processes(store).await.context("the processes")?,
         last_retention: retention::last_run(store).await.context("the runs of retention")?,
+        refusal: store
+            .diagnose()
+            .await
+            .err()
+            .map(|error| format!("{} ({})", Chain(&error), error.code())),
     })
 }
 
 fn tables(seen: &Seen, alarms: &[String]) -> String {
-    let Seen { queue, processes, last_retention } = seen;
+    let Seen { queue, processes, last_retention, .. } = seen;
     let mut text = String::new();
     if alarms.is_empty() {
         text.push_str("ok: nothing needs a human\n");

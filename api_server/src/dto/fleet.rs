@@ -5,7 +5,7 @@ use persistence_layer::queue_report::{OldestTask, QueueReport, RunningTask};
 use serde::Serialize;
 
 use crate::dto::time::rfc3339;
-use crate::fleet::{self, Paused, Process, Provider};
+use crate::fleet::{Paused, Process, Provider};
 
 /// A process: neither its machine nor the wallets it works on.
 #[derive(Debug, Serialize)]
@@ -19,6 +19,7 @@ pub struct ProcessView {
     redis: String,
     providers: Vec<Provider>,
     paused: Vec<Paused>,
+    prices_away_since: Option<String>,
 }
 
 /// Working slots.
@@ -55,6 +56,7 @@ impl ProcessView {
             redis: report.redis.clone(),
             providers: process.providers.clone(),
             paused: process.paused.clone(),
+            prices_away_since: process.prices_away_since.clone(),
         }
     }
 }
@@ -146,12 +148,13 @@ struct RetentionView {
 impl FleetView {
     /// The view of a moment.
     pub fn of(
+        alarms: Vec<String>,
         queue: &QueueReport,
         processes: &[Process],
         last_retention: Option<DateTime<Utc>>,
     ) -> Self {
         Self {
-            alarms: fleet::alarms(queue, processes),
+            alarms,
             batches: BatchesView {
                 admitted: queue.batches_admitted,
                 waiting: queue.batches_waiting,

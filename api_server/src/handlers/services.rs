@@ -191,7 +191,7 @@ fn services(
         },
     });
     if let Some(worker) = &app.worker {
-        let away = worker.prices_away_since();
+        let away = worker.status().prices_away_since;
         services.push(ServiceView {
             name: "prices",
             state: if away.is_some() { "down" } else { "up" },

@@ -85,3 +85,30 @@ async fn the_doctor_says_when_the_schema_is_behind() {
     assert_eq!(line(&report, "schema").0, "warn", "{report}");
     assert!(line(&report, "schema").1.contains("migrate"), "{report}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_takes_no_writes_is_named_by_doctor_and_status() {
+    let (folder, database, node) =
+        (tempfile::tempdir().unwrap(), TestDatabase::create().await, demo_node().await);
+    let told = |subcommand: &[&str], url: &str| {
+        let mut command = program(folder.path());
+        configured(&mut command, &database, &node);
+        let done = run(command.env("DATABASE_URL", url).args(subcommand), "");
+        (done.status.code().unwrap(), text(&done.stdout))
+    };
+    let (_, report) = told(&["doctor", "--offline"], database.url());
+    assert_eq!(line(&report, "writes"), ("ok", "the database takes them"), "{report}");
+    assert_eq!(told(&["status"], database.url()).0, 0);
+
+    let separator = if database.url().contains('?') { '&' } else { '?' };
+    let refusing =
+        format!("{}{separator}options=-c%20default_transaction_read_only%3Don", database.url());
+    let (code, report) = told(&["doctor", "--offline"], &refusing);
+    assert_eq!((code, line(&report, "writes").0), (2, "fail"), "{report}");
+    assert!(line(&report, "writes").1.contains("database-read-only"), "{report}");
+    let (code, report) = told(&["status"], &refusing);
+    assert_eq!(code, 1, "{report}");
+    let attention = report.lines().next().unwrap();
+    assert!(attention.starts_with("attention: the database takes no writes"), "{report}");
+    assert!(attention.contains("database-read-only"), "{report}");
+}

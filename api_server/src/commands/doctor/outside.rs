@@ -100,6 +100,13 @@ async fn ask_database(settings: &Settings, store: &Store, findings: &mut Finding
     match store.schema_version().await {
         Ok((applied, newest)) if applied == newest => {
             findings.ok("schema", format!("version {applied}, the newest this program knows"));
+            match store.diagnose().await {
+                Ok(()) => findings.ok("writes", "the database takes them"),
+                Err(error) => findings.fail(
+                    "writes",
+                    format!("{} ({}); see the runbook database", Chain(&error), error.code()),
+                ),
+            }
         }
         Ok((applied, newest)) if applied < newest => findings.warn(
             "schema",
