@@ -19,6 +19,7 @@ pub mod prices;
 pub mod recorded;
 pub mod service;
 pub mod stats;
+pub mod stop;
 pub mod synthetic;
 
 mod rpc;

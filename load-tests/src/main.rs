@@ -76,11 +76,7 @@ async fn main() -> anyhow::Result<()> {
     }
     stdout.flush()?;
     drop(stdout);
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        stopped = tokio::signal::ctrl_c() => stopped?,
-        _ = terminate.recv() => {}
-    }
+    load_tests::stop::stopped().await?;
     node.stop().await;
     Ok(())
 }

@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use clap::{Parser, ValueEnum as _};
 use load_tests::chaos::{Kind, Scale, Stage, Tally, run_kind};
 use load_tests::service::programs;
+use load_tests::stop;
 
 /// Disturbs batches in every way, compares what comes out with an undisturbed run, and prints one
 /// line per kind of fault. Exit code 1 when anything was lost, doubled or different, a promise was
@@ -55,9 +56,9 @@ async fn main() -> anyhow::Result<ExitCode> {
     let options = Options::parse();
     tokio::select! {
         outcome = run(&options) => outcome,
-        stopped = tokio::signal::ctrl_c() => {
+        stopped = stop::stopped() => {
             stopped?;
-            Ok(ExitCode::from(130))
+            Ok(ExitCode::from(stop::EXIT_STOPPED))
         }
     }
 }

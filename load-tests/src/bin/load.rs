@@ -11,6 +11,7 @@ use load_tests::bench::overhead::Overhead;
 use load_tests::bench::soak::Soak;
 use load_tests::bench::upgrade::Upgrade;
 use load_tests::bench::what_if::WhatIf;
+use load_tests::stop;
 
 /// Runs the service on servers and a made-up chain of its own, prints figures against their limits
 /// and exits with 1 when one was missed.
@@ -37,7 +38,22 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let outcome = match Command::parse() {
+    let command = Command::parse();
+    let outcome = tokio::select! {
+        outcome = run(command) => outcome.map(|()| ExitCode::SUCCESS),
+        stopped = stop::stopped() => {
+            stopped.map(|()| ExitCode::from(stop::EXIT_STOPPED)).map_err(Into::into)
+        }
+    };
+    outcome.unwrap_or_else(|error| {
+        // Nobody reads it any more: the exit status still tells.
+        let _ = writeln!(std::io::stderr(), "load: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Overhead(command) => command.run().await,
         Command::BigWallet(command) => command.run().await,
         Command::BigBatch(command) => command.run().await,
@@ -46,13 +62,5 @@ async fn main() -> ExitCode {
         Command::ClaimPlan(command) => command.run().await,
         Command::Upgrade(command) => command.run().await,
         Command::WhatIf(command) => command.run().await,
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Nobody reads it any more: the exit status still tells.
-            let _ = writeln!(std::io::stderr(), "load: {error:#}");
-            ExitCode::FAILURE
-        }
     }
 }
