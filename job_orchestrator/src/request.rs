@@ -90,7 +90,11 @@ impl TimeRange {
     /// The window it means for a history that ends at `pin`.
     pub fn resolve(self, pin: Pin) -> Window {
         match self {
-            Self::AsOf { within: Within::Preset(preset), .. } => Self::Preset(preset).resolve(pin),
+            // The moment itself belongs to the history, so the window ends behind it.
+            Self::AsOf { within: Within::Preset(preset), .. } => {
+                let behind = Pin { block_time: pin.block_time.saturating_add(1), ..pin };
+                Self::Preset(preset).resolve(behind)
+            }
             Self::AsOf { within: Within::Between { from, to }, .. } => {
                 Self::Between { from, to }.resolve(pin)
             }
@@ -273,7 +277,10 @@ mod tests {
         let past = Pin { block: 200, block_time: 1_600_000_000 };
         let range = read("\"1h\"").up_to(past.block_time).unwrap();
         assert_eq!(range.as_of(), Some(past.block_time));
-        assert_eq!(range.resolve(past), read("\"1h\"").resolve(past));
+        let hour = Window { from: Some(past.block_time - 3_599), to: Some(past.block_time + 1) };
+        assert_eq!(range.resolve(past), hour, "the moment itself is inside");
+        let all = TimeRange::default().up_to(past.block_time).unwrap();
+        assert_eq!(all.resolve(past), Window::ALL);
         let text = serde_json::to_string(&range).unwrap();
         assert_eq!(text, r#"{"as_of":1600000000,"within":"1h"}"#);
         assert_eq!(read(&text), range);

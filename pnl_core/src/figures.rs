@@ -195,6 +195,11 @@ struct Name {
 }
 
 impl FigureReader {
+    /// Whether `bytes` are of the version that is read here.
+    pub fn knows(bytes: &[u8]) -> bool {
+        bytes.first() == Some(&VERSION)
+    }
+
     /// Gives every event of a piece to `apply`, in order. Their ids are empty.
     ///
     /// # Errors

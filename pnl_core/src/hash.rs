@@ -1,19 +1,22 @@
 //! Fingerprints of what a result was computed from.
 //!
+//! A part of a stored ledger is known by its events alone; [`EventHasher`] is for those.
+//!
 //! Two results with the same input hash rest on the same chain data read by the same rules; with
 //! the same price-set hash also on the same prices. Both are SHA-256, written in lower-case hex,
 //! over JSON lines: a form in which no two different inputs have the same bytes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use serde::Serialize;
 use sha2::digest::common::hazmat::{SerializableState, SerializedState};
 use sha2::{Digest, Sha256};
 
+use crate::amount::UsdPrice;
 use crate::asset::AssetId;
 use crate::chain::{Address, Pin};
-use crate::ledger::LedgerRules;
+use crate::ledger::{LedgerEvent, LedgerRules};
 use crate::movement::WalletTransaction;
 use crate::price::PriceQuote;
 
@@ -94,6 +97,42 @@ impl PriceSetHasher {
 impl Default for PriceSetHasher {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// Hashes a history by its events: what is computed from events, and not from transactions, is known by
+/// them. Equal parts of two ledgers have equal hashes.
+#[derive(Debug, Clone, Default)]
+pub struct EventHasher {
+    movements: Sha256,
+    prices: Sha256,
+}
+
+impl EventHasher {
+    /// Adds the next event.
+    pub fn add(&mut self, event: &LedgerEvent) {
+        let LedgerEvent { id, ts, wallet, kind, legs, pool_raw, link, excluded, .. } = event;
+        let moved: Vec<_> =
+            legs.iter().map(|leg| (leg.side, &leg.asset, leg.raw, leg.decimals)).collect();
+        let line = (id, ts, wallet, kind, moved, pool_raw, link, excluded);
+        add_line(&mut self.movements, &line);
+        for leg in legs.iter().filter(|leg| leg.value.is_some()) {
+            let line = (&leg.asset, leg.price_time, leg.value, &leg.price_source);
+            add_line(&mut self.prices, &line);
+        }
+    }
+
+    /// The hashes of the movements and of the values with everything added so far; the second with the
+    /// prices at the end.
+    pub fn finish(
+        mut self,
+        parser_version: &str,
+        pin: &Pin,
+        prices: &BTreeMap<AssetId, UsdPrice>,
+    ) -> (String, String) {
+        add_line(&mut self.movements, &(parser_version, ENGINE_VERSION, pin));
+        add_line(&mut self.prices, &prices);
+        (hex(&self.movements.finalize()), hex(&self.prices.finalize()))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A wallet over time, over HTTP.
 
 use pnl_core::Usd;
+use pnl_core::time::rfc3339;
 use serde_json::Value;
 
 use crate::support::{TestApp, UNUSED, demo_wallets};
@@ -54,14 +55,79 @@ async fn the_curve_ends_at_the_result_and_windows_of_it_are_parts() {
             }
             let times = points.iter().map(|point| point["time"].as_str().unwrap());
             assert!(times.is_sorted_by(|a, b| a < b), "{curve}");
-            // From its middle on it is the same curve.
-            let from = points[points.len() / 2]["time"].as_str().unwrap();
+            // From its middle on it is the same curve, counted from there.
+            let middle = &points[points.len() / 2];
+            let from = middle["time"].as_str().unwrap();
             let range = format!("{from}..2100-01-01T00:00:00Z");
             let part = app.get(&format!("{path}&time_range={range}")).await.json();
-            let expected = &points[points.len() / 2..];
             let found = list(&part, "points");
-            assert_eq!(found.first(), expected.first(), "{part}");
-            assert_eq!(found.last(), expected.last(), "{part}");
+            let times = |points: &[Value]| -> Vec<Value> {
+                points.iter().map(|point| point["time"].clone()).collect()
+            };
+            assert_eq!(times(found), times(&points[points.len() / 2..]), "{part}");
+            assert_eq!(found[0]["net_realized_usd"], "0", "{part}");
+            for (found, same) in found.iter().zip(&points[points.len() / 2..]) {
+                let since =
+                    usd(&same["net_realized_usd"]).checked_sub(usd(&middle["net_realized_usd"]));
+                assert_eq!(usd(&found["net_realized_usd"]), since.unwrap(), "{found}");
+                for name in ["basis_usd", "market_value_usd", "unpriced", "stale"] {
+                    assert_eq!(found[name], same[name], "{name} of {found}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_the_view_its_curve_ends_at_its_totals() {
+    let app = TestApp::with_worker().await;
+    let mut wallets = demo_wallets();
+    wallets.extend(app.node.chain().synthetic_wallets());
+    app.completed(&wallets).await;
+    for wallet in &wallets {
+        let base = format!("/api/v2/wallets/{wallet}");
+        let whole = app.get(&format!("{base}/equity?chain=sol&period=month")).await.json();
+        let times: Vec<String> = list(&whole, "points")
+            .iter()
+            .map(|point| point["time"].as_str().unwrap().to_owned())
+            .collect();
+        let rows = app.get(&format!("{base}/disposals?chain=sol&limit=1000")).await.json();
+        let rows = list(&rows, "data");
+        let at = |row: usize| rfc3339(rows[row]["ts"].as_i64().unwrap());
+        let (third, last) = (at(rows.len() / 3), at(rows.len() - 1));
+        let (early, late) = ("1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z");
+        let mut views: Vec<String> = ["all", "1h", "1d", "7d", "30d", "90d", "1y"]
+            .iter()
+            .flat_map(|preset| {
+                let as_of = |moment| format!("&time_range={preset}&as_of={moment}");
+                [format!("&time_range={preset}"), as_of(&third), as_of(&last)]
+            })
+            .collect();
+        views.extend([
+            format!("&time_range={early}..{third}"),
+            format!("&time_range={third}..{last}"),
+            format!("&time_range={last}..{late}"),
+            format!("&time_range={third}..{}&method=hifo", times[times.len() - 1]),
+            format!("&time_range={early}..{third}&as_of={last}"),
+            format!("&time_range=2099-01-01T00:00:00Z..{late}"),
+        ]);
+        for view in views {
+            let result = app.get(&format!("{base}/pnl?chain=sol{view}")).await.json();
+            let curve =
+                app.get(&format!("{base}/equity?chain=sol&period=month{view}")).await.json();
+            let end = list(&curve, "points").last().unwrap();
+            for name in [
+                "realized_gain_usd",
+                "income_usd",
+                "fee_expense_usd",
+                "fees_usd",
+                "net_realized_usd",
+                "unrealized_gain_usd",
+            ] {
+                assert_eq!(end[name], result[name], "{name} of {wallet}{view}");
+            }
+            assert_eq!(end["equity_usd"], result["total_pnl_usd"], "{wallet}{view}");
+            assert_eq!(curve["pinned"], result["pinned"], "{wallet}{view}");
         }
     }
 }

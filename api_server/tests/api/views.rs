@@ -102,6 +102,26 @@ async fn a_moment_of_the_past_has_the_figures_of_the_history_that_ends_there() {
             assert_eq!(view[name], batch[name], "{name} of {wallet}");
         }
         assert!(view["unexplained_raw"].is_null(), "balances of the past are not known");
+        for figures in [&view, &batch] {
+            let warnings = figures["warnings"].as_array().unwrap().iter();
+            let codes: Vec<_> = warnings.map(|warning| warning["code"].as_str().unwrap()).collect();
+            assert!(codes.contains(&"past_balances"), "{codes:?}");
+            assert!(
+                !codes.contains(&"newer_activity"),
+                "the wallet did nothing behind it: {codes:?}"
+            );
+        }
+        let whole = app.get(&format!("/api/v2/wallets/{wallet}/pnl?chain=sol")).await.json();
+        for name in ["input_hash", "price_set_hash"] {
+            assert_ne!(view[name], whole[name], "{name}: it is a part of the ledger");
+        }
+        // The moment itself is the last second of a preset that ends there.
+        let path = format!("/api/v2/wallets/{wallet}/pnl?chain=sol&as_of={moment}&time_range=1h");
+        let hour = app.get(&path).await.json();
+        assert_eq!(hour["window"]["to"], rfc3339(as_of + 1), "{hour}");
+        let query = format!("&as_of={moment}&time_range=1h");
+        let inside = disposals(&app, wallet, &query).await;
+        assert!(inside.iter().any(|row| row["ts"] == as_of), "{inside:?}");
         for (row, same) in
             view["tokens"].as_array().unwrap().iter().zip(batch["tokens"].as_array().unwrap())
         {

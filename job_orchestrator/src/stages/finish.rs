@@ -47,6 +47,7 @@ pub(crate) async fn run(
         facts: builder.facts().clone(),
         prices: pin_prices,
         balances,
+        is_past,
         coverage: coverage(attempt, plan, builder.facts(), knows_balances),
         parser_version: tx_parser::PARSER_VERSION.to_owned(),
         price_set_hash: builder.price_set_hash(),

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use pnl_core::hash::EventHasher;
 use pnl_core::ledger::{HistoryFacts, LedgerEvent, PAR_SOURCE};
 use pnl_core::report::History;
 use pnl_core::{AmountError, AssetId, Pin, TxId, TxStatus, UsdPrice, Window};
@@ -23,6 +24,7 @@ pub(super) struct Noted {
     last: Option<TxId>,
     block: u64,
     prices: BTreeMap<AssetId, (i64, UsdPrice)>,
+    events: EventHasher,
     /// Transactions with an event in the window.
     pub in_window: u64,
 }
@@ -31,6 +33,7 @@ impl Noted {
     /// Takes up the next event.
     pub fn take_up(&mut self, event: &LedgerEvent, window: &Window) -> Result<(), AmountError> {
         self.facts.add_event(event)?;
+        self.events.add(event);
         if self.last.as_ref() != Some(&event.tx_id) {
             self.facts.transactions += 1;
             self.facts.failed += u64::from(event.status == TxStatus::Failed);
@@ -59,17 +62,23 @@ impl Noted {
         for (asset, facts) in &mut self.facts.assets {
             facts.decimals = whole.facts.assets.get(asset).and_then(|facts| facts.decimals);
         }
+        let pin = Pin { block: self.block, block_time: as_of };
         let is_new = |(time, _): &(i64, UsdPrice)| as_of.saturating_sub(*time) <= OLDEST_PRICE;
+        let prices: BTreeMap<AssetId, UsdPrice> = self
+            .prices
+            .into_iter()
+            .filter(|(_, newest)| is_new(newest))
+            .map(|(asset, (_, price))| (asset, price))
+            .collect();
+        let (input_hash, price_set_hash) = self.events.finish(&whole.parser_version, &pin, &prices);
         History {
-            pin: Pin { block: self.block, block_time: as_of },
+            pin,
             facts: self.facts,
-            prices: self
-                .prices
-                .into_iter()
-                .filter(|(_, newest)| is_new(newest))
-                .map(|(asset, (_, price))| (asset, price))
-                .collect(),
+            prices,
             balances: None,
+            is_past: true,
+            price_set_hash,
+            input_hash,
             ..whole.clone()
         }
     }

@@ -11,8 +11,8 @@ use pnl_core::metrics::{
 use pnl_core::ratio::Figure;
 use pnl_core::{AssetId, Engine, Period, Pin, Usd, UsdPrice, WalletRef, Window};
 
-use super::past::OLDEST_PRICE;
-use super::{View, Wallets, WalletsError};
+use super::past::{Noted, OLDEST_PRICE};
+use super::{Reader, View, Wallets, WalletsError};
 use crate::stages::replay;
 
 /// Points of a curve; each costs about as much as there are open lots.
@@ -72,8 +72,11 @@ impl Wallets {
             block_time: view.time_range.as_of().unwrap_or(reader.ledger.head.pin.block_time),
             ..reader.ledger.head.pin
         };
-        let mut curve = Some(Curve::new(walk.window(), end, period));
-        let mut engine = Some(walk.into_engine());
+        let mut curve = Some(Curve { window: walk.window(), end, period });
+        let (engine, mut noted) = walk.into_parts();
+        // What a window counts is none of a curve's business.
+        noted = noted.filter(|_| view.time_range.as_of().is_some());
+        let mut engine = Some((engine, noted));
         let mut reading: Option<Reading> = None;
         for no in 0..reader.ledger.head.chunks {
             let chunk = reader.chunk(no).await?;
@@ -81,10 +84,12 @@ impl Wallets {
             let step = self
                 .compute(move || match (begun, fresh) {
                     (Some(reading), _) => reading.read(&chunk).map(Ok),
-                    (None, Some((curve, engine))) => match curve.begin(engine, &chunk)? {
-                        Ok(reading) => reading.read(&chunk).map(Ok),
-                        Err(too_many) => Ok(Err(too_many)),
-                    },
+                    (None, Some((curve, (engine, noted)))) => {
+                        match curve.begin(engine, noted, &chunk)? {
+                            Ok(reading) => reading.read(&chunk).map(Ok),
+                            Err(too_many) => Ok(Err(too_many)),
+                        }
+                    }
                     (None, None) => Err(WalletsError::Corrupt("a curve without an engine".into())),
                 })
                 .await?;
@@ -100,12 +105,7 @@ impl Wallets {
         let Some(reading) = reading else {
             return Ok(Some(Ok(Equity { pin: end, points: Vec::new(), drawdown: None })));
         };
-        let prices = reader.history.prices.clone();
-        let is_pin = view.time_range.as_of().is_none();
-        self.compute(move || {
-            reading.close(is_pin.then_some(prices), end).map(|curve| Some(Ok(curve)))
-        })
-        .await
+        self.compute(move || reading.close(&reader, view).map(|curve| Some(Ok(curve)))).await
     }
 
     /// What each period of a view brought, with the end of the history; `None` when no ledger of the
@@ -174,36 +174,37 @@ struct Curve {
 }
 
 impl Curve {
-    fn new(window: Window, end: Pin, period: Period) -> Self {
-        Self { window, end, period }
-    }
-
     /// Lays out the moments, from the window's begin or the first event of the first chunk on. The last
-    /// one is the end of the window or of the history.
+    /// one is the end of the history, also of a window that ends before it: what such a window is worth
+    /// are its gains and what is held at the end, as in the result.
     fn begin(
         self,
         engine: Engine,
+        noted: Option<Noted>,
         chunk: &[u8],
     ) -> Result<Result<Reading, TooManyPoints>, WalletsError> {
+        let Self { window, end, period } = self;
         let first = replay::lines(chunk)?.next().map(replay::event).transpose()?;
-        let from = self.window.from.or(first.map(|event| event.ts)).unwrap_or(0);
-        let last = self.window.to.map_or(i64::MAX, |to| to.saturating_sub(1));
-        let last = last.min(self.end.block_time);
-        let Some(ends) = self.period.ends(from, last, MOST_POINTS) else {
+        let from = window.from.or(first.map(|event| event.ts)).unwrap_or(0);
+        let last = window.to.map_or(i64::MAX, |to| to.saturating_sub(1)).min(end.block_time);
+        let Some(ends) = period.ends(from, last, MOST_POINTS) else {
             return Ok(Err(TooManyPoints));
         };
         let behind = last.saturating_add(1);
-        let mut moments: Vec<i64> = ends.into_iter().map(|end| end.min(behind)).collect();
+        let at_end = end.block_time.saturating_add(1);
         // Where a window begins the curve begins, too: its drawdown is that of the window.
-        if let Some(from) = self.window.from {
-            moments.push(from);
-        }
+        let mut moments: Vec<i64> = ends.into_iter().map(|end| end.min(behind)).collect();
+        moments.extend(window.from);
+        // Where it ends at the pin, the end of the history is its own.
+        moments.retain(|at| *at < at_end && (window.to != Some(*at) || *at < end.block_time));
+        moments.push(at_end);
         let prices = Prices::default();
         Ok(Ok(Reading {
-            reader: EquityReader::new(engine, moments, prices.clone()),
+            reader: EquityReader::new(engine, moments, prices.clone()).within(window),
             prices,
-            begins_with_a_point: self.window.from.is_some(),
-            end: self.end,
+            noted,
+            window,
+            at_end,
             seq: 0,
             is_over: false,
         }))
@@ -214,8 +215,11 @@ impl Curve {
 struct Reading {
     reader: EquityReader<Prices>,
     prices: Prices,
-    begins_with_a_point: bool,
-    end: Pin,
+    /// Of a history that ends in the past.
+    noted: Option<Noted>,
+    window: Window,
+    /// The last moment: everything before it belongs to the history.
+    at_end: i64,
     seq: u64,
     is_over: bool,
 }
@@ -224,9 +228,12 @@ impl Reading {
     fn read(mut self, chunk: &[u8]) -> Result<Self, WalletsError> {
         for line in replay::lines(chunk)? {
             let row = replay::event(line)?;
-            if row.ts > self.end.block_time {
+            if row.ts >= self.at_end && self.noted.is_some() {
                 self.is_over = true;
                 break;
+            }
+            if let Some(noted) = &mut self.noted {
+                noted.take_up(&row, &self.window)?;
             }
             if let Some(event) = row.to_event(self.seq)? {
                 self.reader.apply(&event)?;
@@ -237,23 +244,23 @@ impl Reading {
         Ok(self)
     }
 
-    /// The points; with the prices at the pin, where the curve ends there.
-    fn close(
-        self,
-        at_pin: Option<BTreeMap<AssetId, UsdPrice>>,
-        end: Pin,
-    ) -> Result<Equity, WalletsError> {
-        if let Some(prices) = at_pin {
-            let behind = end.block_time.saturating_add(1);
-            self.prices.lock().at_end = Some((behind, prices));
-        }
-        let (points, _) = self.reader.finish()?;
+    /// The points; the last one with the prices of the result.
+    fn close(self, of: &Reader, view: View) -> Result<Equity, WalletsError> {
+        let Self { reader, prices, noted, window, at_end, .. } = self;
+        let history = of.history_of(noted, view.time_range.as_of());
+        prices.lock().at_end = Some((at_end, history.prices));
+        let (points, _) = reader.finish()?;
         let start = match points.first() {
-            Some(first) if self.begins_with_a_point => first.equity,
+            Some(first) if window.from.is_some() => first.equity,
             _ => Usd::ZERO,
         };
-        let drawdown = Drawdown::of(&points, start)?;
-        let stale = std::mem::take(&mut self.prices.lock().stale);
+        // What becomes of holdings behind a window is not its fall.
+        let is_inside = |point: &&EquityPoint| {
+            point.at < at_end || window.to.is_none_or(|to| to >= at_end.saturating_sub(1))
+        };
+        let inside: Vec<EquityPoint> = points.iter().filter(is_inside).cloned().collect();
+        let drawdown = Drawdown::of(&inside, start)?;
+        let stale = std::mem::take(&mut prices.lock().stale);
         let points = points
             .into_iter()
             .map(|point| {
@@ -261,7 +268,7 @@ impl Reading {
                 (point, stale)
             })
             .collect();
-        Ok(Equity { pin: end, points, drawdown })
+        Ok(Equity { pin: history.pin, points, drawdown })
     }
 }
 

@@ -67,6 +67,16 @@ impl Ended {
     }
 }
 
+impl Reader {
+    /// The history of a view: the whole one, or what was noted of it up to `as_of`.
+    pub(super) fn history_of(&self, noted: Option<Noted>, as_of: Option<i64>) -> History {
+        match (noted, as_of) {
+            (Some(noted), Some(as_of)) => noted.history(&self.history, as_of),
+            _ => self.history.clone(),
+        }
+    }
+}
+
 impl Walk {
     /// At the beginning of the ledger.
     pub fn begin(
@@ -88,9 +98,9 @@ impl Walk {
         Ok(Self { reader, capacity, engine, chunk: 0, event: 0, taken: 0, as_of, window, noted })
     }
 
-    /// The engine behind what was read.
-    pub fn into_engine(self) -> Engine {
-        self.engine
+    /// What a curve is drawn by: the engine, and what is to be noted of a part of the ledger.
+    pub fn into_parts(self) -> (Engine, Option<Noted>) {
+        (self.engine, self.noted)
     }
 
     /// What is counted.
@@ -155,10 +165,7 @@ impl Walk {
                 Some(noted) => noted.in_window,
                 None => reader.history.facts.transactions,
             };
-            let history = match (noted, as_of) {
-                (Some(noted), Some(as_of)) => noted.history(&reader.history, as_of),
-                _ => reader.history.clone(),
-            };
+            let history = reader.history_of(noted, as_of);
             let outcome = engine.finish(Some(&history.prices))?;
             Ok(Ended { history, outcome, window, transactions, _held: None })
         })

@@ -9,7 +9,7 @@ use pnl_core::what_if::{Comparison, WhatIf};
 use pnl_core::{AssetId, Method, Pin, Usd, WalletRef};
 use serde::Serialize;
 
-use super::{Reader, Wallets, WalletsError};
+use super::{Reader, Wallets, WalletsError, corrupt};
 use crate::stages::replay;
 
 /// Chunks read at a time.
@@ -97,9 +97,18 @@ impl Wallets {
         let mut run = Run::new(WhatIf::new(&self.options(wallet.chain))?);
         let mut no = 0;
         while no < reader.ledger.head.chunks {
-            let chunks = reader.figures(no).await?;
-            no += CHUNKS_AT_ONCE;
-            run = self.compute(move || run.read(chunks)).await?;
+            let mut chunks = reader.figures(no).await?;
+            no = no.saturating_add(CHUNKS_AT_ONCE).min(reader.ledger.head.chunks);
+            while !chunks.is_empty() {
+                (run, chunks) = self.compute(move || run.read(chunks)).await?;
+                if !chunks.is_empty() {
+                    // Figures in the form of another version: the text says the same.
+                    let unread = no - u32::try_from(chunks.len()).map_err(corrupt)?;
+                    let text = reader.chunk(unread).await?;
+                    let ChunkFigures { events, .. } = chunks.remove(0);
+                    run = self.compute(move || run.read_text(&text, events)).await?;
+                }
+            }
         }
         self.compute(move || {
             let compared = run.what_if.finish(Some(&reader.history.prices))?;
@@ -136,31 +145,48 @@ impl Run {
         Self { what_if, reader: FigureReader::default(), events: 0, kept: 0 }
     }
 
-    fn read(mut self, chunks: Vec<ChunkFigures>) -> Result<Self, WalletsError> {
-        for chunk in chunks {
-            match chunk.unpack()? {
+    /// Reads chunks; gives back what is left from the first one on whose figures another version wrote.
+    fn read(
+        mut self,
+        mut chunks: Vec<ChunkFigures>,
+    ) -> Result<(Self, Vec<ChunkFigures>), WalletsError> {
+        for n in 0..chunks.len() {
+            let events = chunks[n].events;
+            match chunks[n].unpack()? {
                 ledgers::Unpacked::Figures(figures) => {
+                    if !FigureReader::knows(&figures) {
+                        return Ok((self, chunks.split_off(n)));
+                    }
                     let what_if = &mut self.what_if;
                     self.reader
                         .read(&figures, |event| what_if.apply(event).map_err(WalletsError::from))?;
+                    self.count(events);
                 }
                 // A chunk of a program that wrote no figures.
-                ledgers::Unpacked::Lines(text) => {
-                    for (seq, line) in (self.events..).zip(replay::lines(&text)?) {
-                        if let Some(event) = replay::event(line)?.to_event(seq)? {
-                            self.what_if.apply(&event)?;
-                        }
-                    }
-                }
-            }
-            self.events += u64::from(chunk.events);
-            self.kept += u64::from(chunk.events);
-            if self.kept >= FORGET_AFTER {
-                self.what_if.forget_records();
-                self.kept = 0;
+                ledgers::Unpacked::Lines(text) => self = self.read_text(&text, events)?,
             }
         }
+        Ok((self, Vec::new()))
+    }
+
+    /// Reads a chunk of so many events by its text.
+    fn read_text(mut self, text: &[u8], events: u32) -> Result<Self, WalletsError> {
+        for (seq, line) in (self.events..).zip(replay::lines(text)?) {
+            if let Some(event) = replay::event(line)?.to_event(seq)? {
+                self.what_if.apply(&event)?;
+            }
+        }
+        self.count(events);
         Ok(self)
+    }
+
+    fn count(&mut self, events: u32) {
+        self.events += u64::from(events);
+        self.kept += u64::from(events);
+        if self.kept >= FORGET_AFTER {
+            self.what_if.forget_records();
+            self.kept = 0;
+        }
     }
 }
 

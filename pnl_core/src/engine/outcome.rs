@@ -119,6 +119,25 @@ impl Flows {
         if expense { add(&mut self.fee_expense, value) } else { Ok(()) }
     }
 
+    /// What came since `before`, which are sums over an earlier part of the same history.
+    ///
+    /// # Errors
+    /// [`AmountError::Overflow`].
+    pub fn less(&self, before: &Self) -> Result<Self, AmountError> {
+        Ok(Self {
+            realized_gain: self.realized_gain.checked_sub(before.realized_gain)?,
+            income: self.income.checked_sub(before.income)?,
+            fee_expense: self.fee_expense.checked_sub(before.fee_expense)?,
+            fees_usd: self.fees_usd.checked_sub(before.fees_usd)?,
+            proceeds: self.proceeds.checked_sub(before.proceeds)?,
+            matched_proceeds: self.matched_proceeds.checked_sub(before.matched_proceeds)?,
+            unknown_proceeds: self.unknown_proceeds.checked_sub(before.unknown_proceeds)?,
+            unmatched_proceeds: self.unmatched_proceeds.checked_sub(before.unmatched_proceeds)?,
+            basis_disposed: self.basis_disposed.checked_sub(before.basis_disposed)?,
+            basis_unpriced: self.basis_unpriced.checked_sub(before.basis_unpriced)?,
+        })
+    }
+
     pub(super) fn add_flows(&mut self, other: &Self) -> Result<(), AmountError> {
         add(&mut self.realized_gain, other.realized_gain)?;
         add(&mut self.income, other.income)?;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::amount::{AmountError, Usd, UsdPrice};
 use crate::asset::AssetId;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Flows, Window};
 use crate::event::Event;
 use crate::ratio::{Figure, Ratio};
 
@@ -20,7 +20,8 @@ impl<F: Fn(&AssetId, i64) -> Option<UsdPrice>> PriceAt for F {
     }
 }
 
-/// A point of the curve. Sums count from the beginning of the history.
+/// A point of the curve. Sums count from the beginning of the history, or of the window that is read
+/// ([`EquityReader::within`]).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EquityPoint {
     /// Unix seconds: everything before this second is counted.
@@ -79,6 +80,9 @@ pub struct EquityReader<P> {
     moments: Vec<i64>,
     prices: P,
     points: Vec<EquityPoint>,
+    window: Window,
+    /// Sums where the window begins and where it ends, once the history has come so far.
+    at_bounds: [Option<Flows>; 2],
 }
 
 impl<P: PriceAt> EquityReader<P> {
@@ -87,7 +91,15 @@ impl<P: PriceAt> EquityReader<P> {
     pub fn new(engine: Engine, mut moments: Vec<i64>, prices: P) -> Self {
         moments.sort_unstable_by(|a, b| b.cmp(a));
         moments.dedup();
-        Self { engine, moments, prices, points: Vec::new() }
+        let (window, at_bounds) = (Window::ALL, [None, None]);
+        Self { engine, moments, prices, points: Vec::new(), window, at_bounds }
+    }
+
+    /// The same with sums over what happens in `window` alone. Holdings are those of each moment all the
+    /// same: a point behind the window has all of its gains and what is held then.
+    #[must_use]
+    pub fn within(self, window: Window) -> Self {
+        Self { window, ..self }
     }
 
     /// Reads the next event.
@@ -110,14 +122,36 @@ impl<P: PriceAt> EquityReader<P> {
 
     /// Notes the moments up to `ts`, which is the time of the next event.
     fn note_until(&mut self, ts: i64) -> Result<(), EngineError> {
+        let bounds = [self.window.from, self.window.to];
+        for (bound, flows) in bounds.into_iter().zip(&mut self.at_bounds) {
+            if flows.is_none() && bound.is_some_and(|bound| bound <= ts) {
+                *flows = Some(self.engine.flows()?);
+            }
+        }
         while let Some(at) = self.moments.pop_if(|at| *at <= ts) {
             self.points.push(self.point(at)?);
         }
         Ok(())
     }
 
+    /// What has happened in the window before `at`.
+    fn flows(&self, at: i64) -> Result<Flows, EngineError> {
+        let [at_begin, at_end] = &self.at_bounds;
+        let Window { from, to } = self.window;
+        let reached = |bound: Option<i64>| bound.is_some_and(|bound| bound <= at);
+        let flows = match at_end {
+            Some(flows) if reached(to) => flows.clone(),
+            _ => self.engine.flows()?,
+        };
+        match (from, at_begin) {
+            (None, _) => Ok(flows),
+            (Some(_), Some(begin)) if reached(from) => Ok(flows.less(begin)?),
+            (Some(_), _) => Ok(Flows::default()),
+        }
+    }
+
     fn point(&self, at: i64) -> Result<EquityPoint, EngineError> {
-        let flows = self.engine.flows()?;
+        let flows = self.flows(at)?;
         let net_realized = flows.net_realized()?;
         let (mut basis, mut market_value, mut unpriced) = (Usd::ZERO, Usd::ZERO, 0);
         for holding in self.engine.holdings()? {

@@ -49,6 +49,9 @@ pub struct History {
     /// What the chain says the wallet holds at the pin, base units; `None` when it cannot be asked
     /// about the past and newer movements hide it.
     pub balances: Option<BTreeMap<AssetId, RawAmount>>,
+    /// Whether the history was ended before the pin on request: then there are no balances to compare with.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_past: bool,
     /// What was looked at.
     pub coverage: Coverage,
     /// The version of the parser that read the transactions.

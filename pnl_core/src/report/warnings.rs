@@ -61,6 +61,10 @@ fn coverage(input: &ReportInput<'_>, unexplained: Option<&[UnexplainedRaw]>, lis
     let missing = coverage.missing.len() as u64;
     list.add("incomplete_history", missing, coverage.missing.join("; "));
     match unexplained {
+        None if input.history.is_past => {
+            let detail = "the history ends before the pin, as asked for: balances of that moment are not known";
+            list.add("past_balances", 1, detail);
+        }
         None => {
             let detail = "the balance at the pin is not known: the wallet moved since, or no endpoint keeps it";
             list.add("newer_activity", 1, detail);

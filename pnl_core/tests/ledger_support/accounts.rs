@@ -43,6 +43,7 @@ pub fn accounts(
         prices: ledger.pin_prices(&pin, book),
         facts: ledger.facts().clone(),
         balances,
+        is_past: false,
         coverage: Coverage {
             complete: true,
             sources: vec!["recording".to_owned()],
