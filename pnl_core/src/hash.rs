@@ -136,6 +136,13 @@ impl EventHasher {
     }
 }
 
+/// The hash of values, as of the lines of a history.
+pub(crate) fn of_values(values: &impl Serialize) -> String {
+    let mut hasher = Sha256::new();
+    add_line(&mut hasher, values);
+    hex(&hasher.finalize())
+}
+
 /// The SHA-256 of a text, in hex.
 pub(crate) fn of_text(text: &str) -> String {
     hex(&Sha256::digest(text))

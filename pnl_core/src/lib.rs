@@ -74,7 +74,8 @@
 //! - [`what_if`]: all methods side by side, and what their difference is;
 //! - [`explain`]: from a total down to the lots, without a remainder;
 //! - [`bounds`]: what a gain can be where a basis or a price is not known;
-//! - [`report`]: the result of a wallet as clients of the service read it.
+//! - [`report`]: the result of a wallet as clients of the service read it;
+//! - [`group`]: wallets of one owner as one history, with what they sent each other as moves.
 //!
 //! # Where else things are
 //! [`amount`]: the numbers; [`figures`]: events as bytes; [`chain`], [`asset`], [`raw`]: who, what, and the opaque transaction as an endpoint
@@ -92,6 +93,7 @@ pub mod engine;
 pub mod event;
 pub mod explain;
 pub mod figures;
+pub mod group;
 pub mod hash;
 pub mod ledger;
 mod line;

@@ -328,6 +328,35 @@ impl Outcome {
         sums.into_iter().map(|sums| sums.total(&self.assets)).collect()
     }
 
+    /// The flows of a window by somebody each event is of: `owner` of its number, of `count` in all. What is
+    /// nobody's counts for none.
+    pub(crate) fn window_by(
+        &self,
+        window: &Window,
+        count: usize,
+        owner: impl Fn(u32) -> Option<usize>,
+    ) -> Result<Vec<Flows>, AmountError> {
+        let mut sums = vec![Flows::default(); count];
+        let mut add =
+            |event: u32, flow: Flow<'_>| match owner(event).and_then(|one| sums.get_mut(one)) {
+                Some(flows) => flow.add_to(flows),
+                None => Ok(()),
+            };
+        let unmatched_gains = self.records.unmatched_gains;
+        let span = *window;
+        for disposal in self.records.disposals_where(move |ts, _| span.contains(ts)) {
+            add(disposal.event_number, Flow::Disposal(&disposal, unmatched_gains))?;
+        }
+        for income in self.incomes().filter(|income| window.contains(income.ts)) {
+            add(income.event_number, Flow::Income(income.value))?;
+        }
+        for fee in self.fees().filter(|fee| window.contains(fee.ts)) {
+            let flow = Flow::Fee { value: fee.value.unwrap_or(Usd::ZERO), expense: fee.expense };
+            add(fee.event_number, flow)?;
+        }
+        Ok(sums)
+    }
+
     /// Hands over every flow at a time as `wanted`, with its time and the index of its asset: disposals,
     /// then incomes, then fees, each in the order of the history.
     pub(crate) fn for_each_flow(

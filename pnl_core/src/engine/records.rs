@@ -170,6 +170,9 @@ pub struct Income<'a> {
     /// Index of the asset in [`super::Outcome::assets`].
     #[serde(skip)]
     pub(crate) asset_index: usize,
+    /// Number of the event.
+    #[serde(skip)]
+    pub(crate) event_number: u32,
 }
 
 /// A fee paid.
@@ -188,6 +191,9 @@ pub struct FeeRecord<'a> {
     /// Index of the asset in [`super::Outcome::assets`].
     #[serde(skip)]
     pub(crate) asset_index: Option<usize>,
+    /// Number of the event.
+    #[serde(skip)]
+    pub(crate) event_number: u32,
 }
 
 /// A purchase, sale or swap: what volume and activity are counted from.
@@ -315,7 +321,14 @@ impl Records {
             let origin = &self.origins[row.event as usize];
             let asset_index = row.asset as usize;
             let asset = &self.assets[asset_index];
-            Income { event: &origin.id, ts: origin.ts, asset, value: row.value, asset_index }
+            Income {
+                event: &origin.id,
+                ts: origin.ts,
+                asset,
+                value: row.value,
+                asset_index,
+                event_number: row.event,
+            }
         })
     }
 
@@ -331,6 +344,7 @@ impl Records {
                 value: row.priced.then_some(row.value),
                 expense: row.expense,
                 asset_index,
+                event_number: row.event,
             }
         })
     }

@@ -109,7 +109,7 @@ impl HistoryFacts {
 }
 
 /// A holding after a movement; what leaves beyond it leaves from nowhere.
-fn moved(held: RawAmount, raw: RawDelta) -> Result<RawAmount, AmountError> {
+pub(crate) fn moved(held: RawAmount, raw: RawDelta) -> Result<RawAmount, AmountError> {
     if raw.is_negative() {
         let taken = raw.magnitude().min(held);
         return held.checked_sub(taken);

@@ -45,6 +45,7 @@ mod state;
 
 pub use builder::LedgerBuilder;
 pub use event::{LedgerEvent, LedgerKind, LedgerLeg, LegSide, RENT_SUFFIX, rent_pool};
+pub(crate) use facts::moved;
 pub use facts::{AssetFacts, HistoryFacts};
 pub use flows::AssetFlows;
 pub use prices::{LedgerRules, PAR_SOURCE, PriceRequest, PriceTable};

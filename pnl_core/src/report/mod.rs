@@ -33,6 +33,7 @@ use crate::bounds::{self, Bounds, Known};
 use crate::chain::Pin;
 use crate::engine::{Options, Outcome, Window};
 use crate::hash::ENGINE_VERSION;
+use crate::ledger::RENT_SUFFIX;
 use crate::method::Method;
 use crate::metrics::Metrics;
 use crate::time::rfc3339;
@@ -117,10 +118,10 @@ pub struct ReportInput<'a> {
 }
 
 impl ReportInput<'_> {
-    /// Whether something in `place` belongs to the wallet itself rather than to its rent pool. With
-    /// lots pooled over all places there is no place, and the deposits cannot be told apart.
+    /// Whether something in `place` belongs to the wallet itself, or to one of a group, rather than to a
+    /// rent pool. With lots pooled over all places there is no place, and the deposits cannot be told apart.
     fn is_of_wallet(&self, place: &Arc<str>) -> bool {
-        place.is_empty() || **place == *self.history.wallet.as_str()
+        !place.ends_with(RENT_SUFFIX)
     }
 
     /// Base units disposed of in `window` that no lot covers, by asset.

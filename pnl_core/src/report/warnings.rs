@@ -7,6 +7,7 @@ use super::tokens::TokenRow;
 use super::{ReportError, ReportInput};
 use crate::asset::AssetId;
 use crate::engine::{Disposal, Window};
+use crate::group::MOVE_SHORTFALL;
 use crate::ledger::AssetFacts;
 
 /// A limit of the result.
@@ -144,6 +145,10 @@ fn lines(input: &ReportInput<'_>, list: &mut List) {
         let detail = match code.as_str() {
             "order_uncertain" => {
                 "transactions whose place among others of their block is not known"
+            }
+            MOVE_SHORTFALL => {
+                "transactions of which less arrived at wallets of the group than others of it had sent; \
+                 that part is booked as a fee"
             }
             _ => "transactions with this note of the parser",
         };
