@@ -29,6 +29,8 @@ pub mod chain_data;
 mod convert;
 pub mod error;
 #[cfg(feature = "queries")]
+pub mod groups;
+#[cfg(feature = "queries")]
 pub mod ledgers;
 pub mod metrics;
 #[cfg(feature = "queries")]

@@ -53,7 +53,7 @@ pub struct OpenTasks {
     pub chain: Chain,
     /// Their state.
     pub state: TaskState,
-    /// `admission`, or the name of a [`crate::wallet_tasks::WaitReason`]; `None`: nothing but a slot.
+    /// `admission`, `wallets` (a group, for those of its batch), or the name of a [`crate::wallet_tasks::WaitReason`]; `None`: nothing but a slot.
     pub waits_for: Option<String>,
     /// How many.
     pub tasks: u64,

@@ -90,33 +90,56 @@ pub async fn page(
         None => -1,
     };
     let rows = run!(store, "results/page", async |tx| {
-        Ok(sqlx::query_file!("queries/pnl_results/page.sql", batch.0, after, i64::from(limit))
-            .fetch_all(tx)
-            .await?)
+        Ok(sqlx::query_file_as!(
+            StoredRow,
+            "queries/pnl_results/page.sql",
+            batch.0,
+            after,
+            i64::from(limit)
+        )
+        .fetch_all(tx)
+        .await?)
     })?;
-    rows.into_iter()
-        .map(|row| {
-            let state = TaskState::read(&row.state)?;
-            let ended_without =
-                matches!(state, TaskState::Failed | TaskState::TimedOut | TaskState::Cancelled);
-            let error = match row.error {
-                Some(error) if ended_without => serde_json::from_value(error)
-                    .map(Some)
-                    .map_err(|error| StoreError::Corrupt(format!("task error: {error}")))?,
-                _ => None,
-            };
-            Ok(ResultRow {
-                ordinal: from_integer(row.ordinal, "ordinal")?,
-                wallet: Address::from_chain_data(&row.wallet),
-                state,
-                report_json: row.report,
-                error,
-                attempts: u32::try_from(row.fence)
-                    .map_err(|_| StoreError::Corrupt(format!("fence is {}", row.fence)))?,
-                started_at: row.started_at,
-                finished_at: row.finished_at,
-                calls: row.calls,
-            })
+    rows.into_iter().map(ResultRow::try_from).collect()
+}
+
+/// A row of `pnl_results/page` and `groups/result`.
+pub(crate) struct StoredRow {
+    pub(crate) ordinal: i32,
+    pub(crate) wallet: String,
+    pub(crate) state: String,
+    pub(crate) error: Option<serde_json::Value>,
+    pub(crate) fence: i64,
+    pub(crate) started_at: Option<DateTime<Utc>>,
+    pub(crate) finished_at: Option<DateTime<Utc>>,
+    pub(crate) calls: Option<serde_json::Value>,
+    pub(crate) report: Option<String>,
+}
+
+impl TryFrom<StoredRow> for ResultRow {
+    type Error = StoreError;
+
+    fn try_from(row: StoredRow) -> Result<Self, StoreError> {
+        let state = TaskState::read(&row.state)?;
+        let ended_without =
+            matches!(state, TaskState::Failed | TaskState::TimedOut | TaskState::Cancelled);
+        let error = match row.error {
+            Some(error) if ended_without => serde_json::from_value(error)
+                .map(Some)
+                .map_err(|error| StoreError::Corrupt(format!("task error: {error}")))?,
+            _ => None,
+        };
+        Ok(Self {
+            ordinal: from_integer(row.ordinal, "ordinal")?,
+            wallet: Address::from_chain_data(&row.wallet),
+            state,
+            report_json: row.report,
+            error,
+            attempts: u32::try_from(row.fence)
+                .map_err(|_| StoreError::Corrupt(format!("fence is {}", row.fence)))?,
+            started_at: row.started_at,
+            finished_at: row.finished_at,
+            calls: row.calls,
         })
-        .collect()
+    }
 }

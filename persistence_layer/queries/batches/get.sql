@@ -10,7 +10,10 @@ select b.id, b.chain, b.request, b.trace_id, b.total, b.state, b.cancel_requeste
     coalesce(b.timed_out, c.timed_out, 0) as "timed_out!",
     coalesce(b.cancelled, c.cancelled, 0) as "cancelled!",
     coalesce(c.continued, 0) as "continued!",
-    coalesce(c.provider_throttled, 0) as "provider_throttled!"
+    coalesce(c.provider_throttled, 0) as "provider_throttled!",
+    case when b.request ->> 'group' = 'true' then (
+        select t.state from wallet_tasks t
+        where t.batch_id = b.id and t.chain = b.chain and t.wallet = 'group:' || b.id) end as group_state
 from batches b
 left join lateral (
     select

@@ -6,6 +6,8 @@ from batches b
 cross join lateral (
     select w.* from wallet_tasks w
     where w.batch_id = b.id and w.finished_at is null and w.lease_until is null
+      -- A group waits for its wallets.
+      and w.run_at is distinct from 'infinity'
     order by w.ordinal
     limit 1
 ) t

@@ -6,6 +6,7 @@ from (
     select id, row_number() over (order by ordinal) as place
     from wallet_tasks
     where batch_id = $1 and finished_at is null and run_at = 'infinity'
+      and wallet <> 'group:' || $1::uuid
 ) as waits
 cross join queue_front as front
 where t.id = waits.id

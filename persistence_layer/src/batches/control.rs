@@ -7,6 +7,7 @@ use super::expired::is_expired;
 use super::{Batch, BatchId, BatchState, Retried, read};
 use crate::convert::{self, to_bigint};
 use crate::error::StoreError;
+use crate::groups;
 use crate::store::{Store, read, run};
 use crate::wallet_tasks::{close_gate, lock_batch, notify, pass_batch};
 
@@ -68,6 +69,8 @@ pub async fn retry(
         };
         sqlx::query_file!("queries/batches/reopen.sql", id.0, waits).execute(&mut *tx).await?;
         sqlx::query_file!("queries/wallet_tasks/retry.sql", id.0, waits).execute(&mut *tx).await?;
+        groups::forget(tx, id).await?;
+        groups::wake_in(tx, Some(id)).await?;
         notify(tx).await?;
         Ok(Retried::Requeued(convert::from_count(again, "retryable wallets")?))
     })

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::StoreError;
+use crate::wallet_tasks::TaskState;
 
 pub(crate) use admission::admit_waiting;
 pub use admission::{Admission, OpenBatches, open};
@@ -149,7 +150,8 @@ pub struct NewBatch {
     pub chain: Chain,
     /// The wallets in the order of submission, without duplicates; at least one.
     pub wallets: Vec<Address>,
-    /// What the workers need: method, options, window (as given and resolved), max_transactions.
+    /// What the workers need: method, options, window (as given and resolved), max_transactions, and
+    /// whether they are a group ([`crate::groups`]).
     pub request: serde_json::Value,
     /// W3C trace id, 32 hex digits.
     pub trace_id: String,
@@ -206,6 +208,8 @@ pub struct Batch {
     pub trace_id: String,
     /// Number of wallets.
     pub total: u32,
+    /// How the group of its wallets stands; `None` when it is none.
+    pub group: Option<TaskState>,
     /// State as stored; clients see [`Batch::status`].
     pub state: BatchState,
     /// Whether a cancel was asked for.

@@ -7,6 +7,7 @@ use super::{Batch, BatchId, BatchState, BatchStatus, Counts, Waiting};
 use crate::convert::{self, from_count, from_integer};
 use crate::error::StoreError;
 use crate::store::{Store, run};
+use crate::wallet_tasks::TaskState;
 
 /// The batch, with counts of one moment.
 pub async fn get(store: &Store, id: BatchId) -> Result<Option<Batch>, StoreError> {
@@ -72,18 +73,27 @@ struct Row {
     cancelled: i64,
     continued: i64,
     provider_throttled: i64,
+    group_state: Option<String>,
 }
 
 impl TryFrom<Row> for Batch {
     type Error = StoreError;
 
     fn try_from(row: Row) -> Result<Self, StoreError> {
+        let group = row.group_state.as_deref().map(TaskState::read).transpose()?;
+        // Clients count wallets.
+        let total = row.total - i32::from(group.is_some());
+        let wallets = |count: i64, states: &[TaskState]| {
+            count - i64::from(group.is_some_and(|group| states.contains(&group)))
+        };
+        let queued = wallets(row.queued, &[TaskState::Queued, TaskState::Delayed]);
         Ok(Self {
+            group,
             id: BatchId(row.id),
             chain: convert::chain(&row.chain)?,
             request: row.request,
             trace_id: row.trace_id,
-            total: from_integer(row.total, "batch total")?,
+            total: from_integer(total, "batch total")?,
             state: BatchState::read(&row.state)?,
             cancel_requested: row.cancel_requested,
             created_at: row.created_at,
@@ -93,12 +103,15 @@ impl TryFrom<Row> for Batch {
             finished_at: row.finished_at,
             pin: convert::pin(row.pin_block, row.pin_block_time)?,
             counts: Counts {
-                queued: from_count(row.queued, "queued")?,
-                running: from_count(row.running, "running")?,
-                done: from_count(row.done, "done")?,
-                failed: from_count(row.failed, "failed")?,
-                timed_out: from_count(row.timed_out, "timed_out")?,
-                cancelled: from_count(row.cancelled, "cancelled")?,
+                queued: from_count(queued, "queued")?,
+                running: from_count(wallets(row.running, &[TaskState::Running]), "running")?,
+                done: from_count(wallets(row.done, &[TaskState::Done]), "done")?,
+                failed: from_count(wallets(row.failed, &[TaskState::Failed]), "failed")?,
+                timed_out: from_count(wallets(row.timed_out, &[TaskState::TimedOut]), "timed_out")?,
+                cancelled: from_count(
+                    wallets(row.cancelled, &[TaskState::Cancelled]),
+                    "cancelled",
+                )?,
             },
             waiting: Waiting {
                 continued: from_count(row.continued, "continued")?,

@@ -6,6 +6,7 @@ use super::admission::{Admission, Place, admit};
 use super::{BatchId, IdempotencyClaim, NewBatch, Submitted};
 use crate::convert::{interval, json_text, to_integer};
 use crate::error::StoreError;
+use crate::groups;
 use crate::store::{Store, run};
 use crate::wallet_tasks::notify;
 
@@ -23,10 +24,12 @@ pub async fn submit(
     new: &NewBatch,
     admission: Admission,
 ) -> Result<Submitted, StoreError> {
-    let total = u32::try_from(new.wallets.len())
+    let group = groups::is_asked_for(&new.request).then(|| groups::name(new.id));
+    let wallets: Vec<&str> =
+        new.wallets.iter().chain(&group).map(|wallet| wallet.as_str()).collect();
+    let total = u32::try_from(wallets.len())
         .map_err(|_| StoreError::OutOfRange("number of wallets"))
         .and_then(|total| to_integer(total, "number of wallets"))?;
-    let wallets: Vec<&str> = new.wallets.iter().map(|wallet| wallet.as_str()).collect();
     run!(store, "batches/submit", async |tx| {
         if let Some(claim) = &new.idempotency
             && let Some(answer) = known_answer(tx, claim).await?

@@ -21,6 +21,7 @@ use sqlx::PgConnection;
 use super::{Lease, LockedBatch, lock_batch};
 use crate::batches::{BatchId, admit_waiting};
 use crate::error::StoreError;
+use crate::groups;
 use crate::store::{Store, run};
 
 /// Batches healed in one sweep; the next one takes the rest.
@@ -103,7 +104,7 @@ impl Passed {
     }
 }
 
-/// Closes batches that nothing of is open, and admits waiting ones to places that are free: what a
+/// Closes batches that nothing of is open, wakes groups whose wallets have ended, and admits waiting ones to places that are free: what a
 /// process left that died in between or does not know of it.
 ///
 /// # Errors
@@ -111,6 +112,7 @@ impl Passed {
 /// way of the others.
 pub(crate) async fn heal(store: &Store) -> Result<(), StoreError> {
     let closed = close_unsettled(store).await;
+    groups::wake(store, None).await?;
     run!(store, "batches/admit_waiting", async |tx| {
         let waiting =
             sqlx::query_file_scalar!("queries/batches/any_waiting.sql").fetch_one(&mut *tx).await?;

@@ -10,6 +10,7 @@ mod chain_data;
 mod control;
 mod ends;
 mod fairness;
+mod groups;
 mod leases;
 mod ledgers;
 mod operators;
