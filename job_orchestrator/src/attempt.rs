@@ -23,7 +23,7 @@ use crate::running::StageSign;
 use crate::sources::Source;
 
 /// To be raised when the same settings and versions leave something else than before.
-const WORK_FORM: u32 = 4;
+const WORK_FORM: u32 = 5;
 
 /// What the wallets of a process share so as to ask for nothing twice.
 #[derive(Debug, Clone, Default)]
@@ -92,15 +92,11 @@ impl Attempt {
     pub fn maker(&self) -> String {
         let prices: Vec<(&str, bool)> =
             self.prices.iter().map(|source| (source.name(), source.is_remote())).collect();
-        let settings = (self.settings.max_transactions, self.settings.max_token_accounts);
-        let depends = (env!("CARGO_PKG_VERSION"), WORK_FORM, &self.rules, prices, settings);
-        let mut text = serde_json::to_vec(&depends).expect("plain values always serialize");
-        if let Source::Evm(_, network) = &self.source {
-            text.extend_from_slice(format!("{network:?}").as_bytes());
-        }
-        let hash = Sha256::digest(&text);
-        let short: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        format!("{ENGINE_VERSION} {PARSER_VERSION} {short}")
+        let network = match &self.source {
+            Source::Solana(_) => String::new(),
+            Source::Evm(_, network) => format!("{network:?}"),
+        };
+        made_by(WORK_FORM, &self.rules, &prices, &self.settings, &network)
     }
 
     /// Takes room in memory for a history of so many transactions.
@@ -115,6 +111,24 @@ impl Attempt {
             self.progressed.store(true, Ordering::Relaxed);
         }
     }
+}
+
+/// The maker of what is left in a form, under rules, price sources (name, and whether it is asked from afar)
+/// and settings, of a network.
+fn made_by(
+    form: u32,
+    rules: &LedgerRules,
+    prices: &[(&str, bool)],
+    settings: &WorkerSettings,
+    network: &str,
+) -> String {
+    let settings = (settings.max_transactions, settings.max_token_accounts);
+    let depends = (env!("CARGO_PKG_VERSION"), form, rules, prices, settings);
+    let mut text = serde_json::to_vec(&depends).expect("plain values always serialize");
+    text.extend_from_slice(network.as_bytes());
+    let hash = Sha256::digest(&text);
+    let short: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!("{ENGINE_VERSION} {PARSER_VERSION} {short}")
 }
 
 /// Runs work that only computes on a thread of its own, so that heartbeats and requests are not
@@ -142,4 +156,39 @@ pub(crate) async fn compute_over<T: Send + 'static, E: Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, E> {
     if transactions <= FEW { work() } else { compute(work).await }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashSet};
+
+    use pnl_core::AssetId;
+    use service_runtime::config::Settings;
+
+    use super::*;
+
+    #[test]
+    fn work_left_under_anything_else_is_another_makers() {
+        let rules = |coins: &[&str]| LedgerRules {
+            chain: Chain::Solana,
+            stablecoins: coins.iter().map(|coin| AssetId::new(coin)).collect::<BTreeSet<_>>(),
+        };
+        let settings = Settings::default().worker;
+        let smaller = WorkerSettings { max_transactions: 5, ..settings.clone() };
+        let fewer = WorkerSettings { max_token_accounts: 5, ..settings.clone() };
+        let (none, table, remote) = ([], [("table", false)], [("table", true)]);
+        let makers = [
+            made_by(WORK_FORM, &rules(&[]), &none, &settings, ""),
+            made_by(WORK_FORM - 1, &rules(&[]), &none, &settings, ""),
+            made_by(WORK_FORM, &rules(&["a"]), &none, &settings, ""),
+            made_by(WORK_FORM, &rules(&[]), &table, &settings, ""),
+            made_by(WORK_FORM, &rules(&[]), &remote, &settings, ""),
+            made_by(WORK_FORM, &rules(&[]), &none, &smaller, ""),
+            made_by(WORK_FORM, &rules(&[]), &none, &fewer, ""),
+            made_by(WORK_FORM, &rules(&[]), &none, &settings, "network"),
+        ];
+        assert_eq!(makers.iter().collect::<HashSet<_>>().len(), makers.len(), "{makers:?}");
+        assert_eq!(makers[0], made_by(WORK_FORM, &rules(&[]), &none, &settings, ""));
+        assert!(makers.iter().all(|maker| maker.starts_with(ENGINE_VERSION)), "{makers:?}");
+    }
 }

@@ -233,7 +233,7 @@ impl Batches {
 }
 
 fn accepted_body(id: BatchId, request: &NewBatchRequest, created_at: DateTime<Utc>) -> Value {
-    json!({
+    let mut body = json!({
         "job_id": id,
         "status": "queued",
         "chain": request.chain,
@@ -243,5 +243,9 @@ fn accepted_body(id: BatchId, request: &NewBatchRequest, created_at: DateTime<Ut
         "status_url": format!("/api/pnl/batch/status/{id}"),
         "results_url": format!("/api/pnl/batch/results/{id}"),
         "cancel_url": format!("/api/pnl/batch/{id}/cancel"),
-    })
+    });
+    if request.analysis.group {
+        body["group_url"] = format!("/api/pnl/batch/results/{id}/group").into();
+    }
+    body
 }

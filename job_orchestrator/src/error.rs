@@ -79,6 +79,9 @@ pub enum StageError {
     /// Other long wallets fill the memory of this process.
     #[error("no room for a history of this length now")]
     NoRoom,
+    /// A group is worked on before its wallets have ended.
+    #[error("wallets of the group have not ended yet")]
+    GroupOpen,
     /// What an earlier attempt at the task has left cannot be read. It can be made again.
     #[error("what an earlier attempt has left cannot be read: {detail}")]
     LeftWork {
@@ -120,6 +123,7 @@ impl StageError {
             Self::Permanent { code, .. } => code,
             Self::LeaseLost => "lease-lost",
             Self::NoRoom => "no-room",
+            Self::GroupOpen => "group-open",
             Self::DatabaseAway { .. } => "database-unavailable",
             Self::DatabaseSlow { .. } => "database-timeout",
             Self::LeftWork { .. } | Self::Storage { .. } => "internal",
@@ -164,10 +168,14 @@ impl StageError {
             Self::Contended { .. } => {
                 ("A list was read by others at the same time", self.to_string(), true)
             }
+            Self::Permanent { code, detail } if code.starts_with("group-") => {
+                ("The group cannot be computed", detail.clone(), false)
+            }
             Self::Permanent { detail, .. } => {
                 ("The chain endpoint refused the request", detail.clone(), false)
             }
             Self::NoRoom => ("Other long wallets fill the memory", self.to_string(), true),
+            Self::GroupOpen => ("The group is not complete yet", self.to_string(), true),
             Self::LeaseLost
             | Self::LeftWork { .. }
             | Self::DatabaseAway { .. }
@@ -295,6 +303,7 @@ mod tests {
             (code_of!("chain_client/src/endpoint.rs"), "code: "),
             (code_of!("job_orchestrator/src/worker.rs"), "StageError::permanent("),
             (code_of!("job_orchestrator/src/stages/finish.rs"), "StageError::permanent("),
+            (code_of!("job_orchestrator/src/stages/group.rs"), "StageError::permanent("),
             (code_of!("job_orchestrator/src/stages/ledger.rs"), "StageError::permanent("),
         ] {
             let behind = source.split(before).skip(1);

@@ -14,7 +14,7 @@
 //! | the price source down, a statement that took too long | queued, free; past the outage limit `failed` |
 //! | a permanent error, a panic | `failed` at once |
 //! | cancelled | `cancelled` |
-//! | released at shutdown, database away, no room in memory beside other long wallets | queued, free |
+//! | released at shutdown, database away, no room in memory beside other long wallets, a group whose wallets have not ended | queued, free |
 //! | lease lost | nothing is written: somebody else holds the task |
 //!
 //! The outage limit is that of the wallet: put off for so long, and more than a few times, with nothing
@@ -138,7 +138,7 @@ pub fn decide(end: &AttemptEnd, spent: Spent, rules: &RetryRules, jitter: u32) -
             StageError::DatabaseAway { .. } | StageError::DatabaseSlow { .. } => {
                 free(DATABASE_DELAY, WaitReason::Released, Some(error.to_task_error()))
             }
-            StageError::NoRoom => {
+            StageError::NoRoom | StageError::GroupOpen => {
                 free(ROOM_DELAY, WaitReason::Released, Some(error.to_task_error()))
             }
             StageError::Permanent { .. } => ended(error.to_task_error()),

@@ -14,6 +14,8 @@ const PIECE: usize = 500;
 pub(crate) struct PnlDocument {
     ended: Ended,
     include: Include,
+    /// The result where it is written already, open at its end.
+    opening: Option<String>,
     /// What comes behind the records, with its leading comma.
     closing: String,
     next: Part,
@@ -31,7 +33,12 @@ impl PnlDocument {
     /// A document that ends with the members `closing`, a JSON object.
     pub fn new(ended: Ended, include: Include, closing: &serde_json::Value) -> Self {
         let closing = closing.to_string().replacen('{', ",", 1);
-        Self { ended, include, closing, next: Part::Head }
+        Self { ended, include, opening: None, closing, next: Part::Head }
+    }
+
+    /// The records alone, between two texts.
+    pub fn around(ended: Ended, include: Include, opening: String, closing: String) -> Self {
+        Self { ended, include, opening: Some(opening), closing, next: Part::Head }
     }
 
     fn input(&self) -> ReportInput<'_> {
@@ -65,7 +72,10 @@ impl PnlDocument {
     }
 
     /// The result itself, open at its end.
-    fn head(&self) -> Result<String, WalletsError> {
+    fn head(&mut self) -> Result<String, WalletsError> {
+        if let Some(opening) = self.opening.take() {
+            return Ok(opening);
+        }
         let mut text = json(&WalletPnl::build(self.input())?)?;
         text.pop();
         Ok(text)

@@ -10,6 +10,9 @@ use pnl_core::{Method, Pin, Window};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// Wallets of one group: the ledgers of all are read side by side.
+pub const MOST_WALLETS_OF_A_GROUP: usize = 100;
+
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
 
@@ -194,6 +197,9 @@ pub struct Analysis {
     /// also what is already stored.
     #[serde(default)]
     pub max_transactions: Option<u32>,
+    /// Whether the wallets are also computed as one history. The store reads it by this name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub group: bool,
 }
 
 impl Default for Analysis {
@@ -203,6 +209,7 @@ impl Default for Analysis {
             options: Map::new(),
             time_range: TimeRange::default(),
             max_transactions: None,
+            group: false,
         }
     }
 }
@@ -242,9 +249,9 @@ impl Analysis {
     }
 
     /// Whether the result may stand for the wallet in lists: full history, default method, default
-    /// options.
+    /// options. A group changes nothing in the results of its wallets.
     pub fn is_default(&self) -> bool {
-        *self == Self::default()
+        Self { group: false, ..self.clone() } == Self::default()
     }
 }
 
@@ -310,5 +317,8 @@ mod tests {
         assert!(!bounded.is_default());
         let text = serde_json::to_string(&bounded).unwrap();
         assert_eq!(serde_json::from_str::<Analysis>(&text).unwrap(), bounded);
+        let group = Analysis { group: true, ..Analysis::default() };
+        assert!(group.is_default() && persistence_layer::groups::is_asked_for(&group.to_batch()));
+        assert!(!persistence_layer::groups::is_asked_for(&empty.to_batch()));
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chain_client::CallCounter;
 use futures::FutureExt;
+use persistence_layer::groups;
 use persistence_layer::wallet_tasks::{self, Transition};
 use persistence_layer::wallet_work;
 use pnl_core::{AssetId, Pin, RawAmount};
@@ -66,6 +67,12 @@ pub(crate) async fn run(attempt: Attempt, mut stop: StopSignal, shutdown: Cancel
             settle(&attempt, &end, seconds).await;
         }
     }
+    if attempt.analysis.group
+        && let Err(error) = groups::wake(&attempt.store, Some(attempt.lease.batch)).await
+    {
+        // The next sweep does it.
+        tracing::debug!(%error, "the group of the batch was not woken");
+    }
 }
 
 /// Ends a wallet whose batch asks for something that this version cannot read.
@@ -103,6 +110,9 @@ async fn stages_or_anew(attempt: &Attempt, calls: &CallCounter) -> Result<(), St
 }
 
 async fn stages(attempt: &Attempt, calls: &CallCounter) -> Result<(), StageError> {
+    if groups::is_name(attempt.wallet()) {
+        return group(attempt).await;
+    }
     let pin = staged(attempt, Stage::Pin, stages::pin::run(attempt)).await?;
     let (balances, plan) = match &attempt.source {
         Source::Solana(_) => solana_plan(attempt, pin).await?,
@@ -124,9 +134,30 @@ async fn stages(attempt: &Attempt, calls: &CallCounter) -> Result<(), StageError
         let by_method = || serde_json::to_value(calls.by_method());
         let finished =
             stages::finish::run(attempt, pin, balances, &plan.head, books, by_method).await?;
+        if attempt.analysis.group
+            && let Some(head) = &finished.ledger
+        {
+            groups::keep(&attempt.store, &attempt.lease, head).await?;
+        }
         Ok(wallet_tasks::finish(&attempt.store, &attempt.lease, finished).await?)
     };
     staged(attempt, Stage::Finish, finish).await
+}
+
+/// The stages of a group.
+async fn group(attempt: &Attempt) -> Result<(), StageError> {
+    let merge = Box::pin(stages::group::run(attempt));
+    let (finished, is_complete) = staged(attempt, Stage::Ledger, merge).await?;
+    let (store, lease) = (&attempt.store, &attempt.lease);
+    staged(attempt, Stage::Finish, async {
+        Ok(wallet_tasks::finish(store, lease, finished).await?)
+    })
+    .await?;
+    if is_complete && let Err(error) = groups::let_go(store, lease.batch).await {
+        // They go with the batch.
+        tracing::debug!(%error, "the ledgers kept for the group were not let go");
+    }
+    Ok(())
 }
 
 /// What a wallet of Solana holds at the pin, and the plan of its books.

@@ -71,6 +71,11 @@ impl RecordedChain {
         self.synthetic.iter().flat_map(Synthetic::wallets).collect()
     }
 
+    /// Who each of them deals with, in the same order: what one sends the other receives.
+    pub fn synthetic_counterparties(&self) -> Vec<String> {
+        self.synthetic.iter().flat_map(Synthetic::counterparties).collect()
+    }
+
     /// Whether any transaction names the address.
     pub fn knows_address(&self, address: &str) -> bool {
         self.recorded.knows_address(address)

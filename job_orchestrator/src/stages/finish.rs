@@ -8,7 +8,7 @@ use persistence_layer::ledgers::LedgerHead;
 use persistence_layer::results::SummaryRow;
 use persistence_layer::wallet_tasks::FinishedWallet;
 use pnl_core::ledger::HistoryFacts;
-use pnl_core::report::{self, Coverage, History, ReportInput, Truncation};
+use pnl_core::report::{self, Coverage, History, ReportInput, Truncation, WalletReport};
 use pnl_core::{AmountError, AssetId, Pin, RawAmount};
 
 use super::ledger::Books;
@@ -82,21 +82,26 @@ pub(crate) async fn run(
             }),
             None => None,
         };
-        let summary = SummaryRow {
-            pin,
-            total_pnl_usd: report.total_pnl_usd,
-            realized_gain_usd: report.realized_gain_usd,
-            unrealized_gain_usd: report.unrealized_gain_usd,
-            fees_usd: report.fees_usd,
-            trades: report.trades,
-            transactions: report.transactions,
-            token_win_rate: report.metrics.token_win_rate.as_ref().map(ToString::to_string),
-            complete: report.coverage.complete,
-            full_history_default_method: analysis_is_default && !cut,
-        };
+        let summary = summary(&report, pin, analysis_is_default && !cut);
         Ok(FinishedWallet { ledger, report_json, summary, calls })
     })
     .await
+}
+
+/// The figures of a result that lists need; `is_latest`: whether it may stand for the wallet there.
+pub(crate) fn summary(report: &WalletReport, pin: Pin, is_latest: bool) -> SummaryRow {
+    SummaryRow {
+        pin,
+        total_pnl_usd: report.total_pnl_usd,
+        realized_gain_usd: report.realized_gain_usd,
+        unrealized_gain_usd: report.unrealized_gain_usd,
+        fees_usd: report.fees_usd,
+        trades: report.trades,
+        transactions: report.transactions,
+        token_win_rate: report.metrics.token_win_rate.as_ref().map(ToString::to_string),
+        complete: report.coverage.complete,
+        full_history_default_method: is_latest,
+    }
 }
 
 /// What the wallet holds at the pin, when that can be said: the chain tells what is held now, and

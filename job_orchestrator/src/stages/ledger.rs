@@ -120,7 +120,8 @@ fn begin(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Books, StageError> 
     // A ledger that was cut at either end would answer for the wallet's whole history: it is not
     // kept, but a long one is stored while it is built.
     let is_whole = plan.head.cut.is_none() && attempt.analysis.time_range.as_of().is_none();
-    let is_stored = is_whole || plan.is_long();
+    // A group merges what each attempt has booked, as it was cut.
+    let is_stored = is_whole || plan.is_long() || attempt.analysis.group;
     let builder = LedgerBuilder::new(attempt.wallet().clone(), attempt.rules.clone(), window);
     Ok(Books {
         builder: builder.excluding(plan.head.excluded.clone()),
@@ -276,7 +277,7 @@ fn book(
 }
 
 impl StageError {
-    fn ledger(error: LedgerError) -> Self {
+    pub(crate) fn ledger(error: LedgerError) -> Self {
         Self::permanent(error.code(), &error)
     }
 

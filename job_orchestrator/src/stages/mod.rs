@@ -1,4 +1,4 @@
-//! The steps of one wallet: pin, fetch, order, ledger, finish.
+//! The steps of one wallet: pin, fetch, order, ledger, finish. The one step of a group: [`group`].
 //!
 //! Each step may run again after a crash or a time limit: what it stored before is found and not
 //! asked for again. A long wallet also leaves what it has computed: its [`looks`], its [`plan`], and
@@ -8,6 +8,7 @@ pub(crate) mod catalogue;
 pub(crate) mod evm;
 pub(crate) mod fetch;
 pub(crate) mod finish;
+pub(crate) mod group;
 pub(crate) mod history;
 pub(crate) mod ledger;
 pub(crate) mod listing;

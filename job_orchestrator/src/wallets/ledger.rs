@@ -88,26 +88,33 @@ impl Wallets {
     ) -> Result<Option<impl Stream<Item = Result<String, WalletsError>> + use<>>, WalletsError>
     {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
-        let options = self.options(wallet.chain);
-        let pin = reader.ledger.head.pin;
-        let opening = ExportHead {
-            method,
-            options: &options,
-            prices: &reader.history.prices,
-            wallet: &wallet.address,
-            chain: wallet.chain,
-            pinned: serde_json::json!({
-                "block": pin.block,
-                "block_time": pnl_core::time::rfc3339(pin.block_time),
-            }),
-            input_hash: &reader.history.input_hash,
-        }
-        .opening()
-        .map_err(corrupt)?;
-        let document =
-            OracleDocument { reader, next: Part::Opening(opening), seq: 0, excluded: Vec::new() };
-        Ok(Some(futures::stream::try_unfold(document, OracleDocument::piece)))
+        oracle_document(reader, method).map(Some)
     }
+}
+
+/// What was read as an accounting document, in pieces.
+pub(super) fn oracle_document(
+    reader: Reader,
+    method: Method,
+) -> Result<impl Stream<Item = Result<String, WalletsError>> + use<>, WalletsError> {
+    let pin = reader.ledger.head.pin;
+    let opening = ExportHead {
+        method,
+        options: &reader.options,
+        prices: &reader.history.prices,
+        wallet: &reader.history.wallet,
+        chain: reader.chain,
+        pinned: serde_json::json!({
+            "block": pin.block,
+            "block_time": pnl_core::time::rfc3339(pin.block_time),
+        }),
+        input_hash: &reader.history.input_hash,
+    }
+    .opening()
+    .map_err(corrupt)?;
+    let document =
+        OracleDocument { reader, next: Part::Opening(opening), seq: 0, excluded: Vec::new() };
+    Ok(futures::stream::try_unfold(document, OracleDocument::piece))
 }
 
 /// An accounting document on its way out.

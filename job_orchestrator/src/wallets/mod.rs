@@ -9,6 +9,7 @@ mod capacity;
 mod diff;
 mod disposals;
 mod explain;
+mod group;
 mod ledger;
 mod past;
 mod report;
@@ -39,6 +40,7 @@ use capacity::Capacity;
 pub use diff::{Difference, NewDisposal, NoResult, Realized, TokenDifference, TokenSums};
 pub use disposals::{DisposalFilter, DisposalPage, DisposalView};
 pub use explain::{DisposalId, ExplainedDisposal, ExplainedMatch, Explanation, OtherMatches};
+pub use group::GroupRef;
 pub use ledger::{LedgerCursor, LedgerPage};
 pub use report::{CoverageReport, TokenPage, TokenView};
 pub use series::{Equity, MOST_POINTS, Spread, SpreadRules, TooManyPoints};
@@ -158,6 +160,8 @@ struct Reader {
     chain: Chain,
     ledger: CurrentLedger,
     history: History,
+    /// The accounting options by which it is read.
+    options: Options,
 }
 
 impl Wallets {
@@ -185,10 +189,7 @@ impl Wallets {
         let ended = self.ended(&reader, view).await?;
         let closing = serde_json::json!({ "analyzed_at": created_at });
         let document = PnlDocument::new(ended, include, &closing);
-        // What can fail fails here, before anything is sent.
-        let Some((head, document)) = document.piece().await? else { return Ok(None) };
-        let head = futures::stream::once(async move { Ok(head) });
-        Ok(Some(head.chain(futures::stream::try_unfold(document, PnlDocument::piece))))
+        streamed(document).await.map(Some)
     }
 
     fn options(&self, chain: Chain) -> Options {
@@ -217,14 +218,24 @@ impl Wallets {
 
     /// An engine at the beginning of the ledger.
     fn walk(&self, reader: &Arc<Reader>, view: View) -> Result<Walk, WalletsError> {
-        Walk::begin(reader.clone(), self.capacity.clone(), view, self.options(reader.chain))
+        Walk::begin(reader.clone(), self.capacity.clone(), view)
     }
 
     async fn open(&self, wallet: &WalletRef) -> Result<Option<Reader>, WalletsError> {
         let Some(ledger) = ledgers::current(&self.store, wallet).await? else { return Ok(None) };
         let history = History::deserialize(&ledger.head.context).map_err(corrupt)?;
-        Ok(Some(Reader { store: self.store.clone(), chain: wallet.chain, ledger, history }))
+        let (store, chain) = (self.store.clone(), wallet.chain);
+        Ok(Some(Reader { store, chain, ledger, history, options: self.options(chain) }))
     }
+}
+
+/// The document in pieces. What can fail has failed before the first one is given.
+async fn streamed(
+    document: PnlDocument,
+) -> Result<impl Stream<Item = Result<String, WalletsError>> + use<>, WalletsError> {
+    let (head, document) = document.piece().await?.ok_or_else(|| corrupt("an empty document"))?;
+    let head = futures::stream::once(async move { Ok(head) });
+    Ok(head.chain(futures::stream::try_unfold(document, PnlDocument::piece)))
 }
 
 impl Reader {

@@ -83,3 +83,114 @@ impl Noted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use pnl_core::ledger::{AssetFacts, LedgerRules};
+    use pnl_core::movement::{Completeness, NetChange, Order, TxKind, TxStatus, WalletTransaction};
+    use pnl_core::report::Coverage;
+    use pnl_core::{Address, Chain, PriceBook, PriceQuote, PriceRank, RawDelta};
+
+    use super::*;
+
+    const TOKEN: &str = "Token11111111111111111111111111111111111111";
+    const PAR: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
+
+    /// Tokens at 3 dollars at any time.
+    struct Three;
+
+    impl PriceBook for Three {
+        fn quote(&self, asset: &AssetId, at: i64) -> Option<PriceQuote> {
+            let quote = |price: &str| PriceQuote {
+                price: price.parse().unwrap(),
+                rank: PriceRank::Provider,
+                source: "table".to_owned(),
+                price_time: at,
+            };
+            (asset.as_str() == TOKEN).then(|| quote("3"))
+        }
+    }
+
+    /// A wallet that receives a token and a listed stablecoin at the time 1000.
+    fn received() -> (History, Vec<LedgerEvent>) {
+        let wallet = Address::from_chain_data("w");
+        let stablecoins = [AssetId::new(PAR)].into_iter().collect();
+        let rules = LedgerRules { chain: Chain::Solana, stablecoins };
+        let change = |asset: &str, decimals| NetChange {
+            asset: AssetId::new(asset),
+            raw: RawDelta::from(5_000_000i64),
+            decimals: Some(decimals),
+        };
+        let line = WalletTransaction {
+            chain: Chain::Solana,
+            tx_id: TxId::new("t"),
+            wallet: wallet.clone(),
+            block: 7,
+            block_time: Some(1_000),
+            order: Order { block: 7, index: Some(0) },
+            status: TxStatus::Ok,
+            kind: TxKind::TransferIn,
+            venue: None,
+            net: vec![change(PAR, 6), change(TOKEN, 4)],
+            fee: None,
+            tips: RawDelta::ZERO,
+            rent: RawDelta::ZERO,
+            service_fees: vec![],
+            unexplained: vec![],
+            complete: Completeness { native: true, fee: true },
+            notes: vec![],
+            signed: false,
+            exchange: false,
+        };
+        let mut ledger = pnl_core::ledger::LedgerBuilder::new(wallet.clone(), rules, Window::ALL);
+        let events = ledger.push(&line, &Three).unwrap();
+        let coverage =
+            Coverage { complete: true, sources: vec![], missing: vec![], truncated: None };
+        let history = History {
+            wallet,
+            chain: Chain::Solana,
+            pin: Pin { block: 9, block_time: 9_000_000 },
+            facts: ledger.facts().clone(),
+            prices: BTreeMap::new(),
+            balances: Some(BTreeMap::new()),
+            is_past: false,
+            coverage,
+            parser_version: "test".to_owned(),
+            price_set_hash: "of the whole".to_owned(),
+            input_hash: "of the whole".to_owned(),
+        };
+        (history, events)
+    }
+
+    fn as_of(moment: i64) -> History {
+        let (whole, events) = received();
+        let mut noted = Noted::default();
+        events.iter().try_for_each(|event| noted.take_up(event, &Window::ALL)).unwrap();
+        noted.history(&whole, moment)
+    }
+
+    #[test]
+    fn decimals_are_those_of_the_whole_ledger() {
+        let past = as_of(1_000);
+        let decimals = |asset: &str| {
+            let AssetFacts { decimals, .. } = past.facts.assets[&AssetId::new(asset)];
+            decimals
+        };
+        assert_eq!((decimals(PAR), decimals(TOKEN)), (Some(6), Some(4)));
+        assert_eq!((past.pin.block, past.pin.block_time), (7, 1_000));
+        assert!(past.is_past && past.balances.is_none());
+        assert_ne!(past.input_hash, "of the whole");
+    }
+
+    #[test]
+    fn a_listed_stablecoin_is_at_par_always_and_other_prices_grow_old() {
+        let priced = |moment: i64| -> Vec<String> {
+            as_of(moment).prices.iter().map(|(asset, price)| format!("{asset} {price}")).collect()
+        };
+        let both = [format!("{PAR} 1"), format!("{TOKEN} 3")];
+        assert_eq!(priced(1_000), both);
+        assert_eq!(priced(1_000 + OLDEST_PRICE), both);
+        assert_eq!(priced(1_000 + OLDEST_PRICE + 1), both[..1]);
+        assert_eq!(priced(9_000_000), both[..1]);
+    }
+}

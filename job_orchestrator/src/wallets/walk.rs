@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pnl_core::engine::Records;
 use pnl_core::report::{History, ReportInput};
-use pnl_core::{Engine, Options, Outcome, Pin, Window};
+use pnl_core::{Engine, Outcome, Pin, Window};
 
 use super::capacity::{Capacity, Held};
 use super::past::Noted;
@@ -83,9 +83,8 @@ impl Walk {
         reader: Arc<Reader>,
         capacity: Capacity,
         view: View,
-        options: Options,
     ) -> Result<Self, WalletsError> {
-        let engine = Engine::new(view.method, options)?;
+        let engine = Engine::new(view.method, reader.options.clone())?;
         let pin = reader.ledger.head.pin;
         let as_of = view.time_range.as_of();
         if as_of.is_some_and(|as_of| as_of > pin.block_time) {

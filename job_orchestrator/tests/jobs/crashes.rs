@@ -125,6 +125,45 @@ async fn books_interrupted_in_every_chunk_are_those_that_never_were() {
     assert_eq!(world.database.number(chunks_of_it).await, 13);
 }
 
+/// A history that ends inside of a chunk leaves where it stood before that one, and the next attempt books the
+/// part of it anew: the result cannot be stored at first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_that_ends_inside_of_a_chunk_goes_on_before_it() {
+    const WHOLE_CHUNKS: i64 = 5;
+    let plan = load_tests::SyntheticPlan { transactions_each: TRANSACTIONS, ..Default::default() };
+    // 20 seconds apart, 200 in a chunk: half of the sixth.
+    let as_of = plan.times().0 + 20 * (200 * WHOLE_CHUNKS + 100);
+    let time_range = job_orchestrator::request::TimeRange::default().up_to(as_of).unwrap();
+    let analysis = job_orchestrator::Analysis { time_range, ..Default::default() };
+    let undisturbed = world().await;
+    let wallets = undisturbed.node.chain().synthetic_wallets();
+    let worker = undisturbed.worker().await;
+    let id = undisturbed.submit_as(&wallets, analysis.clone()).await;
+    undisturbed.until_done(id).await;
+    worker.stop().await;
+    let expected = undisturbed.rows(id).await.remove(0).report_json;
+
+    let mut world = world().await;
+    world.settings.backoff_seconds = 1;
+    let refuse = "create function refuse() returns trigger language plpgsql as
+        $$ begin raise exception 'not now'; end $$";
+    world.database.execute(refuse).await;
+    let trigger = "create trigger refusing before insert on pnl_results_solana
+        for each row execute function refuse()";
+    world.database.execute(trigger).await;
+    let worker = world.worker().await;
+    let id = world.submit_as(&wallets, analysis).await;
+    let failed = "select count(*) from wallet_attempts where outcome = 'backoff'";
+    let refused = async || (world.database.number(failed).await > 0).then_some(());
+    eventually(refused).await.expect("the first result is refused");
+    let kept = "select max(chunks)::bigint from ledger_checkpoints";
+    assert_eq!(world.database.number(kept).await, WHOLE_CHUNKS);
+    world.database.execute("drop trigger refusing on pnl_results_solana").await;
+    world.until_done(id).await;
+    worker.stop().await;
+    assert_eq!(world.rows(id).await[0].report_json, expected);
+}
+
 /// What a dead worker has left, made unreadable or made under other settings, is made anew.
 #[tokio::test(flavor = "multi_thread")]
 async fn odd_work_that_was_left_costs_no_attempt_and_changes_nothing() {

@@ -110,6 +110,12 @@ impl Synthetic {
         (0..self.plan.wallets).map(|wallet| address(&self.plan, wallet, WALLET)).collect()
     }
 
+    /// Who each of them deals with, in the same order.
+    pub(crate) fn counterparties(&self) -> Vec<String> {
+        let role = Role::Party(Party::Counterparty);
+        (0..self.plan.wallets).map(|wallet| address(&self.plan, wallet, role)).collect()
+    }
+
     pub(crate) fn knows_address(&self, address: &str) -> bool {
         self.by_address.contains_key(address)
     }
