@@ -69,6 +69,10 @@ problems! {
     UNKNOWN_JOB = "unknown-job", NOT_FOUND, "There is no such job",
         "The job id is not known here: it was mistyped, or the job was never accepted. \
          GET /api/pnl/batch lists the jobs.";
+    /// Not a group.
+    NO_GROUP = "no-group", NOT_FOUND, "The job has no result of a group",
+        "The job was submitted without group = true, or its group has not ended with a result: \
+         GET /api/pnl/batch/status/{job_id} tells how it stands.";
     /// Unknown wallet.
     UNKNOWN_WALLET = "unknown-wallet", NOT_FOUND, "The wallet has not been analyzed",
         "No full-history analysis of this wallet is stored. Submit it with \

@@ -11,8 +11,8 @@ use service_runtime::config::Role;
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::handlers::{
-    admin, batches, diff, disposals, health, problems as problem_pages, reports, results, series,
-    services, wallets, what_if,
+    admin, batches, diff, disposals, group, health, problems as problem_pages, reports, results,
+    series, services, wallets, what_if,
 };
 use crate::json::shown;
 use crate::middleware::{context, deadline, gate, panics};
@@ -50,6 +50,8 @@ fn needing_the_database(app: &AppState) -> Router<AppState> {
         .route("/api/pnl/batch/status/{job_id}", get(batches::status))
         .route("/api/pnl/batch/results/{job_id}", get(results::page))
         .route("/api/pnl/batch/results/{job_id}/export.csv", get(results::export_csv))
+        .route("/api/pnl/batch/results/{job_id}/group", get(group::result))
+        .route("/api/pnl/batch/results/{job_id}/group/ledger", get(group::ledger))
         .route("/api/pnl/batch/{job_id}/cancel", post(batches::cancel))
         .route("/api/pnl/batch/{job_id}/retry", post(batches::retry))
         .route("/api/pnl/results", get(results::latest))

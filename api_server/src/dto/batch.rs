@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use chrono::Utc;
-use job_orchestrator::request::{Analysis, Preset, TimeRange};
+use job_orchestrator::request::{Analysis, MOST_WALLETS_OF_A_GROUP, Preset, TimeRange};
 use pnl_core::method::Method;
 use pnl_core::{Address, Chain};
 
@@ -14,8 +14,16 @@ use crate::extract::unknown_chain;
 use crate::json::{Json, Object, shown};
 use crate::problems;
 
-const FIELDS: &[&str] =
-    &["wallet_addresses", "chain", "time_range", "as_of", "max_transactions", "method", "options"];
+const FIELDS: &[&str] = &[
+    "wallet_addresses",
+    "chain",
+    "time_range",
+    "as_of",
+    "max_transactions",
+    "method",
+    "options",
+    "group",
+];
 
 /// What this server takes.
 #[derive(Debug, Clone)]
@@ -66,6 +74,7 @@ impl CreateBatch {
         body.check_names("", FIELDS, &mut errors);
         let chain = read_chain(body, rules, &mut errors);
         let (wallets, duplicates_removed) = read_wallets(body, chain, &mut errors);
+        let group = read_group(body, wallets.len(), &mut errors);
         let request = Self {
             // Without a chain there is an error, and this value goes nowhere.
             chain: chain.unwrap_or(Chain::Solana),
@@ -76,6 +85,7 @@ impl CreateBatch {
                 options: options::read(optional(body, "options"), chain, &mut errors),
                 time_range: read_as_of(body, read_time_range(body, &mut errors), &mut errors),
                 max_transactions: read_max_transactions(body, &mut errors),
+                group,
             },
         };
         errors.into_result().map(|()| request)
@@ -271,6 +281,30 @@ pub fn not_a_time(text: &str) -> String {
     format!("{} is no RFC 3339 time such as 2024-05-01T00:00:00Z", shown(text))
 }
 
+/// Whether the wallets, of which there are so many, are a group.
+fn read_group(body: &Object, wallets: usize, errors: &mut FieldErrors) -> bool {
+    let group = match optional(body, "group") {
+        None => return false,
+        Some(Json::Bool(group)) => *group,
+        Some(other) => {
+            wrong_type(other, "/group", "true or false", errors);
+            return false;
+        }
+    };
+    if group && wallets > MOST_WALLETS_OF_A_GROUP {
+        errors.push(
+            || "/group".into(),
+            "out-of-range",
+            || {
+                format!(
+                    "a group takes at most {MOST_WALLETS_OF_A_GROUP} wallets; these are {wallets}"
+                )
+            },
+        );
+    }
+    group
+}
+
 fn read_bounds(range: &Object, errors: &mut FieldErrors) -> Option<TimeRange> {
     range.check_names("/time_range", &["from", "to"], errors);
     let mut bound = |name: &str| {
@@ -402,16 +436,17 @@ mod tests {
         let body = format!(
             r#"{{"wallet_addresses":["wallet1","{SOL}",7,null],"chain":"sol","method":"specific",
             "options":{{"oversold":"never","scoop":1}},"time_range":"2d","max_transactions":0,
-            "group":true,"chain":"eth"}}"#
+            "grp":true,"group":1,"chain":"eth"}}"#
         );
         assert_eq!(
             complaints(&body),
             [
-                "/group unknown-field",
+                "/grp unknown-field",
                 "/chain duplicate-key",
                 "/wallet_addresses/0 bad-address",
                 "/wallet_addresses/2 wrong-type",
                 "/wallet_addresses/3 wrong-type",
+                "/group wrong-type",
                 "/method unknown-method",
                 "/options/scoop unknown-field",
                 "/options/oversold bad-option",
@@ -461,6 +496,30 @@ mod tests {
         let list = vec![format!("\"{SOL}\""); 6].join(",");
         let body = format!(r#"{{"wallet_addresses":[{list}],"chain":"sol"}}"#);
         assert_eq!(read(&body).unwrap_err().problem().code, "too-many-wallets");
+    }
+
+    #[test]
+    fn a_group_has_a_limit_of_its_own_after_duplicates_are_removed() {
+        let rules = SubmitRules { max_wallets: 1_000, ..rules() };
+        let read = |count: usize| {
+            let wallets: Vec<_> = (0..count).map(|n| format!("\"0x{:040x}\"", n % 101)).collect();
+            let list = wallets.join(",");
+            let body = format!(r#"{{"wallet_addresses":[{list}],"chain":"base","group":true}}"#);
+            CreateBatch::read(&Json::read(body.as_bytes(), 100_000).unwrap(), &rules)
+        };
+        assert!(read(100).unwrap().analysis.group);
+        let error = read(150).unwrap_err();
+        assert_eq!(error.errors()[0].pointer, "/group", "101 wallets are left");
+        assert_eq!(error.problem().code, "validation-failed");
+        assert!(
+            !super::CreateBatch::read(
+                &Json::read(with(r#","group":false"#).as_bytes(), 1000).unwrap(),
+                &rules
+            )
+            .unwrap()
+            .analysis
+            .group
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use persistence_layer::batches::{Batch, BatchId};
 use pnl_core::Pin;
 use serde::Serialize;
 
+use crate::dto::result::wallet_status;
 use crate::dto::time::{rfc3339, rfc3339_seconds};
 
 /// Where the results of a job are.
@@ -30,6 +31,22 @@ pub struct JobView {
     finished_at: Option<String>,
     pinned: Option<PinView>,
     results_url: String,
+    group: Option<GroupStatus>,
+}
+
+/// How the group of a job stands.
+#[derive(Debug, Serialize)]
+pub struct GroupStatus {
+    status: &'static str,
+    group_url: String,
+}
+
+impl GroupStatus {
+    /// That of `batch`; `None` when its wallets are none.
+    pub fn of(batch: &Batch) -> Option<Self> {
+        let status = wallet_status(batch.group?);
+        Some(Self { status, group_url: format!("{}/group", results_url(batch.id)) })
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -100,6 +117,7 @@ impl JobView {
             finished_at: batch.finished_at.map(rfc3339),
             pinned: batch.pin.map(PinView::of),
             results_url: results_url(batch.id),
+            group: GroupStatus::of(batch),
         }
     }
 

@@ -1,5 +1,6 @@
 //! One wallet of a job as the results route shows it.
 
+use persistence_layer::batches::BatchId;
 use persistence_layer::results::ResultRow;
 use persistence_layer::wallet_tasks::{TaskError, TaskState};
 use pnl_core::Chain;
@@ -29,24 +30,60 @@ struct RunView {
     calls: Value,
 }
 
+/// The group of a job; its result comes behind it.
+#[derive(Debug, Serialize)]
+pub struct GroupRow {
+    job_id: String,
+    chain: &'static str,
+    status: &'static str,
+    error: Option<TaskError>,
+    run: RunView,
+    result: Option<Box<RawValue>>,
+}
+
+impl GroupRow {
+    /// The view of a stored row.
+    ///
+    /// # Errors
+    /// When the stored report is no JSON.
+    pub fn of(job: BatchId, row: ResultRow, chain: Chain) -> Result<Self, serde_json::Error> {
+        let run = RunView::of(&row);
+        Ok(Self {
+            job_id: job.to_string(),
+            chain: chain.as_str(),
+            status: wallet_status(row.state),
+            error: row.error,
+            run,
+            result: row.report_json.map(RawValue::from_string).transpose()?,
+        })
+    }
+}
+
+impl RunView {
+    fn of(row: &ResultRow) -> Self {
+        Self {
+            attempts: row.attempts,
+            started_at: row.started_at.map(rfc3339),
+            finished_at: row.finished_at.map(rfc3339),
+            calls: row.calls.clone().unwrap_or_else(|| Value::Object(serde_json::Map::new())),
+        }
+    }
+}
+
 impl WalletRow {
     /// The view of a stored row.
     ///
     /// # Errors
     /// When the stored report is no JSON.
     pub fn of(row: ResultRow, chain: Chain) -> Result<Self, serde_json::Error> {
+        let run = RunView::of(&row);
         Ok(Self {
             wallet: row.wallet.to_string(),
             chain: chain.as_str(),
             status: wallet_status(row.state),
             result: row.report_json.map(RawValue::from_string).transpose()?,
             error: row.error,
-            run: RunView {
-                attempts: row.attempts,
-                started_at: row.started_at.map(rfc3339),
-                finished_at: row.finished_at.map(rfc3339),
-                calls: row.calls.unwrap_or_else(|| Value::Object(serde_json::Map::new())),
-            },
+            run,
         })
     }
 }

@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::app::AppState;
 use crate::cursor;
 use crate::dto::csv::{self, CsvError, CsvRow};
+use crate::dto::job::GroupStatus;
 use crate::dto::latest::{LatestView, SummaryView};
 use crate::dto::result::{WalletRow, wallet_status};
 use crate::error::ApiError;
@@ -37,6 +38,7 @@ struct ResultPage {
     data: Vec<WalletRow>,
     next_cursor: Option<String>,
     has_more: bool,
+    group: Option<GroupStatus>,
 }
 
 /// `GET /api/pnl/batch/results/{job_id}`
@@ -79,6 +81,7 @@ pub async fn page(
             .map_err(|error| unreadable(&error))?,
         next_cursor,
         has_more,
+        group: GroupStatus::of(&batch),
     };
     let mut response = fresh_json(&page);
     if partial {
@@ -221,7 +224,7 @@ impl ExportError {
     }
 }
 
-fn unreadable(error: &dyn std::error::Error) -> ApiError {
+pub(super) fn unreadable(error: &dyn std::error::Error) -> ApiError {
     tracing::error!(error = %service_runtime::telemetry::Chain(error), "a stored report cannot be shown");
     ApiError::internal()
 }

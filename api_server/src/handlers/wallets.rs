@@ -37,9 +37,17 @@ pub async fn pnl(State(app): State<AppState>, mut asked: Question) -> Result<Res
 
 /// Form of the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LedgerFormat {
+pub(super) enum LedgerFormat {
     Json,
     Oracle,
+}
+
+impl LedgerFormat {
+    /// `format`.
+    pub(super) fn of(params: &mut Params) -> Self {
+        let formats = [("json", Self::Json), ("oracle", Self::Oracle)];
+        params.one_of("format", &formats).unwrap_or(Self::Json)
+    }
 }
 
 /// `GET /api/v2/wallets/{wallet}/ledger`
@@ -47,9 +55,7 @@ pub async fn ledger(
     State(app): State<AppState>,
     mut asked: Question,
 ) -> Result<Response, ApiError> {
-    let formats = [("json", LedgerFormat::Json), ("oracle", LedgerFormat::Oracle)];
-    let format = asked.params.one_of("format", &formats).unwrap_or(LedgerFormat::Json);
-    match format {
+    match LedgerFormat::of(&mut asked.params) {
         LedgerFormat::Json => {
             let limit = asked.params.limit();
             let cursor = asked.params.text("cursor");
@@ -73,7 +79,7 @@ struct LedgerView {
     has_more: bool,
 }
 
-async fn page(
+pub(super) async fn page(
     app: &AppState,
     wallet: &WalletRef,
     cursor: Option<String>,
@@ -121,7 +127,9 @@ async fn document(
 }
 
 /// A JSON document that is sent as it is made.
-fn streamed(pieces: impl Stream<Item = Result<String, WalletsError>> + Send + 'static) -> Response {
+pub(super) fn streamed(
+    pieces: impl Stream<Item = Result<String, WalletsError>> + Send + 'static,
+) -> Response {
     let pieces = pieces.map_ok(Bytes::from).map_err(|error| {
         tracing::error!(%error, code = error.code(), "a document of a wallet was aborted");
         io::Error::other("the document failed")
@@ -173,7 +181,7 @@ pub(super) fn view(params: &mut Params) -> View {
 }
 
 /// `include`: names separated by commas.
-fn include(params: &mut Params) -> Include {
+pub(super) fn include(params: &mut Params) -> Include {
     let mut include = Include::default();
     for name in params.text("include").iter().flat_map(|list| list.split(',')) {
         match name {

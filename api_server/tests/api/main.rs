@@ -7,6 +7,7 @@ mod batches;
 mod diff;
 mod disposals;
 mod evm;
+mod group;
 mod health;
 mod protocol;
 mod recorded;

@@ -17,6 +17,8 @@ pub fn rows(known: &Known) -> Vec<Row> {
         format!("/api/pnl/batch/status/{job}"),
         format!("/api/pnl/batch/results/{job}"),
         format!("/api/pnl/batch/results/{job}/export.csv"),
+        format!("/api/pnl/batch/results/{job}/group"),
+        format!("/api/pnl/batch/results/{job}/group/ledger"),
         "/api/pnl/results".into(),
         format!("/api/v2/wallets/{WALLET}/pnl"),
         format!("/api/v2/wallets/{WALLET}/ledger"),
