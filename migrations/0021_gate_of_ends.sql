@@ -5,7 +5,7 @@ set local lock_timeout = '10s';
 -- Whether tasks of the batch wait: read by a statement of its own, that sees what was committed before
 -- the gate opened, and from the end of the submission, which is claimed last, so that the first row
 -- read decides. When none waits, whoever asked has to pass alone, by another transaction.
-create function pass_gate_shared(of_batch uuid) returns boolean
+create or replace function pass_gate_shared(of_batch uuid) returns boolean
 language plpgsql volatile
 as $$
 begin

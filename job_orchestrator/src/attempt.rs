@@ -58,6 +58,8 @@ pub(crate) struct Attempt {
     pub taken: Taken,
     /// Whether anything new was stored since the claim.
     pub progressed: Arc<AtomicBool>,
+    /// Nothing is stored of the list of the wallet's address, and this attempt has not asked for it either.
+    pub is_unlisted: AtomicBool,
 }
 
 impl Attempt {

@@ -286,6 +286,7 @@ impl Worker {
             stage,
             taken: Taken::default(),
             progressed: Arc::new(AtomicBool::new(false)),
+            is_unlisted: AtomicBool::new(lease.is_unlisted),
             lease,
         };
         let shutdown = shutdown.clone();

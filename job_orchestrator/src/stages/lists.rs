@@ -4,6 +4,7 @@
 //! and each page is stored before the next one is asked for.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::Ordering;
 
 use chain_client::{SignatureInfo, SourceError, TransactionSource};
 use futures::StreamExt;
@@ -58,8 +59,8 @@ async fn stored_scans(
     attempt: &Attempt,
     addresses: &[Address],
 ) -> Result<HashMap<Address, AddressScan>, StageError> {
-    let is_known_to_be_new = attempt.lease.is_unlisted && addresses == [attempt.wallet().clone()];
-    if is_known_to_be_new {
+    let is_wallet_alone = addresses == [attempt.wallet().clone()];
+    if is_wallet_alone && attempt.is_unlisted.swap(false, Ordering::Relaxed) {
         return Ok(HashMap::new());
     }
     Ok(chain_data::scans(&attempt.store, attempt.chain(), addresses).await?)

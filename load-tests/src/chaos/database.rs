@@ -155,11 +155,15 @@ async fn take_connections(stage: &Stage, run: &Run, client: &Client) -> anyhow::
     }
     // Nobody of ours comes in while the neighbour moves in.
     postgres.psql("postgres", "alter role pnl connection limit 0").await?;
-    let cut = format!(
-        "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}'",
-        run.database
-    );
-    postgres.psql("postgres", &cut).await?;
+    // One that was just let in is cut with the next turn, and one that is ending still has its place.
+    wait::until("the service's connections to end", Duration::from_secs(20), async || {
+        let cut = format!(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = '{}'",
+            run.database
+        );
+        Ok((postgres.number("postgres", &cut).await? == 0).then_some(()))
+    })
+    .await?;
     let free = "select current_setting('max_connections')::integer
         - current_setting('superuser_reserved_connections')::integer
         - (select count(*) from pg_stat_activity where backend_type = 'client backend') + 1";
@@ -171,7 +175,12 @@ async fn take_connections(stage: &Stage, run: &Run, client: &Client) -> anyhow::
     let moved_in =
         wait::until("the connections to be taken", Duration::from_secs(20), async || {
             let there = "select count(*) from pg_stat_activity where usename = 'neighbour'";
-            Ok((postgres.number("postgres", there).await? + 1 >= free).then_some(()))
+            if postgres.number("postgres", there).await? >= free {
+                return Ok(Some(()));
+            }
+            // The question took the place of one of them.
+            neighbours.push(postgres.idle_session("neighbour", "postgres")?);
+            Ok(None)
         });
     let moved_in = moved_in.await;
     postgres.psql("postgres", "alter role pnl connection limit -1").await?;

@@ -53,7 +53,10 @@ ended as (
     update wallet_tasks t
     set state = 'done', lease_until = null, worker = null, error = null,
         calls = (
-            select g.calls::json from given g where g.task = t.id and g.fence = t.fence limit 1),
+            select g.calls::json from given g
+            where g.task = t.id and g.fence = t.fence and (g.is_whole or not g.is_kept)
+            order by g.no
+            limit 1),
         finished_at = clock_timestamp()
     where t.id = any ($5::bigint[])
       -- Put so that the index of all that runs does not fit.
@@ -61,7 +64,9 @@ ended as (
       and t.fence = any (
           array(select g.fence from given g where g.task = t.id and (g.is_whole or not g.is_kept)))
     -- Of two ends under one lease the first.
-    returning (select min(g.no) from given g where g.task = t.id and g.fence = t.fence) as no
+    returning (
+        select min(g.no) from given g
+        where g.task = t.id and g.fence = t.fence and (g.is_whole or not g.is_kept)) as no
 ),
 -- Looked up in a hash, not joined: each end would be compared with all others.
 done as materialized (
@@ -86,6 +91,7 @@ latest as (
         fees::numeric, trades, transactions, win_rate::numeric, complete
     from done
     where is_latest
+    order by task
     on conflict (chain, wallet) do update
     set batch_id = excluded.batch_id,
         pin_block = excluded.pin_block,
@@ -99,11 +105,17 @@ latest as (
         complete = excluded.complete,
         analyzed_at = clock_timestamp()
     where wallet_latest.pin_block <= excluded.pin_block
+    returning wallet
 ),
--- Each of these is there, so that nothing is inserted.
+-- Each of these is there, so that nothing is inserted. It waits for the count of the latest figures: whoever
+-- removes a batch locks them before the ledgers, too.
 superseded as (
     insert into ledgers
-    select (present).* from done where is_kept and (present).ledger_id is not null
+    select (present).*
+    from done
+    where is_kept and (present).ledger_id is not null
+      and (select count(*) from latest) >= 0
+    order by task
     on conflict (chain, ledger_id) do update
     set state = 'superseded', superseded_at = clock_timestamp()
     returning ledger_id
@@ -118,6 +130,7 @@ made as (
     where is_kept
       -- What becomes current waits for the count: there is one current ledger at any moment.
       and (select count(*) from superseded) >= 0
+    order by task
     on conflict (chain, ledger_id) do update
     set state = excluded.state, pin_block = excluded.pin_block,
         pin_block_time = excluded.pin_block_time, input_hash = excluded.input_hash,
@@ -128,13 +141,18 @@ made as (
 -- What was built for a ledger that is not kept; its chunks go with it.
 discarded as (
     delete from ledgers l
-    where l.chain = $3
+    -- Put so that only the index of tasks fits.
+    where (l.chain = $3) is true
       and l.task = any (array(select task from done where not is_kept))
-      and l.state = 'building'
+      and (l.state = 'building') is true
 )
 select
     given.no as "no?",
-    coalesce(given.is_whole or not given.is_kept, false) as "is_whole!",
+    -- The end of a lease that is held, whose ledger is not what its head says.
+    given.is_kept and not given.is_whole and (
+        select t.id from wallet_tasks t
+        where t.id = given.task and t.fence = given.fence and (t.state = 'running') is true
+        limit 1) is not null as "is_broken?",
     (given.no in (select no from ended)) is true as "ended!",
     -- Whoever has a slot free looks for a wallet that waited for this one in another batch.
     case when (given.no in (select no from ended)) and (

@@ -135,10 +135,10 @@ async fn write(
         // Numbered from 1.
         let place = usize::try_from(no - 1).ok().and_then(|place| ends.get_mut(place));
         if let Some(end) = place {
-            *end = match (row.ended, row.is_whole) {
+            *end = match (row.ended, row.is_broken) {
                 (true, _) => End::Stored,
-                (false, false) => End::LedgerNotWhole,
-                (false, true) => End::LeaseLost,
+                (false, Some(true)) => End::LedgerNotWhole,
+                (false, _) => End::LeaseLost,
             };
         }
     }

@@ -104,15 +104,21 @@ impl Passed {
     }
 }
 
-/// Closes batches that nothing of is open, wakes groups whose wallets have ended, and admits waiting ones to places that are free: what a
-/// process left that died in between or does not know of it.
+/// Closes batches that nothing of is open, admits waiting ones to places that are free, and wakes groups
+/// whose wallets have ended: what a process left that died in between or does not know of it.
 ///
 /// # Errors
-/// As every write. A batch that cannot be closed is left to the next time and does not stand in the
-/// way of the others.
+/// As every write. What cannot be done is left to the next time and does not stand in the way of the
+/// rest.
 pub(crate) async fn heal(store: &Store) -> Result<(), StoreError> {
     let closed = close_unsettled(store).await;
-    groups::wake(store, None).await?;
+    let admitted = admit_to_free_places(store).await;
+    // Afterwards: of a retried batch that was just admitted the group alone may be open.
+    let woken = groups::wake(store, None).await;
+    closed.and(admitted).and(woken)
+}
+
+async fn admit_to_free_places(store: &Store) -> Result<(), StoreError> {
     run!(store, "batches/admit_waiting", async |tx| {
         let waiting =
             sqlx::query_file_scalar!("queries/batches/any_waiting.sql").fetch_one(&mut *tx).await?;
@@ -126,8 +132,7 @@ pub(crate) async fn heal(store: &Store) -> Result<(), StoreError> {
             admit_waiting(tx, limit).await?;
         }
         Ok(())
-    })?;
-    closed
+    })
 }
 
 async fn close_unsettled(store: &Store) -> Result<(), StoreError> {

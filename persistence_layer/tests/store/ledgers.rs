@@ -212,3 +212,21 @@ async fn figures_come_where_they_were_written_and_lines_where_an_older_program_w
     assert_eq!(read(1, 9).await, [second]);
     assert_eq!(read(2, 9).await, []);
 }
+
+#[tokio::test]
+async fn a_second_end_with_the_same_ledger_is_late_and_one_with_another_stores_nothing() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..2).await;
+    let lease = claim_one(store).await;
+    let head = build(store, &lease, 100).await;
+    // Both of one lease at once: the first names chunks that are not there.
+    let broken = LedgerHead { chunks: 3, ..head.clone() };
+    let ends = [broken, head.clone()].map(|head| finish_with(store, &lease, head));
+    let [broken, right] = <[_; 2]>::try_from(futures::future::join_all(ends).await).unwrap();
+    assert!(broken.is_err());
+    right.unwrap();
+    assert_eq!(current(store).await, Some(head.clone()));
+    let again = finish_with(store, &lease, head).await;
+    assert!(matches!(again, Err(StoreError::LeaseLost { .. })), "{again:?}");
+}

@@ -46,6 +46,9 @@ fn fill(tasks: u32) -> String {
          select 'solana', md5(n::text)::uuid, 'wallet' || (n * 7919 % 1000003), 1, 'current', 100, 1,
              'hash', 'hash', '{{}}', '{{}}', 0, 0
          from generate_series(0, {per_batch} - 1) n;
+         insert into ledgers (chain, ledger_id, wallet, fence)
+         select 'solana', md5('b' || n)::uuid, 'wallet' || (n * 7919 % 1000003), 1
+         from generate_series(0, {per_batch} - 1) n;
          insert into address_scans (chain, address, covered_slot, pass, next_pos)
          select 'solana', 'wallet' || (n * 7919 % 1000003), 1, 1, 0
          from generate_series(0, {per_batch} - 1) n"
