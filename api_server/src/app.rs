@@ -45,6 +45,10 @@ pub struct App {
     pub chains: BTreeSet<Chain>,
     /// Bounds on requests.
     pub limits: Limits,
+    /// Days for which results are kept; 0: for ever.
+    pub results_days: u32,
+    /// Smallest answer that is compressed, in bytes; 0: none is.
+    pub compression_min_bytes: u64,
     /// Longest time for an answer.
     pub request_timeout: Duration,
     /// Cancelled when the process shall stop.

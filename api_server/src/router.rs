@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, Uri, header};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use service_runtime::config::Role;
@@ -11,11 +11,11 @@ use service_runtime::config::Role;
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::handlers::{
-    admin, batches, diff, disposals, group, health, problems as problem_pages, reports, results,
-    series, services, wallets, what_if,
+    admin, batches, diff, disposals, group, health, latest, problems as problem_pages, reports,
+    results, series, services, wallets, what_if,
 };
 use crate::json::shown;
-use crate::middleware::{context, deadline, gate, panics};
+use crate::middleware::{context, deadline, encoding, gate, panics, validators};
 use crate::problems;
 
 /// The public listener. A process that only works on wallets answers the probes there.
@@ -54,7 +54,7 @@ fn needing_the_database(app: &AppState) -> Router<AppState> {
         .route("/api/pnl/batch/results/{job_id}/group/ledger", get(group::ledger))
         .route("/api/pnl/batch/{job_id}/cancel", post(batches::cancel))
         .route("/api/pnl/batch/{job_id}/retry", post(batches::retry))
-        .route("/api/pnl/results", get(results::latest))
+        .route("/api/pnl/results", get(latest::latest))
         .route("/api/v2/wallets/{wallet}/pnl", get(wallets::pnl))
         .route("/api/v2/wallets/{wallet}/ledger", get(wallets::ledger))
         .route("/api/v2/wallets/{wallet}/disposals", get(disposals::page))
@@ -67,15 +67,17 @@ fn needing_the_database(app: &AppState) -> Router<AppState> {
         .route("/api/v2/wallets/{wallet}/diff", get(diff::diff))
         .route("/api/v2/wallets/{wallet}/what-if", get(what_if::what_if))
         .route_layer(from_fn_with_state(app.clone(), gate::database))
+        .route_layer(from_fn(validators::tag))
 }
 
 /// What happens around every request, from the inside out.
 fn around(router: Router<AppState>, app: &AppState) -> Router {
-    router
+    let router = router
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(from_fn_with_state(app.request_timeout, deadline::limit))
-        .layer(panics::caught())
+        .layer(panics::caught());
+    encoding::compressed(router, app.compression_min_bytes)
         .layer(from_fn_with_state(app.http_metrics.clone(), context::around))
         .with_state(app.clone())
 }

@@ -230,6 +230,8 @@ pub async fn assemble(
             max_body_bytes: usize::try_from(settings.api.max_body_bytes).unwrap_or(usize::MAX),
             max_wallets: usize::try_from(settings.api.max_wallets).unwrap_or(usize::MAX),
         },
+        results_days: settings.retention.results_days,
+        compression_min_bytes: settings.api.compression_min_bytes,
         request_timeout: settings.api.request_timeout(),
         drain,
         registry,

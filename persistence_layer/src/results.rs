@@ -11,7 +11,10 @@ use crate::error::StoreError;
 use crate::store::{Store, read, run};
 use crate::wallet_tasks::{TaskError, TaskState};
 
-pub use latest::{LatestCursor, LatestRow, LatestSort, Summary, latest, summary};
+pub use latest::{
+    LatestCursor, LatestList, LatestPlace, LatestRow, LatestSort, Summary, count_latest, latest,
+    summary,
+};
 
 /// Figures of a result that lists and summaries need without reading the report.
 #[derive(Debug, Clone, PartialEq, Eq)]

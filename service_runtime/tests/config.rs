@@ -191,7 +191,11 @@ fn a_mistake_in_the_file_names_the_file() {
     let lines = refusal(from_toml(text, &[]));
     let lines: Vec<&str> = lines.lines().collect();
     assert_eq!(lines.len(), 3);
-    assert!(lines[0].starts_with("api.foo: unknown key; known here are host, "), "{}", lines[0]);
+    assert!(
+        lines[0].starts_with("api.foo: unknown key; known here are compression_min_bytes, "),
+        "{}",
+        lines[0]
+    );
     assert!(lines[1].starts_with("nowhere: unknown key; known here are "), "{}", lines[1]);
     assert!(
         lines[2].starts_with(

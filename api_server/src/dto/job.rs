@@ -1,6 +1,5 @@
 //! A job as clients see it: the 202 answer and the status body.
 
-use chrono::{DateTime, Utc};
 use persistence_layer::batches::{Batch, BatchId};
 use pnl_core::Pin;
 use serde::Serialize;
@@ -81,8 +80,8 @@ impl PinView {
 }
 
 impl JobView {
-    /// The view of `batch` at `now`.
-    pub fn of(batch: &Batch, now: DateTime<Utc>) -> Self {
+    /// The view of `batch`: the same as long as nothing changes.
+    pub fn of(batch: &Batch) -> Self {
         let counts = &batch.counts;
         let ended = counts.done + counts.failed + counts.timed_out + counts.cancelled;
         let is_done = batch.state.is_terminal();
@@ -109,7 +108,8 @@ impl JobView {
             eta_seconds: if is_done {
                 None
             } else {
-                batch.started_at.and_then(|started| eta(now - started, ended, batch.total))
+                let until = batch.updated_at;
+                batch.started_at.and_then(|started| eta(until - started, ended, batch.total))
             },
             created_at: rfc3339(batch.created_at),
             started_at: batch.started_at.map(rfc3339),
@@ -133,7 +133,7 @@ fn progress(ended: u32, total: u32) -> String {
     format!("{}.{:02}", percent / 100, percent % 100)
 }
 
-/// Seconds until the end when the rest takes as long per wallet as what has ended; none before the
+/// Seconds from the last change until the end when the rest takes as long per wallet as what has ended; none before the
 /// first wallet has.
 fn eta(elapsed: chrono::TimeDelta, ended: u32, total: u32) -> Option<u64> {
     let elapsed_ms = u64::try_from(elapsed.num_milliseconds()).ok()?;

@@ -69,3 +69,24 @@ impl SummaryView {
         }
     }
 }
+
+/// Where a numbered page is in its list; the names are those that clients of such pages know.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pagination {
+    page: u32,
+    limit: u32,
+    total: u64,
+    total_pages: u64,
+    has_next: bool,
+    has_prev: bool,
+}
+
+impl Pagination {
+    /// Page `page` (from 1) of `limit` rows, of `total`.
+    pub fn of(page: u32, limit: u32, total: u64) -> Self {
+        let total_pages = total.div_ceil(u64::from(limit.max(1)));
+        let has_next = u64::from(page) < total_pages;
+        Self { page, limit, total, total_pages, has_next, has_prev: page > 1 }
+    }
+}

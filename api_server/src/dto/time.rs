@@ -1,6 +1,6 @@
 //! Times on the wire: RFC 3339, UTC, as text.
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Utc};
 
 /// RFC 3339 in UTC with milliseconds, such as `2024-05-01T12:00:00.000Z`.
 pub fn rfc3339(time: DateTime<Utc>) -> String {
@@ -21,6 +21,12 @@ pub fn read_bound(text: &str) -> Option<i64> {
     let time = DateTime::parse_from_rfc3339(text).ok()?;
     let partial = i64::from(time.timestamp_subsec_nanos() > 0);
     time.timestamp().checked_add(partial)
+}
+
+/// An RFC 3339 time of the years that the database and the wire can both write.
+pub fn read_time(text: &str) -> Option<DateTime<Utc>> {
+    let time = DateTime::parse_from_rfc3339(text).ok()?.to_utc();
+    (1..=9999).contains(&time.year()).then_some(time)
 }
 
 /// The last whole second of an RFC 3339 time: what happened up to then has a block time of at most

@@ -105,15 +105,36 @@ impl Params {
         }
     }
 
+    /// What `read` makes of `name`, or `None` when absent; a text it makes nothing of is refused with
+    /// `complaint`, which goes on behind it.
+    pub fn read<T>(
+        &mut self,
+        name: &'static str,
+        complaint: &str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.text(name)?;
+        let value = read(&text);
+        if value.is_none() {
+            self.refuse(name, "bad-value", format!("{} {complaint}", shown(&text)));
+        }
+        value
+    }
+
     /// Page size: [`DEFAULT_LIMIT`] unless given, 1 to [`MAX_LIMIT`].
     pub fn limit(&mut self) -> u32 {
-        let Some(text) = self.text("limit") else { return DEFAULT_LIMIT };
+        self.limit_of(DEFAULT_LIMIT, MAX_LIMIT)
+    }
+
+    /// Page size: `default` unless given, 1 to `most`.
+    pub fn limit_of(&mut self, default: u32, most: u32) -> u32 {
+        let Some(text) = self.text("limit") else { return default };
         match text.parse() {
-            Ok(limit @ 1..=MAX_LIMIT) => limit,
+            Ok(limit) if (1..=most).contains(&limit) => limit,
             _ => {
-                let detail = format!("{} is no whole number from 1 to {MAX_LIMIT}", shown(&text));
+                let detail = format!("{} is no whole number from 1 to {most}", shown(&text));
                 self.refuse("limit", "out-of-range", detail);
-                DEFAULT_LIMIT
+                default
             }
         }
     }

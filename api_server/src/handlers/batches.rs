@@ -4,7 +4,6 @@ use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::HeaderName};
-use chrono::Utc;
 use job_orchestrator::batch::{IdempotencyKey, NewBatchRequest};
 use persistence_layer::batches::{self, BatchId, BatchStatus};
 use serde::Serialize;
@@ -88,8 +87,7 @@ pub async fn list(
     jobs.truncate(limit as usize);
     let next_cursor =
         jobs.last().filter(|_| has_more).map(|job| cursor::encode(&scope, &job.id.to_string()));
-    let now = Utc::now();
-    let data = jobs.iter().map(|job| JobView::of(job, now)).collect();
+    let data = jobs.iter().map(JobView::of).collect();
     Ok(fresh_json(&JobList { data, next_cursor, has_more }))
 }
 
@@ -108,7 +106,7 @@ pub async fn status(
     check_accept(&headers, "application/json")?;
     params.finish()?;
     let batch = app.batches.status(id).await?;
-    Ok(job_answer(StatusCode::OK, &JobView::of(&batch, Utc::now())))
+    Ok(job_answer(StatusCode::OK, &JobView::of(&batch)))
 }
 
 /// `POST /api/pnl/batch/{job_id}/cancel`
@@ -122,7 +120,7 @@ pub async fn cancel(
     check_accept(&headers, "application/json")?;
     params.finish()?;
     let batch = app.batches.cancel(id).await?;
-    Ok(job_answer(StatusCode::ACCEPTED, &JobView::of(&batch, Utc::now())))
+    Ok(job_answer(StatusCode::ACCEPTED, &JobView::of(&batch)))
 }
 
 /// `POST /api/pnl/batch/{job_id}/retry`
@@ -140,7 +138,7 @@ pub async fn retry(
         return Err(ApiError::new(problems::NOTHING_TO_RETRY, detail));
     }
     let batch = app.batches.status(id).await?;
-    Ok(job_answer(StatusCode::ACCEPTED, &JobView::of(&batch, Utc::now())))
+    Ok(job_answer(StatusCode::ACCEPTED, &JobView::of(&batch)))
 }
 
 /// A status body; with the pace of polling while the job is not done.

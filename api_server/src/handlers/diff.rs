@@ -11,7 +11,7 @@ use super::question::Question;
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::extract::{Params, job_id};
-use crate::handlers::fresh_json;
+use crate::handlers::of_wallet;
 use crate::problems;
 
 #[derive(Serialize)]
@@ -46,7 +46,7 @@ pub async fn diff(State(app): State<AppState>, mut asked: Question) -> Result<Re
         );
         ApiError::new(problems::UNKNOWN_RESULT, detail)
     })?;
-    Ok(fresh_json(&DiffView {
+    Ok(of_wallet(&DiffView {
         wallet: wallet.address.to_string(),
         chain: wallet.chain,
         from: from.to_string(),

@@ -14,7 +14,7 @@ use crate::dto::job::PinView;
 use crate::dto::options::{asset, expected_asset};
 use crate::error::ApiError;
 use crate::extract::{Params, TwoSegments};
-use crate::handlers::fresh_json;
+use crate::handlers::of_wallet;
 use crate::json::shown;
 use crate::problems;
 
@@ -42,7 +42,7 @@ pub async fn page(State(app): State<AppState>, mut asked: Question) -> Result<Re
     let found = app.wallets.disposals(&wallet, &filter, after, page.limit).await?;
     let page = found.ok_or_else(|| unknown(&wallet))?;
     let next_cursor = cursor_of(&scope, page.next);
-    Ok(fresh_json(&DisposalsView {
+    Ok(of_wallet(&DisposalsView {
         wallet: wallet.address.to_string(),
         chain: wallet.chain,
         pinned: PinView::of(page.pin),
@@ -99,7 +99,7 @@ pub async fn explain(
     let explained = app.wallets.explain(&wallet, method, &wanted, after, page.limit).await?;
     let explanation = explained.ok_or_else(|| unknown(&wallet))?.ok_or_else(none)?;
     let next_cursor = cursor_of(&scope, explanation.next);
-    Ok(fresh_json(&ExplainView {
+    Ok(of_wallet(&ExplainView {
         pinned: PinView::of(explanation.pin),
         has_more: next_cursor.is_some(),
         next_cursor,

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use chrono::Utc;
 use job_orchestrator::request::Analysis;
 use job_orchestrator::wallets::{GroupRef, Include};
 use persistence_layer::batches::{Batch, BatchId};
@@ -15,7 +16,7 @@ use crate::error::ApiError;
 use crate::extract::{JobId, Params, check_accept};
 use crate::handlers::results::unreadable;
 use crate::handlers::wallets::{LedgerFormat, include, page, streamed};
-use crate::handlers::{POLL_SECONDS, fresh_json};
+use crate::handlers::{Keep, POLL_SECONDS, value};
 use crate::problems;
 
 /// `GET /api/pnl/batch/results/{job_id}/group`
@@ -29,6 +30,7 @@ pub async fn result(
     let include = include(&mut params);
     params.finish()?;
     let batch = app.batches.status(id).await?;
+    let keep = Keep::results_of(&batch, app.results_days, Utc::now());
     let row = groups::result(&app.store, id).await?.ok_or_else(|| no_group(id))?;
     let state = row.state;
     let view = GroupRow::of(id, row, batch.chain).map_err(|error| unreadable(&error))?;
@@ -38,9 +40,9 @@ pub async fn result(
         let tail = head.split_off(head.len().saturating_sub(2));
         let group = group_ref(&batch)?;
         let pieces = app.wallets.group_records(&group, include, head, tail).await?;
-        return Ok(streamed(pieces.ok_or_else(|| no_group(id))?));
+        return Ok(streamed(keep, pieces.ok_or_else(|| no_group(id))?));
     }
-    let mut response = fresh_json(&view);
+    let mut response = value(keep, &view);
     if !batch.state.is_terminal() {
         let (name, value) = POLL_SECONDS;
         response.headers_mut().insert(name, value);
@@ -64,12 +66,13 @@ pub async fn ledger(
     if batch.group != Some(TaskState::Done) {
         return Err(no_group(id));
     }
+    let keep = Keep::results_of(&batch, app.results_days, Utc::now());
     let group = group_ref(&batch)?;
     match page_of {
-        Some((limit, cursor)) => page(&app, &group.owner(), cursor, limit).await,
+        Some((limit, cursor)) => page(&app, keep, &group.owner(), cursor, limit).await,
         None => {
             let pieces = app.wallets.group_document(&group).await?;
-            Ok(streamed(pieces.ok_or_else(|| no_group(id))?))
+            Ok(streamed(keep, pieces.ok_or_else(|| no_group(id))?))
         }
     }
 }

@@ -6,6 +6,8 @@ pub mod diff;
 pub mod disposals;
 pub mod group;
 pub mod health;
+mod keep;
+pub mod latest;
 pub mod problems;
 mod question;
 pub mod reports;
@@ -20,6 +22,8 @@ use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use keep::Keep;
+
 /// A header for answers that must not be kept by anybody in between.
 const NO_STORE: (HeaderName, HeaderValue) =
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -28,7 +32,17 @@ const NO_STORE: (HeaderName, HeaderValue) =
 const POLL_SECONDS: (HeaderName, HeaderValue) =
     (header::RETRY_AFTER, HeaderValue::from_static("2"));
 
+/// `body` as JSON that may be kept so long.
+fn value<T: Serialize>(keep: Keep, body: &T) -> Response {
+    ([keep.header()], Json(body)).into_response()
+}
+
+/// `body`, an answer about one wallet.
+fn of_wallet<T: Serialize>(body: &T) -> Response {
+    value(Keep::OF_WALLET, body)
+}
+
 /// `body` as JSON that nobody may keep.
 fn fresh_json<T: Serialize>(body: &T) -> Response {
-    ([NO_STORE], Json(body)).into_response()
+    value(Keep::Not, body)
 }

@@ -11,7 +11,7 @@ use super::wallets::unknown;
 use crate::app::AppState;
 use crate::dto::job::PinView;
 use crate::error::ApiError;
-use crate::handlers::fresh_json;
+use crate::handlers::of_wallet;
 
 #[derive(Serialize)]
 struct TokensView {
@@ -37,7 +37,7 @@ pub async fn tokens(
     let found = app.wallets.tokens(&wallet, view, after, page.limit).await?;
     let page = found.ok_or_else(|| unknown(&wallet))?;
     let next_cursor = cursor_of(&scope, page.next);
-    Ok(fresh_json(&TokensView {
+    Ok(of_wallet(&TokensView {
         wallet: wallet.address.to_string(),
         chain: wallet.chain,
         pinned: PinView::of(page.pin),
@@ -66,7 +66,7 @@ pub async fn coverage(
     let view = asked.view();
     let wallet = asked.finish()?;
     let report = app.wallets.coverage(&wallet, view).await?.ok_or_else(|| unknown(&wallet))?;
-    Ok(fresh_json(&CoverageView {
+    Ok(of_wallet(&CoverageView {
         wallet: wallet.address.to_string(),
         chain: wallet.chain,
         pinned: PinView::of(report.pin),

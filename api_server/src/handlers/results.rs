@@ -1,4 +1,4 @@
-//! Results: of one job as pages or as a CSV stream, and the newest of every wallet.
+//! Results of one job, as pages or as a CSV stream.
 
 use std::io;
 
@@ -6,22 +6,22 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use chrono::Utc;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use persistence_layer::batches::{Batch, BatchId};
-use persistence_layer::results::{self, LatestCursor, LatestSort, ResultRow};
+use persistence_layer::results::{self, ResultRow};
 use persistence_layer::{Store, StoreError};
-use pnl_core::{Address, Chain, WalletRef};
+use pnl_core::Chain;
 use serde::Serialize;
 
 use crate::app::AppState;
 use crate::cursor;
 use crate::dto::csv::{self, CsvError, CsvRow};
 use crate::dto::job::GroupStatus;
-use crate::dto::latest::{LatestView, SummaryView};
 use crate::dto::result::{WalletRow, wallet_status};
 use crate::error::ApiError;
 use crate::extract::{JobId, Params, check_accept};
-use crate::handlers::{POLL_SECONDS, fresh_json};
+use crate::handlers::{Keep, POLL_SECONDS, value};
 use crate::problems;
 
 /// Rows read from the database at a time: a report can be large.
@@ -83,7 +83,8 @@ pub async fn page(
         has_more,
         group: GroupStatus::of(&batch),
     };
-    let mut response = fresh_json(&page);
+    let keep = Keep::results_of(&batch, app.results_days, Utc::now());
+    let mut response = value(keep, &page);
     if partial {
         let (name, value) = POLL_SECONDS;
         response.headers_mut().insert(name, value);
@@ -145,11 +146,15 @@ pub async fn export_csv(
     }
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        Keep::results_of(&batch, app.results_days, Utc::now()).header(),
         (header::CONTENT_DISPOSITION, disposition(id)),
     ];
     Ok((headers, Body::from_stream(csv_stream(app.store.clone(), id, batch.chain, batch.total)?))
         .into_response())
+}
+
+fn bad_cursor() -> ApiError {
+    ApiError::new(problems::BAD_CURSOR, "The cursor names no row of this list.")
 }
 
 const POLL_AFTER_SECONDS: u32 = 2;
@@ -229,80 +234,11 @@ pub(super) fn unreadable(error: &dyn std::error::Error) -> ApiError {
     ApiError::internal()
 }
 
-#[derive(Serialize)]
-struct LatestPage {
-    data: Vec<LatestView>,
-    summary: SummaryView,
-    next_cursor: Option<String>,
-    has_more: bool,
-}
-
-/// `GET /api/pnl/results`
-pub async fn latest(
-    State(app): State<AppState>,
-    headers: HeaderMap,
-    mut params: Params,
-) -> Result<Response, ApiError> {
-    check_accept(&headers, "application/json")?;
-    let limit = params.limit();
-    let cursor = params.text("cursor");
-    let chain = params.chain();
-    let (sort, ascending) = sort(&mut params);
-    params.finish()?;
-    let scope = format!("latest {chain:?} {} {ascending}", sort.as_str());
-    let after = cursor.map(|cursor| latest_cursor(&scope, sort, &cursor)).transpose()?;
-    let mut rows =
-        results::latest(&app.store, chain, sort, ascending, after.as_ref(), limit + 1).await?;
-    let summary = results::summary(&app.store, chain).await?;
-    let has_more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| has_more).map(|row| {
-        let LatestCursor { key, wallet } = &row.cursor;
-        cursor::encode(&scope, &format!("{} {} {key}", wallet.chain, wallet.address))
-    });
-    Ok(fresh_json(&LatestPage {
-        data: rows.into_iter().map(LatestView::of).collect(),
-        summary: SummaryView::of(summary),
-        next_cursor,
-        has_more,
-    }))
-}
-
-/// `sort`: a member of the row, with `-` for the largest first. Newest first without it.
-fn sort(params: &mut Params) -> (LatestSort, bool) {
-    let names: Vec<_> = LatestSort::ALL
-        .into_iter()
-        .flat_map(|sort| {
-            [
-                (sort.as_str().to_owned(), (sort, true)),
-                (format!("-{}", sort.as_str()), (sort, false)),
-            ]
-        })
-        .collect();
-    let values: Vec<_> = names.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    params.one_of("sort", &values).unwrap_or((LatestSort::AnalyzedAt, false))
-}
-
-/// The check value of a cursor can be computed by anybody, so each part is read as what it must be.
-fn latest_cursor(scope: &str, sort: LatestSort, cursor: &str) -> Result<LatestCursor, ApiError> {
-    let position = cursor::decode(scope, cursor)?;
-    let mut parts = position.splitn(3, ' ');
-    let after = (|| {
-        let chain: Chain = parts.next()?.parse().ok()?;
-        let address = Address::parse(chain, parts.next()?).ok()?;
-        LatestCursor::read(sort, parts.next()?, WalletRef { chain, address })
-    })();
-    after.ok_or_else(bad_cursor)
-}
-
-fn bad_cursor() -> ApiError {
-    ApiError::new(problems::BAD_CURSOR, "The cursor names no row of this list.")
-}
-
 #[cfg(test)]
 mod tests {
     use persistence_layer::batches::{self, NewBatch};
     use persistence_layer::test_util::TestDatabase;
+    use pnl_core::Address;
     use serde_json::json;
 
     use super::*;

@@ -16,7 +16,7 @@ use crate::app::AppState;
 use crate::dto::job::PinView;
 use crate::error::{ApiError, FieldErrors};
 use crate::extract::Params;
-use crate::handlers::fresh_json;
+use crate::handlers::of_wallet;
 use crate::json::shown;
 
 /// Most edges of a distribution.
@@ -122,7 +122,7 @@ pub async fn equity(
         errors.push(|| "?period".to_owned(), "out-of-range", || error.to_string());
         errors.into_result().expect_err("one was just noted")
     })?;
-    Ok(fresh_json(&EquityView {
+    Ok(of_wallet(&EquityView {
         head: Head::of(&wallet, curve.pin, view.method),
         period,
         points: curve.points.into_iter().map(PointView::of).collect(),
@@ -184,7 +184,7 @@ pub async fn calendar(
             net_realized_usd: row.flows.net_realized().map_err(|_| ApiError::internal())?,
         });
     }
-    Ok(fresh_json(&CalendarView {
+    Ok(of_wallet(&CalendarView {
         head: Head::of(&wallet, pin, view.method),
         period,
         winning_periods: calendar.winning_periods,
@@ -239,7 +239,7 @@ pub async fn distribution(
     let wallet = asked.finish()?;
     let rules = SpreadRules { by_trade, edges, boundary };
     let spread = app.wallets.spread(&wallet, view, rules).await?.ok_or_else(|| unknown(&wallet))?;
-    Ok(fresh_json(&SpreadView {
+    Ok(of_wallet(&SpreadView {
         head: Head::of(&wallet, spread.pin, view.method),
         by: if by_trade { "trade" } else { "token" },
         buckets: spread.distribution.buckets.iter().map(BucketView::of).collect(),

@@ -1,7 +1,5 @@
 //! Single wallets: their result by any method, and their ledger, from what is stored.
 
-use std::io;
-
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
@@ -22,8 +20,9 @@ use crate::dto::job::PinView;
 use crate::dto::time::read_moment;
 use crate::error::{ApiError, FieldErrors};
 use crate::extract::Params;
-use crate::handlers::fresh_json;
+use crate::handlers::{Keep, value};
 use crate::json::shown;
+use crate::middleware::validators::Aborted;
 use crate::problems;
 
 /// `GET /api/v2/wallets/{wallet}/pnl`
@@ -32,7 +31,7 @@ pub async fn pnl(State(app): State<AppState>, mut asked: Question) -> Result<Res
     let include = include(&mut asked.params);
     let wallet = asked.finish()?;
     let pieces = app.wallets.pnl(&wallet, view, include).await?;
-    Ok(streamed(pieces.ok_or_else(|| unknown(&wallet))?))
+    Ok(streamed(Keep::OF_WALLET, pieces.ok_or_else(|| unknown(&wallet))?))
 }
 
 /// Form of the ledger.
@@ -59,7 +58,7 @@ pub async fn ledger(
         LedgerFormat::Json => {
             let limit = asked.params.limit();
             let cursor = asked.params.text("cursor");
-            page(&app, &asked.finish()?, cursor, limit).await
+            page(&app, Keep::OF_WALLET, &asked.finish()?, cursor, limit).await
         }
         LedgerFormat::Oracle => {
             let method = asked.method();
@@ -81,6 +80,7 @@ struct LedgerView {
 
 pub(super) async fn page(
     app: &AppState,
+    keep: Keep,
     wallet: &WalletRef,
     cursor: Option<String>,
     limit: u32,
@@ -92,15 +92,18 @@ pub(super) async fn page(
     let next_cursor = page.next.map(|LedgerCursor { ledger_id, chunk, row }| {
         cursor::encode(&scope, &format!("{ledger_id} {chunk} {row}"))
     });
-    Ok(fresh_json(&LedgerView {
-        wallet: wallet.address.to_string(),
-        chain: wallet.chain,
-        pinned: PinView::of(page.pin),
-        coverage: page.coverage,
-        data: page.rows,
-        has_more: next_cursor.is_some(),
-        next_cursor,
-    }))
+    Ok(value(
+        keep,
+        &LedgerView {
+            wallet: wallet.address.to_string(),
+            chain: wallet.chain,
+            pinned: PinView::of(page.pin),
+            coverage: page.coverage,
+            data: page.rows,
+            has_more: next_cursor.is_some(),
+            next_cursor,
+        },
+    ))
 }
 
 fn place(scope: &str, cursor: &str) -> Result<LedgerCursor, ApiError> {
@@ -123,21 +126,20 @@ async fn document(
     method: Method,
 ) -> Result<Response, ApiError> {
     let pieces = app.wallets.oracle_document(wallet, method).await?;
-    Ok(streamed(pieces.ok_or_else(|| unknown(wallet))?))
+    Ok(streamed(Keep::OF_WALLET, pieces.ok_or_else(|| unknown(wallet))?))
 }
 
-/// A JSON document that is sent as it is made.
+/// A JSON document that is sent as it is made, and may be kept so long.
 pub(super) fn streamed(
+    keep: Keep,
     pieces: impl Stream<Item = Result<String, WalletsError>> + Send + 'static,
 ) -> Response {
     let pieces = pieces.map_ok(Bytes::from).map_err(|error| {
         tracing::error!(%error, code = error.code(), "a document of a wallet was aborted");
-        io::Error::other("the document failed")
+        Aborted(error.into())
     });
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
+    let headers =
+        [(header::CONTENT_TYPE, HeaderValue::from_static("application/json")), keep.header()];
     (headers, Body::from_stream(pieces)).into_response()
 }
 

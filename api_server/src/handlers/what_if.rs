@@ -11,7 +11,7 @@ use super::wallets::unknown;
 use crate::app::AppState;
 use crate::dto::job::PinView;
 use crate::error::ApiError;
-use crate::handlers::fresh_json;
+use crate::handlers::of_wallet;
 
 #[derive(Serialize)]
 struct WhatIfView {
@@ -26,7 +26,7 @@ struct WhatIfView {
 pub async fn what_if(State(app): State<AppState>, asked: Question) -> Result<Response, ApiError> {
     let wallet = asked.finish()?;
     let compared = app.wallets.what_if(&wallet).await?.ok_or_else(|| unknown(&wallet))?;
-    Ok(fresh_json(&WhatIfView {
+    Ok(of_wallet(&WhatIfView {
         wallet: wallet.address.to_string(),
         chain: wallet.chain,
         pinned: PinView::of(compared.pin),

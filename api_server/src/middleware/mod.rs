@@ -2,6 +2,8 @@
 
 pub mod context;
 pub mod deadline;
+pub mod encoding;
 pub mod gate;
 pub mod panics;
 pub mod rest_of_body;
+pub mod validators;

@@ -4,11 +4,13 @@
 
 mod bad_input;
 mod batches;
+mod conditional;
 mod diff;
 mod disposals;
 mod evm;
 mod group;
 mod health;
+mod paging;
 mod protocol;
 mod recorded;
 mod reports;

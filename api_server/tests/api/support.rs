@@ -183,7 +183,7 @@ impl TestApp {
             tokio::spawn(listener::serve(socket, router, rules, closing.clone()));
             addresses.push(address);
         }
-        let client = reqwest::Client::builder().timeout(PATIENCE).build().unwrap();
+        let client = reqwest::Client::builder().timeout(PATIENCE).no_gzip().build().unwrap();
         Self {
             address: addresses[0],
             admin: addresses[1],

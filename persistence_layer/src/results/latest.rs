@@ -141,16 +141,87 @@ pub struct Summary {
     pub last_updated: Option<DateTime<Utc>>,
 }
 
-/// A page of latest results. Ties are broken by chain and address, so the order is total. A cursor
-/// that came from outside goes through [`LatestCursor::read`] first.
+/// Which wallets a list has, and in which order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LatestList {
+    /// Of one chain.
+    pub chain: Option<Chain>,
+    /// With a total above zero, or with none above it.
+    pub profitable: Option<bool>,
+    /// With at least so many trades.
+    pub min_trades: Option<u64>,
+    /// With a total of at least this.
+    pub min_pnl: Option<Usd>,
+    /// With a total of at most this.
+    pub max_pnl: Option<Usd>,
+    /// Whose result was stored at this time or later.
+    pub updated_since: Option<DateTime<Utc>>,
+    /// What it is sorted by.
+    pub sort: LatestSort,
+    /// Smallest or oldest first.
+    pub ascending: bool,
+}
+
+impl LatestList {
+    /// Every wallet, by `sort`.
+    pub const fn sorted(sort: LatestSort, ascending: bool) -> Self {
+        Self {
+            chain: None,
+            profitable: None,
+            min_trades: None,
+            min_pnl: None,
+            max_pnl: None,
+            updated_since: None,
+            sort,
+            ascending,
+        }
+    }
+
+    /// Appends the conditions, the first of them behind a `where true`.
+    fn push_conditions(&self, query: &mut QueryBuilder<Postgres>) {
+        if let Some(chain) = self.chain {
+            query.push(" and l.chain = ").push_bind(chain.as_str());
+        }
+        if let Some(profitable) = self.profitable {
+            query.push(if profitable {
+                " and l.total_pnl_usd > 0"
+            } else {
+                " and l.total_pnl_usd <= 0"
+            });
+        }
+        if let Some(trades) = self.min_trades {
+            // More trades than a bigint can count are more than any wallet has.
+            query.push(" and l.trades >= ").push_bind(i64::try_from(trades).unwrap_or(i64::MAX));
+        }
+        for (bound, comparison) in [(self.min_pnl, ">="), (self.max_pnl, "<=")] {
+            if let Some(bound) = bound {
+                query.push(format_args!(" and l.total_pnl_usd {comparison} "));
+                query.push_bind(bound.to_string()).push("::text::numeric");
+            }
+        }
+        if let Some(since) = self.updated_since {
+            query.push(" and l.analyzed_at >= ").push_bind(since);
+        }
+    }
+}
+
+/// Where a page of the list begins.
+#[derive(Debug, Clone, Copy)]
+pub enum LatestPlace<'a> {
+    /// Behind so many rows.
+    Offset(u32),
+    /// Behind a row. A cursor that came from outside goes through [`LatestCursor::read`] first.
+    Behind(&'a LatestCursor),
+}
+
+/// A page of latest results. Ties are broken by chain and address, so the order is total.
 pub async fn latest(
     store: &Store,
-    chain: Option<Chain>,
-    sort: LatestSort,
-    ascending: bool,
-    after: Option<&LatestCursor>,
+    list: &LatestList,
+    place: LatestPlace<'_>,
     limit: u32,
 ) -> Result<Vec<LatestRow>, StoreError> {
+    let LatestList { sort, ascending, .. } = *list;
     let column = sort.as_str();
     let rows = run!(store, "wallet_latest/list", async |tx| {
         let mut query = QueryBuilder::<Postgres>::new(
@@ -163,10 +234,8 @@ pub async fn latest(
             .push("trades, transactions, trim_scale(token_win_rate)::text as token_win_rate, ")
             .push(format_args!("complete, analyzed_at, l.{column}::text as key "))
             .push("from wallet_latest l where true");
-        if let Some(chain) = chain {
-            query.push(" and chain = ").push_bind(chain.as_str());
-        }
-        if let Some(after) = after {
+        list.push_conditions(&mut query);
+        if let LatestPlace::Behind(after) = place {
             let (beyond, of_type) = (if ascending { ">" } else { "<" }, sort.column_type());
             query.push(format_args!(" and (l.{column} {beyond} "));
             query.push_bind(&after.key).push(format_args!("::text::{of_type}"));
@@ -179,9 +248,24 @@ pub async fn latest(
         let direction = if ascending { "asc" } else { "desc" };
         query.push(format_args!(" order by l.{column} {direction}, chain, wallet limit "));
         query.push_bind(i64::from(limit));
+        if let LatestPlace::Offset(rows @ 1..) = place {
+            query.push(" offset ").push_bind(i64::from(rows));
+        }
         Ok(query.build().fetch_all(tx).await?)
     })?;
     rows.iter().map(read_row).collect()
+}
+
+/// How many wallets the list has.
+pub async fn count_latest(store: &Store, list: &LatestList) -> Result<u64, StoreError> {
+    let count: i64 = run!(store, "wallet_latest/count", async |tx| {
+        let mut query = QueryBuilder::<Postgres>::new(
+            "-- wallet_latest/count\nselect count(*) from wallet_latest l where true",
+        );
+        list.push_conditions(&mut query);
+        Ok(query.build_query_scalar().fetch_one(tx).await?)
+    })?;
+    from_bigint(count, "count")
 }
 
 fn read_row(row: &sqlx::postgres::PgRow) -> Result<LatestRow, StoreError> {

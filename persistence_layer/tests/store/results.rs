@@ -2,7 +2,10 @@
 
 use persistence_layer::Store;
 use persistence_layer::batches::{self, Admission, BatchId, NewBatch};
-use persistence_layer::results::{LatestCursor, LatestSort, SummaryRow, latest, page, summary};
+use persistence_layer::results::{
+    LatestCursor, LatestList, LatestPlace, LatestRow, LatestSort, SummaryRow, count_latest, latest,
+    page, summary,
+};
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{self, FinishedWallet, TaskState, WorkerId};
 use pnl_core::{Address, Chain, Pin, WalletRef};
@@ -79,7 +82,7 @@ async fn latest_figures_are_exact() {
         row.complete = false;
     })
     .await;
-    let rows = latest(store, None, LatestSort::AnalyzedAt, false, None, 10).await.unwrap();
+    let rows = newest(store).await;
     let row = &rows[0];
     assert_eq!(row.batch, id);
     assert_eq!(row.total_pnl_usd.to_string(), long);
@@ -96,7 +99,7 @@ async fn only_full_history_results_of_the_default_method_with_a_newer_pin_become
     let database = TestDatabase::create().await;
     let store = database.store();
     let total = async || {
-        let rows = latest(store, None, LatestSort::AnalyzedAt, false, None, 10).await.unwrap();
+        let rows = newest(store).await;
         rows.iter().map(|row| row.total_pnl_usd.to_string()).collect::<Vec<_>>()
     };
     let pinned = |block: u64, total: &'static str, full: bool| {
@@ -137,7 +140,9 @@ async fn latest_can_be_sorted_filtered_and_paged_without_loss() {
     let walk = async |chain, sort, ascending| -> Vec<String> {
         let (mut seen, mut after): (Vec<String>, Option<LatestCursor>) = (Vec::new(), None);
         loop {
-            let rows = latest(store, chain, sort, ascending, after.as_ref(), 2).await.unwrap();
+            let list = LatestList { chain, ..LatestList::sorted(sort, ascending) };
+            let place = after.as_ref().map_or(LatestPlace::Offset(0), LatestPlace::Behind);
+            let rows = latest(store, &list, place, 2).await.unwrap();
             let Some(last) = rows.last() else { return seen };
             let LatestCursor { key, wallet } = last.cursor.clone();
             after = LatestCursor::read(sort, &key, wallet);
@@ -159,6 +164,33 @@ async fn latest_can_be_sorted_filtered_and_paged_without_loss() {
             assert_eq!(walk(None, sort, ascending).await.len(), 7, "{sort:?}");
         }
     }
+
+    let every = LatestList { chain: solana, ..LatestList::sorted(LatestSort::TotalPnl, true) };
+    let changed = newest(store).await[2].analyzed_at;
+    for (list, wallets) in [
+        (LatestList { profitable: Some(true), ..every.clone() }, &[2, 3, 5, 1, 4][..]),
+        (LatestList { profitable: Some(false), ..every.clone() }, &[0]),
+        (LatestList { min_trades: Some(98), ..every.clone() }, &[0, 2, 1]),
+        (LatestList { min_trades: Some(u64::MAX), ..every.clone() }, &[]),
+        (
+            LatestList { min_pnl: Some(usd("9")), max_pnl: Some(usd("10")), ..every.clone() },
+            &[2, 3, 5, 1],
+        ),
+        (LatestList { updated_since: Some(changed), ..every.clone() }, &[5, 4]),
+    ] {
+        let rows = latest(store, &list, LatestPlace::Offset(0), 10).await.unwrap();
+        let found: Vec<_> = rows.iter().map(|row| row.wallet.to_string()).collect();
+        assert_eq!(found, names(wallets), "{list:?}");
+        assert_eq!(count_latest(store, &list).await.unwrap(), wallets.len() as u64, "{list:?}");
+    }
+    let third = latest(store, &every, LatestPlace::Offset(4), 2).await.unwrap();
+    assert_eq!(third.iter().map(|row| row.wallet.to_string()).collect::<Vec<_>>(), names(&[1, 4]));
+}
+
+/// The first rows, newest first.
+async fn newest(store: &Store) -> Vec<LatestRow> {
+    let list = LatestList::sorted(LatestSort::AnalyzedAt, false);
+    latest(store, &list, LatestPlace::Offset(0), 10).await.unwrap()
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use persistence_layer::chain_data::{
 };
 use persistence_layer::ledgers;
 use persistence_layer::processes;
-use persistence_layer::results::{self, LatestSort};
+use persistence_layer::results::{self, LatestList, LatestPlace, LatestSort};
 use persistence_layer::retention::{Kind, Removed, RetentionRules, Run, prune};
 use persistence_layer::test_util::{TestDatabase, retention_rules};
 use persistence_layer::wallet_tasks::{self, Lease, WorkerId};
@@ -137,8 +137,14 @@ async fn an_old_job_goes_with_everything_that_is_its_own_and_leaves_a_tombstone(
     {
         assert_eq!(count(&database, table).await, left, "{table}");
     }
-    let latest =
-        results::latest(store, None, LatestSort::AnalyzedAt, true, None, 10).await.unwrap();
+    let latest = results::latest(
+        store,
+        &LatestList::sorted(LatestSort::AnalyzedAt, true),
+        LatestPlace::Offset(0),
+        10,
+    )
+    .await
+    .unwrap();
     assert_eq!(latest[0].batch, young);
     // Ledgers stay readable for some minutes after they are replaced.
     age(&database, 1).await;

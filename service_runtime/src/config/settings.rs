@@ -114,6 +114,8 @@ pub struct ApiSettings {
     pub max_body_bytes: u64,
     /// Most wallets of one batch, counted before duplicates are removed.
     pub max_wallets: u32,
+    /// Smallest answer that is compressed, in bytes; 0: none is.
+    pub compression_min_bytes: u64,
 }
 
 impl Default for ApiSettings {
@@ -124,6 +126,7 @@ impl Default for ApiSettings {
             request_timeout_seconds: 30,
             max_body_bytes: 2_097_152,
             max_wallets: 10_000,
+            compression_min_bytes: 1024,
         }
     }
 }

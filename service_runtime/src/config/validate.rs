@@ -90,6 +90,7 @@ impl Settings {
         found.range("api.request_timeout_seconds", self.api.request_timeout_seconds, 1..=3600);
         found.range("api.max_body_bytes", self.api.max_body_bytes, 1024..=1 << 30);
         found.range("api.max_wallets", self.api.max_wallets, 1..=1_000_000);
+        found.range("api.compression_min_bytes", self.api.compression_min_bytes, 0..=1 << 20);
         if let Err(error) = EnvFilter::try_new(&self.log.filter) {
             found.add("log.filter", error.to_string());
         }

@@ -1,0 +1,186 @@
+//! The newest result of every wallet, filtered and sorted, with a summary.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::Response;
+use persistence_layer::results::{self, LatestCursor, LatestList, LatestPlace, LatestSort};
+use pnl_core::{Address, Chain, Usd, WalletRef};
+use serde::Serialize;
+
+use crate::app::AppState;
+use crate::cursor;
+use crate::dto::latest::{LatestView, Pagination, SummaryView};
+use crate::dto::time::read_time;
+use crate::error::ApiError;
+use crate::extract::{Params, check_accept};
+use crate::handlers::{Keep, value};
+use crate::problems;
+
+/// Rows of a numbered page without `limit`, and the most of them.
+const NUMBERED_LIMIT: (u32, u32) = (20, 100);
+
+/// Rows that numbered pages reach; behind them the way is the cursor.
+const NUMBERED_ROWS: u32 = 10_000;
+
+/// Numbered pages are kept for clients that have them; RFC 9745 wants the time since when.
+const DEPRECATION: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("deprecation"), HeaderValue::from_static("@1767225600"));
+const DEPRECATION_LINK: (HeaderName, HeaderValue) = (
+    header::LINK,
+    HeaderValue::from_static("</api/docs#numbered-pages>; rel=\"deprecation\"; type=\"text/html\""),
+);
+
+#[derive(Serialize)]
+struct LatestPage {
+    data: Vec<LatestView>,
+    summary: SummaryView,
+    next_cursor: Option<String>,
+    has_more: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pagination: Option<Pagination>,
+}
+
+/// `GET /api/pnl/results`
+pub async fn latest(
+    State(app): State<AppState>,
+    headers: HeaderMap,
+    mut params: Params,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, "application/json")?;
+    let list = list(&mut params);
+    let page = page(&mut params);
+    params.finish()?;
+    let scope = scope(&list);
+    let behind = match &page {
+        Page::Behind(cursor, _) => Some(position(&scope, list.sort, cursor)?),
+        Page::First(_) | Page::Numbered { .. } => None,
+    };
+    let (place, limit) = match (&page, &behind) {
+        (Page::Numbered { page, limit }, _) => (LatestPlace::Offset((page - 1) * limit), *limit),
+        (Page::Behind(_, limit), Some(behind)) => (LatestPlace::Behind(behind), *limit),
+        (Page::First(limit) | Page::Behind(_, limit), _) => (LatestPlace::Offset(0), *limit),
+    };
+    let mut rows = results::latest(&app.store, &list, place, limit + 1).await?;
+    let summary = results::summary(&app.store, list.chain).await?;
+    let pagination = match page {
+        Page::Numbered { page, limit } => {
+            let total = results::count_latest(&app.store, &list).await?;
+            Some(Pagination::of(page, limit, total))
+        }
+        Page::First(_) | Page::Behind(..) => None,
+    };
+    let has_more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next_cursor = rows.last().filter(|_| has_more).map(|row| {
+        let LatestCursor { key, wallet } = &row.cursor;
+        cursor::encode(&scope, &format!("{} {} {key}", wallet.chain, wallet.address))
+    });
+    let is_numbered = pagination.is_some();
+    let body = LatestPage {
+        data: rows.into_iter().map(LatestView::of).collect(),
+        summary: SummaryView::of(summary),
+        next_cursor,
+        has_more,
+        pagination,
+    };
+    let mut response = value(Keep::Shared { seconds: 60, stale_seconds: 30 }, &body);
+    if is_numbered {
+        response.headers_mut().extend([DEPRECATION, DEPRECATION_LINK]);
+    }
+    Ok(response)
+}
+
+/// Filters and order.
+fn list(params: &mut Params) -> LatestList {
+    let chain = params.chain();
+    let profitable = params.one_of("profitable", &[("true", true), ("false", false)]);
+    let min_trades = params.read("min_trades", "is no whole number", |text| text.parse().ok());
+    let usd = |text: &str| text.parse::<Usd>().ok();
+    let min_pnl = params.read("min_pnl", "is no amount of US dollars", usd);
+    let max_pnl = params.read("max_pnl", "is no amount of US dollars", usd);
+    if let (Some(min), Some(max)) = (min_pnl, max_pnl)
+        && min > max
+    {
+        params.contradict("min_pnl", "min_pnl is above max_pnl");
+    }
+    let updated_since = params.read("updated_since", "is no RFC 3339 time", read_time);
+    let (sort, ascending) = sort(params);
+    LatestList { chain, profitable, min_trades, min_pnl, max_pnl, updated_since, sort, ascending }
+}
+
+/// `sort`: a member of the row, with `-` for the largest first. Newest first without it.
+fn sort(params: &mut Params) -> (LatestSort, bool) {
+    let names: Vec<_> = LatestSort::ALL
+        .into_iter()
+        .flat_map(|sort| {
+            [
+                (sort.as_str().to_owned(), (sort, true)),
+                (format!("-{}", sort.as_str()), (sort, false)),
+            ]
+        })
+        .collect();
+    let values: Vec<_> = names.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    params.one_of("sort", &values).unwrap_or((LatestSort::AnalyzedAt, false))
+}
+
+/// Which rows of the list.
+enum Page {
+    First(u32),
+    Behind(String, u32),
+    /// Counted from 1.
+    Numbered {
+        page: u32,
+        limit: u32,
+    },
+}
+
+/// `cursor` and `limit`, or `page` and `limit`.
+fn page(params: &mut Params) -> Page {
+    let number = params.read("page", "is no whole number from 1 on", |text| {
+        text.parse::<u32>().ok().filter(|page| *page > 0)
+    });
+    let cursor = params.text("cursor");
+    let Some(page) = number else {
+        let limit = params.limit();
+        return cursor.map_or(Page::First(limit), |cursor| Page::Behind(cursor, limit));
+    };
+    if cursor.is_some() {
+        params.contradict("page", "page and cursor name the place in two ways");
+    }
+    let (default, most) = NUMBERED_LIMIT;
+    let limit = params.limit_of(default, most);
+    if page.saturating_mul(limit) > NUMBERED_ROWS {
+        let detail = format!("pages reach {NUMBERED_ROWS} rows; go on with next_cursor");
+        params.refuse("page", "out-of-range", detail);
+        return Page::First(limit);
+    }
+    Page::Numbered { page, limit }
+}
+
+/// The list and its filters, as cursors are bound to them.
+fn scope(list: &LatestList) -> String {
+    let mut scope = format!("latest {:?} {} {}", list.chain, list.sort.as_str(), list.ascending);
+    for (name, filter) in [
+        ("profitable", list.profitable.map(|is| is.to_string())),
+        ("min_trades", list.min_trades.map(|trades| trades.to_string())),
+        ("min_pnl", list.min_pnl.map(|usd| usd.to_string())),
+        ("max_pnl", list.max_pnl.map(|usd| usd.to_string())),
+        ("updated_since", list.updated_since.map(|time| time.to_rfc3339())),
+    ] {
+        scope.extend(filter.map(|filter| format!(" {name}={filter}")));
+    }
+    scope
+}
+
+/// The check value of a cursor can be computed by anybody, so each part is read as what it must be.
+fn position(scope: &str, sort: LatestSort, cursor: &str) -> Result<LatestCursor, ApiError> {
+    let position = cursor::decode(scope, cursor)?;
+    let mut parts = position.splitn(3, ' ');
+    let after = (|| {
+        let chain: Chain = parts.next()?.parse().ok()?;
+        let address = Address::parse(chain, parts.next()?).ok()?;
+        LatestCursor::read(sort, parts.next()?, WalletRef { chain, address })
+    })();
+    after
+        .ok_or_else(|| ApiError::new(problems::BAD_CURSOR, "The cursor names no row of this list."))
+}

@@ -1,0 +1,49 @@
+//! Compression of answers: for those that are worth it, unless the client wants none.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::SizeAbove;
+
+use super::validators::with_encoding;
+
+/// A client that sends this header, whatever its value, gets no compressed answer.
+const OPT_OUT: HeaderName = HeaderName::from_static("x-no-compression");
+
+/// Good compression at a moderate price.
+const LEVEL: CompressionLevel = CompressionLevel::Precise(6);
+
+/// Compresses answers of `router` that have at least `min_bytes`; none at all with 0.
+pub fn compressed<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    min_bytes: u64,
+) -> Router<S> {
+    if min_bytes == 0 {
+        return router;
+    }
+    let layer = CompressionLayer::new().quality(LEVEL).compress_when(SizeAbove::new(min_bytes));
+    router.layer(layer).layer(from_fn(around))
+}
+
+/// Lets clients opt out, and gives the compressed form of an answer a tag of its own.
+async fn around(mut request: Request, next: Next) -> Response {
+    if request.headers().contains_key(OPT_OUT) {
+        request.headers_mut().remove(header::ACCEPT_ENCODING);
+    }
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let text = |value: &HeaderValue| value.to_str().map(ToOwned::to_owned).ok();
+    let encoding = headers.get(header::CONTENT_ENCODING).and_then(text);
+    let tag = headers.get(header::ETAG).and_then(text);
+    if let (Some(encoding), Some(tag)) = (encoding, tag)
+        && let Some(tag) = with_encoding(&tag, &encoding)
+        && let Ok(tag) = HeaderValue::from_str(&tag)
+    {
+        headers.insert(header::ETAG, tag);
+    }
+    response
+}
