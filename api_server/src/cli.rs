@@ -48,6 +48,8 @@ pub enum Command {
     Parse(ParseArgs),
     /// Bring the database schema to the newest version and exit.
     Migrate(ConfigArgs),
+    /// Print the description of the HTTP interface: OpenAPI 3.1.
+    Openapi,
     /// Print the effective configuration with secrets redacted.
     ///
     /// Exit code 2 with the key named when something is wrong.

@@ -4,10 +4,11 @@
 //! `persistence_layer`, numbers in `pnl_core`.
 //!
 //! What lives where:
-//! - [`router`]: every route; [`handlers`]: what they do; [`dto`]: what they read and write;
+//! - [`routes`]: every route with its description; [`router`]: what is around them; [`openapi`]: the
+//!   document made of the descriptions; [`handlers`]: what routes do; [`dto`]: what they read and write;
 //! - [`error`], [`problems`]: the one form of an error; [`json`], [`extract`], [`cursor`]: checked
 //!   input;
-//! - [`middleware`]: ids, access log, time limit, the gate before the database; [`metrics`];
+//! - [`middleware`]: ids, access log, time limit, tags, compression, the gate before the database; [`metrics`];
 //!   [`listener`]: connections, over the byte stream of `wire`; [`monitor`]: whether the database answers;
 //! - [`cli`], [`commands`], [`serve`]: the program; [`app`]: what handlers reach; [`database`]:
 //!   opening it; [`fleet`]: what all processes say of themselves; [`queue`]: how much waits.
@@ -27,8 +28,10 @@ pub mod listener;
 pub mod metrics;
 pub mod middleware;
 pub mod monitor;
+pub mod openapi;
 pub mod problems;
 pub mod queue;
 pub mod router;
+pub mod routes;
 pub mod serve;
 mod wire;

@@ -1,75 +1,40 @@
-//! Every route of both listeners.
+//! Every route of both listeners, and what is around it. The routes with their descriptions stand in
+//! [`crate::routes`].
 
 use axum::Router;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use service_runtime::config::Role;
 
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::handlers::{
-    admin, batches, diff, disposals, group, health, latest, problems as problem_pages, reports,
-    results, series, services, wallets, what_if,
-};
+use crate::handlers::admin;
 use crate::json::shown;
 use crate::middleware::{context, deadline, encoding, gate, panics, validators};
 use crate::problems;
+use crate::routes;
 
 /// The public listener. A process that only works on wallets answers the probes there.
 pub fn public(app: &AppState, role: Role) -> Router {
-    let mut router = probes().route("/problems/{code}", get(problem_pages::describe));
+    let mut api = routes::probes().and(routes::explanations());
     if role.serves_requests() {
-        router = router
-            .route("/api/services/status", get(services::status))
-            .merge(needing_the_database(app));
+        let data = routes::data().map(|router| {
+            router
+                .route_layer(from_fn_with_state(app.clone(), gate::database))
+                .route_layer(from_fn(validators::tag))
+        });
+        api = api.and(routes::service()).and(data);
     }
-    around(router, app)
+    around(api.into_router(), app)
 }
 
 /// The listener of operators.
 pub fn admin(app: &AppState) -> Router {
-    around(probes().route("/metrics", get(admin::metrics)), app)
+    around(routes::probes().into_router().route("/metrics", get(admin::metrics)), app)
 }
-
-fn probes() -> Router<AppState> {
-    Router::new()
-        .route("/health", get(health::live))
-        .route("/api/health", get(health::ready))
-        .route("/api/health/db", get(health::database))
-        .route("/api/health/detailed", get(health::detailed))
-        .route("/api/performance/health-detailed", get(health::detailed))
-}
-
-fn needing_the_database(app: &AppState) -> Router<AppState> {
-    Router::new()
-        .route(batches::RUN, post(batches::run))
-        .route("/api/pnl/batch", get(batches::list))
-        .route("/api/pnl/batch/status/{job_id}", get(batches::status))
-        .route("/api/pnl/batch/results/{job_id}", get(results::page))
-        .route("/api/pnl/batch/results/{job_id}/export.csv", get(results::export_csv))
-        .route("/api/pnl/batch/results/{job_id}/group", get(group::result))
-        .route("/api/pnl/batch/results/{job_id}/group/ledger", get(group::ledger))
-        .route("/api/pnl/batch/{job_id}/cancel", post(batches::cancel))
-        .route("/api/pnl/batch/{job_id}/retry", post(batches::retry))
-        .route("/api/pnl/results", get(latest::latest))
-        .route("/api/v2/wallets/{wallet}/pnl", get(wallets::pnl))
-        .route("/api/v2/wallets/{wallet}/ledger", get(wallets::ledger))
-        .route("/api/v2/wallets/{wallet}/disposals", get(disposals::page))
-        .route("/api/v2/wallets/{wallet}/disposals/{id}/explain", get(disposals::explain))
-        .route("/api/v2/wallets/{wallet}/tokens", get(reports::tokens))
-        .route("/api/v2/wallets/{wallet}/coverage", get(reports::coverage))
-        .route("/api/v2/wallets/{wallet}/equity", get(series::equity))
-        .route("/api/v2/wallets/{wallet}/calendar", get(series::calendar))
-        .route("/api/v2/wallets/{wallet}/distribution", get(series::distribution))
-        .route("/api/v2/wallets/{wallet}/diff", get(diff::diff))
-        .route("/api/v2/wallets/{wallet}/what-if", get(what_if::what_if))
-        .route_layer(from_fn_with_state(app.clone(), gate::database))
-        .route_layer(from_fn(validators::tag))
-}
-
 /// What happens around every request, from the inside out.
 fn around(router: Router<AppState>, app: &AppState) -> Router {
     let router = router

@@ -7,6 +7,7 @@ pub mod doctor;
 pub mod engine;
 pub mod explain;
 pub mod migrate;
+pub mod openapi;
 pub mod parse;
 pub mod status;
 mod table;
@@ -36,6 +37,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Explain(args) => blocking_on(explain::run(args)),
         Command::Parse(args) => parse::run(&args),
         Command::Migrate(args) => blocking_on(migrate::run(args)),
+        Command::Openapi => openapi::run(),
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Doctor(args) => blocking_on(doctor::run(args)),
         Command::Status(args) => blocking_on(status::run(args)),

@@ -4,6 +4,7 @@ pub mod admin;
 pub mod batches;
 pub mod diff;
 pub mod disposals;
+pub mod docs;
 pub mod group;
 pub mod health;
 mod keep;

@@ -5,6 +5,7 @@
 mod bad_input;
 mod batches;
 mod conditional;
+mod contract;
 mod diff;
 mod disposals;
 mod evm;

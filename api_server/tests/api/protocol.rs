@@ -157,6 +157,32 @@ async fn the_code_of_an_error_is_explained_at_its_type() {
 }
 
 #[tokio::test]
+async fn the_interface_describes_itself_without_foreign_hosts() {
+    let app = TestApp::without_worker().await;
+    let document = app.get("/api/openapi.json").await;
+    assert_eq!(
+        (document.status.as_u16(), document.header("content-type")),
+        (200, "application/json")
+    );
+    assert_eq!(document.text, api_server::openapi::document());
+    let page = app.get("/api/docs").await;
+    assert_eq!(
+        (page.status.as_u16(), page.header("content-type")),
+        (200, "text/html; charset=utf-8")
+    );
+    assert!(page.header("content-security-policy").starts_with("default-src 'none';"));
+    for foreign in ["http://", "https://", "<script", "src="] {
+        assert!(!page.text.contains(foreign), "{foreign}");
+    }
+    for path in document.json()["paths"].as_object().unwrap().keys() {
+        assert!(page.text.contains(path), "{path} is on the page");
+    }
+    for problem in api_server::problems::ALL {
+        assert!(page.text.contains(&format!("<code>{}</code>", problem.code)), "{}", problem.code);
+    }
+}
+
+#[tokio::test]
 async fn metrics_are_on_the_admin_listener_and_count_by_route() {
     let app = TestApp::without_worker().await;
     let job = app.accepted(&[UNUSED.to_owned()]).await;

@@ -22,6 +22,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::contract;
+
 /// An address that no recorded transaction names.
 pub const UNUSED: &str = "Config1111111111111111111111111111111111111";
 
@@ -293,12 +295,17 @@ impl Drop for TestApp {
     }
 }
 
-/// Sends a request and reads its answer.
+/// Sends a request and reads its answer, which must be as the document of the interface says.
 pub async fn reply(request: reqwest::RequestBuilder) -> Reply {
-    let response = request.send().await.unwrap();
+    let (client, request) = request.build_split();
+    let request = request.unwrap();
+    let (method, path) = (request.method().clone(), request.url().path().to_owned());
+    let response = client.execute(request).await.unwrap();
     let (status, headers) = (response.status(), response.headers().clone());
     let text = response.text().await.unwrap();
-    Reply { status, headers, text }
+    let reply = Reply { status, headers, text };
+    contract::check(&method, &path, &reply);
+    reply
 }
 
 /// Waits for `is_so`, which is asked again and again.

@@ -12,6 +12,8 @@ pub fn rows(known: &Known) -> Vec<Row> {
         "/api/health/detailed".into(),
         "/api/performance/health-detailed".into(),
         "/problems/not-found".into(),
+        "/api/openapi.json".into(),
+        "/api/docs".into(),
         "/api/services/status".into(),
         "/api/pnl/batch".into(),
         format!("/api/pnl/batch/status/{job}"),

@@ -1,0 +1,123 @@
+//! One route in the document: what it takes and what it answers.
+
+use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use super::params;
+use super::shapes::Problem;
+
+type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// The description of a route; its path parameters are described by their names.
+pub struct Operation {
+    builder: OperationBuilder,
+    schemas: Schemas,
+}
+
+impl Operation {
+    /// A route of the group `tag` in one line.
+    pub fn new(tag: &str, summary: &str) -> Self {
+        let operation = Self {
+            builder: OperationBuilder::new().tag(tag).summary(Some(summary)),
+            schemas: Vec::new(),
+        };
+        operation.other::<Problem>("default", "An error", "application/problem+json")
+    }
+
+    /// Takes these query parameters or headers.
+    #[must_use]
+    pub fn takes(mut self, parameters: impl IntoIterator<Item = Parameter>) -> Self {
+        for parameter in parameters {
+            self.builder = self.builder.parameter(parameter);
+        }
+        self
+    }
+
+    /// Takes a JSON body.
+    #[must_use]
+    pub fn body<T: ToSchema>(mut self, required: bool) -> Self {
+        let content = ContentBuilder::new().schema(Some(self.reference::<T>())).build();
+        let required = if required { Required::True } else { Required::False };
+        let body = RequestBodyBuilder::new()
+            .content("application/json", content)
+            .required(Some(required))
+            .build();
+        self.builder = self.builder.request_body(Some(body));
+        self
+    }
+
+    /// Answers 200 with JSON.
+    #[must_use]
+    pub fn json<T: ToSchema>(self, description: &str) -> Self {
+        self.other::<T>("200", description, "application/json")
+    }
+
+    /// Answers 200 with JSON of one of two shapes.
+    #[must_use]
+    pub fn json_or<T: ToSchema, U: ToSchema>(mut self, description: &str) -> Self {
+        let of = [self.reference::<T>(), self.reference::<U>()];
+        let either = of.into_iter().fold(
+            utoipa::openapi::schema::AnyOfBuilder::new(),
+            utoipa::openapi::schema::AnyOfBuilder::item,
+        );
+        let content = ContentBuilder::new().schema(Some(Schema::AnyOf(either.build()))).build();
+        let answer = ResponseBuilder::new().description(description);
+        self.answer("200", answer.content("application/json", content).build())
+    }
+
+    /// Answers 202 with JSON.
+    #[must_use]
+    pub fn accepts<T: ToSchema>(self, description: &str) -> Self {
+        self.other::<T>("202", description, "application/json")
+    }
+
+    /// Answers 200 with a document of another media type.
+    #[must_use]
+    pub fn text(self, description: &str, media_type: &str) -> Self {
+        let content = ContentBuilder::new().schema(Some(String::schema())).build();
+        let answer = ResponseBuilder::new().description(description);
+        self.answer("200", answer.content(media_type, content).build())
+    }
+
+    /// Answers 304 to whoever sends the tag of the answer back.
+    #[must_use]
+    pub fn tagged(self) -> Self {
+        let answer = ResponseBuilder::new()
+            .description("The answer is still the one whose `ETag` came in `If-None-Match`");
+        self.takes([params::if_none_match()]).answer("304", answer.build())
+    }
+
+    fn other<T: ToSchema>(mut self, status: &str, description: &str, media_type: &str) -> Self {
+        let content = ContentBuilder::new().schema(Some(self.reference::<T>())).build();
+        let answer = ResponseBuilder::new().description(description);
+        self.answer(status, answer.content(media_type, content).build())
+    }
+
+    fn answer(mut self, status: &str, answer: Response) -> Self {
+        self.builder = self.builder.response(status, answer);
+        self
+    }
+
+    /// A reference to the shape, which joins the document with all that it refers to.
+    fn reference<T: ToSchema>(&mut self) -> RefOr<Schema> {
+        self.schemas.push((T::name().into_owned(), T::schema()));
+        T::schemas(&mut self.schemas);
+        RefOr::Ref(Ref::from_schema_name(T::name()))
+    }
+
+    /// The operation at `path`, and the shapes that it needs.
+    pub(super) fn into_parts(self, path: &str) -> (utoipa::openapi::path::Operation, Schemas) {
+        let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+        let in_path = names.map(params::in_path);
+        let operation = in_path.fold(self.builder, OperationBuilder::parameter).build();
+        debug_assert!(
+            operation.parameters.iter().flatten().all(|one| matches!(one, RefOr::T(one)
+                if one.parameter_in != ParameterIn::Path || path.contains(&one.name))),
+            "{path} has the parameters that are described",
+        );
+        (operation, self.schemas)
+    }
+}

@@ -1,0 +1,322 @@
+//! Every route: its path, its handler, and what the document says of it.
+
+use serde_json::json;
+
+use crate::handlers::{
+    batches, diff, disposals, docs, group, health, latest, problems, reports, results, series,
+    services, wallets, what_if,
+};
+use crate::openapi::shapes::{
+    Accepted, AccountingDocument, Calendar, CoverageReport, DatabaseProbe, Difference, Disposals,
+    Distribution, Equity, Explanation, GroupResult, Job, JobList, LatestResults, LedgerPage,
+    Liveness, NoMembers, Probe, Results, ServiceStatus, Submission, Tokens, WalletPnl, WhatIf,
+};
+use crate::openapi::{Api, Operation, params};
+use persistence_layer::batches::BatchStatus;
+use persistence_layer::results::LatestSort;
+
+const JOBS: &str = "jobs";
+const WALLETS: &str = "wallets";
+const SERVICE: &str = "service";
+
+/// All of the public listener, for the document.
+pub fn all() -> Api {
+    probes().and(explanations()).and(service()).and(data())
+}
+
+/// Probes: on both listeners, whatever the process does.
+pub fn probes() -> Api {
+    let detailed = || {
+        Operation::new(SERVICE, "Every dependency, the database asked now")
+            .json::<Probe>("Nothing that is required is away")
+    };
+    Api::default()
+        .get(
+            "/health",
+            health::live,
+            Operation::new(SERVICE, "The process lives").json::<Liveness>("It does"),
+        )
+        .get(
+            "/api/health",
+            health::ready,
+            Operation::new(SERVICE, "Whether requests should be sent here").json::<Probe>("Ready"),
+        )
+        .get(
+            "/api/health/db",
+            health::database,
+            Operation::new(SERVICE, "The database, asked now").json::<DatabaseProbe>("It answers"),
+        )
+        .get("/api/health/detailed", health::detailed, detailed())
+        .get("/api/performance/health-detailed", health::detailed, detailed())
+}
+
+/// What describes the interface itself.
+pub fn explanations() -> Api {
+    Api::default()
+        .get(
+            "/problems/{code}",
+            problems::describe,
+            Operation::new(SERVICE, "What the code of an error or of a field means")
+                .text("Its description", "text/plain"),
+        )
+        .get(
+            "/api/openapi.json",
+            docs::document,
+            Operation::new(SERVICE, "This document")
+                .json::<crate::openapi::shapes::Open>("OpenAPI 3.1"),
+        )
+        .get(
+            "/api/docs",
+            docs::page,
+            Operation::new(SERVICE, "This document as a page").text("The page", "text/html"),
+        )
+}
+
+/// The state of the service.
+pub fn service() -> Api {
+    Api::default().get(
+        "/api/services/status",
+        services::status,
+        Operation::new(SERVICE, "What runs, how much waits, how the providers are")
+            .json::<ServiceStatus>("The state"),
+    )
+}
+
+/// What needs the database.
+pub fn data() -> Api {
+    jobs().and(job_results()).and(wallet()).and(wallet_over_time())
+}
+
+fn jobs() -> Api {
+    let statuses = BatchStatus::ALL.map(BatchStatus::as_str);
+    Api::default()
+        .post(
+            batches::RUN,
+            batches::run,
+            Operation::new(JOBS, "Submit wallets as a batch job")
+                .takes([params::idempotency_key()])
+                .body::<Submission>(true)
+                .accepts::<Accepted>("The job is stored, or was already with this Idempotency-Key"),
+        )
+        .get(
+            "/api/pnl/batch",
+            batches::list,
+            Operation::new(JOBS, "Jobs, newest first")
+                .takes([params::query(
+                    "status",
+                    "Only these",
+                    json!({"type": "string", "enum": statuses}),
+                )])
+                .takes(params::pages())
+                .json::<JobList>("A page of jobs")
+                .tagged(),
+        )
+        .get(
+            "/api/pnl/batch/status/{job_id}",
+            batches::status,
+            Operation::new(JOBS, "Progress of a job").json::<Job>("How it stands").tagged(),
+        )
+        .post(
+            "/api/pnl/batch/{job_id}/cancel",
+            batches::cancel,
+            Operation::new(JOBS, "Stop a job")
+                .body::<NoMembers>(false)
+                .accepts::<Job>("It stops, or has ended"),
+        )
+        .post(
+            "/api/pnl/batch/{job_id}/retry",
+            batches::retry,
+            Operation::new(JOBS, "Failed and timed-out wallets again")
+                .body::<NoMembers>(false)
+                .accepts::<Job>("They are queued"),
+        )
+}
+
+fn job_results() -> Api {
+    let sorts: Vec<_> = LatestSort::ALL
+        .into_iter()
+        .flat_map(|sort| [sort.as_str().to_owned(), format!("-{}", sort.as_str())])
+        .collect();
+    let usd = || json!({"type": "string", "pattern": "^-?[0-9]{1,30}(\\.[0-9]{1,36})?$"});
+    Api::default()
+        .get(
+            "/api/pnl/batch/results/{job_id}",
+            results::page,
+            Operation::new(JOBS, "Every wallet of a job, in the order of the submission")
+                .takes(params::pages())
+                .json::<Results>("A page of wallets")
+                .tagged(),
+        )
+        .get(
+            "/api/pnl/batch/results/{job_id}/export.csv",
+            results::export_csv,
+            Operation::new(JOBS, "The same as CSV")
+                .takes([params::flag("partial", "Also while the job runs")])
+                .text("A line per wallet", "text/csv")
+                .tagged(),
+        )
+        .get(
+            "/api/pnl/batch/results/{job_id}/group",
+            group::result,
+            Operation::new(JOBS, "The wallets of a job as one history")
+                .takes([params::include()])
+                .json::<GroupResult>("The group")
+                .tagged(),
+        )
+        .get(
+            "/api/pnl/batch/results/{job_id}/group/ledger",
+            group::ledger,
+            Operation::new(JOBS, "The merged ledger of a group")
+                .takes([params::ledger_format()])
+                .takes(params::pages())
+                .json_or::<LedgerPage, AccountingDocument>("A page of events, or all of them")
+                .tagged(),
+        )
+        .get(
+            "/api/pnl/results",
+            latest::latest,
+            Operation::new(WALLETS, "The newest result of every wallet, with a summary")
+                .takes([
+                    params::chain(),
+                    params::flag("profitable", "With a total above zero, or not"),
+                    params::query(
+                        "min_trades",
+                        "At least so many trades",
+                        json!({"type": "integer", "minimum": 0}),
+                    ),
+                    params::query("min_pnl", "A total of at least this", usd()),
+                    params::query("max_pnl", "A total of at most this", usd()),
+                    params::query(
+                        "updated_since",
+                        "Analyzed then or later",
+                        json!({"type": "string", "format": "date-time"}),
+                    ),
+                    params::query(
+                        "sort",
+                        "A member of the row, with `-` for the largest first",
+                        json!({"type": "string", "enum": sorts, "default": "-analyzed_at"}),
+                    ),
+                    params::query(
+                        "page",
+                        "In place of `cursor`: a numbered page of up to 100 rows. Deprecated",
+                        json!({"type": "integer", "minimum": 1, "maximum": 10_000}),
+                    ),
+                ])
+                .takes(params::pages())
+                .json::<LatestResults>("A page of wallets")
+                .tagged(),
+        )
+}
+
+/// A question about one wallet.
+fn about(summary: &str) -> Operation {
+    Operation::new(WALLETS, summary).takes([params::chain_of_wallet()]).tagged()
+}
+
+fn wallet() -> Api {
+    Api::default()
+        .get(
+            "/api/v2/wallets/{wallet}/pnl",
+            wallets::pnl,
+            about("The result of the newest full history")
+                .takes(params::view())
+                .takes([params::include()])
+                .json::<WalletPnl>("The figures, with the records that were asked for"),
+        )
+        .get(
+            "/api/v2/wallets/{wallet}/ledger",
+            wallets::ledger,
+            about("Every accounting event")
+                .takes([params::ledger_format(), params::method()])
+                .takes(params::pages())
+                .json_or::<LedgerPage, AccountingDocument>("A page of events, or all of them"),
+        )
+        .get(
+            "/api/v2/wallets/{wallet}/tokens",
+            reports::tokens,
+            about("The tokens")
+                .takes(params::view())
+                .takes(params::pages())
+                .json::<Tokens>("A page"),
+        )
+        .get(
+            "/api/v2/wallets/{wallet}/coverage",
+            reports::coverage,
+            about("What the figures cover, their bounds and their audit")
+                .takes(params::view())
+                .json::<CoverageReport>("The coverage"),
+        )
+        .get(
+            "/api/v2/wallets/{wallet}/disposals",
+            disposals::page,
+            about("Every disposal with its lots, oldest first")
+                .takes(params::view())
+                .takes([params::query("asset", "Only of this asset", json!({"type": "string"}))])
+                .takes(params::pages())
+                .json::<Disposals>("A page of disposals"),
+        )
+        .get(
+            "/api/v2/wallets/{wallet}/disposals/{id}/explain",
+            disposals::explain,
+            about("One disposal down to transactions and prices")
+                .takes([params::method()])
+                .takes(params::pages())
+                .json::<Explanation>("Why it has its gain"),
+        )
+}
+
+fn wallet_over_time() -> Api {
+    Api::default()
+        .get(
+            "/api/v2/wallets/{wallet}/equity",
+            series::equity,
+            about("The equity curve")
+                .takes(params::view())
+                .takes([params::period()])
+                .json::<Equity>("Its points and its largest fall"),
+        )
+        .get(
+            "/api/v2/wallets/{wallet}/calendar",
+            series::calendar,
+            about("Gains by day, week or month")
+                .takes(params::view())
+                .takes([params::period()])
+                .json::<Calendar>("A row per period"),
+        )
+        .get(
+            "/api/v2/wallets/{wallet}/distribution",
+            series::distribution,
+            about("Returns in buckets, holding times")
+                .takes(params::view())
+                .takes([
+                    params::query(
+                        "by",
+                        "What has a return",
+                        json!({"type": "string", "enum": ["token", "trade"]}),
+                    ),
+                    params::query(
+                        "edges",
+                        "1 to 50 rising whole percents, separated by commas",
+                        json!({"type": "string", "pattern": "^-?[0-9]+(,-?[0-9]+)*$"}),
+                    ),
+                    params::query(
+                        "boundary",
+                        "Where a long holding time begins: months as `12m`, seconds as `86400s`",
+                        json!({"type": "string", "pattern": "^[0-9]+[ms]$"}),
+                    ),
+                ])
+                .json::<Distribution>("The buckets"),
+        )
+        .get(
+            "/api/v2/wallets/{wallet}/diff",
+            diff::diff,
+            about("What changed the number from one job to another")
+                .takes([params::job("from"), params::job("to")])
+                .json::<Difference>("Parts that sum to the difference"),
+        )
+        .get(
+            "/api/v2/wallets/{wallet}/what-if",
+            what_if::what_if,
+            about("All methods side by side").json::<WhatIf>("Their figures and differences"),
+        )
+}
