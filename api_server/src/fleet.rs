@@ -1,10 +1,13 @@
 //! The fleet as the database knows it: what each process last said of itself, and what of that and of
 //! the queue needs a human.
 
+use std::collections::BTreeMap;
+
 use persistence_layer::chain_data::ChangedBlock;
 use persistence_layer::processes::{self, SeenProcess};
 use persistence_layer::queue_report::QueueReport;
 use persistence_layer::{Store, StoreError};
+use pnl_core::Chain;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -107,6 +110,12 @@ impl Process {
         self.seen.report.role != "api"
     }
 
+    /// Whether it has a provider of the chain. One of another version that does not say so may have one.
+    fn may_read(&self, chain: Chain) -> bool {
+        let providers = self.seen.report.providers.as_object();
+        providers.is_none_or(|by_chain| by_chain.contains_key(chain.as_str()))
+    }
+
     /// Where its work on `task` stands.
     pub fn stage(&self, task: i64) -> Option<String> {
         let wallets = self.seen.report.wallets.as_array()?;
@@ -128,6 +137,9 @@ pub fn alarms(queue: &QueueReport, processes: &[Process]) -> Vec<String> {
     // A lease that is renewed proves a worker, also one of a version that does not report itself.
     if open > 0 && !is_held && !processes.iter().any(Process::works) {
         alarms.push(format!("nobody works while {open} wallets are open: start a worker"));
+    }
+    if processes.iter().any(Process::works) {
+        alarms.extend(unread(queue, processes));
     }
     let expired = queue.running.iter().filter(|running| running.lease_left.is_none()).count();
     if expired > 0 {
@@ -182,6 +194,27 @@ pub fn alarms(queue: &QueueReport, processes: &[Process]) -> Vec<String> {
     alarms
 }
 
+/// Chains with open wallets that no process has a provider of.
+fn unread(queue: &QueueReport, processes: &[Process]) -> Vec<String> {
+    let mut waiting: BTreeMap<Chain, u64> = BTreeMap::new();
+    for open in &queue.tasks {
+        *waiting.entry(open.chain).or_default() += open.tasks;
+    }
+    waiting.retain(|&chain, tasks| {
+        let is_held = queue.running.iter().any(|running| running.wallet.chain == chain);
+        *tasks > 0
+            && !is_held
+            && !processes.iter().any(|process| process.works() && process.may_read(chain))
+    });
+    let told = waiting.into_iter().map(|(chain, tasks)| {
+        format!(
+            "{tasks} wallets of {chain} are open and no working process has a provider for it: add one to \
+             its [chains.{chain}]"
+        )
+    });
+    told.collect()
+}
+
 fn story(since: Option<&str>, cause: Option<&str>) -> String {
     let since = since.map(|since| format!(" since {since}")).unwrap_or_default();
     let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -197,7 +230,6 @@ mod tests {
     use persistence_layer::processes::ProcessReport;
     use persistence_layer::queue_report::OpenTasks;
     use persistence_layer::wallet_tasks::TaskState;
-    use pnl_core::Chain;
     use serde_json::json;
 
     use super::*;
@@ -259,7 +291,23 @@ mod tests {
         assert!(alarms(&queue(0), std::slice::from_ref(&api)).is_empty());
         let found = alarms(&queue(12), std::slice::from_ref(&api));
         assert_eq!(found, ["nobody works while 12 wallets are open: start a worker"]);
-        assert!(alarms(&queue(12), &[api, process("worker", json!({}), json!([]))]).is_empty());
+        let reader = process("worker", json!({"solana": []}), json!([]));
+        assert!(alarms(&queue(12), &[api, reader]).is_empty());
+    }
+
+    #[test]
+    fn a_chain_that_no_worker_can_read_is_an_alarm_while_it_has_wallets() {
+        let of_ethereum = || process("worker", json!({"ethereum": []}), json!([]));
+        assert_eq!(
+            alarms(&queue(12), &[of_ethereum()]),
+            [
+                "12 wallets of solana are open and no working process has a provider for it: add one to its \
+              [chains.solana]"
+            ]
+        );
+        assert!(alarms(&queue(0), &[of_ethereum()]).is_empty());
+        let other_version = process("worker", json!("of another version"), json!({}));
+        assert!(alarms(&queue(12), &[of_ethereum(), other_version]).is_empty());
     }
 
     #[test]

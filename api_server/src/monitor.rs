@@ -6,11 +6,12 @@
 //! nothing about the database, so then a connection beside the pool decides.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
-use persistence_layer::{Cause, Store};
-use tokio::sync::watch;
+use persistence_layer::{Cause, Store, StoreError, Trouble};
+use service_runtime::telemetry::Chain;
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 
 /// Pause between two questions.
@@ -47,7 +48,11 @@ pub struct DatabaseHealth {
 
 /// The view of the watching task.
 #[derive(Debug, Clone)]
-pub struct DatabaseMonitor(Arc<watch::Receiver<DatabaseHealth>>);
+pub struct DatabaseMonitor {
+    health: watch::Receiver<DatabaseHealth>,
+    /// The last answer to somebody who wanted one of now.
+    asked: Arc<Mutex<Option<(Instant, Answer)>>>,
+}
 
 impl DatabaseMonitor {
     /// Asks once, then goes on asking until `stop`.
@@ -67,25 +72,38 @@ impl DatabaseMonitor {
                 // What is not well is asked in full each time, to notice when that is over.
                 let answer = ask(&store, !is_well || number % WRITES_EVERY == 0).await;
                 is_well = answer.is_well();
-                note(&sender, answer);
+                note(&sender, &answer);
             }
         }));
-        Self(Arc::new(receiver))
+        Self { health: receiver, asked: Arc::default() }
     }
 
     /// The state now.
     pub fn health(&self) -> DatabaseHealth {
-        self.0.borrow().clone()
+        self.health.borrow().clone()
+    }
+
+    /// The answer of now, or of the last second: however many ask, one question is under way.
+    pub async fn ask_now(&self, store: &Store) -> Answer {
+        let mut asked = self.asked.lock().await;
+        if let Some((at, answer)) = &*asked
+            && at.elapsed() < INTERVAL
+        {
+            return answer.clone();
+        }
+        let answer = ask(store, true).await;
+        *asked = Some((Instant::now(), answer.clone()));
+        answer
     }
 
     /// Whether the database can be used.
     pub fn is_up(&self) -> bool {
-        self.0.borrow().up
+        self.health.borrow().up
     }
 }
 
 /// The answer to one question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// As [`DatabaseHealth::up`].
     pub up: bool,
@@ -95,15 +113,21 @@ pub struct Answer {
     pub round_trip: Option<Duration>,
     /// As [`DatabaseHealth::code`].
     pub code: Option<&'static str>,
+    /// What the diagnosis said, for the log alone.
+    pub error: Option<String>,
 }
 
 impl Answer {
     const fn down(code: &'static str) -> Self {
-        Self { up: false, takes_writes: false, round_trip: None, code: Some(code) }
+        Self { up: false, takes_writes: false, round_trip: None, code: Some(code), error: None }
     }
 
     const fn up(round_trip: Option<Duration>, code: Option<&'static str>) -> Self {
-        Self { up: true, takes_writes: true, round_trip, code }
+        Self { up: true, takes_writes: true, round_trip, code, error: None }
+    }
+
+    fn without_writes(round_trip: Option<Duration>, code: &'static str) -> Self {
+        Self { takes_writes: false, ..Self::up(round_trip, Some(code)) }
     }
 
     const fn is_well(&self) -> bool {
@@ -129,29 +153,54 @@ pub async fn ask(store: &Store, writes: bool) -> Answer {
         _ => {}
     }
     let round_trip = ping.ok();
-    match tokio::time::timeout(PATIENCE, store.diagnose()).await {
-        Ok(Ok(())) => Answer::up(round_trip, ping.err().map(|_| POOL_BUSY)),
-        Ok(Err(error)) if matches!(error.cause(), Some(Cause::ReadOnly | Cause::Full)) => {
-            Answer { takes_writes: false, ..Answer::up(round_trip, Some(error.code())) }
+    let mut diagnosis = store.diagnose().await;
+    if matches!(&diagnosis, Err(Trouble { error: StoreError::Timeout(_), .. })) {
+        // One write that takes seconds is a busy disk.
+        diagnosis = store.diagnose().await;
+    }
+    match diagnosis {
+        Ok(()) => Answer::up(round_trip, ping.err().map(|_| POOL_BUSY)),
+        Err(trouble) => {
+            let error = Some(Chain(&trouble.error).to_string());
+            Answer { error, ..judge(&trouble, ping) }
         }
-        // The pool works: what is wrong concerns the connection beside it.
-        Ok(Err(error)) if round_trip.is_some() => Answer::up(round_trip, Some(error.code())),
-        Ok(Err(error)) => Answer::down(error.code()),
-        Err(_) if round_trip.is_some() => Answer::up(round_trip, None),
-        Err(_) => Answer::down(NO_ANSWER),
     }
 }
 
-fn note(sender: &watch::Sender<DatabaseHealth>, answer: Answer) {
+/// What a diagnosis that found something wrong says of the database.
+fn judge(trouble: &Trouble, ping: Result<Duration, &'static str>) -> Answer {
+    let round_trip = ping.ok();
+    let code = trouble.error.code();
+    // A server that stops or a connection that breaks while it writes says nothing about writes.
+    let is_gone = matches!(trouble.error.cause(), Some(Cause::Restarting | Cause::Unreachable));
+    let is_silent = is_gone || matches!(trouble.error, StoreError::Timeout(_));
+    if ping == Err(NO_ANSWER) && is_silent {
+        Answer::down(NO_ANSWER)
+    } else if trouble.is_connected && !is_gone {
+        Answer::without_writes(round_trip, code)
+    } else if round_trip.is_some() {
+        // The pool works: what is wrong concerns the connection beside it.
+        Answer::up(round_trip, Some(code))
+    } else {
+        Answer::down(code)
+    }
+}
+
+fn note(sender: &watch::Sender<DatabaseHealth>, answer: &Answer) {
+    let error = answer.error.as_deref();
     sender.send_modify(|health| {
         if health.up != answer.up {
             match answer.code {
-                Some(code) if !answer.up => tracing::error!(code, "the database does not answer"),
+                Some(code) if !answer.up => {
+                    tracing::error!(code, error, "the database does not answer")
+                }
                 _ => tracing::info!("the database answers again"),
             }
         } else if health.code != answer.code && answer.up {
             match answer.code {
-                Some(code) => tracing::warn!(code, "the database answers, but not as it should"),
+                Some(code) => {
+                    tracing::warn!(code, error, "the database answers, but not as it should")
+                }
                 None => tracing::info!("the database is as it should be again"),
             }
         }

@@ -172,7 +172,8 @@ impl ChainSource for ProviderPool {
     }
 
     fn status(&self) -> Vec<ProviderStatus> {
-        self.endpoints.iter().map(|endpoint| status_of(endpoint, ProviderKind::SolanaRpc)).collect()
+        let kind = ProviderKind::SolanaRpc.as_str();
+        self.endpoints.iter().map(|endpoint| status_of(endpoint, kind)).collect()
     }
 }
 
@@ -226,7 +227,8 @@ impl TransactionSource for ProviderPool {
     }
 }
 
-pub(crate) fn status_of(endpoint: &Endpoint, kind: ProviderKind) -> ProviderStatus {
+/// An endpoint of some kind as it is now.
+pub(crate) fn status_of(endpoint: &Endpoint, kind: &'static str) -> ProviderStatus {
     let health = endpoint.health.reading();
     let paused = !endpoint.budget.pause_remaining().is_zero();
     let (state, since) = match health.throttled_since {
@@ -236,7 +238,7 @@ pub(crate) fn status_of(endpoint: &Endpoint, kind: ProviderKind) -> ProviderStat
     };
     ProviderStatus {
         name: endpoint.name.clone(),
-        kind: kind.as_str(),
+        kind,
         state,
         since,
         detail: health.detail.filter(|_| state != ProviderState::Ok),

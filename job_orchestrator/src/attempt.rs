@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use chain_client::{PriceSources, TransactionSource};
 use persistence_layer::Store;
+use persistence_layer::batches::BatchId;
 use persistence_layer::wallet_tasks::Lease;
 use pnl_core::ledger::LedgerRules;
 use pnl_core::{Address, Chain, ENGINE_VERSION, TxId};
 use service_runtime::config::WorkerSettings;
 use sha2::{Digest, Sha256};
-use tokio::sync::Mutex;
 use tx_parser::PARSER_VERSION;
 
 use crate::error::StageError;
@@ -28,8 +28,8 @@ const WORK_FORM: u32 = 5;
 /// What the wallets of a process share so as to ask for nothing twice.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shared {
-    /// Held while a pin is read, so that the wallets of a new batch ask for one and not for five.
-    pub pin_room: Arc<Mutex<()>>,
+    /// Batches whose pin is being read: the wallets of a new one ask for one and not for five.
+    pub pins: InFlight<BatchId>,
     /// Lists being read.
     pub lists: InFlight<(Chain, Address)>,
     /// Transactions being fetched.

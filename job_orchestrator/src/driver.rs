@@ -118,6 +118,7 @@ impl Worker {
             self.inner.running.wallets(),
             &self.inner.gates,
             &self.inner.deps.sources,
+            self.inner.deps.prices.status(),
         )
     }
 
@@ -228,9 +229,9 @@ impl Worker {
         let closed = inner.gates.closed();
         let mut excluded: Vec<Chain> = Vec::new();
         for chain in Chain::ALL {
-            let paused = closed.contains(&chain);
-            inner.deps.metrics.chain_paused(chain, paused);
-            if paused || !self.reads(chain) {
+            let is_closed = closed.contains(&chain);
+            inner.deps.metrics.chain_paused(chain, is_closed);
+            if is_closed || !self.reads(chain) {
                 excluded.push(chain);
             }
         }

@@ -108,6 +108,16 @@ pub enum StageError {
     },
 }
 
+/// Refusals that are about the provider and not about the wallet: with its key, its plan or its address
+/// mended the same wallet can be done.
+const REPAIRABLE: [&str; 5] = [
+    "provider-unauthorized",
+    "provider-payment-required",
+    "provider-not-found",
+    "provider-method-not-allowed",
+    "provider-redirects",
+];
+
 impl StageError {
     /// Stable code, for the task's error, log lines and metric labels.
     pub fn code(&self) -> &'static str {
@@ -171,8 +181,9 @@ impl StageError {
             Self::Permanent { code, detail } if code.starts_with("group-") => {
                 ("The group cannot be computed", detail.clone(), false)
             }
-            Self::Permanent { detail, .. } => {
-                ("The chain endpoint refused the request", detail.clone(), false)
+            Self::Permanent { code, detail } => {
+                let is_repairable = REPAIRABLE.contains(code);
+                ("The chain endpoint refused the request", detail.clone(), is_repairable)
             }
             Self::NoRoom => ("Other long wallets fill the memory", self.to_string(), true),
             Self::GroupOpen => ("The group is not complete yet", self.to_string(), true),

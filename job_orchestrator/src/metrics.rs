@@ -119,7 +119,10 @@ impl Metrics {
                 "Wallets failed as worker-crashed after worker.max_takeovers.",
             )?,
             chain_paused: IntGaugeVec::new(
-                Opts::new("chain_paused", "1 while every provider of the chain is down."),
+                Opts::new(
+                    "chain_paused",
+                    "1 while every provider of the chain is down or asks for a long wait.",
+                ),
                 &["chain"],
             )?,
             final_block_changes_total: IntCounterVec::new(

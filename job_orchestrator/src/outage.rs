@@ -8,12 +8,15 @@
 //! something, not when a probe succeeds: an endpoint that answers probes and fails at work must reach
 //! the limit too. The price source has no gate; only its answers end its trouble. Each wallet has the
 //! same limit for itself beside that of the chain (see [`crate::outcome`]).
+//!
+//! A long wait that a provider asked for closes the gate too, until it is over: every other wallet of the
+//! chain would be told the same, and the whole queue would pass through the slots in vain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use chain_client::ChainSource;
+use chain_client::{CallPolicy, ChainSource};
 use pnl_core::Chain;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -44,6 +47,8 @@ pub struct OutageGates {
     /// An outage this long after a gate opened is a new one, not the old one going on.
     memory: Duration,
     troubles: Mutex<BTreeMap<Chain, Trouble>>,
+    /// When the wait is over that the providers of a chain asked for.
+    waits: Mutex<BTreeMap<Chain, Instant>>,
     /// First and last outage of the price source since its last answer.
     prices: Mutex<Option<(Instant, Instant)>>,
     opened: Arc<Notify>,
@@ -68,7 +73,14 @@ impl OutageGates {
     /// Gates that hold tasks for at most `limit`. `memory` is about as long as a wallet may take;
     /// `opened` is notified when a gate opens.
     pub fn new(limit: Duration, memory: Duration, opened: Arc<Notify>) -> Self {
-        Self { limit, memory, troubles: Mutex::default(), prices: Mutex::default(), opened }
+        Self {
+            limit,
+            memory,
+            troubles: Mutex::default(),
+            waits: Mutex::default(),
+            prices: Mutex::default(),
+            opened,
+        }
     }
 
     /// How long trouble may last.
@@ -77,12 +89,30 @@ impl OutageGates {
     }
 
     /// The chains whose tasks are not to be claimed now.
-    pub fn closed(&self) -> Vec<Chain> {
-        self.lock()
-            .iter()
-            .filter(|(_, trouble)| trouble.state == GateState::Closed && !self.passed(trouble))
-            .map(|(chain, _)| *chain)
-            .collect()
+    pub fn closed(&self) -> BTreeSet<Chain> {
+        let now = Instant::now();
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        waits.retain(|_, until| *until > now);
+        let troubles = self.lock();
+        let is_closed =
+            |trouble: &Trouble| trouble.state == GateState::Closed && !self.passed(trouble);
+        let down =
+            troubles.iter().filter(|(_, trouble)| is_closed(trouble)).map(|(chain, _)| chain);
+        down.chain(waits.keys()).copied().collect()
+    }
+
+    /// A wallet of `chain` was told to wait so long. What its calls waited for themselves is nothing new.
+    pub fn throttled(&self, chain: Chain, wait: Duration) {
+        if wait <= CallPolicy::default().longest_wait {
+            return;
+        }
+        let until = Instant::now() + wait;
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = waits.insert(chain, until);
+        if known.is_none() {
+            let seconds = wait.as_secs();
+            tracing::warn!(%chain, seconds, "the providers ask for a long wait; the chain's wallets wait");
+        }
     }
 
     /// Whether the chain has been in trouble longer than the limit.
@@ -275,9 +305,9 @@ mod tests {
         let source = Arc::new(Probed::default());
         gates.close(Chain::Solana, "refused", source.clone(), CancellationToken::new());
         gates.close(Chain::Solana, "refused", source.clone(), CancellationToken::new());
-        assert_eq!(gates.closed(), [Chain::Solana]);
+        assert_eq!(gates.closed(), BTreeSet::from([Chain::Solana]));
         tokio::time::sleep(Duration::from_secs(300)).await;
-        assert_eq!(gates.closed(), [Chain::Solana]);
+        assert_eq!(gates.closed(), BTreeSet::from([Chain::Solana]));
         // One probe, not two: 0.5 + 1 + ... + 16 s, then every 30 s.
         let probes = source.probes.load(Ordering::SeqCst);
         assert!((10..=16).contains(&probes), "{probes} probes in 300 s");
@@ -310,6 +340,20 @@ mod tests {
             opened.notified().await;
             tokio::time::sleep(Duration::from_secs(60)).await;
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_wait_holds_its_chain_until_it_is_over_and_a_short_one_holds_nobody() {
+        let (gates, _opened) = gates();
+        gates.throttled(Chain::Solana, Duration::from_secs(10));
+        assert!(gates.closed().is_empty());
+        gates.throttled(Chain::Solana, Duration::from_secs(300));
+        gates.throttled(Chain::Solana, Duration::from_secs(299));
+        tokio::time::sleep(Duration::from_secs(298)).await;
+        assert_eq!(gates.closed(), BTreeSet::from([Chain::Solana]));
+        assert!(gates.paused().is_empty(), "nobody is down");
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert!(gates.closed().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use chain_client::ProviderStatus;
+use chain_client::{ProviderState, ProviderStatus};
 use persistence_layer::wallet_tasks::WorkerId;
 use pnl_core::Chain;
 
@@ -24,8 +24,10 @@ pub struct WorkerStatus {
     pub running: Vec<RunningWallet>,
     /// Chains whose wallets wait for their providers.
     pub paused: Vec<PausedChain>,
-    /// Since when wallets wait because the price source is away.
+    /// Since when the price source is away: wallets wait for it, or it has fallen silent.
     pub prices_away_since: Option<SystemTime>,
+    /// The price sources that are asked over the network.
+    pub prices: Vec<ProviderStatus>,
     /// The providers of each chain, in their configured order.
     pub providers: BTreeMap<Chain, Vec<ProviderStatus>>,
 }
@@ -37,14 +39,18 @@ impl WorkerStatus {
         running: Vec<RunningWallet>,
         gates: &OutageGates,
         sources: &BTreeMap<Chain, Source>,
+        prices: Vec<ProviderStatus>,
     ) -> Self {
+        let silent = prices.iter().filter(|source| source.state == ProviderState::Down);
+        let silent_since = silent.map(|source| source.since).min();
         Self {
             worker: worker.to_string(),
             slots,
             slots_in_use: u32::try_from(running.len()).unwrap_or(u32::MAX),
             running,
             paused: gates.paused(),
-            prices_away_since: gates.prices_away_since(),
+            prices_away_since: gates.prices_away_since().or(silent_since),
+            prices,
             providers: sources
                 .iter()
                 .map(|(chain, source)| (*chain, source.common().status()))

@@ -61,6 +61,9 @@ pub(crate) async fn run(attempt: Attempt, mut stop: StopSignal, shutdown: Cancel
                     let source = attempt.source.common();
                     gates.close(attempt.chain(), detail, source, shutdown);
                 }
+                AttemptEnd::Failed(StageError::RateLimited { retry_after }) => {
+                    gates.throttled(attempt.chain(), *retry_after);
+                }
                 AttemptEnd::Failed(StageError::PricesAway { .. }) => gates.prices_away(),
                 _ => {}
             }

@@ -2,6 +2,8 @@
 
 use std::error::Error;
 
+use sqlx::error::DatabaseError;
+
 /// An error of the store. Each variant is something a caller can act on.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -55,6 +57,8 @@ pub enum Cause {
     Full,
     /// The server gives no further connection.
     NoConnections,
+    /// The server does not let us in: password, permission to connect, or name of the database.
+    Denied,
     /// The server stops or starts.
     Restarting,
     /// Nothing there answers, or the connection broke.
@@ -63,16 +67,17 @@ pub enum Cause {
     PoolExhausted,
     /// Transactions stood in each other's way, also when repeated.
     Conflict,
-    /// Out of memory, I/O errors and the like: the server's log says more.
+    /// Out of memory, I/O errors, broken files and the like: the server's log says more.
     Failing,
 }
 
 impl Cause {
     /// All causes.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::ReadOnly,
         Self::Full,
         Self::NoConnections,
+        Self::Denied,
         Self::Restarting,
         Self::Unreachable,
         Self::PoolExhausted,
@@ -86,6 +91,7 @@ impl Cause {
             Self::ReadOnly => "database-read-only",
             Self::Full => "database-full",
             Self::NoConnections => "database-no-connections",
+            Self::Denied => "database-denied",
             Self::Restarting => "database-restarting",
             Self::Unreachable => "database-unreachable",
             Self::PoolExhausted => "database-pool-exhausted",
@@ -97,29 +103,41 @@ impl Cause {
     fn of(error: &sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(refused) => {
-                refused.code().as_deref().and_then(Self::of_state).unwrap_or(Self::Failing)
+                Self::of_refusal(refused.as_ref()).unwrap_or(Self::Failing)
             }
             sqlx::Error::PoolTimedOut => Self::PoolExhausted,
             _ => Self::Unreachable,
         }
     }
 
-    /// What an SQLSTATE that means "not now" says; `None`: it means "not this".
+    /// What a refusal that means "not now" says; `None`: it means "not this".
+    fn of_refusal(refused: &dyn DatabaseError) -> Option<Self> {
+        // PostgreSQL has no SQLSTATE for a temporary file that cannot be created, which is the first thing
+        // to fail on many a full disk.
+        if refused.message().contains("No space left on device") {
+            return Some(Self::Full);
+        }
+        refused.code().as_deref().and_then(Self::of_state)
+    }
+
+    /// The same by its SQLSTATE alone.
     fn of_state(state: &str) -> Option<Self> {
         Some(match state {
             // What a primary says that became a replica.
             "25006" => Self::ReadOnly,
             "53100" => Self::Full,
             "53300" => Self::NoConnections,
-            // 55P03: a lock was not to be had in time.
+            // 55P03: a lock was not to be had in time. 55000: a database that takes no connections.
             "55P03" => Self::Conflict,
+            "55000" | "3D000" => Self::Denied,
+            _ if state.starts_with("28") => Self::Denied,
             _ if state.starts_with("40") => Self::Conflict,
             // Shut down, crashed, starting up; a database that is dropped counts as gone.
             _ if state.starts_with("57P") => Self::Restarting,
             // The server ended our session because we stood still in a transaction.
             _ if state.starts_with("08") || matches!(state, "25P03" | "25P04") => Self::Unreachable,
-            // Out of memory or another resource; errors of the system below.
-            _ if state.starts_with("53") || state.starts_with("58") => Self::Failing,
+            // Out of memory or another resource; errors of the system below and of the server itself.
+            _ if ["53", "58", "XX"].iter().any(|class| state.starts_with(class)) => Self::Failing,
             _ => return None,
         })
     }
@@ -197,7 +215,7 @@ impl From<sqlx::Error> for StoreError {
         match &error {
             sqlx::Error::Database(refused) => match refused.code().as_deref() {
                 Some(QUERY_CANCELED) => Self::Timeout(error),
-                Some(state) if Cause::of_state(state).is_some() => Self::Unavailable(error),
+                _ if Cause::of_refusal(refused.as_ref()).is_some() => Self::Unavailable(error),
                 _ => Self::Database(error),
             },
             sqlx::Error::Io(_)
@@ -242,6 +260,9 @@ mod tests {
             ("55P03", Cause::Conflict),
             ("53200", Cause::Failing),
             ("58030", Cause::Failing),
+            ("XX001", Cause::Failing),
+            ("28P01", Cause::Denied),
+            ("3D000", Cause::Denied),
         ] {
             assert_eq!(Cause::of_state(state), Some(cause), "{state}");
         }

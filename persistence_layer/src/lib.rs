@@ -61,4 +61,4 @@ pub mod wallet_work;
 
 pub use error::{Cause, StoreError};
 pub use settings::{Judgement, ServerBudget, StoreSettings};
-pub use store::{PoolMetrics, Store};
+pub use store::{PoolMetrics, Store, Trouble};

@@ -12,6 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgPool, Postgres, Transaction};
 
 use self::diagnosis::Diagnosis;
+pub use self::diagnosis::Trouble;
 pub(crate) use self::session::begin_statement;
 pub use self::session::{KeptBy, Plans};
 use crate::error::StoreError;

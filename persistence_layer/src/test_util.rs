@@ -107,9 +107,10 @@ impl TestDatabase {
     ///
     /// # Panics
     /// When the server refuses.
-    pub async fn execute(&self, sql: &'static str) -> u64 {
+    pub async fn execute(&self, sql: &str) -> u64 {
         let mut connection = self.connection().await;
-        sqlx::query(sql).execute(&mut connection).await.expect("the server does it").rows_affected()
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()));
+        query.execute(&mut connection).await.expect("the server does it").rows_affected()
     }
 
     /// Lets the database take no writes, as a primary that became a replica, or writes again. All

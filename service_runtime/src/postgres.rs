@@ -80,6 +80,11 @@ impl Database {
         !settings.postgres_url.is_empty() || layout::has_cluster(&settings.data_dir)
     }
 
+    /// The folder of the cluster's files: below `database.data_dir`, or where the note in it says.
+    pub fn home(settings: &DatabaseSettings) -> PathBuf {
+        layout::home(&settings.data_dir)
+    }
+
     /// Where to connect.
     pub fn url(&self) -> &SecretUrl {
         match self {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use persistence_layer::queue_report::{self, MANY_ATTEMPTS, QueueReport};
-use persistence_layer::{Store, retention};
+use persistence_layer::{Store, Trouble, retention};
 use service_runtime::config::Settings;
 use service_runtime::postgres;
 use service_runtime::telemetry::Chain;
@@ -96,7 +96,7 @@ async fn read(store: &Store) -> anyhow::Result<Seen> {
             .diagnose()
             .await
             .err()
-            .map(|error| format!("{} ({})", Chain(&error), error.code())),
+            .map(|Trouble { error, .. }| format!("{} ({})", Chain(&error), error.code())),
     })
 }
 

@@ -191,15 +191,26 @@ fn services(
         },
     });
     if let Some(worker) = &app.worker {
-        let away = worker.status().prices_away_since;
-        services.push(ServiceView {
-            name: "prices",
-            state: if away.is_some() { "down" } else { "up" },
-            since: away.map_or(rfc3339(app.instance.started_at), |since| rfc3339(since.into())),
-            detail: away.map(|_| "the price source is down; wallets that need it wait".to_owned()),
-        });
+        services.push(prices(&worker.status(), rfc3339(app.instance.started_at)));
     }
     services
+}
+
+fn prices(worker: &WorkerStatus, started: String) -> ServiceView {
+    let throttled = || worker.prices.iter().find(|one| one.state.as_str() == "throttled");
+    let (state, since, told) = match (worker.prices_away_since, throttled()) {
+        (Some(since), _) => ("down", rfc3339(since.into()), "the price source is down"),
+        (None, Some(one)) => {
+            ("throttled", rfc3339(one.since.into()), "the price source asks for a slower pace")
+        }
+        (None, None) => {
+            return ServiceView { name: "prices", state: "up", since: started, detail: None };
+        }
+    };
+    let causes = worker.prices.iter().filter_map(|one| one.detail.as_deref()).map(own_words);
+    let causes: String = causes.map(|cause| format!(" ({cause})")).collect();
+    let detail = Some(format!("{told}{causes}; wallets that need it wait"));
+    ServiceView { name: "prices", state, since, detail }
 }
 
 /// Only there when a final block has changed.

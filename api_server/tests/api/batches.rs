@@ -283,15 +283,7 @@ async fn a_running_job_is_cancelled_at_its_next_heartbeat() {
 
 #[tokio::test]
 async fn failed_wallets_are_tried_again_in_the_same_job_at_the_same_pin() {
-    let app = TestApp::start(Plan {
-        role: Role::All,
-        adjust: |settings| {
-            settings.worker.call_tries = 1;
-            settings.worker.max_attempts = 1;
-        },
-        ..Plan::default()
-    })
-    .await;
+    let app = TestApp::without_patience().await;
     let wallets = app.node.chain().synthetic_wallets();
     let faults = Faults::always(FaultKind::RpcError);
     app.node.set_faults(Faults { only: Some("getTransaction".into()), ..faults });

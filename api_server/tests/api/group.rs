@@ -4,9 +4,8 @@ use load_tests::{FaultKind, Faults};
 use pnl_core::Usd;
 use pnl_core::time::rfc3339;
 use serde_json::{Value, json};
-use service_runtime::config::Role;
 
-use crate::support::{Plan, TestApp, UNUSED, demo_wallets};
+use crate::support::{TestApp, UNUSED, demo_wallets};
 
 fn usd(value: &Value) -> Usd {
     value.as_str().unwrap_or_else(|| panic!("{value} is no figure")).parse().unwrap()
@@ -183,15 +182,7 @@ async fn windows_methods_and_moments_are_those_of_the_batch() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_group_without_a_wallet_says_which_and_is_made_again_with_it() {
-    let app = TestApp::start(Plan {
-        role: Role::All,
-        adjust: |settings| {
-            settings.worker.call_tries = 1;
-            settings.worker.max_attempts = 1;
-        },
-        ..Plan::default()
-    })
-    .await;
+    let app = TestApp::without_patience().await;
     let pair = [app.node.chain().synthetic_wallets(), app.node.chain().synthetic_counterparties()];
     let wallets: Vec<String> = pair.iter().map(|wallets| wallets[0].clone()).collect();
     // One of them is known before; of the other no transaction can be read.

@@ -144,24 +144,88 @@ async fn a_service_is_ready_again_when_its_database_takes_writes_again() {
 async fn a_service_whose_database_is_full_is_not_ready_until_there_is_room_again() {
     let app = TestApp::without_worker().await;
     // What the server says when a table cannot grow.
-    let fill = "do $do$ begin
-        create function disk_full() returns trigger language plpgsql as $$ begin
-            raise exception 'could not extend file: No space left on device'
-                using errcode = 'disk_full';
-        end $$;
-        create trigger disk_full before insert on batches
-            for each row execute function disk_full();
-        create trigger disk_full before insert on care_runs
-            for each row execute function disk_full();
-    end $do$";
-    app.database.execute(fill).await;
+    let full = "raise exception 'could not extend file: No space left on device'
+                    using errcode = 'disk_full'";
+    refuse(&app, full, &["batches", "care_runs"]).await;
     takes_no_writes(&app, "database-full").await;
-    app.database.execute("drop function disk_full cascade").await;
+    app.database.execute("drop function refuse cascade").await;
     takes_writes_again(&app).await;
+}
+
+#[tokio::test]
+async fn a_write_that_is_refused_for_whatever_reason_is_told() {
+    let app = TestApp::without_worker().await;
+    // A disk that is broken, and one that stands still.
+    for (does, cause) in [
+        ("raise exception 'invalid page' using errcode = 'data_corrupted'", "database-failing"),
+        ("perform pg_sleep(600)", "database-timeout"),
+    ] {
+        refuse(&app, does, &["care_runs"]).await;
+        is_told(&app, cause).await;
+        app.database.execute("drop function refuse cascade").await;
+        eventually("readiness returns", || async { app.get("/api/health").await.status == 200 })
+            .await;
+    }
+}
+
+/// Rows of these tables are not taken: `does` happens instead.
+async fn refuse(app: &TestApp, does: &str, tables: &[&str]) {
+    let triggers: String = tables
+        .iter()
+        .map(|table| {
+            format!(
+                "create trigger refuse before insert on {table}
+                     for each row execute function refuse();"
+            )
+        })
+        .collect();
+    let sql = format!(
+        "do $do$ begin
+            create function refuse() returns trigger language plpgsql as $$ begin {does}; end $$;
+            {triggers}
+        end $do$"
+    );
+    app.database.execute(&sql).await;
+}
+
+#[tokio::test]
+async fn however_many_ask_for_health_one_question_is_under_way() {
+    let app = TestApp::without_worker().await;
+    let probes = "select sum(calls)::bigint from counted_probes";
+    app.database.execute("create table counted_probes (calls int)").await;
+    app.database
+        .execute(
+            "do $do$ begin
+                create function count_probe() returns trigger language plpgsql as $$ begin
+                    insert into counted_probes values (1);
+                    return new;
+                end $$;
+                create trigger count_probe before insert on care_runs
+                    for each row execute function count_probe();
+            end $do$",
+        )
+        .await;
+    let asked = (0..100).map(|_| app.get("/api/health/db"));
+    for answer in futures::future::join_all(asked).await {
+        assert_eq!(answer.json()["state"], "up");
+    }
+    let probed = app.database.number(probes).await;
+    assert!((1..=10).contains(&probed), "{probed} probes for 100 questions");
 }
 
 /// The service says that it takes no jobs because of its database, and goes on being read.
 async fn takes_no_writes(app: &TestApp, cause: &str) {
+    is_told(app, cause).await;
+    let body = json!({"wallet_addresses": [UNUSED], "chain": "solana"});
+    let refused = app.submit(&body).await.problem(503, "database-unavailable");
+    assert!(refused["error"].as_str().unwrap().contains("no writes"), "{refused}");
+    assert!(app.jobs().await.is_empty());
+    let text = app.admin_get("/metrics").await.text;
+    assert!(text.contains("database_takes_writes 0"), "{text}");
+}
+
+/// Readiness says that the database takes no writes, and why.
+async fn is_told(app: &TestApp, cause: &str) {
     eventually("the service notices", || async { app.get("/api/health").await.status == 503 })
         .await;
     eventually("the cause is named", || async {
@@ -169,12 +233,6 @@ async fn takes_no_writes(app: &TestApp, cause: &str) {
         state_of(&problem, "database") == "degraded" && problem["checks"][1]["detail"] == cause
     })
     .await;
-    let body = json!({"wallet_addresses": [UNUSED], "chain": "solana"});
-    let refused = app.submit(&body).await.problem(503, "database-unavailable");
-    assert!(refused["error"].as_str().unwrap().contains("no writes"), "{refused}");
-    assert!(app.jobs().await.is_empty());
-    let text = app.admin_get("/metrics").await.text;
-    assert!(text.contains("database_takes_writes 0"), "{text}");
 }
 
 /// Readiness comes back by itself, and with it the first job.

@@ -148,6 +148,15 @@ impl TestApp {
         Self::start(Plan { role: Role::All, ..Plan::default() }).await
     }
 
+    /// The same, whose wallets fail at the first refusal.
+    pub async fn without_patience() -> Self {
+        let adjust = |settings: &mut Settings| {
+            settings.worker.call_tries = 1;
+            settings.worker.max_attempts = 1;
+        };
+        Self::start(Plan { role: Role::All, adjust, ..Plan::default() }).await
+    }
+
     /// A service as `plan` says.
     pub async fn start(plan: Plan) -> Self {
         TLS.call_once(|| {

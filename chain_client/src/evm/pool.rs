@@ -310,7 +310,7 @@ impl ChainSource for EvmPool {
                 ProviderKind::Etherscan => explorers.next(),
                 ProviderKind::EvmRpc | ProviderKind::SolanaRpc => nodes.next(),
             };
-            endpoint.map(|endpoint| status_of(endpoint, *kind))
+            endpoint.map(|endpoint| status_of(endpoint, kind.as_str()))
         };
         self.order.iter().filter_map(of).collect()
     }

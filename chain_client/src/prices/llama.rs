@@ -14,7 +14,9 @@ use crate::endpoint::{Endpoint, Outgoing};
 use crate::error::{SetupError, SourceError};
 use crate::failure::Failure;
 use crate::metrics::ClientMetrics;
+use crate::provider_pool::status_of;
 use crate::retry::{CallPolicy, Endpoints};
+use crate::source::ProviderStatus;
 
 /// Name of the source in prices, metrics and errors.
 const NAME: &str = "llama";
@@ -120,6 +122,10 @@ impl PriceSource for LlamaPrices {
 
     fn is_remote(&self) -> bool {
         true
+    }
+
+    fn status(&self) -> Option<ProviderStatus> {
+        self.endpoints.iter().next().map(|endpoint| status_of(endpoint, NAME))
     }
 
     fn key(&self, ask: &PriceAsk) -> Option<PriceKey> {

@@ -17,6 +17,7 @@ use async_trait::async_trait;
 use pnl_core::{AssetId, Chain, UsdPrice};
 
 use crate::error::SourceError;
+use crate::source::ProviderStatus;
 
 pub use self::csv::CsvPrices;
 pub use self::llama::LlamaPrices;
@@ -80,6 +81,11 @@ pub trait PriceSource: Send + Sync {
     /// Whether asking costs a call, so that its answers (also "unknown") are worth remembering.
     fn is_remote(&self) -> bool;
 
+    /// Its endpoint as it is now; `None` when it has none.
+    fn status(&self) -> Option<ProviderStatus> {
+        None
+    }
+
     /// What this source would be asked. `None`: it knows nothing of the asset, and is not asked.
     fn key(&self, ask: &PriceAsk) -> Option<PriceKey>;
 
@@ -126,6 +132,10 @@ impl PriceSources {
     /// The sources, for callers that remember answers by [`PriceSource::key`].
     pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn PriceSource>> {
         self.sources.iter()
+    }
+    /// The endpoints of those that have one, as they are now.
+    pub fn status(&self) -> Vec<ProviderStatus> {
+        self.sources.iter().filter_map(|source| source.status()).collect()
     }
 
     /// The prices for `asks`, in their order.

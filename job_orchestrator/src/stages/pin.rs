@@ -13,7 +13,11 @@ pub(crate) async fn run(attempt: &Attempt) -> Result<Pin, StageError> {
     if let Some(pin) = attempt.lease.pin {
         return Ok(pin);
     }
-    let _alone = attempt.shared.pin_room.lock().await;
+    let _alone = loop {
+        let (claim, taken) = attempt.shared.pins.claim([attempt.lease.batch]);
+        let Some((_, mut other)) = taken.into_iter().next() else { break claim };
+        other.over().await;
+    };
     // Another wallet of the batch may have set it while this one waited.
     if let Some(pin) = batches::pin(&attempt.store, attempt.lease.batch).await? {
         return Ok(pin);

@@ -14,7 +14,7 @@ async fn world() -> World {
     let table = price_table();
     let chain = made_up(1, TRANSACTIONS).with_prices(table.path()).unwrap();
     let mut world = World::new(chain).await;
-    world.prices = llama_prices(&world.node);
+    world.prices = llama_prices(&world.node, &world.settings);
     world
 }
 

@@ -17,7 +17,7 @@ async fn world(transactions: u64) -> (World, Vec<String>, Option<String>) {
     let make = async || {
         let chain = made_up(1, transactions).with_prices(table.path()).unwrap();
         let mut world = World::new(chain).await;
-        world.prices = llama_prices(&world.node);
+        world.prices = llama_prices(&world.node, &world.settings);
         world
     };
     let undisturbed = make().await;

@@ -27,7 +27,7 @@ async fn a_wallet_that_one_method_always_puts_off_fails_past_the_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wallet_whose_prices_never_come_fails_past_the_limit() {
     let mut world = World::new(made_up(1, 5)).await;
-    world.prices = llama_prices(&world.node);
+    world.prices = llama_prices(&world.node, &world.settings);
     let only = Some("/llama".to_owned());
     world.node.set_faults(Faults { only, ..Faults::always(FaultKind::Http503) });
     let worker = world.worker().await;
@@ -95,4 +95,42 @@ async fn balances_that_took_long_are_kept_by_an_attempt_that_comes_no_further() 
     let continued = "select count(*) from wallet_attempts where outcome = 'continued'";
     assert!(world.database.number(continued).await >= 1, "one attempt is too short for two rounds");
     assert_eq!(world.database.number(COSTLY).await, 0);
+}
+
+/// The others would be told the same: they stay in the queue, with their place and without an attempt.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_wait_that_was_asked_for_holds_the_whole_chain_until_it_is_over() {
+    let world = World::new(made_up(40, 2)).await;
+    let id = world.submit(&world.node.chain().synthetic_wallets()).await;
+    let pin = world.source().pin().await.unwrap();
+    batches::set_pin(world.store(), id, pin).await.unwrap();
+    world.node.set_faults(Faults {
+        max_strikes: Some(1),
+        retry_after: "13".to_owned(),
+        ..Faults::always(FaultKind::Http429)
+    });
+    let worker = world.worker().await;
+    world.until_done(id).await;
+    worker.stop().await;
+    let told = "select count(*) from wallet_attempts where outcome = 'provider_throttled'";
+    let told = world.database.number(told).await;
+    let slots = i64::from(world.settings.wallet_permits);
+    assert!((1..=2 * slots).contains(&told), "{told} attempts in vain with {slots} slots");
+    assert_eq!(world.database.number(COSTLY).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_source_that_never_answers_is_told_on_the_status() {
+    let mut world = World::new(made_up(1, 5)).await;
+    // Too short for as many tries as a call has.
+    world.settings.wallet_timeout_seconds = 4;
+    world.settings.call_timeout_seconds = 1;
+    world.prices = llama_prices(&world.node, &world.settings);
+    let only = Some("/llama".to_owned());
+    world.node.set_faults(Faults { only, ..Faults::always(FaultKind::Hang) });
+    let worker = world.worker().await;
+    world.submit(&world.node.chain().synthetic_wallets()).await;
+    let told = async || worker.worker.status().prices_away_since;
+    assert!(eventually(told).await.is_some());
+    worker.stop().await;
 }

@@ -282,9 +282,9 @@ pub fn csv_prices(folder: &Path) -> Vec<Arc<dyn PriceSource>> {
 }
 
 /// A price source that asks the node's price API.
-pub fn llama_prices(node: &RecordedNode) -> Vec<Arc<dyn PriceSource>> {
+pub fn llama_prices(node: &RecordedNode, settings: &WorkerSettings) -> Vec<Arc<dyn PriceSource>> {
     let metrics = ClientMetrics::register(&Registry::new()).expect("a registry of its own");
-    let policy = CallPolicy::default();
+    let policy = CallPolicy { call_timeout: settings.call_timeout(), ..CallPolicy::default() };
     let llama = LlamaPrices::new(&node.llama_url(), 5_000.0, BTreeSet::new(), policy, &metrics);
     vec![Arc::new(llama.expect("a usable source"))]
 }

@@ -278,10 +278,16 @@ impl SmallDisk {
     async fn fill_for_a_while(&self, stage: &Stage, client: &Client) -> anyhow::Result<()> {
         fill(&self.ballast())?;
         let full = wait::until("a write to fail for want of space", TOLD_WITHIN, async || {
-            let tried = "create table if not exists probe as
-                select repeat(md5(i::text), 100) from generate_series(1, 2000) i";
+            let tried = "create table probe as
+                select repeat(md5(i::text), 100) from generate_series(1, 2000) i;
+                drop table probe";
             let refused = stage.postgres.psql("run_small", tried).await;
-            Ok(refused.is_err_and(|error| error.to_string().contains("No space")).then_some(()))
+            let is_full = refused.is_err_and(|error| error.to_string().contains("No space"));
+            if !is_full {
+                // The server has given something back since.
+                fill(&self.ballast())?;
+            }
+            Ok(is_full.then_some(()))
         });
         let told = async {
             full.await?;
@@ -304,10 +310,10 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Writes zeros until the disk is full.
+/// Writes zeros at the end of a file until the disk is full.
 fn fill(file: &Path) -> anyhow::Result<()> {
     use std::io::Write as _;
-    let mut file = std::fs::File::create(file)?;
+    let mut file = std::fs::File::options().create(true).append(true).open(file)?;
     for size in [1 << 20, 1 << 12] {
         let zeros = vec![0; size];
         while file.write_all(&zeros).is_ok() {}

@@ -1,2 +1,3 @@
--- wallet_tasks/gate_shared: $1 batch. Waits for whoever has the gate of the batch alone.
-select pg_advisory_xact_lock_shared(hashtextextended('batch:' || $1::uuid::text, 0))
+-- wallet_tasks/gate_shared: $1 batch. Waits for whoever has the gate of the batch alone; then whether tasks
+-- of the batch wait.
+select pass_gate_shared($1) as "others_wait!"

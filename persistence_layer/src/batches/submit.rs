@@ -70,16 +70,29 @@ pub async fn submit(
     })
 }
 
+/// What to answer instead of a new batch. A key that was answered is answered by everybody at once; only
+/// where there is none yet, one submission goes on alone.
 async fn known_answer(
     tx: &mut PgConnection,
     claim: &IdempotencyClaim,
 ) -> Result<Option<Submitted>, StoreError> {
+    if let Some(known) = remembered(tx, claim).await? {
+        return Ok(Some(known));
+    }
     let alone = sqlx::query_file_scalar!("queries/idempotency_keys/try_lock.sql", claim.key)
         .fetch_one(&mut *tx)
         .await?;
     if !alone {
         return Ok(Some(Submitted::KeyInFlight));
     }
+    // The one before may have ended since the first look.
+    remembered(tx, claim).await
+}
+
+async fn remembered(
+    tx: &mut PgConnection,
+    claim: &IdempotencyClaim,
+) -> Result<Option<Submitted>, StoreError> {
     let known = sqlx::query_file!(
         "queries/idempotency_keys/get.sql",
         claim.key,

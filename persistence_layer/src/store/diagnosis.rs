@@ -8,8 +8,11 @@ use tokio::sync::Mutex;
 use super::{Store, outcome};
 use crate::error::{Cause, StoreError};
 
-/// Longest time of a diagnosis.
-const DIAGNOSIS: Duration = Duration::from_secs(5);
+/// Longest wait of a diagnosis for a connection.
+const CONNECTING: Duration = Duration::from_secs(2);
+
+/// Longest wait of a diagnosis for its write; the server is asked to give up earlier.
+const WRITING: Duration = Duration::from_secs(4);
 
 /// How long a finding answers for others.
 const FRESH: Duration = Duration::from_secs(2);
@@ -49,19 +52,37 @@ impl Diagnosis {
     }
 }
 
+/// What a diagnosis has found.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Trouble {
+    /// What the database, or the way to it, said. [`StoreError::Timeout`]: a write that did not end.
+    #[source]
+    pub error: StoreError,
+    /// Whether the database gave a connection: then it is a write that failed.
+    pub is_connected: bool,
+}
+
+fn timed_out() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut))
+}
+
 impl Store {
     /// Finds out what ails the database, over a connection beside the pool: whether it can be reached,
     /// gives connections, has room and takes writes. The error's code names the cause. For health pages and
     /// operators, when an ordinary call has failed; takes at most some seconds.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] with its [`crate::Cause`], and as any write.
-    pub async fn diagnose(&self) -> Result<(), StoreError> {
+    /// [`Trouble`], with [`StoreError::Unavailable`] and its [`crate::Cause`], or as any write.
+    pub async fn diagnose(&self) -> Result<(), Trouble> {
         let write = "-- care_runs/probe
             insert into care_runs (task, finished_at) values ('write_probe', clock_timestamp())
             on conflict (task) do update set finished_at = excluded.finished_at";
-        let probe = outcome(async {
-            let mut connection = self.options.connect().await?;
+        let connected = tokio::time::timeout(CONNECTING, self.options.connect()).await;
+        let connected = connected.unwrap_or_else(|_| Err(timed_out()));
+        let mut connection =
+            connected.map_err(|error| Trouble { error: error.into(), is_connected: false })?;
+        let probe = outcome(async move {
             let mut tx = connection.begin().await?;
             for statement in [
                 "-- server/probe_limit\nset local statement_timeout = '3s'",
@@ -75,12 +96,9 @@ impl Store {
             connection.close().await?;
             Ok(())
         });
-        match tokio::time::timeout(DIAGNOSIS, probe).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut)).into())
-            }
-        }
+        let written = tokio::time::timeout(WRITING, probe).await;
+        let written = written.unwrap_or_else(|_| Err(StoreError::Timeout(timed_out())));
+        written.map_err(|error| Trouble { error, is_connected: true })
     }
 
     /// What a failed wait for a connection means. The pool keeps to itself why it could not open a
@@ -88,7 +106,8 @@ impl Store {
     pub(super) async fn name_cause(&self, error: sqlx::Error) -> StoreError {
         match error {
             sqlx::Error::PoolTimedOut if self.pool.size() < self.max_connections => {
-                self.diagnosis.name(self.diagnose()).await
+                let probe = async { self.diagnose().await.map_err(|trouble| trouble.error) };
+                self.diagnosis.name(probe).await
             }
             error => error.into(),
         }

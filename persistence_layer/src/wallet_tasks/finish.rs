@@ -19,7 +19,8 @@ use crate::together::Together;
 ///
 /// # Errors
 /// [`StoreError::LeaseLost`] when the fence is gone; nothing was stored. Also for a second finish
-/// under one lease: a result is stored once.
+/// under one lease: a result is stored once. [`StoreError::Conflict`] when the chunks of the ledger are not
+/// those its head names.
 pub async fn finish(
     store: &Store,
     lease: &Lease,

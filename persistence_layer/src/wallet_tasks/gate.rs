@@ -5,8 +5,8 @@
 //! queue the commits of all workers. Each batch has a gate, an advisory lock of the transaction:
 //!
 //! - An end that sees another task of its batch *waiting* passes with the others, shared. Its batch
-//!   cannot end before that one was claimed and ended in its turn. A result passes within the one
-//!   statement that stores it, by the function `pass_gate_shared` of the schema.
+//!   cannot end before that one was claimed and ended in its turn. The look is the function
+//!   `pass_gate_shared` of the schema, so that a result passes within the one statement that stores it.
 //! - An end that sees none waits until it is alone, looks again and closes the batch if it was the
 //!   last. So do cancel, retry and the sweep.
 //!
@@ -48,15 +48,20 @@ pub(crate) async fn pass_shared(
     tx: &mut PgConnection,
     lease: &Lease,
 ) -> Result<Option<Passed>, StoreError> {
-    sqlx::query_file!("queries/wallet_tasks/gate_shared.sql", lease.batch.0)
-        .execute(&mut *tx)
-        .await?;
+    let others_wait =
+        sqlx::query_file_scalar!("queries/wallet_tasks/gate_shared.sql", lease.batch.0)
+            .fetch_one(&mut *tx)
+            .await?;
+    if !others_wait {
+        return Ok(None);
+    }
     // A statement of its own, so that it sees what was committed before the gate opened.
-    let row = sqlx::query_file!("queries/batches/others_wait.sql", lease.batch.0)
-        .fetch_optional(tx)
-        .await?
-        .ok_or(StoreError::LeaseLost { task: lease.task_id })?;
-    Ok(row.others_wait.then_some(Passed { cancel_requested: row.cancel_requested, alone: None }))
+    let cancel_requested =
+        sqlx::query_file_scalar!("queries/batches/cancel_requested.sql", lease.batch.0)
+            .fetch_optional(tx)
+            .await?
+            .ok_or(StoreError::LeaseLost { task: lease.task_id })?;
+    Ok(Some(Passed { cancel_requested, alone: None }))
 }
 
 /// Passes the gate of a lease's batch alone.

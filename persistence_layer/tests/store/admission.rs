@@ -206,6 +206,24 @@ async fn a_key_that_is_being_stored_is_in_flight() {
 }
 
 #[tokio::test]
+async fn replays_of_an_answered_key_that_come_at_once_are_all_answered() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let first = keyed("key", "f", "first");
+    batches::submit(store, &first, Admission::rejecting(3)).await.unwrap();
+    let again = (0..30).map(|n| keyed("key", if n % 2 == 0 { "f" } else { "other" }, "again"));
+    let again: Vec<NewBatch> = again.collect();
+    let answers =
+        join_all(again.iter().map(|new| batches::submit(store, new, Admission::rejecting(3))))
+            .await;
+    for (n, answer) in answers.into_iter().enumerate() {
+        let replayed = Submitted::Replayed { body: json!({"job_id": "first"}) };
+        let expected = if n % 2 == 0 { replayed } else { Submitted::KeyReused };
+        assert_eq!(answer.unwrap(), expected, "{n}");
+    }
+}
+
+#[tokio::test]
 async fn of_many_submits_with_one_key_one_batch_is_made() {
     let database = TestDatabase::create().await;
     let store = database.store();

@@ -43,7 +43,7 @@ async fn a_read_only_database_is_named_and_nothing_is_lost_when_it_passes() {
     };
     connection.execute(set("on")).await.unwrap();
     let store = database.second_store().await;
-    assert_eq!(cause(store.diagnose().await), Cause::ReadOnly);
+    assert_eq!(cause(store.diagnose().await.map_err(|trouble| trouble.error)), Cause::ReadOnly);
     let submitted = batches::submit(&store, &new_batch(5..6), Admission::rejecting(3)).await;
     assert_eq!(cause(submitted), Cause::ReadOnly);
     let report = finished();
@@ -194,6 +194,6 @@ async fn a_session_that_the_server_ends_and_a_server_that_is_gone_are_named() {
     forwarder.abort();
     let _ = forwarder.await;
     assert_eq!(cause(store.ping().await), Cause::Unreachable);
-    assert_eq!(cause(store.diagnose().await), Cause::Unreachable);
+    assert_eq!(cause(store.diagnose().await.map_err(|trouble| trouble.error)), Cause::Unreachable);
     store.close().await;
 }

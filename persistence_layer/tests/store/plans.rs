@@ -72,7 +72,7 @@ macro_rules! statements {
     };
 }
 
-const STATEMENTS: [Statement; 12] = statements! {
+const STATEMENTS: [Statement; 14] = statements! {
     "wallet_tasks/claim" ByKey,
     "wallet_tasks/promote" ByKey,
     "batches/start" ByKey,
@@ -80,8 +80,10 @@ const STATEMENTS: [Statement; 12] = statements! {
     "wallet_tasks/finish" ByKey,
     "address_scans/get_many" ByKey,
     "address_scans/cover" ByKey,
+    "address_scans/mark_used" ByKey,
     "wallet_tasks/expired" Free,
-    "batches/others_wait" Free,
+    "groups/wake" Free,
+    "wallet_tasks/gate_shared" Free,
     "batches/unsettled" Free,
     "queue_report/oldest_waiting" Free,
     "queue_report/running" Free,
@@ -98,10 +100,12 @@ fn parameters(name: &str, held: &[Lease]) -> Vec<String> {
             vec!["'me'".to_owned(), tasks(held), fences(held), "'30 s'".to_owned()]
         }
         "wallet_tasks/finish" => ends(held),
-        "address_scans/get_many" => vec!["'solana'".to_owned(), wallets(held)],
+        "address_scans/get_many" | "address_scans/mark_used" => {
+            vec!["'solana'".to_owned(), wallets(held)]
+        }
         "address_scans/cover" => lists(held),
         "batches/start" => vec![column(&held[..1], |lease| lease.batch.to_string())],
-        "batches/others_wait" => vec![format!("'{}'", held[0].batch)],
+        "wallet_tasks/gate_shared" | "groups/wake" => vec![format!("'{}'", held[0].batch)],
         "queue_report/oldest_waiting" => Vec::new(),
         _ => texts(&["50"]),
     }

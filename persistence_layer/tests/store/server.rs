@@ -124,7 +124,7 @@ async fn the_names_of_all_metrics_are_known() {
 }
 
 /// Makes each insert of a batch fail with an SQLSTATE, the first `times` times.
-async fn fail_inserts(database: &TestDatabase, state: &str, times: u32) {
+async fn fail_inserts(database: &TestDatabase, (state, text): (&str, &str), times: u32) {
     let mut connection = database.connection().await;
     // A sequence is not rolled back with the transaction that failed.
     let sql = format!(
@@ -132,7 +132,7 @@ async fn fail_inserts(database: &TestDatabase, state: &str, times: u32) {
          create function fail() returns trigger language plpgsql as $$
          begin
              if nextval('inserts') <= {times} then
-                 raise exception 'made to fail' using errcode = '{state}';
+                 raise exception '{text}' using errcode = '{state}';
              end if;
              return new;
          end $$;
@@ -145,7 +145,7 @@ async fn fail_inserts(database: &TestDatabase, state: &str, times: u32) {
 async fn a_transaction_that_met_another_one_is_repeated_and_counted() {
     let database = TestDatabase::create().await;
     let store = database.store();
-    fail_inserts(&database, "40001", 2).await;
+    fail_inserts(&database, ("40001", "made to fail"), 2).await;
     crate::support::submit(store, 0..1).await;
     let registry = Registry::new();
     store.metrics().register(&registry).unwrap();
@@ -160,7 +160,7 @@ async fn a_transaction_that_met_another_one_is_repeated_and_counted() {
 #[tokio::test]
 async fn what_a_few_repeats_do_not_settle_is_unavailable() {
     let database = TestDatabase::create().await;
-    fail_inserts(&database, "40P01", 1000).await;
+    fail_inserts(&database, ("40P01", "made to fail"), 1000).await;
     let new = crate::support::new_batch(0..1);
     let error = batches::submit(database.store(), &new, Admission::rejecting(3)).await.unwrap_err();
     assert_eq!((error.code(), error.is_transient()), ("database-conflict", true));
@@ -169,13 +169,23 @@ async fn what_a_few_repeats_do_not_settle_is_unavailable() {
 #[tokio::test]
 async fn a_full_disk_is_unavailable_and_not_repeated() {
     let database = TestDatabase::create().await;
-    fail_inserts(&database, "53100", 1).await;
+    fail_inserts(&database, ("53100", "made to fail"), 1).await;
     let new = crate::support::new_batch(0..1);
     let error = batches::submit(database.store(), &new, Admission::rejecting(3)).await.unwrap_err();
     assert_eq!((error.code(), error.is_transient()), ("database-full", true));
     // It passes, and the same call succeeds.
     let again = batches::submit(database.store(), &new, Admission::rejecting(3)).await.unwrap();
     assert_eq!(again, persistence_layer::batches::Submitted::Accepted);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_known_by_its_words_where_the_server_has_no_code_for_it() {
+    let database = TestDatabase::create().await;
+    let text = "could not create temporary file \"base/pgsql_tmp/1.0\": No space left on device";
+    fail_inserts(&database, ("XX000", text), 1).await;
+    let new = crate::support::new_batch(0..1);
+    let error = batches::submit(database.store(), &new, Admission::rejecting(3)).await.unwrap_err();
+    assert_eq!((error.code(), error.is_transient()), ("database-full", true));
 }
 
 #[tokio::test]

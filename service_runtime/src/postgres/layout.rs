@@ -28,13 +28,17 @@ const PASSABLE: u32 = 0o711;
 
 /// Whether a cluster was made for this `data_dir`. One that we may not look into is there too.
 pub(super) fn has_cluster(data_dir: &Path) -> bool {
-    let anchor = data_dir.join("postgres");
-    let noted = fs::read_to_string(anchor.join("location"));
-    let home = noted.map_or(anchor, |text| PathBuf::from(text.trim_end()));
-    match fs::metadata(home.join("cluster").join("PG_VERSION")) {
+    match fs::metadata(home(data_dir).join("cluster").join("PG_VERSION")) {
         Ok(_) => true,
         Err(error) => error.kind() != std::io::ErrorKind::NotFound,
     }
+}
+
+/// Where the cluster of this `data_dir` lies, or would.
+pub(super) fn home(data_dir: &Path) -> PathBuf {
+    let anchor = data_dir.join("postgres");
+    let noted = fs::read_to_string(anchor.join("location"));
+    noted.map_or(anchor, |text| PathBuf::from(text.trim_end()))
 }
 
 /// The paths of one cluster.

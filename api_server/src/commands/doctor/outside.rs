@@ -7,8 +7,9 @@ use chrono::{DateTime, Utc};
 use job_orchestrator::probes;
 use persistence_layer::redis::Redis;
 use persistence_layer::server::{self, ServerFacts};
-use persistence_layer::{Judgement, Store};
+use persistence_layer::{Judgement, Store, Trouble};
 use service_runtime::config::Settings;
+use service_runtime::postgres;
 use service_runtime::telemetry::Chain;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -40,7 +41,7 @@ pub async fn check(settings: &Settings, offline: bool, findings: &mut Findings) 
         }
     }
     if settings.database.postgres_url.is_empty() {
-        ask_disk(&settings.database.data_dir, findings).await;
+        ask_disk(&postgres::Database::home(&settings.database), findings).await;
     }
     ask_redis(settings, findings).await;
     if offline {
@@ -102,7 +103,7 @@ async fn ask_database(settings: &Settings, store: &Store, findings: &mut Finding
             findings.ok("schema", format!("version {applied}, the newest this program knows"));
             match store.diagnose().await {
                 Ok(()) => findings.ok("writes", "the database takes them"),
-                Err(error) => findings.fail(
+                Err(Trouble { error, .. }) => findings.fail(
                     "writes",
                     format!("{} ({}); see the runbook database", Chain(&error), error.code()),
                 ),
@@ -180,8 +181,8 @@ fn judge_clock(
 }
 
 /// Free space where the own cluster lies, as `df` tells it.
-async fn ask_disk(data_dir: &Path, findings: &mut Findings) {
-    let mut asked = data_dir;
+async fn ask_disk(home: &Path, findings: &mut Findings) {
+    let mut asked = home;
     while !asked.exists() {
         asked = asked
             .parent()
@@ -196,7 +197,7 @@ async fn ask_disk(data_dir: &Path, findings: &mut Findings) {
     let Some(free_mb) = free.map(|kilobytes| kilobytes / 1000) else {
         return findings.warn("disk", "df does not tell how much is free; look by hand");
     };
-    let text = format!("{free_mb} MB free below {}", data_dir.display());
+    let text = format!("{free_mb} MB free below {}", home.display());
     if free_mb < NO_SPACE_MB {
         findings.fail("disk", format!("{text}: the database will stop; make room"));
     } else if free_mb < LITTLE_SPACE_MB {
