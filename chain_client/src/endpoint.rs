@@ -6,15 +6,18 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{StatusCode, Url};
+use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
 use crate::calls::CallCounter;
 use crate::error::SetupError;
 use crate::failure::{self, Failure};
 use crate::health::Health;
+use crate::json_rpc::is_answer;
 use crate::limiter::{Budget, Slot};
 use crate::metrics::ClientMetrics;
 use crate::redact::SecretUrl;
+use crate::retry::CallPolicy;
 
 /// The largest answer that is read, after decompression. The largest honest ones, token accounts of
 /// an owner and pages of 1000 signatures, have a few megabytes.
@@ -47,6 +50,23 @@ impl Outgoing {
     }
 }
 
+/// Reads the answer to a [`Proof`].
+pub(crate) type ProofReader = Box<dyn Fn(&[u8]) -> Result<(), Failure> + Send + Sync>;
+
+/// A question whose answer proves that an endpoint is what it is configured for.
+pub(crate) struct Proof {
+    pub method: &'static str,
+    pub request: Outgoing,
+    /// Refuses any other answer.
+    pub read: ProofReader,
+}
+
+impl std::fmt::Debug for Proof {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.method)
+    }
+}
+
 /// A provider that can be called.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
@@ -58,6 +78,9 @@ pub(crate) struct Endpoint {
     lacks: Mutex<HashMap<&'static str, (Instant, Failure)>>,
     http: reqwest::Client,
     metrics: ClientMetrics,
+    /// To be asked before anything else, until it is answered well.
+    proof: Option<Proof>,
+    is_proven: OnceCell<()>,
 }
 
 impl Endpoint {
@@ -77,7 +100,40 @@ impl Endpoint {
         let metrics = metrics.clone();
         let (budget, health) = (Arc::new(budget), Health::new());
         let lacks = Mutex::default();
-        Ok(Self { name: name.to_owned(), url, budget, health, lacks, http, metrics })
+        let (proof, is_proven) = (None, OnceCell::new());
+        Ok(Self {
+            name: name.to_owned(),
+            url,
+            budget,
+            health,
+            lacks,
+            http,
+            metrics,
+            proof,
+            is_proven,
+        })
+    }
+
+    /// The same endpoint, which is called for anything only when it has proven what it is.
+    pub(crate) fn with_proof(self, proof: Proof) -> Self {
+        Self { proof: Some(proof), ..self }
+    }
+
+    /// Asks for the proof, where one is wanted and not given yet. Once, whoever needs it; a failure is
+    /// asked about again by the next call.
+    pub(crate) async fn prove(
+        &self,
+        timeout: Duration,
+        policy: &CallPolicy,
+    ) -> Result<(), Failure> {
+        let Some(Proof { method, request, read }) = &self.proof else { return Ok(()) };
+        let ask = || async {
+            let slot = self.budget.acquire(policy.longest_wait).await;
+            let slot =
+                slot.map_err(|paused| Failure::Throttled { retry_after: paused.remaining })?;
+            self.attempt(method, request, slot, timeout, policy.trial_every, read).await
+        };
+        self.is_proven.get_or_try_init(ask).await.copied()
     }
 
     /// Takes down that it does not offer the method.
@@ -186,11 +242,12 @@ impl Endpoint {
             }
             body.extend_from_slice(&chunk);
         }
-        if response.status() == StatusCode::OK {
+        let status = response.status();
+        if status == StatusCode::OK || (failure::is_about_the_call(status) && is_answer(&body)) {
             return Ok(body);
         }
         let said = self.url.quote(&String::from_utf8_lossy(&body));
-        Err(failure::of_status(response.status(), response.headers(), &said))
+        Err(failure::of_status(status, response.headers(), &said))
     }
 }
 
@@ -282,14 +339,24 @@ mod tests {
     }
     /// An endpoint, and a node that answers its first call with an empty object.
     async fn answered_once(requests_per_second: f64) -> (Endpoint, impl Future<Output = ()>) {
+        answered_with(requests_per_second, "200 OK", "{}").await
+    }
+
+    async fn answered_with(
+        requests_per_second: f64,
+        status: &'static str,
+        body: &'static str,
+    ) -> (Endpoint, impl Future<Output = ()>) {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/?api-key=0123456789abcdef", listener.local_addr().unwrap());
         let metrics = ClientMetrics::register(&prometheus::Registry::new()).unwrap();
         let node = async move {
             let (mut stream, _) = listener.accept().await.unwrap();
             let _ = stream.read(&mut [0; 4096]).await.unwrap();
-            let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}";
-            stream.write_all(head.as_bytes()).await.unwrap();
+            let length = body.len();
+            let head = "Connection: close\r\nContent-Length:";
+            let answer = format!("HTTP/1.1 {status}\r\n{head} {length}\r\n\r\n{body}");
+            stream.write_all(answer.as_bytes()).await.unwrap();
         };
         (Endpoint::new("keyed", &url, requests_per_second, &metrics).unwrap(), node)
     }
@@ -307,6 +374,35 @@ mod tests {
         let detail = answer.unwrap_err().detail();
         assert!(detail.contains("no plan for [redacted]!"), "{detail}");
         assert!(detail.chars().count() <= 300, "{detail}");
+    }
+
+    #[tokio::test]
+    async fn a_refusal_of_a_call_is_read_whatever_its_status() {
+        const SAID: &str =
+            r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"too much"}}"#;
+        const ALL: &str = r#" [{"jsonrpc":"2.0","id":1,"error":{"code":35,"message":"range"}}]"#;
+        for (status, body, expected) in [
+            ("400 Bad Request", SAID, "read"),
+            ("404 Not Found", SAID, "read"),
+            ("422 Unprocessable Content", ALL, "read"),
+            ("400 Bad Request", "{}", "refused"),
+            ("400 Bad Request", "<html>", "refused"),
+            ("403 Forbidden", SAID, "refused"),
+            ("429 Too Many Requests", SAID, "throttled"),
+            ("503 Service Unavailable", SAID, "endpoint"),
+        ] {
+            let (endpoint, node) = answered_with(1000.0, status, body).await;
+            let slot = endpoint.budget.acquire(Duration::ZERO).await.unwrap();
+            let second = Duration::from_secs(1);
+            let request = Outgoing::Post(Vec::new());
+            let read = |read: &[u8]| {
+                assert_eq!(read, body.as_bytes());
+                Ok(())
+            };
+            let call = endpoint.attempt("eth_getLogs", &request, slot, second, second, read);
+            let (answer, ()) = futures::join!(call, node);
+            assert_eq!(answer.map_or_else(|one| one.outcome(), |()| "read"), expected, "{status}");
+        }
     }
 
     #[tokio::test]

@@ -114,6 +114,12 @@ pub(crate) fn of_status(status: StatusCode, headers: &HeaderMap, said: &str) -> 
     }
 }
 
+/// Whether a status only repeats what a JSON-RPC answer in the body says in full. Some services answer
+/// every refused call with 400; those of access, load and size are about more than the call.
+pub(crate) fn is_about_the_call(status: StatusCode) -> bool {
+    status.is_client_error() && !matches!(status.as_u16(), 401..=403 | 408 | 413 | 414 | 425 | 429)
+}
+
 /// What the error object of a JSON-RPC answer means.
 ///
 /// Solana's own codes are those of the crate `solana-rpc-client-api` (custom_error); the rest is

@@ -126,6 +126,22 @@ impl RpcCall {
     }
 }
 
+/// Whether a body is an answer, or the answers to a batch, whatever its status.
+pub(crate) fn is_answer(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Outline {
+        jsonrpc: String,
+    }
+    let one = |body: &[u8]| {
+        serde_json::from_slice::<Outline>(body).is_ok_and(|outline| outline.jsonrpc == "2.0")
+    };
+    if body.trim_ascii_start().first() != Some(&b'[') {
+        return one(body);
+    }
+    let answers: Result<Vec<&RawValue>, _> = serde_json::from_slice(body);
+    answers.is_ok_and(|all| all.first().is_some_and(|first| one(first.get().as_bytes())))
+}
+
 /// What a node answered.
 #[derive(Debug)]
 pub(crate) enum Reply<'a> {

@@ -122,7 +122,8 @@ impl Endpoints {
         self.call_some(Some(place), method, request, read).await
     }
 
-    async fn call_some<T>(
+    /// As [`Self::call`], of the provider at `only`, where one is named.
+    pub(crate) async fn call_some<T>(
         &self,
         only: Option<usize>,
         method: &'static str,
@@ -147,17 +148,22 @@ impl Endpoints {
                 return Err(self.verdict(&records, failed[0]));
             };
             let endpoint = &self.list[chosen];
-            let waiting = endpoint.budget.acquire_many(request.calls(), policy.longest_wait);
-            let slot = match waiting.await {
-                Ok(slot) => slot,
-                Err(paused) => {
-                    records[chosen].paused = Some(paused.remaining);
-                    continue;
+            let answer = match endpoint.prove(policy.call_timeout, policy).await {
+                Ok(()) => {
+                    let waiting =
+                        endpoint.budget.acquire_many(request.calls(), policy.longest_wait);
+                    let slot = match waiting.await {
+                        Ok(slot) => slot,
+                        Err(paused) => {
+                            records[chosen].paused = Some(paused.remaining);
+                            continue;
+                        }
+                    };
+                    let (timeout, trial_every) = (policy.call_timeout, policy.trial_every);
+                    endpoint.attempt(method, request, slot, timeout, trial_every, &read).await
                 }
+                Err(failure) => Err(failure),
             };
-            let answer = endpoint
-                .attempt(method, request, slot, policy.call_timeout, policy.trial_every, &read)
-                .await;
             let failure = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
@@ -246,6 +252,7 @@ impl Endpoints {
     ) -> Result<T, Failure> {
         let policy = &self.policy;
         let timeout = policy.call_timeout.min(policy.longest_wait);
+        endpoint.prove(timeout, policy).await?;
         let slot = endpoint.budget.acquire(policy.longest_wait).await;
         let slot = slot.map_err(|paused| Failure::Throttled { retry_after: paused.remaining })?;
         endpoint.attempt(method, request, slot, timeout, policy.trial_every, read).await

@@ -140,7 +140,8 @@ impl Model {
             let value = quantity(&row["value"])??;
             let carries = !["delegatecall", "callcode", "staticcall"].contains(&kind.as_str());
             let ends = (from?, to?.or(created?));
-            if carries && !value.is_zero() && (ends.0.is_none() || ends.1.is_none()) {
+            let needs_ends = carries && !is_error && !value.is_zero();
+            if needs_ends && (ends.0.is_none() || ends.1.is_none()) {
                 return None;
             }
             if is_error {

@@ -110,12 +110,13 @@ pub enum StageError {
 
 /// Refusals that are about the provider and not about the wallet: with its key, its plan or its address
 /// mended the same wallet can be done.
-const REPAIRABLE: [&str; 5] = [
+const REPAIRABLE: [&str; 6] = [
     "provider-unauthorized",
     "provider-payment-required",
     "provider-not-found",
     "provider-method-not-allowed",
     "provider-redirects",
+    "provider-wrong-chain",
 ];
 
 impl StageError {

@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use crate::error::ParseError;
 
@@ -38,9 +39,19 @@ pub(crate) enum Scalar<'a> {
     Other,
 }
 
-impl Scalar<'_> {
+impl<'a> Scalar<'a> {
     pub(crate) const fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
+    }
+
+    /// The content of a value as it is written. An unsigned integer of any length is a text of digits.
+    pub(crate) fn of_text(written: &'a RawValue) -> Self {
+        let text = written.get();
+        let is_long = text.len() > 1 && text.bytes().all(|byte| byte.is_ascii_digit());
+        if is_long {
+            return Self::Text(Cow::Borrowed(text));
+        }
+        serde_json::from_str(text).unwrap_or(Self::Other)
     }
 
     pub(crate) fn text(&self) -> Option<&str> {

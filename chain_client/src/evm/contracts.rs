@@ -5,6 +5,7 @@ use pnl_core::{Address, AssetId, RawAmount};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::STATE_UNKNOWN;
 use super::node::{hex, result};
 use super::refusal::of_error;
 use crate::failure::Failure;
@@ -20,6 +21,29 @@ const OWNER_OF: &str = "0x6352211e";
 pub(super) const DECIMALS: &str = "0x313ce567";
 /// `symbol()`
 pub(super) const SYMBOL: &str = "0x95d89b41";
+
+/// Code with which Nethermind and its forebears say that a contract failed.
+const VM_ERROR: i64 = -32_015;
+/// Words in which nodes say that a contract failed by itself: geth, Erigon, Reth and anvil (`EVM error
+/// InvalidJump`), Besu, Nethermind, Ganache and Hardhat (`VM Exception`).
+const OWN_FAULTS: [&str; 16] = [
+    "invalid opcode",
+    "opcode not found",
+    "opcodenotfound",
+    "undefined instruction",
+    "bad instruction",
+    "invalidfeopcode",
+    "out of gas",
+    "outofgas",
+    "gas uint64 overflow",
+    "stack",
+    "invalid jump",
+    "invalidjump",
+    "bad jump",
+    "evm error",
+    "vm execution error",
+    "vm exception",
+];
 
 /// More decimals than this are a joke: the whole supply of any token would be a fraction of a unit.
 const MOST_DECIMALS: u64 = 36;
@@ -99,12 +123,12 @@ fn text(result: &RawValue) -> Result<String, Failure> {
 pub(super) fn read_returned(reply: &Reply<'_>) -> Result<Option<Vec<u8>>, Failure> {
     if let Reply::Error { code, message } = reply {
         let said = message.to_ascii_lowercase();
-        const OWN_FAULTS: [&str; 5] =
-            ["revert", "invalid opcode", "out of gas", "stack", "invalid jump"];
-        if *code == 3 || OWN_FAULTS.iter().any(|words| said.contains(words)) {
-            return Ok(None);
-        }
-        return Err(of_error(*code, message));
+        let failure = of_error(*code, message);
+        let is_nodes = matches!(failure, Failure::Refused { code: STATE_UNKNOWN, .. })
+            || said.contains("database");
+        let is_own = *code == VM_ERROR || OWN_FAULTS.iter().any(|words| said.contains(words));
+        let is_reverted = *code == 3 || said.contains("revert");
+        return if is_reverted || (is_own && !is_nodes) { Ok(None) } else { Err(failure) };
     }
     let text = text(result(reply)?)?;
     alloy_primitives::hex::decode(&text).map(Some).map_err(Failure::malformed)
@@ -186,7 +210,22 @@ mod tests {
             read_returned(&error(-32000, "missing trie node")).unwrap_err().outcome(),
             "refused"
         );
-        assert!(read_returned(&error(-32603, "Internal error")).is_err());
+        for (code, message) in [
+            (-32_015, "VM execution error."),
+            (-32_003, "EVM error InvalidFEOpcode"),
+            (-32_003, "EVM error: OpcodeNotFound"),
+            (-32_603, "EVM error InvalidJump"),
+            (-32_000, "VM Exception while processing transaction: invalid"),
+        ] {
+            assert_eq!(read_returned(&error(code, message)), Ok(None), "{message}");
+        }
+        for (code, message) in [
+            (-32_603, "Internal error"),
+            (-32_000, "World state unavailable"),
+            (-32_603, "EVM error: database"),
+        ] {
+            assert!(read_returned(&error(code, message)).is_err(), "{message}");
+        }
     }
 
     #[test]

@@ -3,12 +3,16 @@
 use pnl_core::Address;
 use serde_json::Value;
 
+use super::explorer::Listing;
 use super::pool::{EvmPool, TOO_LONG};
 use super::ranges::AdaptiveRange;
 use super::refusal::RANGE_TOO_LARGE;
-use super::{ActivityPage, explorer, logs, node};
+use super::{Activity, ActivityPage, EvmSource, explorer, logs, node};
+use crate::endpoint::Outgoing;
 use crate::error::SourceError;
-use crate::json_rpc::{Reply, RpcCall};
+use crate::failure::Failure;
+use crate::json_rpc::{BATCH_REFUSED, Reply, RpcCall};
+use crate::retry::Endpoints;
 
 impl EvmPool {
     /// A page of a list by an explorer.
@@ -20,8 +24,48 @@ impl EvmPool {
         to: u64,
     ) -> Result<ActivityPage, SourceError> {
         let Some(explorers) = &self.explorers else { return Err(not_offered(action)) };
-        let request = explorer::list_request(action, wallet, from, to);
-        explorers.call(action, &request, |body| explorer::read_page(body, from, to)).await
+        // What takes the explorer too long is asked for in shorter spans, for this list alone: most
+        // wallets have few transactions and need one question.
+        let key = (wallet.clone(), action);
+        loop {
+            let end = self.spans.end(&key, from, to);
+            let request = explorer::list_request(action, wallet, from, end);
+            let read = |body: &[u8]| explorer::read_page(body, from, end);
+            match explorers.call(action, &request, read).await {
+                Ok(Listing::Whole(page)) => {
+                    self.spans.answered(&key, page.reached >= to);
+                    return Ok(page);
+                }
+                Ok(Listing::Crowded { block, rows }) => {
+                    return self.crowd(explorers, action, wallet, (block, rows)).await;
+                }
+                Err(SourceError::Permanent { code: RANGE_TOO_LARGE, .. })
+                    if self.spans.refused(&key, from, end) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// All of a block that fills a page.
+    async fn crowd(
+        &self,
+        explorers: &Endpoints,
+        action: &'static str,
+        wallet: &Address,
+        (block, mut rows): (u64, Vec<Activity>),
+    ) -> Result<ActivityPage, SourceError> {
+        let length = rows.len();
+        for page in 2.. {
+            let request = explorer::crowd_request(action, wallet, block, (page, length))?;
+            let read = |body: &[u8]| explorer::read_crowd(body, block);
+            let more = explorers.call(action, &request, read).await?;
+            let is_last = more.len() < length;
+            rows.extend(more);
+            if is_last {
+                break;
+            }
+        }
+        Ok(logs::whole_page(rows, block))
     }
 
     /// A page of the calls from and to a wallet, by a node's index or by its traces.
@@ -31,14 +75,14 @@ impl EvmPool {
         from: u64,
         to: u64,
     ) -> Result<ActivityPage, SourceError> {
-        let search = RpcCall::new(
-            "ots_searchTransactionsAfter",
-            logs::search_after(wallet, from.saturating_sub(1)),
-        );
+        let search = vec![logs::search_after(wallet, from.saturating_sub(1))];
         let read = |reply: &Reply<'_>| logs::read_search(node::result(reply)?, from, to);
-        match self.ask(&search, read).await {
+        match self.ask_reaching(to, "ots_searchTransactionsAfter", &search, read).await {
             Err(SourceError::Permanent { code: "method-not-found", .. }) => {}
-            answer => return answer,
+            pages => {
+                let no_answer = || SourceError::Transient { detail: "no answer".to_owned() };
+                return pages?.pop().ok_or_else(no_answer);
+            }
         }
         let filters = |end| logs::trace_filters(wallet, from, end);
         self.ranged("trace_filter", &self.trace_range, filters, from, to).await
@@ -56,8 +100,8 @@ impl EvmPool {
         loop {
             let end = range.end(from, to);
             let blocks = end - from + 1;
-            let read = |_, reply: &Reply<'_>| logs::read_rows(reply, from, end);
-            match self.ask_each(method, filters(end), read).await {
+            let read = |reply: &Reply<'_>| logs::read_rows(reply, from, end);
+            match self.ask_reaching(end, method, &filters(end), read).await {
                 Ok(rows) => {
                     range.answered(blocks);
                     return Ok(logs::whole_page(rows.into_iter().flatten().collect(), end));
@@ -74,6 +118,79 @@ impl EvmPool {
                 }
             }
         }
+    }
+}
+
+impl EvmPool {
+    /// Calls about the blocks up to `end`, answered by a node that has this block.
+    ///
+    /// A node that has not come so far finds what it has and says nothing: the pin may be the word of
+    /// another node, also behind one URL. So it is asked for the block in the same request.
+    async fn ask_reaching<T>(
+        &self,
+        end: u64,
+        method: &'static str,
+        params: &[Value],
+        read: impl Fn(&Reply<'_>) -> Result<T, Failure>,
+    ) -> Result<Vec<T>, SourceError> {
+        let mut answers = Vec::with_capacity(params.len());
+        while answers.len() < params.len() {
+            let open = &params[answers.len()..];
+            let room = self.longest_batch();
+            if room < 2 {
+                answers.extend(self.ask_who_has(end, method, open, &read).await?);
+                break;
+            }
+            let length = open.len().min(room - 1);
+            let calls = open[..length].iter().map(|params| RpcCall::new(method, params.clone()));
+            let calls: Vec<RpcCall> = calls.chain([node::get_block(&node::hex(end))]).collect();
+            let body = RpcCall::batch_body(&calls);
+            let request = Outgoing::Batch { body, calls: calls.len() };
+            let read_part = |body: &[u8]| {
+                let mut replies = RpcCall::batch_answers(&calls, body)?;
+                let block = replies.pop().ok_or_else(|| Failure::malformed("no answers"))?;
+                let known: Result<Vec<T>, Failure> =
+                    replies.into_iter().map(|reply| read(&reply?)).collect();
+                let known = known?;
+                node::read_block(end, &block?)?;
+                Ok(known)
+            };
+            match self.nodes.call(method, &request, read_part).await {
+                Ok(known) => answers.extend(known),
+                Err(SourceError::Permanent { code: BATCH_REFUSED, .. }) => {
+                    self.shorten_batches(calls.len());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(answers)
+    }
+
+    /// The same of nodes that take no batches: one of those that have the block now is asked.
+    async fn ask_who_has<T>(
+        &self,
+        end: u64,
+        method: &'static str,
+        params: &[Value],
+        read: &impl Fn(&Reply<'_>) -> Result<T, Failure>,
+    ) -> Result<Vec<T>, SourceError> {
+        let block = node::get_block(&node::hex(end));
+        let request = Outgoing::Post(block.body.clone());
+        let read_block = |body: &[u8]| node::read_block(end, &block.answer(body)?);
+        let told = self.nodes.each(block.method, &request, read_block).await;
+        let Some(place) = told.iter().position(Result::is_ok) else {
+            self.block(end).await?;
+            let detail = format!("no node had block {end} at first");
+            return Err(SourceError::NotFound { detail });
+        };
+        let mut answers = Vec::with_capacity(params.len());
+        for params in params {
+            let call = RpcCall::new(method, params.clone());
+            let request = Outgoing::Post(call.body.clone());
+            let read = |body: &[u8]| read(&call.answer(body)?);
+            answers.push(self.nodes.call_one(place, method, &request, read).await?);
+        }
+        Ok(answers)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Transactions with all that belongs to them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pnl_core::{Chain, RawTransaction};
 use serde_json::json;
@@ -8,7 +9,7 @@ use serde_json::json;
 use super::node::{self, Envelope, Internal, L1_FEE_MISSING, Receipt};
 use super::pool::EvmPool;
 use super::traces::{InternalTransfer, TraceMethod};
-use super::{BlockHead, STATE_UNKNOWN, Wanted, explorer};
+use super::{BlockHead, Wanted, explorer};
 use crate::error::SourceError;
 use crate::failure::Failure;
 use crate::json_rpc::Reply;
@@ -16,6 +17,15 @@ use crate::json_rpc::Reply;
 /// From so many wanted transactions in a block on, its receipts are asked for as a whole.
 const CROWDED_BLOCK: usize = 4;
 const RECEIPT: &str = "eth_getTransactionReceipt";
+/// Transactions whose transfers between contracts are being asked for, by their places.
+struct Traces<'a> {
+    method: TraceMethod,
+    wanted: &'a [Wanted],
+    envelopes: &'a [Envelope],
+    open: Vec<usize>,
+    known: BTreeMap<usize, Vec<InternalTransfer>>,
+}
+
 /// Label of the question for receipts that name the part of the fee for the first layer.
 const WITH_L1_FEE: &str = "eth_getTransactionReceipt l1Fee";
 
@@ -50,6 +60,33 @@ impl EvmPool {
                     .map_err(|failure| SourceError::Transient { detail: failure.detail() })
             })
             .collect()
+    }
+
+    /// Stored transactions with what contracts sent each other in them, where somebody knows it now.
+    pub(super) async fn trace(
+        &self,
+        stored: &[RawTransaction],
+    ) -> Result<Vec<RawTransaction>, SourceError> {
+        let unreadable = |failure: Failure| SourceError::Transient { detail: failure.detail() };
+        let mut wanted = Vec::with_capacity(stored.len());
+        let mut envelopes = Vec::with_capacity(stored.len());
+        let mut heads = BTreeMap::new();
+        for raw in stored {
+            let one = Wanted { tx_id: raw.tx_id.clone(), block: raw.block, traced: true };
+            let envelope = node::read_stored(&one, raw).map_err(unreadable)?;
+            let (hash, time) = (envelope.block_hash.clone(), raw.block_time.unwrap_or_default());
+            heads.insert(raw.block, BlockHead { number: raw.block, hash, time });
+            wanted.push(one);
+            envelopes.push(envelope);
+        }
+        let open = (0..stored.len()).collect();
+        let known = self.internal(&wanted, &envelopes, &heads, open).await?;
+        let told = stored.iter().enumerate().map(|(place, raw)| {
+            let rows = known.get(&place);
+            let rows = rows.map_or(Internal::Unavailable, |rows| Internal::Known(rows));
+            node::retold(raw, &rows).map_err(unreadable)
+        });
+        told.collect()
     }
 
     async fn envelopes(&self, wanted: &[Wanted]) -> Result<Vec<Envelope>, SourceError> {
@@ -134,30 +171,74 @@ impl EvmPool {
         mut open: Vec<usize>,
     ) -> Result<BTreeMap<usize, Vec<InternalTransfer>>, SourceError> {
         let mut known = BTreeMap::new();
-        // With several nodes, one that keeps more may be asked in its place.
-        let alone = self.nodes.iter().count() == 1;
+        let mut trouble: Vec<Option<SourceError>> = self.nodes.iter().map(|_| None).collect();
         for method in TraceMethod::ALL {
-            if open.is_empty() {
-                return Ok(known);
-            }
-            let params = open.iter().map(|place| method.params(&wanted[*place].tx_id)).collect();
-            let read = |at: usize, reply: &Reply<'_>| {
-                let result = match node::result(reply) {
-                    // The node cannot for a transaction so old: no matter for the others.
-                    Err(Failure::Refused { code: STATE_UNKNOWN, .. }) if alone => return Ok(None),
-                    result => result?,
-                };
-                method.read(&envelopes[open[at]], result).map(Some)
-            };
-            match self.ask_each(method.name(), params, read).await {
-                Ok(answers) => {
-                    let answered = open.iter().copied().zip(answers);
-                    known.extend(answered.filter_map(|(place, rows)| Some((place, rows?))));
-                    open.retain(|place| !known.contains_key(place));
-                }
-                Err(SourceError::Permanent { .. } | SourceError::NotFound { .. }) => {}
+            let mut traces = Traces { method, wanted, envelopes, open, known };
+            // Whoever is well; then, for what that one cannot tell, everybody in turn.
+            let again = match self.ask_traces(None, &mut traces).await {
+                Ok(may_be_late) => may_be_late || trouble.len() > 1,
+                Err(SourceError::Permanent { .. } | SourceError::NotFound { .. }) => false,
                 Err(error) => return Err(error),
+            };
+            for (place, trouble) in trouble.iter_mut().enumerate() {
+                if trouble.is_some() || !again {
+                    continue;
+                }
+                match self.ask_traces(Some(place), &mut traces).await {
+                    Ok(_) | Err(SourceError::Permanent { .. } | SourceError::NotFound { .. }) => {}
+                    Err(error) => *trouble = Some(error),
+                }
             }
+            Traces { open, known, .. } = traces;
+        }
+        let trouble = trouble.into_iter().flatten().next();
+        let known = self.ask_explorers(wanted, envelopes, heads, open.clone(), known).await?;
+        match trouble {
+            // A node that is away now may have what nobody else can tell.
+            Some(error) if !open.iter().all(|place| known.contains_key(place)) => Err(error),
+            _ => Ok(known),
+        }
+    }
+
+    /// Asks for what is open, in one way, whoever is well or the node at `place`. What a node cannot tell
+    /// of one transaction stays open and does not matter for the others. Gives whether one of them is
+    /// not known there: such a node may only be late.
+    async fn ask_traces(
+        &self,
+        place: Option<usize>,
+        traces: &mut Traces<'_>,
+    ) -> Result<bool, SourceError> {
+        let Traces { method, wanted, envelopes, open, known } = traces;
+        if open.is_empty() {
+            return Ok(false);
+        }
+        let may_be_late = AtomicBool::new(false);
+        let name = method.name();
+        let params = open.iter().map(|place| method.params(&wanted[*place].tx_id)).collect();
+        let read = |at: usize, reply: &Reply<'_>| {
+            if matches!(node::result(reply), Err(Failure::Missing)) {
+                may_be_late.store(true, Ordering::Relaxed);
+            }
+            method.read_reply(&envelopes[open[at]], reply)
+        };
+        let answers = self.ask_each_of(place, name, name, params, read).await?;
+        let answered = open.iter().copied().zip(answers);
+        known.extend(answered.filter_map(|(place, rows)| Some((place, rows?))));
+        open.retain(|place| !known.contains_key(place));
+        Ok(may_be_late.into_inner())
+    }
+
+    /// What explorers know of transactions that no node can trace.
+    async fn ask_explorers(
+        &self,
+        wanted: &[Wanted],
+        envelopes: &[Envelope],
+        heads: &BTreeMap<u64, BlockHead>,
+        mut open: Vec<usize>,
+        mut known: BTreeMap<usize, Vec<InternalTransfer>>,
+    ) -> Result<BTreeMap<usize, Vec<InternalTransfer>>, SourceError> {
+        if open.is_empty() {
+            return Ok(known);
         }
         let Some(explorers) = &self.explorers else { return Ok(known) };
         // One that has not indexed the newest of these transactions would have no transfers of it.

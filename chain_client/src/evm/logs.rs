@@ -1,6 +1,6 @@
 //! Enumeration by a node alone: events that move tokens, traces, and Otterscan's index.
 
-use pnl_core::{Address, TxId};
+use pnl_core::{Address, Chain, TxId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -22,21 +22,40 @@ const DEPOSIT: &str = "0xe1fffcc4923d04b559f4d29a8bfc6cda04eb5b0d3c460751c2402c5
 /// `Withdrawal(address,uint256)` of a wrapped coin.
 const WITHDRAWAL: &str = "0x7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3bf7268a95bf5081b65";
 
+/// `Mint(address,uint256)` and `Burn(address,uint256)`.
+const MINT_OR_BURN: [&str; 2] = [
+    "0x0f6798a560793a54c3bcfe86a93cde1e73087d944c0ea20544137d4121396885",
+    "0xcc16f5dbb4873280815c1ee09dbd06736cffcc184412cf7a71a0fdb75d397ca5",
+];
+/// The tokens of Ethereum that have these in place of a `Transfer`, as the parser reads them: SAI, PETH,
+/// MKR.
+const OLD_TOKENS: [&str; 3] = [
+    "0x89d24a6b4ccb1b6faa2625fe562bdd9a23260359",
+    "0xf53ad2c6851052a81b42133467480961b2321c09",
+    "0x9f8f72aa9304c8b593d555f12ef6589cc3a579a2",
+];
+
 /// Transactions on one page of Otterscan's index: nodes allow no more.
 pub(super) const OTTERSCAN_PAGE: u64 = 25;
 
-/// The three questions that find every event that moves tokens of a wallet: it stands in the first,
-/// second or third argument.
-pub(super) fn log_filters(wallet: &Address, from: u64, to: u64) -> Vec<Value> {
+/// The questions that find every event that moves tokens of a wallet by an indexed argument: it stands in
+/// the first, second or third one. On Ethereum one more, for tokens that are older than the standard.
+pub(super) fn log_filters(chain: Chain, wallet: &Address, from: u64, to: u64) -> Vec<Value> {
     let digits = wallet.as_str().strip_prefix("0x").unwrap_or_default();
     let word = format!("0x{digits:0>64}");
     let filter =
         |topics: Value| json!([{"fromBlock": hex(from), "toBlock": hex(to), "topics": topics}]);
-    vec![
+    let mut filters = vec![
         filter(json!([[TRANSFER, DEPOSIT, WITHDRAWAL], word])),
         filter(json!([[TRANSFER, SINGLE, BATCH], null, word])),
         filter(json!([[SINGLE, BATCH], null, null, word])),
-    ]
+    ];
+    if chain == Chain::Ethereum {
+        let mut of_old_tokens = filter(json!([MINT_OR_BURN, word]));
+        of_old_tokens[0]["address"] = json!(OLD_TOKENS);
+        filters.push(of_old_tokens);
+    }
+    filters
 }
 
 /// The two questions that find every call from and to a wallet.
@@ -148,7 +167,10 @@ mod tests {
     #[test]
     fn a_wallet_is_looked_for_in_every_argument_that_can_name_it() {
         let wallet = Address::from_chain_data("0x00000000000000000000000000000000000000ab");
-        let filters = log_filters(&wallet, 16, 255);
+        assert_eq!(log_filters(Chain::Base, &wallet, 16, 255).len(), 3);
+        let filters = log_filters(Chain::Ethereum, &wallet, 16, 255);
+        assert_eq!(filters[3][0]["address"], json!(OLD_TOKENS));
+        assert_eq!(filters[3][0]["topics"], json!([MINT_OR_BURN, filters[0][0]["topics"][1]]));
         let word = format!("0x{:064x}", 0xab);
         assert_eq!(filters[0][0]["fromBlock"], "0x10");
         assert_eq!(filters[0][0]["topics"][1], word);

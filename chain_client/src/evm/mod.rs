@@ -75,14 +75,18 @@ pub trait EvmSource: ChainSource {
     /// each other, in the form that the parser reads; in the order of `wanted`.
     async fn transactions(&self, wanted: &[Wanted]) -> Result<Vec<RawTransaction>, SourceError>;
 
-    /// What `wallet` holds of each asset at the end of a block; nothing where the contract does not
+    /// Transactions that this source has given earlier, with what contracts sent each other in them where
+    /// that was not known and is now; in the same order. Nothing else of them is asked for.
+    async fn traced(&self, stored: &[RawTransaction]) -> Result<Vec<RawTransaction>, SourceError>;
+
+    /// What `wallet` holds of each asset at the end of a block; `None` where the contract does not
     /// say. `Permanent` with [`STATE_UNKNOWN`] when no node can be asked about that block.
     async fn balances(
         &self,
         wallet: &Address,
         assets: &[AssetId],
         block: u64,
-    ) -> Result<Vec<RawAmount>, SourceError>;
+    ) -> Result<Vec<Option<RawAmount>>, SourceError>;
 
     /// What contracts say about their tokens, in the order of `contracts`.
     async fn tokens(&self, contracts: &[AssetId]) -> Result<Vec<TokenFacts>, SourceError>;

@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 
 use super::refusal::of_error;
 use super::traces::InternalTransfer;
-use super::{BlockHead, Wanted};
+use super::{BlockHead, Wanted, explorer};
+use crate::endpoint::{Outgoing, Proof};
 use crate::failure::{Failure, Scope};
 use crate::json_rpc::{Reply, RpcCall};
 
@@ -19,11 +20,33 @@ use crate::json_rpc::{Reply, RpcCall};
 pub(super) const L1_FEE_MISSING: &str = "l1-fee-missing";
 /// Type of the transactions that the first layer makes: nobody pays for them.
 const DEPOSIT_TYPE: u64 = 0x7e;
-/// As the parser has it: a call without data that used less gas made no contract send coins.
-const TOO_LITTLE_GAS_FOR_A_TRANSFER: u64 = 26_000;
+/// Gas of a call without data that ran no code. Any other amount may be what a refund has left of more,
+/// so the parser, who knows the chain's refunds, asks for no more transfers than are fetched here.
+const PLAIN_GAS: u64 = 21_000;
 
 pub(super) fn get_block_number() -> RpcCall {
     RpcCall::new("eth_blockNumber", json!([]))
+}
+
+/// Code of the refusal to take anything from a node of another chain than it is configured for.
+const WRONG_CHAIN: &str = "provider-wrong-chain";
+
+/// The question for a node's chain, which must be this one. A node that does not know the question is
+/// believed: its transactions name their chain.
+pub(super) fn proof_of_chain(chain: Chain) -> Proof {
+    let call = RpcCall::new("eth_chainId", json!([]));
+    let (method, request) = (call.method, Outgoing::Post(call.body.clone()));
+    let read = move |body: &[u8]| match result(&call.answer(body)?) {
+        Ok(id) if read_quantity(id)?.to_string() == explorer::chain_id(chain) => Ok(()),
+        Ok(id) => {
+            let expected = explorer::chain_id(chain);
+            let detail = format!("the node serves chain {}, not {expected} ({chain})", id.get());
+            Err(Failure::Refused { code: WRONG_CHAIN, detail, scope: Scope::Provider })
+        }
+        Err(Failure::Refused { code: "method-not-found", .. }) => Ok(()),
+        Err(failure) => Err(failure),
+    };
+    Proof { method, request, read: Box::new(read) }
 }
 
 /// A block by its number, or by a tag.
@@ -215,7 +238,7 @@ pub(super) fn read_block_receipts(
 
 /// Whether contracts may have sent coins in it.
 pub(super) fn could_send(envelope: &Envelope, receipt: &Receipt) -> bool {
-    !receipt.failed && (envelope.has_data || receipt.gas_used >= TOO_LITTLE_GAS_FOR_A_TRANSFER)
+    !receipt.failed && (envelope.has_data || receipt.gas_used != PLAIN_GAS)
 }
 
 /// What is known of the transfers between contracts in a transaction.
@@ -246,6 +269,43 @@ pub fn with_internal(raw: &RawTransaction, no_coins: bool) -> Cow<'_, [u8]> {
     }
 }
 
+fn ending(internal: &Internal<'_>) -> Result<String, Failure> {
+    Ok(match internal {
+        Internal::Known(rows) => {
+            let rows = serde_json::to_string(rows).map_err(Failure::malformed)?;
+            format!(r#""internal_transfers":{rows}}}"#)
+        }
+        Internal::NotAsked => NOT_ASKED.to_owned(),
+        // A wallet whose coins it concerns must not take it for none.
+        Internal::Unavailable => UNAVAILABLE.to_owned(),
+    })
+}
+
+/// What must be known here of a transaction that was composed earlier.
+pub(super) fn read_stored(asked: &Wanted, raw: &RawTransaction) -> Result<Envelope, Failure> {
+    #[derive(Deserialize)]
+    struct Stored<'a> {
+        #[serde(borrow)]
+        transaction: &'a RawValue,
+    }
+    let stored: Stored<'_> = serde_json::from_slice(&raw.json).map_err(Failure::malformed)?;
+    read_envelope(asked, stored.transaction)
+}
+
+/// The same transaction with what is known now of the transfers between contracts, where nothing was.
+pub(super) fn retold(
+    raw: &RawTransaction,
+    internal: &Internal<'_>,
+) -> Result<RawTransaction, Failure> {
+    let mut told = raw.clone();
+    let endings = [NOT_ASKED, UNAVAILABLE].into_iter();
+    let head = endings.filter_map(|ending| raw.json.strip_suffix(ending.as_bytes())).next();
+    if let Some(head) = head {
+        told.json = [head, ending(internal)?.as_bytes()].concat();
+    }
+    Ok(told)
+}
+
 /// The parts of a transaction as one text, in the form that the parser reads.
 pub(super) fn compose(
     chain: Chain,
@@ -259,15 +319,7 @@ pub(super) fn compose(
         let detail = format!("{tx_id} is in another block {} than the chain has", head.number);
         return Err(Failure::Transient(detail));
     }
-    let internal = match internal {
-        Internal::Known(rows) => {
-            let rows = serde_json::to_string(rows).map_err(Failure::malformed)?;
-            format!(r#""internal_transfers":{rows}}}"#)
-        }
-        Internal::NotAsked => NOT_ASKED.to_owned(),
-        // A wallet whose coins it concerns must not take it for none.
-        Internal::Unavailable => UNAVAILABLE.to_owned(),
-    };
+    let internal = ending(internal)?;
     let (transaction, receipt) = (envelope.json.get(), receipt.json.get());
     let json = format!(
         r#"{{"transaction":{transaction},"receipt":{receipt},"block_timestamp":{},{internal}"#,

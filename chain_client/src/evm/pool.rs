@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::contracts::{self, Holding};
 use super::logs;
 use super::node;
-use super::ranges::AdaptiveRange;
+use super::ranges::{AdaptiveRange, Spans};
 use super::reach::Index;
 use super::{
     ActivityList, ActivityPage, BlockHead, Capability, EvmSource, Need, TokenFacts, Wanted,
@@ -72,6 +72,7 @@ pub struct EvmPool {
     batch: AtomicUsize,
     pub(super) log_range: AdaptiveRange,
     pub(super) trace_range: AdaptiveRange,
+    pub(super) spans: Spans,
     pub(super) index: Index,
 }
 
@@ -97,7 +98,9 @@ impl EvmPool {
                     let (name, kind) = (name.clone(), kind.as_str());
                     return Err(SetupError::Kind { name, kind, chain });
                 }
-                (_, ProviderKind::EvmRpc) => nodes.push(endpoint(url)?),
+                (_, ProviderKind::EvmRpc) => {
+                    nodes.push(endpoint(url)?.with_proof(node::proof_of_chain(chain)));
+                }
                 (_, ProviderKind::Etherscan) => {
                     explorers.push(endpoint(&explorer::url_of_chain(url, chain))?);
                 }
@@ -118,6 +121,7 @@ impl EvmPool {
             batch: AtomicUsize::new(batch),
             log_range: AdaptiveRange::new(),
             trace_range: AdaptiveRange::new(),
+            spans: Spans::default(),
             index: Index::default(),
         })
     }
@@ -154,6 +158,18 @@ impl EvmPool {
         params: Vec<Value>,
         read: impl Fn(usize, &Reply<'_>) -> Result<T, Failure>,
     ) -> Result<Vec<T>, SourceError> {
+        self.ask_each_of(None, label, method, params, read).await
+    }
+
+    /// As [`Self::ask_each_as`], of one node by its place, where one is named.
+    pub(super) async fn ask_each_of<T>(
+        &self,
+        place: Option<usize>,
+        label: &'static str,
+        method: &'static str,
+        params: Vec<Value>,
+        read: impl Fn(usize, &Reply<'_>) -> Result<T, Failure>,
+    ) -> Result<Vec<T>, SourceError> {
         let count = params.len();
         let mut answers: BTreeMap<usize, T> = BTreeMap::new();
         let mut open: Vec<(usize, Value)> = params.into_iter().enumerate().collect();
@@ -185,7 +201,7 @@ impl EvmPool {
                     _ => Ok(known),
                 }
             };
-            match self.nodes.call(label, &request, read_part).await {
+            match self.nodes.call_some(place, label, &request, read_part).await {
                 Ok(known) => {
                     answers.extend(known);
                     open.retain(|(place, _)| !answers.contains_key(place));
@@ -193,13 +209,23 @@ impl EvmPool {
                 Err(SourceError::Permanent { code, .. })
                     if length > 1 && TOO_LONG.contains(&code) =>
                 {
-                    self.batch.fetch_min(length / 2, Ordering::Relaxed);
+                    self.shorten_batches(length);
                 }
                 Err(error) => return Err(error),
             }
         }
         debug_assert_eq!(answers.len(), count);
         Ok(answers.into_values().collect())
+    }
+
+    /// Calls in a batch at most, as far as it has been found out.
+    pub(super) fn longest_batch(&self) -> usize {
+        self.batch.load(Ordering::Relaxed)
+    }
+
+    /// A batch of so many calls was refused.
+    pub(super) fn shorten_batches(&self, refused: usize) {
+        self.batch.fetch_min((refused / 2).max(1), Ordering::Relaxed);
     }
 
     /// The newest block as the node names its finality.
@@ -213,14 +239,14 @@ impl EvmPool {
         self.block(newest.saturating_sub(u64::from(confirmations))).await
     }
 
-    /// What a wallet holds; what no contract can tell is nothing.
+    /// What a wallet holds; `None` where the contract does not tell.
     async fn holdings(
         &self,
         wallet: &Address,
         assets: &[AssetId],
         block: u64,
-    ) -> Result<Vec<RawAmount>, SourceError> {
-        let mut held = vec![RawAmount::ZERO; assets.len()];
+    ) -> Result<Vec<Option<RawAmount>>, SourceError> {
+        let mut held = vec![None; assets.len()];
         let mut natives: Vec<usize> = Vec::new();
         let mut tokens: Vec<(usize, Value)> = Vec::new();
         let mut items: Vec<(usize, &str, U256)> = Vec::new();
@@ -239,11 +265,11 @@ impl EvmPool {
         for (place, balance) in
             natives.iter().zip(self.ask_each("eth_getBalance", params, read).await?)
         {
-            held[*place] = balance;
+            held[*place] = Some(balance);
         }
         let params = tokens.iter().map(|(_, params)| params.clone()).collect();
         for ((place, _), returned) in tokens.iter().zip(self.returned(params).await?) {
-            held[*place] = contracts::number(returned.as_deref()).unwrap_or_default().into();
+            held[*place] = contracts::number(returned.as_deref()).map(Into::into);
         }
         // A single token has an owner; of other ids there are units.
         let params =
@@ -251,13 +277,13 @@ impl EvmPool {
         let mut units = Vec::new();
         for ((place, contract, id), returned) in items.iter().zip(self.returned(params).await?) {
             match contracts::is_account(returned.as_deref(), wallet) {
-                Some(is_owner) => held[*place] = u64::from(is_owner).into(),
+                Some(is_owner) => held[*place] = Some(u64::from(is_owner).into()),
                 None => units.push((*place, contracts::item_balance(wallet, contract, *id, block))),
             }
         }
         let params = units.iter().map(|(_, params)| params.clone()).collect();
         for ((place, _), returned) in units.iter().zip(self.returned(params).await?) {
-            held[*place] = contracts::number(returned.as_deref()).unwrap_or_default().into();
+            held[*place] = contracts::number(returned.as_deref()).map(Into::into);
         }
         Ok(held)
     }
@@ -271,6 +297,8 @@ impl EvmPool {
 /// A node that does not tell which blocks are final cannot be pinned by itself.
 fn no_finality(error: SourceError) -> SourceError {
     match error {
+        // A node that gives nothing at all: the tag is not what it lacks.
+        SourceError::Permanent { code, .. } if code.starts_with("provider-") => error,
         SourceError::Permanent { detail, .. } | SourceError::NotFound { detail } => {
             let detail = format!("no final block; set `confirmations` for this chain: {detail}");
             SourceError::Permanent { code: "no-finality", detail }
@@ -360,7 +388,7 @@ impl EvmSource for EvmPool {
         match (list, explorer::action(list)) {
             (_, Some(action)) => self.explored(action, wallet, from, to).await,
             (ActivityList::Logs, None) => {
-                let filters = |end| logs::log_filters(wallet, from, end);
+                let filters = |end| logs::log_filters(self.chain, wallet, from, end);
                 self.ranged("eth_getLogs", &self.log_range, filters, from, to).await
             }
             (_, None) => self.calls(wallet, from, to).await,
@@ -375,12 +403,16 @@ impl EvmSource for EvmPool {
         self.fetch(wanted).await
     }
 
+    async fn traced(&self, stored: &[RawTransaction]) -> Result<Vec<RawTransaction>, SourceError> {
+        self.trace(stored).await
+    }
+
     async fn balances(
         &self,
         wallet: &Address,
         assets: &[AssetId],
         block: u64,
-    ) -> Result<Vec<RawAmount>, SourceError> {
+    ) -> Result<Vec<Option<RawAmount>>, SourceError> {
         self.holdings(wallet, assets, block).await
     }
 

@@ -1,6 +1,9 @@
 //! How many blocks one question may span.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+
+use pnl_core::Address;
 
 /// After a refusal so many questions are asked before a longer one is tried.
 const HOLD: u32 = 32;
@@ -51,6 +54,46 @@ impl AdaptiveRange {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         // A panic elsewhere cannot leave this state half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lists whose spans are remembered at most: those that are being read now.
+const MOST_LISTS: usize = 1_000;
+
+/// How many blocks of a wallet's list an explorer answers for, where it does not answer for all.
+#[derive(Debug, Default)]
+pub(crate) struct Spans(Mutex<HashMap<(Address, &'static str), u64>>);
+
+impl Spans {
+    /// The last block of a question that begins at `from` and shall end at `to`.
+    pub(crate) fn end(&self, list: &(Address, &'static str), from: u64, to: u64) -> u64 {
+        let blocks = self.lock().get(list).copied();
+        blocks.map_or(to, |blocks| to.min(from.saturating_add(blocks - 1)))
+    }
+
+    /// A question was answered; `is_over`: the list is read.
+    pub(crate) fn answered(&self, list: &(Address, &'static str), is_over: bool) {
+        let mut spans = self.lock();
+        if is_over {
+            spans.remove(list);
+        } else if let Some(blocks) = spans.get_mut(list) {
+            *blocks = blocks.saturating_mul(2);
+        }
+    }
+
+    /// A question was refused; whether a shorter one can be asked.
+    pub(crate) fn refused(&self, list: &(Address, &'static str), from: u64, end: u64) -> bool {
+        let blocks = end.saturating_sub(from) / 2;
+        let mut spans = self.lock();
+        if spans.len() >= MOST_LISTS {
+            spans.clear();
+        }
+        spans.insert(list.clone(), blocks.max(1));
+        end > from
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Address, &'static str), u64>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

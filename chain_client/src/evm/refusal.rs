@@ -4,9 +4,23 @@ use std::time::Duration;
 
 use super::STATE_UNKNOWN;
 use crate::failure::{Failure, Scope};
+use crate::json_rpc::Reply;
 
 /// Code of the refusal of a question that spans too many blocks or finds too much.
 pub(super) const RANGE_TOO_LARGE: &str = "range-too-large";
+
+/// How nodes say that they do not keep the state of a block: geth, Erigon, Reth, op-reth, Besu,
+/// Nethermind.
+const STATE_WORDS: [&str; 8] = [
+    "missing trie node",
+    "state is not",
+    "historical state",
+    "pruned",
+    "archive",
+    "state unavailable",
+    "no state",
+    "proof window",
+];
 
 /// What an error object means.
 ///
@@ -29,7 +43,7 @@ pub(super) fn of_error(code: i64, message: &str) -> Failure {
     if no_method {
         return refused("method-not-found", Scope::Provider);
     }
-    if has(&["missing trie node", "state is not", "historical state", "pruned", "archive"]) {
+    if has(&STATE_WORDS) {
         return refused(STATE_UNKNOWN, Scope::Provider);
     }
     if said.contains("not found") {
@@ -43,13 +57,23 @@ pub(super) fn of_error(code: i64, message: &str) -> Failure {
     }
 }
 
-/// What an error means in answer to a question over a range of blocks.
+/// Whether a node gave up a call that took it longer than it allows.
+pub(super) fn is_out_of_time(reply: &Reply<'_>) -> bool {
+    let Reply::Error { message, .. } = reply else { return false };
+    let said = message.to_ascii_lowercase();
+    ["timeout", "timed out", "deadline exceeded"].iter().any(|words| said.contains(words))
+}
+
+/// What an error means in answer to a question over a range of blocks. Services have codes of their
+/// own for it, so the words decide.
 pub(super) fn of_range_error(code: i64, message: &str) -> Failure {
-    const WORDS: [&str; 10] = [
+    const WORDS: [&str; 12] = [
         "range",
         "limit",
         "too many",
         "too large",
+        "too big",
+        "too wide",
         "more than",
         "results",
         "response size",
@@ -58,17 +82,19 @@ pub(super) fn of_range_error(code: i64, message: &str) -> Failure {
         "deadline",
     ];
     let failure = of_error(code, message);
-    if matches!(failure, Failure::Throttled { .. }) {
+    let is_other = match &failure {
+        Failure::Throttled { .. } => true,
+        Failure::Refused { code, .. } => {
+            ["method-not-found", "provider-unauthorized"].contains(code)
+        }
+        _ => false,
+    };
+    let said = message.to_ascii_lowercase();
+    if is_other || !WORDS.iter().any(|word| said.contains(word)) {
         return failure;
     }
-    let said = message.to_ascii_lowercase();
-    let is_range = matches!(code, -32005 | -32602 | -32000 | -32600 | -32603 | -32614 | -32701)
-        && WORDS.iter().any(|word| said.contains(word));
-    if is_range {
-        let detail = format!("rpc error {code}: {message}");
-        return Failure::Refused { code: RANGE_TOO_LARGE, detail, scope: Scope::Provider };
-    }
-    failure
+    let detail = format!("rpc error {code}: {message}");
+    Failure::Refused { code: RANGE_TOO_LARGE, detail, scope: Scope::Provider }
 }
 
 #[cfg(test)]
@@ -89,6 +115,9 @@ mod tests {
             (-32000, "unsupported method: debug_traceTransaction", "method-not-found"),
             (-32000, "missing trie node 0xabc (path )", STATE_UNKNOWN),
             (-32000, "required historical state unavailable (reexec=128)", STATE_UNKNOWN),
+            (-32000, "World state unavailable", STATE_UNKNOWN),
+            (-32002, "No state available for block 0x10d4f", STATE_UNKNOWN),
+            (-32603, "distance to target block exceeds maximum proof window", STATE_UNKNOWN),
             (-32005, "daily request count exceeded, request rate limited", "throttled"),
             (429, "slow down", "throttled"),
             (-32603, "Internal error", "transient"),
@@ -107,10 +136,14 @@ mod tests {
             (-32005, "query returned more than 10000 results"),
             (-32005, "limit exceeded"),
             (-32603, "request timed out"),
+            (35, "ranges over 10000 blocks are not supported on freetier"),
+            (-32602, "Log response size exceeded. You can make eth_getLogs requests with up to"),
         ] {
             assert_eq!(code_of(&of_range_error(code, message)), RANGE_TOO_LARGE, "{message}");
         }
         assert_eq!(code_of(&of_range_error(-32603, "Internal error")), "transient");
         assert_eq!(code_of(&of_range_error(-32005, "rate limit exceeded")), "throttled");
+        let lacking = of_range_error(-32601, "the method eth_getLogs is not available: range");
+        assert_eq!(code_of(&lacking), "method-not-found");
     }
 }

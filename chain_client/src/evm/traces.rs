@@ -9,7 +9,9 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::node::Envelope;
+use super::{STATE_UNKNOWN, node, refusal};
 use crate::failure::Failure;
+use crate::json_rpc::Reply;
 
 /// Calls nest 1,024 deep at most.
 const DEEPEST_CALL: usize = 1_024;
@@ -40,6 +42,21 @@ impl TraceMethod {
         match self {
             Self::Debug => json!([tx_id, {"tracer": "callTracer"}]),
             Self::Parity | Self::Otterscan => json!([tx_id]),
+        }
+    }
+
+    /// Reads an answer of any kind about the transaction; `None`: the node cannot tell of this one. It
+    /// may not know it, keep no state so old, or have a limit of time for a trace.
+    pub(super) fn read_reply(
+        self,
+        envelope: &Envelope,
+        reply: &Reply<'_>,
+    ) -> Result<Option<Vec<InternalTransfer>>, Failure> {
+        match node::result(reply) {
+            Ok(result) => self.read(envelope, result).map(Some),
+            Err(Failure::Missing | Failure::Refused { code: STATE_UNKNOWN, .. }) => Ok(None),
+            Err(Failure::Transient(_)) if refusal::is_out_of_time(reply) => Ok(None),
+            Err(failure) => Err(failure),
         }
     }
 

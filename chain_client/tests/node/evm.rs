@@ -129,6 +129,54 @@ async fn an_explorer_lists_in_five_calls_and_an_own_node_finds_the_same() {
 }
 
 #[tokio::test]
+async fn a_node_behind_the_pin_ends_no_list() {
+    for lacking in [&[][..], &["ots_searchTransactionsAfter"]] {
+        for calls_at_once in [100, 3, 1] {
+            let all = chain().without(lacking).with_max_batch(calls_at_once);
+            let ahead = serve("ethereum", all.clone()).await;
+            let late = serve("ethereum", all.clone().only_to(1_003)).await;
+            let to = chain().finalized();
+            let alone = pool(&[node_of("ahead", &ahead)]);
+            let both = pool(&[node_of("late", &late), node_of("ahead", &ahead)]);
+            let only_late = pool(&[node_of("late", &late)]);
+            for list in [ActivityList::Calls, ActivityList::Logs] {
+                let expected = whole(&alone, list, to).await;
+                assert!(expected.values().any(|block| *block > 1_003));
+                assert_eq!(whole(&both, list, to).await, expected, "{lacking:?}");
+                let error = only_late.activity(&address(&wallet()), list, 0, to).await.unwrap_err();
+                let passes =
+                    matches!(error, SourceError::NotFound { .. } | SourceError::Transient { .. });
+                assert!(passes, "{error:?}");
+                // What it has counts.
+                let page = only_late.activity(&address(&wallet()), list, 0, 1_003).await.unwrap();
+                assert_eq!(page.reached, 1_003);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_own_node_finds_what_old_tokens_did_without_a_transfer() {
+    let mkr = "0x9f8f72aa9304c8b593d555f12ef6589cc3a579a2";
+    let (other, another) = (Maker::address(0xbb), Maker::address(0xc9));
+    let mut maker = Maker::new(1_000, 1_700_000_000);
+    for contract in [mkr, &another] {
+        maker.call(&other, contract, 0, &[(contract, &other, &other, 5)]);
+    }
+    let mut records = maker.records();
+    for record in &mut records {
+        let topics = &mut record["receipt"]["logs"][0]["topics"];
+        // Burn(address,uint256): the wallet's, by somebody else.
+        let burn = "0xcc16f5dbb4873280815c1ee09dbd06736cffcc184412cf7a71a0fdb75d397ca5";
+        *topics = serde_json::json!([burn, format!("0x{:0>64}", &wallet()[2..])]);
+    }
+    let chain = EvmChain::new(1, records).unwrap();
+    let node = serve("ethereum", chain.clone()).await;
+    let found = whole(&pool(&[node_of("a", &node)]), ActivityList::Logs, chain.finalized()).await;
+    assert_eq!(found.into_keys().collect::<Vec<_>>(), [chain.hashes()[0].clone()]);
+}
+
+#[tokio::test]
 async fn what_nobody_offers_is_a_refusal_and_the_needs_name_the_ways() {
     let node =
         serve("ethereum", chain().without(&["ots_searchTransactionsAfter", "trace_filter"])).await;
@@ -179,6 +227,50 @@ async fn lists_go_on_behind_windows_and_silent_caps() {
 }
 
 #[tokio::test]
+async fn a_block_that_fills_a_page_is_read_to_its_end() {
+    let (wallet, other) = (wallet(), Maker::address(0xbb));
+    let mut maker = Maker::new(1_000, 1_700_000_000);
+    maker.send(&other, &wallet, 1);
+    for rows in [120, 100] {
+        for _ in 1..rows {
+            maker.same_block().send(&other, &wallet, 1);
+        }
+        maker.send(&other, &wallet, 1);
+    }
+    let chain = EvmChain::new(1, maker.records()).unwrap();
+    for cap in [50, 100, 10_000] {
+        let node = serve("ethereum", chain.clone().with_max_page(cap)).await;
+        let pool = pool(&[explorer_of("scan", &node), node_of("a", &node)]);
+        let rows = whole(&pool, ActivityList::Transactions, chain.finalized()).await;
+        assert_eq!(rows.len(), 221, "pages of {cap}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_takes_an_explorer_too_long_is_read_in_shorter_spans() {
+    let (wallet, other) = (wallet(), Maker::address(0xbb));
+    let mut maker = Maker::new(1_000, 1_700_000_000);
+    for _ in 0..100 {
+        maker.send(&other, &wallet, 1);
+    }
+    let chain = EvmChain::new(1, maker.records()).unwrap();
+    let node = serve("ethereum", chain.clone().with_max_found(12)).await;
+    let pool = pool(&[explorer_of("scan", &node), node_of("a", &node)]);
+    let rows = whole(&pool, ActivityList::Transactions, chain.finalized()).await;
+    assert_eq!(rows.len(), 100);
+    // Other lists are asked for as a whole, as ever.
+    node.reset();
+    whole(&pool, ActivityList::Erc20, chain.finalized()).await;
+    assert_eq!(node.stats().requests["/etherscan/ethereum/api"], 1);
+    // One block of too many rows cannot be asked for in parts.
+    let node = serve("ethereum", chain.clone().with_max_found(0)).await;
+    let pool = self::pool(&[explorer_of("scan", &node), node_of("a", &node)]);
+    let list = ActivityList::Transactions;
+    let error = pool.activity(&address(&wallet), list, 1_001, 1_001).await.unwrap_err();
+    assert_eq!(error.code(), "range-too-large");
+}
+
+#[tokio::test]
 async fn transactions_come_in_batches_with_what_belongs_to_them() {
     let chain = chain();
     let node = serve("ethereum", chain.clone().with_max_batch(3)).await;
@@ -205,6 +297,18 @@ async fn transactions_come_in_batches_with_what_belongs_to_them() {
     let untraced = pool.transactions(&wanted(&chain, false)).await.unwrap();
     assert_eq!(json(&untraced[2])["internal_transfers"], Value::Null);
     assert_eq!(node.stats().calls_of("debug_traceTransaction"), 2);
+}
+
+#[tokio::test]
+async fn a_call_whose_gas_was_paid_back_is_traced() {
+    let mut maker = Maker::new(1_000, 1_700_000_000);
+    maker.send(&wallet(), &token(), 1).inside(&token(), &wallet(), 7);
+    let mut records = maker.records();
+    records[0]["receipt"]["gasUsed"] = "0x4a9c".into();
+    let chain = EvmChain::new(1, records).unwrap();
+    let node = serve("ethereum", chain.clone()).await;
+    let read = pool(&[node_of("a", &node)]).transactions(&wanted(&chain, true)).await.unwrap();
+    assert_eq!(json(&read[0])["internal_transfers"][0]["value"], "7");
 }
 
 #[tokio::test]
@@ -238,6 +342,29 @@ async fn traces_come_from_whoever_has_them() {
     let node = serve("ethereum", chain.clone().without(&all)).await;
     let read = pool(&[node_of("a", &node)]).transactions(&wanted(&chain, true)).await.unwrap();
     assert_eq!(json(&read[2])["internal_transfers"], Value::Null, "unknown is not none");
+}
+
+#[tokio::test]
+async fn a_transaction_that_nobody_can_trace_costs_no_trace_of_another() {
+    let chain = chain();
+    let hashes = chain.hashes();
+    // The swap can be traced nowhere; the payment of a contract only at the second node.
+    for words in ["execution timeout", "required historical state unavailable", "not found"] {
+        let swap = |chain: EvmChain| chain.with_trace_fault(&hashes[2], words);
+        let a = serve("ethereum", swap(chain.clone().with_trace_fault(&hashes[3], words))).await;
+        let b = serve("ethereum", swap(chain.clone())).await;
+        let both = pool(&[node_of("a", &a), node_of("b", &b)]);
+        let read = both.transactions(&wanted(&chain, true)).await.unwrap();
+        let internal = |place: usize| json(&read[place])["internal_transfers"].clone();
+        assert_eq!(internal(2), Value::Null, "{words}");
+        assert_eq!(internal(3), serde_json::json!([]), "{words}");
+        let alone = pool(&[node_of("a", &a)]).transactions(&wanted(&chain, true)).await.unwrap();
+        assert_eq!(json(&alone[3])["internal_transfers"], Value::Null, "{words}");
+        // An explorer knows what no node can tell.
+        let helped = pool(&[node_of("a", &a), explorer_of("scan", &b)]);
+        let read = helped.transactions(&wanted(&chain, true)).await.unwrap();
+        assert_eq!(json(&read[2])["internal_transfers"].as_array().map(Vec::len), Some(1));
+    }
 }
 
 #[tokio::test]
@@ -275,7 +402,8 @@ async fn balances_are_those_of_the_block_or_unknown() {
     let held = pool.balances(&address(&wallet()), &assets, 1_003).await.unwrap();
     // 10 - 1 - 2 + 0.5 less the gas of a plain transfer and of a call.
     let native = 15 * ETHER / 2 - 81_000 * 1_000_000_000;
-    assert_eq!(held, [RawAmount::from(native), RawAmount::from(500_u64), RawAmount::ZERO]);
+    let held_now = [native, 500, 0].map(|raw| Some(RawAmount::from(raw)));
+    assert_eq!(held, held_now);
     let error = pool.balances(&address(&wallet()), &assets, 1_002).await.unwrap_err();
     assert_eq!(error.code(), STATE_UNKNOWN);
 }
@@ -327,6 +455,29 @@ async fn outages_and_waits_are_told_as_for_solana() {
     assert_eq!(states, [ProviderState::Down, ProviderState::Ok]);
     node.set_faults(Faults { retry_after: "500".to_owned(), ..Faults::always(FaultKind::Http429) });
     assert!(matches!(pool.finalized().await, Err(SourceError::RateLimited { .. })));
+}
+
+#[tokio::test]
+async fn a_node_of_another_chain_tells_nothing() {
+    let records = history(1_700_000_000).records();
+    let wrong = serve("ethereum", EvmChain::new(8453, records).unwrap()).await;
+    let right = serve("ethereum", chain()).await;
+    let alone = pool(&[node_of("wrong", &wrong)]);
+    let error = alone.finalized().await.unwrap_err();
+    assert_eq!(error.code(), "provider-wrong-chain");
+    assert!(error.to_string().contains("0x2105") && alone.probe().await.is_err(), "{error}");
+    let told = &alone.status()[0];
+    assert_eq!(told.state, ProviderState::Down);
+    assert!(told.detail.as_deref().unwrap().contains("provider-wrong-chain"), "{told:?}");
+    assert_eq!(alone.block_at_each_node(1_003).await, [None]);
+    let both = pool(&[node_of("wrong", &wrong), node_of("right", &right)]);
+    assert_eq!(both.finalized().await.unwrap().number, chain().finalized());
+    both.transactions(&wanted(&chain(), true)).await.unwrap();
+    assert_eq!(wrong.stats().calls_of("eth_getTransactionByHash"), 0);
+    assert_eq!(right.stats().calls_of("eth_chainId"), 1, "once");
+    // One that does not know the question is believed.
+    let silent = serve("ethereum", chain().without(&["eth_chainId"])).await;
+    assert!(pool(&[node_of("silent", &silent)]).finalized().await.is_ok());
 }
 
 #[tokio::test]

@@ -209,6 +209,91 @@ async fn a_trace_that_only_another_wallet_needs_is_missing_for_that_one_alone() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_named_by_a_token_list_alone_is_complete_whatever_others_unwrap() {
+    let (solver, settlement) = (Maker::address(0xbb), Maker::address(0xd0));
+    let weth = "0xc02aaa39b223fe8d0a0e5c4f27ead9083c756cc2";
+    let [honest, ..] = tokens();
+    let mut maker = Maker::new(1_000, 1_704_067_200);
+    maker.call(&solver, &settlement, 0, &[(&honest, &settlement, &wallet(), 5_000)]);
+    maker.inside(weth, &settlement, ETHER);
+    let mut records = maker.records();
+    let unwrapped = json!({"address": weth, "data": format!("0x{ETHER:064x}"), "topics": [
+        "0x7fcf532c15f0a6db0bd6d0e038bea71d30d808c7d98cb3bf7268a95bf5081b65",
+        format!("0x{:0>64}", &settlement[2..])]});
+    records[0]["receipt"]["logs"].as_array_mut().unwrap().push(unwrapped);
+    for explorer in [true, false] {
+        let world = world(EvmChain::new(1, records.clone()).unwrap()).await;
+        let report = result(&run(&world, explorer).await);
+        assert_eq!(held(&report), BTreeMap::from([(honest.clone(), "5000".to_owned())]));
+        assert_eq!(report["coverage"]["missing"], json!([]));
+        assert_eq!(report["coverage"]["complete"], true);
+        assert_eq!(world.node.stats().calls_of("debug_traceTransaction"), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn coins_that_the_chain_began_with_are_told_by_the_balance() {
+    let world = world(chain().with_allocation(&wallet(), 7 * ETHER)).await;
+    let report = result(&run(&world, true).await);
+    let [_, rebasing, _] = tokens();
+    let rest = json!([{"asset": "native", "raw": (7 * ETHER).to_string()},
+        {"asset": rebasing, "raw": "77"}]);
+    assert_eq!(report["unexplained_raw"], rest);
+    assert_eq!(report["coverage"]["complete"], false);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn traces_that_nobody_had_are_asked_for_again_and_nothing_else_is() {
+    let traces = ["debug_traceTransaction", "trace_transaction", "ots_getInternalOperations"];
+    let world = world(chain().without(&traces)).await;
+    let report = result(&run(&world, false).await);
+    assert_eq!(report["coverage"]["missing"], json!(["traces"]));
+    let asked = || {
+        let stats = world.node.stats();
+        let of = |method: &str| stats.calls_of(method);
+        let whole = of("eth_getTransactionByHash") + of("eth_getTransactionReceipt");
+        (whole, of("debug_traceTransaction"))
+    };
+    world.node.reset();
+    assert_eq!(result(&run(&world, false).await), report);
+    assert_eq!(asked().0, 0);
+    // Somebody has them now.
+    world.node.set_evm("ethereum", chain());
+    world.node.reset();
+    let whole = result(&run(&world, false).await);
+    assert_eq!(whole["coverage"]["missing"], json!([]));
+    assert_eq!(asked(), (0, 3));
+    world.node.reset();
+    assert_eq!(result(&run(&world, false).await), whole);
+    assert_eq!(asked(), (0, 0));
+}
+
+/// A smart account: others send its transactions. It trades a token that rebases, and sells all of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn trades_of_a_smart_account_are_no_lies_where_the_past_is_not_kept() {
+    let (other, router) = (Maker::address(0xbb), Maker::address(0xd0));
+    let [honest, rebasing, liar] = tokens();
+    let silent = Maker::address(0xc3);
+    let mut maker = Maker::new(1_000, 1_704_067_200);
+    maker.call(&other, &router, 0, &[(&honest, &router, &wallet(), 100)]);
+    let bought = [(&*rebasing, &*router, &*wallet(), 900), (&honest, &wallet(), &router, 60)];
+    maker.call(&other, &router, 0, &bought);
+    let sold = [(&*rebasing, &*wallet(), &*router, 903), (&honest, &router, &wallet(), 70)];
+    maker.call(&other, &router, 0, &sold);
+    maker.call(&other, &liar, 0, &[(&liar, &router, &wallet(), 1_000_000)]);
+    maker.call(&other, &silent, 0, &[(&silent, &router, &wallet(), 5)]);
+    let chain = EvmChain::new(1, maker.records()).unwrap().with_fake(&liar).with_silent(&silent);
+    let now = chain.finalized();
+    let world = world(chain.with_state_from(now)).await;
+    let report = result(&run(&world, false).await);
+    let held = held(&report);
+    assert_eq!(held[&honest], "110");
+    assert_eq!(held[&rebasing], "-3");
+    assert_eq!(held[&silent], "5");
+    assert!(!held.contains_key(&liar), "a receipt of what the wallet never held");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_plan_that_forbids_the_lists_is_an_error_in_the_providers_words() {
     let words = "Free API access is not supported for this chain. Please upgrade";
     let lists = ["ots_searchTransactionsAfter", "trace_filter"];

@@ -68,6 +68,17 @@ impl EvmChain {
                     "timeStamp": record.time.to_string()})
             })
             .collect();
+        if get("action") == "txlist"
+            && blocks.contains(&0)
+            && self.allocations.contains_key(&wallet)
+        {
+            let hash = format!("GENESIS_{}", wallet.trim_start_matches("0x"));
+            let row = json!({"hash": hash, "blockNumber": "0", "timeStamp": "1438269973"});
+            found.insert(0, row);
+        }
+        if found.len() > self.max_found {
+            return no("Query Timeout occured. Please select a smaller result dataset");
+        }
         if get("sort") == "desc" {
             found.reverse();
         }

@@ -39,8 +39,12 @@ pub struct EvmChain {
     refused: BTreeSet<String>,
     /// The longest page of an explorer, whatever it is asked for.
     max_page: usize,
+    /// The most rows that an explorer finds in time.
+    max_found: usize,
     /// The newest block that the explorer has indexed.
     indexed_to: u64,
+    /// What the chain began with, by account.
+    allocations: BTreeMap<String, u128>,
     decimals: BTreeMap<String, u8>,
     symbols: BTreeMap<String, String>,
     /// What contracts say beside the sum of their events, by contract.
@@ -51,6 +55,12 @@ pub struct EvmChain {
     final_distance: u64,
     /// Blocks from this one on were replaced by others.
     reorganized_from: Option<u64>,
+    /// What the node answers to who asks for the trace of a transaction, by its hash.
+    trace_faults: BTreeMap<String, String>,
+    /// Contracts that do not tell balances.
+    silent: BTreeSet<String>,
+    /// The newest block that the node has; `None`: some behind the newest transaction.
+    newest: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -82,13 +92,18 @@ impl EvmChain {
             refusal: None,
             refused: BTreeSet::new(),
             max_page: 10_000,
+            max_found: usize::MAX,
             indexed_to: u64::MAX,
+            allocations: BTreeMap::new(),
             decimals: BTreeMap::new(),
             symbols: BTreeMap::new(),
             drift: BTreeMap::new(),
             fakes: BTreeSet::new(),
             final_distance: FINAL_DISTANCE,
             reorganized_from: None,
+            trace_faults: BTreeMap::new(),
+            silent: BTreeSet::new(),
+            newest: None,
         })
     }
 
@@ -158,6 +173,19 @@ impl EvmChain {
         Self { max_page: rows, ..self }
     }
 
+    /// As an explorer, times out where it finds more rows.
+    #[must_use]
+    pub fn with_max_found(self, rows: usize) -> Self {
+        Self { max_found: rows, ..self }
+    }
+
+    /// The chain began with these coins of an account.
+    #[must_use]
+    pub fn with_allocation(mut self, account: &str, wei: u128) -> Self {
+        self.allocations.insert(account.to_owned(), wei);
+        self
+    }
+
     /// As an explorer, has indexed nothing behind this block.
     #[must_use]
     pub fn with_index_to(self, block: u64) -> Self {
@@ -176,6 +204,20 @@ impl EvmChain {
     #[must_use]
     pub fn with_drift(mut self, contract: &str, units: i128) -> Self {
         self.drift.insert(contract.to_owned(), units);
+        self
+    }
+
+    /// Refuses to trace a transaction, in these words.
+    #[must_use]
+    pub fn with_trace_fault(mut self, hash: &str, words: &str) -> Self {
+        self.trace_faults.insert(hash.to_owned(), words.to_owned());
+        self
+    }
+
+    /// A contract tells no balance.
+    #[must_use]
+    pub fn with_silent(mut self, contract: &str) -> Self {
+        self.silent.insert(contract.to_owned());
         self
     }
 
@@ -198,8 +240,18 @@ impl EvmChain {
         Self { final_distance: blocks, ..self }
     }
 
+    /// Has not come further than this block yet.
+    #[must_use]
+    pub fn only_to(mut self, block: u64) -> Self {
+        self.records.retain(|record| record.block <= block);
+        Self { newest: Some(block), ..self }
+    }
+
     /// The newest block.
     pub fn head(&self) -> u64 {
+        if let Some(newest) = self.newest {
+            return newest;
+        }
         self.records.last().map_or(0, |record| record.block) + HEAD_DISTANCE
     }
 

@@ -98,9 +98,14 @@ impl EvmChain {
         let (from, to) = self.range(filter)?;
         let none = Vec::new();
         let topics = filter["topics"].as_array().unwrap_or(&none);
+        let contracts = filter["address"].as_array();
+        let is_asked = |log: &Value| {
+            contracts.is_none_or(|all| all.iter().any(|one| lower(one) == lower(&log["address"])))
+        };
         let records = self.records.iter().filter(|r| (from..=to).contains(&r.block));
         Ok(records
             .flat_map(Record::logs)
+            .filter(|log| is_asked(log))
             .filter(|log| {
                 let has = log["topics"].as_array().map_or(&[][..], Vec::as_slice);
                 has.len() >= topics.len()
@@ -163,6 +168,9 @@ impl EvmChain {
     ) -> Result<Value, RpcError> {
         let refused = |message: &str| RpcError { code: -32000, message: message.to_owned() };
         let record = self.record(&lower(hash)).ok_or_else(|| refused("transaction not found"))?;
+        if let Some(words) = self.trace_faults.get(&record.hash) {
+            return Err(refused(words));
+        }
         let inside = record.internal();
         let inside = inside.ok_or_else(|| refused("required historical state unavailable"))?;
         Ok(form(record, inside))
@@ -229,7 +237,8 @@ impl EvmChain {
     }
 
     fn native_balance(&self, wallet: &str, block: u64) -> u128 {
-        let mut sum = 0_i128;
+        let allocated = self.allocations.get(wallet).copied().unwrap_or_default();
+        let mut sum = i128::try_from(allocated).unwrap_or(i128::MAX);
         let signed =
             |value: &Value| i128::try_from(big(value).unwrap_or_default()).unwrap_or(i128::MAX);
         for record in self.records.iter().filter(|record| record.block <= block) {
@@ -286,6 +295,7 @@ impl EvmChain {
                 let text: String = symbol.bytes().map(|byte| format!("{byte:02x}")).collect();
                 Ok(json!(format!("0x{:064x}{:064x}{text:0<64}", 32, symbol.len())))
             }
+            "0x70a08231" if self.silent.contains(&to) => Err(reverted()),
             "0x70a08231" => {
                 let block = self.state(tag)?;
                 let wallet = format!("0x{}", data.get(34..74).unwrap_or_default());

@@ -44,7 +44,14 @@ struct Row<'a> {
 
 impl<'a> Row<'a> {
     /// `None` when the row makes no sense.
+    ///
+    /// Of one that failed only the path is needed: there is no created contract to name, and whatever
+    /// else is missing moved nothing.
     fn read(row: &'a Internal<'_>) -> Option<Self> {
+        let path = row.trace_id.text().filter(|path| path.len() <= LONGEST_PATH);
+        if row.is_error.flag()? {
+            return Some(Self { failed: true, path, movement: None });
+        }
         let amount = row.value.quantity()?;
         let kind = row.kind.text().unwrap_or_default();
         let is_transfer = !amount.is_zero()
@@ -61,8 +68,7 @@ impl<'a> Row<'a> {
         } else {
             None
         };
-        let path = row.trace_id.text().filter(|path| path.len() <= LONGEST_PATH);
-        Some(Self { failed: row.is_error.flag()?, path, movement })
+        Some(Self { failed: false, path, movement })
     }
 
     /// The paths of the frames above this one.

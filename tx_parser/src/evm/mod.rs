@@ -116,6 +116,26 @@ pub fn parse(
     Transaction::decode(raw_json, network)?.view(wallet)
 }
 
+/// As [`parse`], for a wallet of which it is known that no contract sent it coins in this transaction,
+/// nor it a contract: by a list of such transactions that does not name this one. What contracts sent
+/// each other then does not concern it, and may be unknown.
+///
+/// A wallet for which the wrapping contract booked coins is believed to have sent or got some.
+///
+/// # Errors
+/// As [`Transaction::decode`] and [`Transaction::view`].
+pub fn parse_apart(
+    raw_json: &[u8],
+    network: &Network,
+    wallet: &Address,
+) -> Result<WalletTransaction, ParseError> {
+    let mut transaction = Transaction::decode(raw_json, network)?;
+    if let Some(account) = scalar::account(wallet.as_str()) {
+        transaction.movements.set_apart(account);
+    }
+    transaction.view(wallet)
+}
+
 /// What a raw transaction did to these wallets, in their order; to the default wallets of
 /// [`Transaction::view_all`] when none is named.
 ///

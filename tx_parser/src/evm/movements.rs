@@ -14,8 +14,11 @@ use crate::json::Loose;
 /// At most so many malformed logs are described one by one.
 const MAX_MALFORMED_NOTES: usize = 8;
 
-/// A call without data that used less gas than this ran no code that could send coins on: 21,000
-/// for the transaction itself, and a transfer inside costs at least 6,700 more.
+/// Gas of a call without data that ran no code at all.
+const PLAIN_GAS: u64 = 21_000;
+/// A call without data that used less gas than this ran no code that could send coins on: a transfer
+/// inside costs at least 6,700 more than the call itself. Only where no gas is paid back beyond its
+/// cost: that may be half of what was used.
 const TOO_LITTLE_GAS_FOR_A_TRANSFER: u64 = 26_000;
 
 /// What moved.
@@ -53,6 +56,11 @@ impl Movement {
         self.from == Some(wallet) || self.to == Some(wallet)
     }
 }
+
+/// The note of a recording that does not tell what contracts sent each other.
+const MISSING: &str = "internal_transfers_missing";
+/// The note of transfers between contracts that the wrapping contract contradicts.
+const INCOMPLETE: &str = "internal_transfers_incomplete";
 
 /// All movements of a transaction.
 #[derive(Debug, Clone, Default)]
@@ -102,7 +110,7 @@ impl Movements {
             }
             None if could_send(header) => {
                 let detail = "the recording does not tell what contracts sent each other";
-                movements.lacks_native("internal_transfers_missing", detail);
+                movements.lacks_native(MISSING, detail);
             }
             None => {}
         }
@@ -111,7 +119,7 @@ impl Movements {
             && movements.contradicts_wrapping(header.network.wrapped_native)
         {
             let detail = "coins were wrapped or unwrapped that no internal transfer carries";
-            movements.lacks_native("internal_transfers_incomplete", detail);
+            movements.lacks_native(INCOMPLETE, detail);
         }
         movements
     }
@@ -155,6 +163,23 @@ impl Movements {
         Ok(())
     }
 
+    /// Forgets that transfers between contracts are missing, for a wallet that is known to have no part
+    /// in any. Not where the wrapping contract names it: that moves coins of the wallet, so who knows
+    /// of none knows too little.
+    pub(super) fn set_apart(&mut self, wallet: Account) {
+        let is_booked = |one: &Movement| {
+            one.asset == Asset::Wrapped
+                && one.touches(wallet)
+                && (one.from.is_none() || one.to.is_none())
+        };
+        if self.list.iter().any(is_booked) {
+            return;
+        }
+        let before = self.notes.len();
+        self.notes.retain(|note| ![MISSING, INCOMPLETE].contains(&note.code.as_str()));
+        self.native_is_complete |= self.notes.len() < before;
+    }
+
     fn lacks_native(&mut self, code: &str, detail: &str) {
         self.native_is_complete = false;
         self.note(code, detail);
@@ -196,5 +221,8 @@ impl Movements {
 
 /// Whether the call could have made contracts send coins.
 fn could_send(header: &Header) -> bool {
-    !header.input.is_empty || header.gas_used >= TOO_LITTLE_GAS_FOR_A_TRANSFER
+    let gas = header.gas_used;
+    let is_little = header.block >= header.network.small_refunds_from
+        && (PLAIN_GAS..TOO_LITTLE_GAS_FOR_A_TRANSFER).contains(&gas);
+    !header.input.is_empty || !(gas == PLAIN_GAS || is_little)
 }

@@ -148,7 +148,8 @@ impl<'de: 'a, 'a> Members<'de> for Internal<'a> {
             "from" => self.from = map.next_value()?,
             "to" => self.to = map.next_value()?,
             "contract_address" => self.contract_address = map.next_value()?,
-            "value" => self.value = map.next_value()?,
+            // By its text: explorers write amounts as numbers, also those beyond 64 bits.
+            "value" => self.value = Scalar::of_text(map.next_value()?),
             "type" => self.kind = map.next_value()?,
             "trace_id" => self.trace_id = map.next_value()?,
             "is_error" => self.is_error = map.next_value()?,

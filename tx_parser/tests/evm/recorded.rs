@@ -1,13 +1,13 @@
 //! Recorded transactions of three chains against the expectations that came with them, and of a
 //! simulated chain against balances that were read from its node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use pnl_core::{Chain, TxKind, TxStatus, WalletTransaction};
 use serde_json::Value;
-use tx_parser::evm::{Network, Transaction};
+use tx_parser::evm::{self, Network, Transaction};
 
 use crate::common::{self, Differences, address};
 
@@ -87,6 +87,49 @@ fn every_line_equals_its_expectation() {
     eprintln!("{transactions} transactions, {rows} expectations");
     assert!(transactions >= 539 && rows >= 609, "{transactions} transactions, {rows} rows");
     differences.assert_none(rows);
+}
+
+/// Settlements, bridge receipts and smart accounts: the wallet is named by events alone, and nobody
+/// asks for what contracts sent each other.
+#[test]
+fn wallets_without_a_part_in_any_call_are_complete_without_a_trace() {
+    let Some(root) = common::recorded_of("evm") else { return };
+    let all = json(&root.join("expected.json"));
+    let mut differences = Differences::default();
+    let mut rows = 0;
+    for (chain, wrapped) in CHAINS {
+        let network = Network::of(chain).unwrap();
+        for (hash, expectations) in all["chains"][chain.as_str()].as_object().unwrap() {
+            let mut record = json(&root.join(format!("{chain}/transactions/{hash}.json")));
+            let parties = parties(&record);
+            record["internal_transfers"] = Value::Null;
+            let bytes = record.to_string();
+            for row in expectations.as_array().unwrap() {
+                let user = row["user"].as_str().unwrap().to_lowercase();
+                if parties.contains(&user) {
+                    continue;
+                }
+                rows += 1;
+                let line = evm::parse_apart(bytes.as_bytes(), &network, &address(&user)).unwrap();
+                let what = format!("{chain} {hash} {user}");
+                differences.check(&format!("{what} native known"), line.complete.native, true);
+                differences.check(&what, net(&line), expected(row, wrapped));
+            }
+        }
+    }
+    assert!(rows >= 41, "{rows} rows");
+    differences.assert_none(rows);
+}
+
+/// Who calls, is called, is created, or sends or gets coins inside.
+fn parties(record: &Value) -> BTreeSet<String> {
+    let none = Vec::new();
+    let inside = record["internal_transfers"].as_array().unwrap_or(&none);
+    let own = [&record["transaction"], &record["receipt"]];
+    let rows = inside.iter().chain(own);
+    rows.flat_map(|row| [&row["from"], &row["to"], &row["contractAddress"]])
+        .map(|address| address.as_str().unwrap_or_default().to_lowercase())
+        .collect()
 }
 
 fn compare(

@@ -153,6 +153,12 @@ impl Maker {
         self.decode_on(chain).view(&Address::from_chain_data(&account(wallet))).unwrap()
     }
 
+    pub fn view_apart(&self, wallet: &str) -> WalletTransaction {
+        let network = Network::of(Chain::Ethereum).unwrap();
+        let wallet = Address::from_chain_data(&account(wallet));
+        tx_parser::evm::parse_apart(&self.bytes(), &network, &wallet).unwrap()
+    }
+
     pub fn view(&self, wallet: &str) -> WalletTransaction {
         self.view_on(Chain::Ethereum, wallet)
     }

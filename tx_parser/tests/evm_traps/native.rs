@@ -35,16 +35,38 @@ fn internal_transfers_that_nobody_recorded_make_the_line_incomplete() {
     let unknown = sale.with("/internal_transfers", Value::Null).view("alice");
     assert!(!unknown.complete.native);
     assert_eq!(codes(&unknown), ["internal_transfers_missing"]);
-    // A plain payment has too little gas to send coins on, whoever receives it.
-    let payment = |gas: &str| {
-        Maker::call("alice", "bob")
+}
+
+#[test]
+fn call_whose_gas_was_paid_back_may_have_sent_coins() {
+    // A plain payment runs no code. A little more gas is too little to send coins on, except where
+    // clearing storage or a contract pays back up to half of what was used.
+    let is_known = |chain: Chain, block: u64, gas: u64| {
+        let made = Maker::call("alice", "bob")
             .with("/internal_transfers", Value::Null)
             .with("/transaction/input", json!("0x"))
-            .with("/receipt/gasUsed", json!(gas))
-            .view("bob")
+            .with("/transaction/blockNumber", json!(format!("{block:#x}")))
+            .with("/receipt/gasUsed", json!(format!("{gas:#x}")));
+        made.view_on(chain, "bob").complete.native
     };
-    assert!(payment("0x5208").complete.native);
-    assert!(!payment("0x8000").complete.native);
+    for (chain, block) in [
+        (Chain::Ethereum, 12_964_999),
+        (Chain::Ethereum, 12_965_000),
+        (Chain::BinanceSmartChain, 31_302_047),
+        (Chain::BinanceSmartChain, 31_302_048),
+        (Chain::Base, 1),
+    ] {
+        let is_small = !matches!(block, 12_964_999 | 31_302_047);
+        for (gas, expected) in [
+            (21_000, true),
+            (19_100, false),
+            (22_111, is_small),
+            (25_999, is_small),
+            (26_000, false),
+        ] {
+            assert_eq!(is_known(chain, block, gas), expected, "{chain} {block}: {gas}");
+        }
+    }
 }
 
 #[test]
@@ -63,6 +85,26 @@ fn internal_transfers_that_contradict_the_wrapping_are_incomplete() {
 }
 
 #[test]
+fn bystander_of_a_settlement_needs_no_internal_transfers() {
+    // Somebody else unwraps coins and gets them; the trader gets tokens alone.
+    let made = Maker::call("solver", "settlement")
+        .log(wrapping("Withdrawal", "settlement", 5))
+        .log(transfer("a", "settlement", "trader", U256::ONE));
+    for internal in [json!([]), Value::Null] {
+        let made = made.clone().with("/internal_transfers", internal);
+        let line = made.view("trader");
+        assert!(!line.complete.native, "nobody has said that no contract sent the trader coins");
+        let apart = made.view_apart("trader");
+        assert!(apart.complete.native && apart.notes.is_empty(), "{apart:?}");
+        assert_eq!(net(&apart), changes(&[("a", 1)]));
+        // Whose own coins were unwrapped has got some, whatever a list says.
+        assert!(!made.view_apart("settlement").complete.native);
+    }
+    let odd = made.with("/internal_transfers", json!(["x"]));
+    assert_eq!(codes(&odd.view_apart("trader")), ["internal_malformed"]);
+}
+
+#[test]
 fn internal_row_of_no_sense_is_told_and_the_others_count() {
     let mut bad = internal("router", "alice", 4);
     bad["from"] = json!(7);
@@ -74,6 +116,34 @@ fn internal_row_of_no_sense_is_told_and_the_others_count() {
     assert_eq!(net(&line), changes(&[("native", 5)]));
     assert!(!line.complete.native);
     assert_eq!(codes(&line), ["internal_malformed"]);
+}
+
+#[test]
+fn internal_amount_is_read_by_its_text() {
+    for (written, expected) in [
+        ("20000000000000000000", 20_000_000_000_000_000_000_i128),
+        ("18446744073709551615", i128::from(u64::MAX)),
+        ("7", 7),
+        (r#""0x10""#, 16),
+        (r#""20000000000000000000""#, 20_000_000_000_000_000_000),
+    ] {
+        let made = Maker::call("alice", "router").internal(internal("router", "bob", 123_454_321));
+        let text = String::from_utf8(made.bytes()).unwrap();
+        let text = text.replace(r#""123454321""#, written);
+        let network = tx_parser::evm::Network::of(Chain::Ethereum).unwrap();
+        let bob = pnl_core::Address::from_chain_data(&account("bob"));
+        let line = tx_parser::evm::parse(text.as_bytes(), &network, &bob).unwrap();
+        assert_eq!(net(&line), changes(&[("native", expected)]), "{written}");
+        assert!(line.complete.native);
+    }
+    for odd in ["-1", "1.5", "1e30", "{}"] {
+        let made = Maker::call("alice", "router").internal(internal("router", "bob", 123_454_321));
+        let text = String::from_utf8(made.bytes()).unwrap().replace(r#""123454321""#, odd);
+        let network = tx_parser::evm::Network::of(Chain::Ethereum).unwrap();
+        let bob = pnl_core::Address::from_chain_data(&account("bob"));
+        let line = tx_parser::evm::parse(text.as_bytes(), &network, &bob).unwrap();
+        assert_eq!(codes(&line), ["internal_malformed"], "{odd}");
+    }
 }
 
 #[test]
@@ -104,6 +174,23 @@ fn call_below_a_reverted_one_moves_nothing() {
         .internal(frame("0_10", false))
         .internal(frame("0", false));
     assert_eq!(net(&made.view("bob")), changes(&[("native", 2)]));
+}
+
+#[test]
+fn call_below_a_creation_that_failed_moves_nothing() {
+    let mut failed = internal("router", "unused", 1_000);
+    failed["to"] = Value::Null;
+    failed["type"] = json!("create");
+    failed["trace_id"] = json!("0");
+    failed["is_error"] = json!(true);
+    let mut below = internal("child", "bob", 500);
+    below["trace_id"] = json!("0_0");
+    for value in [json!("1000"), json!(""), Value::Null] {
+        failed["value"] = value;
+        let made = Maker::call("alice", "router").internal(failed.clone()).internal(below.clone());
+        let line = made.view("bob");
+        assert!(line.net.is_empty() && line.complete.native && line.notes.is_empty(), "{line:?}");
+    }
 }
 
 #[test]

@@ -14,6 +14,9 @@ use crate::error::StageError;
 /// Blocks at which a token is looked at that holds another quantity than its events say.
 const SAMPLES: usize = 4;
 
+/// Balances per asset, `None` where the contract does not tell; the wrapped coin counts as native.
+type Told = BTreeMap<AssetId, Option<RawAmount>>;
+
 /// What the chain says, and what follows for the tokens.
 #[derive(Debug)]
 pub(crate) struct Compared {
@@ -32,12 +35,14 @@ pub(crate) async fn run(
     pin: Pin,
     sums: &BTreeMap<AssetId, TokenSum>,
 ) -> Result<Compared, StageError> {
-    let balances = ask(attempt, source, network, pin, sums).await?;
-    let excluded = match &balances {
-        Some(balances) => liars(attempt, source, pin, sums, balances).await?,
-        None => BTreeSet::new(),
+    let Some(told) = ask(attempt, source, network, pin, sums).await? else {
+        return Ok(Compared { balances: None, excluded: BTreeSet::new() });
     };
-    Ok(Compared { balances, excluded })
+    let excluded = liars(attempt, source, pin, sums, &told).await?;
+    let told = told.into_iter();
+    // A contract that tells nothing holds nothing that could be claimed.
+    let balances = told.map(|(asset, raw)| (asset, raw.unwrap_or_default())).collect();
+    Ok(Compared { balances: Some(balances), excluded })
 }
 
 async fn ask(
@@ -46,21 +51,21 @@ async fn ask(
     network: Network,
     pin: Pin,
     sums: &BTreeMap<AssetId, TokenSum>,
-) -> Result<Option<BTreeMap<AssetId, RawAmount>>, StageError> {
+) -> Result<Option<Told>, StageError> {
     let wrapped = AssetId::new(network.wrapped_native().as_str());
     let mut assets = vec![AssetId::native(), wrapped.clone()];
     assets.extend(sums.keys().filter(|asset| **asset != wrapped).cloned());
     let Some(held) = held(attempt, source, &assets, pin.block).await? else { return Ok(None) };
-    let mut balances: BTreeMap<AssetId, RawAmount> = BTreeMap::new();
+    let mut told = Told::new();
     for (asset, raw) in assets.into_iter().zip(held) {
         // The wrapped coin is the coin.
         let asset = if asset == wrapped { AssetId::native() } else { asset };
-        let sum = balances.entry(asset).or_default();
-        *sum = sum
-            .checked_add(raw)
-            .map_err(|error| StageError::permanent("amount-out-of-range", &error))?;
+        let sum = told.entry(asset).or_default();
+        let Some(raw) = raw else { continue };
+        let both = sum.unwrap_or_default().checked_add(raw);
+        *sum = Some(both.map_err(|error| StageError::permanent("amount-out-of-range", &error))?);
     }
-    Ok(Some(balances))
+    Ok(Some(told))
 }
 
 /// Balances at the end of a block; `None` when no endpoint keeps them.
@@ -69,7 +74,7 @@ async fn held(
     source: &dyn EvmSource,
     assets: &[AssetId],
     block: u64,
-) -> Result<Option<Vec<RawAmount>>, StageError> {
+) -> Result<Option<Vec<Option<RawAmount>>>, StageError> {
     match source.balances(attempt.wallet(), assets, block).await {
         Ok(held) => Ok(Some(held)),
         Err(SourceError::Permanent { code: STATE_UNKNOWN, .. }) => Ok(None),
@@ -81,19 +86,20 @@ async fn held(
 ///
 /// A balance that differs from the sum of the events is no lie yet: tokens that rebase, or take a
 /// fee, differ too. So the balance is looked at around some of the events. Where the past cannot be
-/// asked for, a token counts as a lie when the wallet holds nothing of it and never sent a
-/// transaction that moved it.
+/// asked for, a token counts as a lie when the wallet holds nothing of it, never sent a transaction
+/// that moved it, and never gave or got anything else for it: smart accounts send nothing themselves,
+/// and trade. A contract that tells nothing contradicts nothing.
 async fn liars(
     attempt: &Attempt,
     source: &dyn EvmSource,
     pin: Pin,
     sums: &BTreeMap<AssetId, TokenSum>,
-    balances: &BTreeMap<AssetId, RawAmount>,
+    balances: &Told,
 ) -> Result<BTreeSet<AssetId>, StageError> {
     let mut excluded = BTreeSet::new();
     for (asset, sum) in sums {
-        let balance = balances.get(asset).copied().unwrap_or_default();
-        if balance.into_delta() == sum.raw {
+        let balance = balances.get(asset).copied().flatten();
+        if balance.unwrap_or_default().into_delta() == sum.raw {
             continue;
         }
         let one = std::slice::from_ref(asset);
@@ -109,13 +115,18 @@ async fn liars(
                 is_known = false;
                 break;
             };
+            let ([Some(before)], [Some(after)]) = (&before[..], &after[..]) else { continue };
             looks += 1;
             moved |= before != after;
             if moved {
                 break;
             }
         }
-        let is_lie = if is_known { looks > 0 && !moved } else { balance.is_zero() && !sum.signed };
+        let is_lie = if is_known {
+            looks > 0 && !moved
+        } else {
+            balance.is_some_and(|held| held.is_zero()) && !sum.signed && !sum.exchanged
+        };
         if is_lie {
             tracing::info!(%asset, "the balances of a token contradict its events");
             excluded.insert(asset.clone());

@@ -38,6 +38,9 @@ struct Seen {
     /// Whether the wallet sent it.
     #[serde(rename = "s", default, skip_serializing_if = "std::ops::Not::not")]
     signed: bool,
+    /// Whether something came to the wallet and something else went.
+    #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
+    exchanged: bool,
     /// What it did to tokens of the wallet.
     #[serde(rename = "n", default, skip_serializing_if = "Vec::is_empty")]
     tokens: Vec<(AssetId, RawDelta)>,
@@ -52,6 +55,8 @@ pub(crate) struct TokenSum {
     pub by_block: BTreeMap<u64, RawDelta>,
     /// Whether the wallet sent a transaction that moved it.
     pub signed: bool,
+    /// Whether it ever moved against something else.
+    pub exchanged: bool,
 }
 
 /// What is known of a wallet when everything is stored.
@@ -133,7 +138,12 @@ pub(crate) fn line(
     wallet: &Address,
 ) -> Result<pnl_core::WalletTransaction, StageError> {
     let json = with_internal(raw, no_coins);
-    evm::parse(&json, network, wallet).map_err(|error| StageError::unreadable(&raw.tx_id, &error))
+    let line = if no_coins {
+        evm::parse_apart(&json, network, wallet)
+    } else {
+        evm::parse(&json, network, wallet)
+    };
+    line.map_err(|error| StageError::unreadable(&raw.tx_id, &error))
 }
 
 struct Reader<'a> {
@@ -182,13 +192,16 @@ impl Reader<'_> {
         let stored = chain_data::transactions(store, chain, ids).await?;
         let looked = self.look_into(stored).await?;
         let mut missing: HashSet<&TxId> = ids.iter().collect();
-        let mut seen = Vec::new();
-        for (one, lacks_trace) in looked {
-            if !(lacks_trace && self.coins.contains(&one.tx_id)) {
-                missing.remove(&one.tx_id);
-                seen.push(one);
+        let (mut seen, mut untraced) = (Vec::new(), Vec::new());
+        for (one, lacking) in looked {
+            missing.remove(&one.tx_id);
+            match lacking.filter(|raw| self.coins.contains(&raw.tx_id)) {
+                Some(raw) => untraced.push(raw),
+                None => seen.push(one),
             }
         }
+        let traced = trace(self.attempt, self.source, untraced).await?;
+        seen.extend(self.look_into(traced).await?.into_iter().map(|(seen, _)| seen));
         let wanted: Vec<Wanted> = ids
             .iter()
             .filter(|id| missing.contains(id))
@@ -217,17 +230,22 @@ impl Reader<'_> {
             let in_block = sum.by_block.entry(seen.block).or_default();
             *in_block = in_block.checked_add(raw).map_err(too_large)?;
             sum.signed |= seen.signed;
+            sum.exchanged |= seen.exchanged;
         }
         Ok(())
     }
 
-    /// Looks into transactions; each with whether transfers between contracts are unknown.
+    /// Looks into transactions; gives those back in which transfers between contracts are unknown.
     async fn look_into(
         &self,
         transactions: Vec<RawTransaction>,
-    ) -> Result<Vec<(Seen, bool)>, StageError> {
+    ) -> Result<Vec<(Seen, Option<RawTransaction>)>, StageError> {
         let (wallet, network) = (self.attempt.wallet().clone(), self.network);
-        compute(move || transactions.iter().map(|raw| see(raw, &network, &wallet)).collect()).await
+        let look = move |raw: RawTransaction| {
+            let (seen, lacks_trace) = see(&raw, &network, &wallet)?;
+            Ok((seen, lacks_trace.then_some(raw)))
+        };
+        compute(move || transactions.into_iter().map(look).collect()).await
     }
 }
 
@@ -239,15 +257,37 @@ fn see(
     let line = evm::parse(&raw.json, network, wallet)
         .map_err(|error| StageError::unreadable(&raw.tx_id, &error))?;
     let lacks_trace = line.notes.iter().any(|note| note.code == "internal_transfers_missing");
+    let side = |is_out: bool| line.net.iter().any(|change| change.raw.is_negative() == is_out);
+    let exchanged = side(true) && side(false);
     let tokens = line.net.into_iter().filter(|change| !change.asset.is_native());
     let seen = Seen {
         tx_id: raw.tx_id.clone(),
         index: line.order.index,
         block: raw.block,
         signed: line.signed,
+        exchanged,
         tokens: tokens.map(|change| (change.asset, change.raw)).collect(),
     };
     Ok((seen, lacks_trace))
+}
+
+/// Asks for the traces alone that stored transactions lack; those that somebody knows now are stored.
+async fn trace(
+    attempt: &Attempt,
+    source: &dyn EvmSource,
+    stored: Vec<RawTransaction>,
+) -> Result<Vec<RawTransaction>, StageError> {
+    if stored.is_empty() {
+        return Ok(stored);
+    }
+    let traced = source.traced(&stored).await.map_err(StageError::asking)?;
+    let news = traced.iter().zip(&stored).filter(|(now, before)| now.json != before.json);
+    let news: Vec<RawTransaction> = news.map(|(now, _)| now.clone()).collect();
+    if !news.is_empty() {
+        let count = chain_data::replace_transactions(&attempt.store, &attempt.lease, &news).await?;
+        attempt.note_progress(count);
+    }
+    Ok(traced)
 }
 
 /// Fetches transactions and stores them. Those with traces take the place of those without.
