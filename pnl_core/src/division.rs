@@ -37,24 +37,37 @@ fn mul_div_wide(a: Words, b: Words, c: Words) -> Option<Words> {
 /// the words stay in registers. `None` when the quotient does not fit.
 #[inline(always)]
 fn mul_div_by_word(a: Words, b: u64, c: u64) -> Option<Words> {
-    let times_b = |word: u64, carry: u64| {
-        let product = u128::from(word) * u128::from(b) + u128::from(carry);
-        (product as u64, (product >> 64) as u64)
-    };
     let [a0, a1, a2, a3] = a;
-    let (p0, carry) = times_b(a0, 0);
-    let (p1, carry) = times_b(a1, carry);
-    let (p2, carry) = times_b(a2, carry);
-    let (p3, p4) = times_b(a3, carry);
-    let divisor = WordDivisor::new(c);
+    let (p0, carry) = a0.carrying_mul(b, 0);
+    let (p1, carry) = a1.carrying_mul(b, carry);
+    let (p2, carry) = a2.carrying_mul(b, carry);
+    let (p3, p4) = a3.carrying_mul(b, carry);
     if p4 >= c {
         return None;
     }
-    let (q3, rest) = divisor.divide(p4, p3);
-    let (q2, rest) = divisor.divide(rest, p2);
-    let (q1, rest) = divisor.divide(rest, p1);
-    let (q0, _) = divisor.divide(rest, p0);
+    let divisor = WordDivisor::new(c);
+    let rest = divisor.aligned(p4, p3);
+    let (q3, rest) = divisor.divide(rest, divisor.aligned(p3, p2));
+    let (q2, rest) = divisor.divide(rest, divisor.aligned(p2, p1));
+    let (q1, rest) = divisor.divide(rest, divisor.aligned(p1, p0));
+    let (q0, _) = divisor.divide(rest, divisor.aligned(p0, 0));
     Some([q0, q1, q2, q3])
+}
+
+/// `size * part / whole`, rounded down; `part` is less than `whole`.
+#[inline(always)]
+pub(crate) fn share_of_words(size: [u64; 3], part: u64, whole: u64) -> [u64; 3] {
+    let [a0, a1, a2] = size;
+    let (p0, carry) = a0.carrying_mul(part, 0);
+    let (p1, carry) = a1.carrying_mul(part, carry);
+    let (p2, p3) = a2.carrying_mul(part, carry);
+    // A product with less than the divisor as a factor has less than it as its highest word.
+    let divisor = WordDivisor::new(whole);
+    let rest = divisor.aligned(p3, p2);
+    let (q2, rest) = divisor.divide(rest, divisor.aligned(p2, p1));
+    let (q1, rest) = divisor.divide(rest, divisor.aligned(p1, p0));
+    let (q0, _) = divisor.divide(rest, divisor.aligned(p0, 0));
+    [q0, q1, q2]
 }
 
 /// `(2^19 - 3 * 2^8) / d` for d from 256 to 511: the first bits of a reciprocal.
@@ -92,11 +105,10 @@ pub(crate) fn divide(a: U256, c: U256) -> U256 {
     mul_div_by_word(*a.as_limbs(), 1, *word).map_or(a, U256::from_limbs)
 }
 
-/// A divisor with its reciprocal.
+/// A divisor with its reciprocal, shifted so that its highest bit is set. Dividends are shifted by as
+/// much once ([`Self::aligned`]); then so are the rests, and the quotients are the same.
 #[derive(Debug, Clone, Copy)]
 struct WordDivisor {
-    divisor: u64,
-    /// The divisor, shifted so that its highest bit is set.
     normalized: u64,
     shift: u32,
     /// `(2^128 - 1) / normalized - 2^64`.
@@ -109,19 +121,21 @@ impl WordDivisor {
     fn new(divisor: u64) -> Self {
         let shift = divisor.leading_zeros();
         let normalized = divisor << shift;
-        Self { divisor, normalized, shift, reciprocal: reciprocal(normalized) }
+        Self { normalized, shift, reciprocal: reciprocal(normalized) }
     }
 
-    /// Quotient and rest of `high * 2^64 + low`, where `high` is less than the divisor: the rest of
-    /// the words before.
+    /// The upper word of two after the shift.
+    #[inline(always)]
+    fn aligned(self, upper: u64, lower: u64) -> u64 {
+        let both = (u128::from(upper) << 64) | u128::from(lower);
+        ((both << self.shift) >> 64) as u64
+    }
+
+    /// Quotient and rest of `high * 2^64 + low`, both aligned, where `high` is less than the divisor: the
+    /// rest of the words before.
     #[inline(always)]
     fn divide(self, high: u64, low: u64) -> (u64, u64) {
-        // The leading words of most products are zero.
-        if high == 0 && low < self.divisor {
-            return (0, low);
-        }
-        let dividend = ((u128::from(high) << 64) | u128::from(low)) << self.shift;
-        let (high, low) = ((dividend >> 64) as u64, dividend as u64);
+        let dividend = (u128::from(high) << 64) | u128::from(low);
         let estimate = u128::from(self.reciprocal) * u128::from(high);
         let estimate = estimate.wrapping_add(dividend);
         let mut quotient = ((estimate >> 64) as u64).wrapping_add(1);
@@ -135,7 +149,7 @@ impl WordDivisor {
             quotient += 1;
             rest -= self.normalized;
         }
-        (quotient, rest >> self.shift)
+        (quotient, rest)
     }
 }
 
@@ -169,8 +183,10 @@ mod tests {
             let by = by.max(1);
             let high = high % by;
             let dividend = (u128::from(high) << 64) | u128::from(low);
+            let divisor = WordDivisor::new(by);
+            let (quotient, rest) = divisor.divide(divisor.aligned(high, low), divisor.aligned(low, 0));
             let expected = ((dividend / u128::from(by)) as u64, (dividend % u128::from(by)) as u64);
-            prop_assert_eq!(WordDivisor::new(by).divide(high, low), expected);
+            prop_assert_eq!((quotient, rest >> divisor.shift), expected);
         }
 
         #[test]

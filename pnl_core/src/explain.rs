@@ -88,7 +88,7 @@ pub fn find<'a>(
 ) -> Result<Option<DisposalExplanation<'a>>, AmountError> {
     let mut disposals = outcome.disposals();
     disposals
-        .find(|disposal| **disposal.event == *event && disposal.leg == leg)
+        .find(|disposal| disposal.event == event && disposal.leg == leg)
         .map(of_disposal)
         .transpose()
 }

@@ -2,9 +2,12 @@
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
 
+use crate::held::HeldLot;
 use crate::lot::Lot;
 use crate::method::{LotOrder, Rank};
+use crate::unit_cost::UnitCost;
 
 /// Open lots, the one that is consumed first at hand.
 ///
@@ -15,10 +18,10 @@ use crate::method::{LotOrder, Rank};
 pub(crate) struct Line {
     order: LotOrder,
     /// By place of acquisition, the oldest in front.
-    line: VecDeque<Lot>,
+    line: VecDeque<HeldLot>,
     waiting: BinaryHeap<Waiting>,
     /// The lots that wait, each in its place; what the heap moves is small.
-    places: Vec<Lot>,
+    places: Vec<HeldLot>,
     /// Places of lots that are gone.
     free: Vec<u32>,
 }
@@ -49,28 +52,28 @@ impl Line {
         Self { order, line, waiting, places: Vec::new(), free: Vec::new() }
     }
 
-    /// Adds a lot.
+    /// Adds a lot, with what HIFO compares of it.
     #[inline(always)]
-    pub(crate) fn add(&mut self, lot: Lot) {
-        let last = self.line.back().map(|last| last.order);
+    pub(crate) fn add(&mut self, lot: HeldLot, unit_cost: Option<Arc<UnitCost>>) {
+        let last = self.line.back().map(HeldLot::order);
         let stands_in_line = match self.order {
-            LotOrder::OldestFirst => last.is_none_or(|last| last <= lot.order),
+            LotOrder::OldestFirst => last.is_none_or(|last| last <= lot.order()),
             // Of parts of one lot the first to arrive is consumed first: they do not stack.
-            LotOrder::NewestFirst => last.is_none_or(|last| last < lot.order),
+            LotOrder::NewestFirst => last.is_none_or(|last| last < lot.order()),
             LotOrder::KnownThenOldest => {
-                lot.basis.is_some() && last.is_none_or(|last| last <= lot.order)
+                lot.is_known() && last.is_none_or(|last| last <= lot.order())
             }
             LotOrder::DearestFirst => false,
         };
         if stands_in_line {
             self.line.push_back(lot);
         } else {
-            self.wait(lot);
+            self.wait(lot, unit_cost);
         }
     }
 
-    fn wait(&mut self, lot: Lot) {
-        let (order, rank) = (self.order, Rank::of(&lot));
+    fn wait(&mut self, lot: HeldLot, unit_cost: Option<Arc<UnitCost>>) {
+        let (order, rank) = (self.order, Rank::of(&lot, unit_cost));
         let place = match self.free.pop() {
             Some(place) => {
                 self.places[place as usize] = lot;
@@ -86,9 +89,9 @@ impl Line {
     }
 
     /// The place of the first of those that wait, when it is consumed before the first in line.
-    fn first_waits(&self, first: Option<&Lot>) -> Option<u32> {
+    fn first_waits(&self, first: Option<&HeldLot>) -> Option<u32> {
         let waiting = self.waiting.peek()?;
-        let first = first.map(Rank::of);
+        let first = first.map(|first| Rank::of(first, None));
         let waits = first.is_none_or(|first| self.order.compare(&waiting.rank, &first).is_lt());
         waits.then_some(waiting.place)
     }
@@ -96,7 +99,7 @@ impl Line {
     /// The lot that is consumed first, and where it stands. What is left of it keeps its place: no order
     /// looks at the quantity.
     #[inline(always)]
-    pub(crate) fn first(&mut self) -> Option<(Place, &mut Lot)> {
+    pub(crate) fn first(&mut self) -> Option<(Place, &mut HeldLot)> {
         let newest_first = self.order == LotOrder::NewestFirst;
         // Without moves and HIFO nobody waits.
         if !self.waiting.is_empty() {
@@ -119,37 +122,61 @@ impl Line {
             Place::Front => drop(self.line.pop_front()),
             Place::Back => drop(self.line.pop_back()),
             Place::Waiting(place) => {
-                self.places[place as usize].unit_cost = None;
                 self.waiting.pop();
                 self.free.push(place);
             }
         }
     }
 
+    /// What HIFO compares of the lot that [`Self::first`] gave.
+    pub(crate) fn unit_cost(&self, place: Place) -> Option<Arc<UnitCost>> {
+        match place {
+            Place::Front | Place::Back => None,
+            Place::Waiting(_) => self.waiting.peek()?.rank.unit_cost.clone(),
+        }
+    }
+
     /// The lots, in any order.
-    pub(crate) fn lots(&self) -> impl Iterator<Item = &Lot> {
-        let waiting = self.waiting.iter().map(|waiting| &self.places[waiting.place as usize]);
-        self.line.iter().chain(waiting)
+    pub(crate) fn lots(&self) -> impl Iterator<Item = Lot> {
+        let waiting = self.waiting.iter().map(|waiting| {
+            let lot = self.places[waiting.place as usize].lot();
+            Lot { unit_cost: waiting.rank.unit_cost.clone(), ..lot }
+        });
+        self.line.iter().map(HeldLot::lot).chain(waiting)
+    }
+
+    /// The events that made the lots, in any order.
+    pub(crate) fn orders(&self) -> impl Iterator<Item = u32> {
+        let waiting = self.waiting.iter().map(|waiting| waiting.rank.order);
+        self.line.iter().map(HeldLot::order).chain(waiting)
     }
 
     /// Gives the events that made the lots other numbers, which keep their order.
     pub(crate) fn renumber(&mut self, number: impl Fn(u32) -> u32) {
-        self.line.iter_mut().for_each(|lot| lot.order = number(lot.order));
+        self.line.iter_mut().for_each(|lot| lot.renumber(&number));
         let mut waiting = std::mem::take(&mut self.waiting).into_vec();
         for Waiting { rank, place, .. } in &mut waiting {
             rank.order = number(rank.order);
-            self.places[*place as usize].order = rank.order;
+            self.places[*place as usize].renumber(|_| rank.order);
         }
         self.waiting = waiting.into();
     }
 
     /// The lots in the order of consumption.
     pub(crate) fn into_lots(self) -> Vec<Lot> {
-        let mut lots: Vec<_> = self.line.into();
-        // Places of lots that are gone hold nothing.
-        lots.extend(self.places.into_iter().filter(|lot| !lot.quantity.is_zero()));
-        lots.sort_by(|a, b| self.order.compare(&Rank::of(a), &Rank::of(b)));
-        lots
+        let in_line = self.line.iter();
+        if self.waiting.is_empty() {
+            return match self.order {
+                LotOrder::NewestFirst => in_line.rev().map(HeldLot::lot).collect(),
+                _ => in_line.map(HeldLot::lot).collect(),
+            };
+        }
+        let waiting = self.waiting.into_iter().map(|Waiting { rank, place, .. }| (rank, place));
+        let waiting = waiting.map(|(rank, place)| (rank, &self.places[place as usize]));
+        let mut lots: Vec<_> =
+            in_line.map(|lot| (Rank::of(lot, None), lot)).chain(waiting).collect();
+        lots.sort_by(|(a, _), (b, _)| self.order.compare(a, b));
+        lots.into_iter().map(|(_, lot)| lot.lot()).collect()
     }
 }
 

@@ -13,8 +13,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::amount::{AmountError, RawAmount, Usd};
+use crate::held::{HeldLot, NarrowPiece, NarrowShares};
 use crate::line::Line;
 use crate::method::Method;
+use crate::narrow::NarrowUsd;
 use crate::unit_cost::UnitCost;
 
 /// What is left of one acquisition.
@@ -114,30 +116,74 @@ impl LotBook {
         Self { arrivals: 0, lots }
     }
 
-    /// Adds a lot behind all that are consumed before it or together with it.
-    pub(crate) fn add(&mut self, mut lot: Lot) -> Result<(), AmountError> {
-        lot.arrival = self.arrivals;
+    /// Adds a lot behind all that are consumed before it or together with it: made by event `order`, with what
+    /// HIFO compares of it.
+    #[inline(always)]
+    pub(crate) fn add(
+        &mut self,
+        order: u32,
+        quantity: &RawAmount,
+        basis: Option<&Usd>,
+        unit_cost: Option<Arc<UnitCost>>,
+    ) -> Result<(), AmountError> {
+        let arrival = self.arrivals;
         self.arrivals += 1;
         match &mut self.lots {
-            Lots::Ordered(line) => line.add(lot),
-            Lots::Pooled(line, pool) => line.add(pool.take_in(lot)?),
+            Lots::Ordered(line) => {
+                line.add(HeldLot::new(order, arrival, quantity, basis), unit_cost);
+            }
+            Lots::Pooled(line, pool) => {
+                let basis = pool.take_in(quantity, basis)?;
+                line.add(HeldLot::new(order, arrival, quantity, basis), unit_cost);
+            }
             Lots::Named(lots) => {
-                lots.insert((lot.order, lot.arrival), lot);
+                let (quantity, basis) = (*quantity, basis.copied());
+                let lot = Lot { order, arrival, quantity, basis, unit_cost };
+                lots.insert((order, arrival), lot);
             }
         }
         Ok(())
     }
 
+    /// Takes the next piece of what leaves, with its share of the proceeds, where all numbers are narrow.
+    /// `None` says that everything has its share, that no lot is left, or that [`Self::take`] has to be asked.
+    #[inline(always)]
+    pub(crate) fn trade(&mut self, shares: &mut NarrowShares) -> Option<(NarrowPiece, NarrowUsd)> {
+        if shares.is_done() {
+            return None;
+        }
+        let (line, pool) = match &mut self.lots {
+            Lots::Ordered(line) => (line, None),
+            Lots::Pooled(line, pool) => {
+                let (cost, quantity) = (NarrowUsd::of(&pool.cost)?, pool.quantity.word()?);
+                (line, Some((pool, cost, quantity)))
+            }
+            Lots::Named(_) => return None,
+        };
+        let (place, HeldLot::Narrow(lot)) = line.first()? else { return None };
+        let (mut piece, share) = lot.trade(shares);
+        if lot.is_spent() {
+            line.remove(place);
+        }
+        if let Some((pool, cost, quantity)) = pool
+            && piece.known
+        {
+            piece.basis = cost.share(piece.quantity, quantity);
+            pool.cost = cost.less_part(piece.basis).usd();
+            pool.quantity = (quantity - piece.quantity).into();
+        }
+        Some((piece, share))
+    }
+
     /// Takes the next piece: at most `limit` (not zero) from the lot that is consumed first. `None`
     /// when no lot is left.
-    #[inline(always)]
     pub(crate) fn take(&mut self, limit: &RawAmount) -> Result<Option<Piece>, AmountError> {
         let overflow = || AmountError::Overflow;
         match &mut self.lots {
             Lots::Ordered(line) => {
                 let Some((place, lot)) = line.first() else { return Ok(None) };
                 let piece = lot.give(limit).ok_or_else(overflow)?;
-                if lot.quantity.is_zero() {
+                if lot.is_spent() {
                     line.remove(place);
                 }
                 Ok(Some(piece))
@@ -145,7 +191,7 @@ impl LotBook {
             Lots::Pooled(line, pool) => {
                 let Some((place, lot)) = line.first() else { return Ok(None) };
                 let mut piece = lot.give(limit).ok_or_else(overflow)?;
-                if lot.quantity.is_zero() {
+                if lot.is_spent() {
                     line.remove(place);
                 }
                 piece.basis = pool.give_out(piece.quantity, piece.basis)?;
@@ -195,17 +241,25 @@ impl LotBook {
         if let Lots::Pooled(_, pool) = &self.lots {
             return Ok((pool.quantity, pool.cost));
         }
-        let known = self.lots().filter_map(|lot| Some((lot.quantity, lot.basis?)));
-        known.into_iter().try_fold((RawAmount::ZERO, Usd::ZERO), |sum, lot| {
+        let mut known = self.lots().filter_map(|lot| Some((lot.quantity, lot.basis?)));
+        known.try_fold((RawAmount::ZERO, Usd::ZERO), |sum, lot| {
             Ok((sum.0.checked_add(lot.0)?, sum.1.checked_add(lot.1)?))
         })
     }
 
     /// The open lots as they are kept, in any order.
-    pub(crate) fn lots(&self) -> Box<dyn Iterator<Item = &Lot> + '_> {
+    pub(crate) fn lots(&self) -> Box<dyn Iterator<Item = Lot> + '_> {
         match &self.lots {
             Lots::Ordered(line) | Lots::Pooled(line, _) => Box::new(line.lots()),
-            Lots::Named(lots) => Box::new(lots.values()),
+            Lots::Named(lots) => Box::new(lots.values().cloned()),
+        }
+    }
+
+    /// Hands over the events that made the lots, in any order.
+    pub(crate) fn for_each_order(&self, each: impl FnMut(u32)) {
+        match &self.lots {
+            Lots::Ordered(line) | Lots::Pooled(line, _) => line.orders().for_each(each),
+            Lots::Named(lots) => lots.values().map(|lot| lot.order).for_each(each),
         }
     }
 
@@ -227,7 +281,7 @@ impl LotBook {
 
     /// The book as a value: its lots oldest first.
     pub(crate) fn store(&self) -> StoredBook {
-        let mut lots: Vec<_> = self.lots().cloned().collect();
+        let mut lots: Vec<_> = self.lots().collect();
         lots.sort_by_key(|lot| (lot.order, lot.arrival));
         let pool = match &self.lots {
             Lots::Pooled(_, pool) => Some(*pool),
@@ -241,9 +295,9 @@ impl LotBook {
         let mut book = Self::new(method);
         book.arrivals = stored.arrivals;
         match &mut book.lots {
-            Lots::Ordered(line) => stored.lots.into_iter().for_each(|lot| line.add(lot)),
+            Lots::Ordered(line) => stored.lots.into_iter().for_each(|lot| hold(line, lot)),
             Lots::Pooled(line, pool) => {
-                stored.lots.into_iter().for_each(|lot| line.add(lot));
+                stored.lots.into_iter().for_each(|lot| hold(line, lot));
                 *pool = stored.pool.unwrap_or_default();
             }
             Lots::Named(lots) => {
@@ -263,14 +317,22 @@ impl LotBook {
     }
 }
 
+/// Adds a lot as it is to a line.
+fn hold(line: &mut Line, lot: Lot) {
+    let Lot { order, arrival, quantity, basis, unit_cost } = lot;
+    line.add(HeldLot::new(order, arrival, &quantity, basis.as_ref()), unit_cost);
+}
+
 /// Takes at most `limit` of the lot that is consumed first as a lot of its own.
 fn split_off_first(line: &mut Line, limit: RawAmount) -> Result<Option<Lot>, AmountError> {
     let Some((place, lot)) = line.first() else { return Ok(None) };
-    let taken = lot.split_off(limit)?;
-    if lot.quantity.is_zero() {
+    let Piece { order, quantity, basis } = lot.give(&limit).ok_or(AmountError::Overflow)?;
+    let (arrival, spent) = (lot.arrival(), lot.is_spent());
+    let unit_cost = line.unit_cost(place);
+    if spent {
         line.remove(place);
     }
-    Ok(Some(taken))
+    Ok(Some(Lot { order, arrival, quantity, basis, unit_cost }))
 }
 
 /// Takes something of a lot, and the lot away when nothing is left of it.
@@ -294,14 +356,16 @@ struct Pool {
 }
 
 impl Pool {
-    fn take_in(&mut self, mut lot: Lot) -> Result<Lot, AmountError> {
-        if let Some(basis) = lot.basis.replace(Usd::ZERO) {
-            self.cost = self.cost.checked_add(basis)?;
-            self.quantity = self.quantity.checked_add(lot.quantity)?;
-        } else {
-            lot.basis = None;
-        }
-        Ok(lot)
+    /// Takes in what a lot brings, and gives what the lot has of its own then.
+    fn take_in<'a>(
+        &mut self,
+        quantity: &RawAmount,
+        basis: Option<&'a Usd>,
+    ) -> Result<Option<&'a Usd>, AmountError> {
+        let Some(basis) = basis else { return Ok(None) };
+        self.cost = self.cost.checked_add(*basis)?;
+        self.quantity = self.quantity.checked_add(*quantity)?;
+        Ok(Some(&Usd::ZERO))
     }
 
     /// The basis of a piece at the average cost of the pool.
@@ -364,6 +428,12 @@ impl Shares {
 
 #[cfg(test)]
 mod tests {
+    use alloy_primitives::{I256, U256};
+    use proptest::collection::vec;
+    use proptest::option;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     fn lot(order: u32, quantity: u64, basis: Option<&str>) -> Lot {
@@ -376,10 +446,14 @@ mod tests {
         }
     }
 
+    fn add(book: &mut LotBook, lot: Lot) {
+        book.add(lot.order, &lot.quantity, lot.basis.as_ref(), None).unwrap();
+    }
+
     #[test]
     fn the_pieces_of_a_lot_sum_to_its_cost() {
         let mut book = LotBook::new(Method::Fifo);
-        book.add(lot(0, 3, Some("1"))).unwrap();
+        add(&mut book, lot(0, 3, Some("1")));
         let one = RawAmount::from(1u64);
         let pieces: Vec<_> =
             (0..3).map(|_| book.take(&one).unwrap().unwrap().basis.unwrap().to_string()).collect();
@@ -393,7 +467,7 @@ mod tests {
     fn consumed(method: Method, lots: &[(u32, Option<&str>)]) -> Vec<(u32, u64)> {
         let mut book = LotBook::new(method);
         for (order, basis) in lots {
-            book.add(lot(*order, 1, *basis)).unwrap();
+            add(&mut book, lot(*order, 1, *basis));
         }
         let first = book.take_lot(RawAmount::from(1u64)).unwrap().unwrap();
         let rest = book.into_lots().unwrap();
@@ -421,8 +495,8 @@ mod tests {
     #[test]
     fn a_pool_gives_out_its_average_and_keeps_every_unit_of_cost() {
         let mut book = LotBook::new(Method::Average);
-        book.add(lot(0, 1, Some("1"))).unwrap();
-        book.add(lot(1, 2, Some("1"))).unwrap();
+        add(&mut book, lot(0, 1, Some("1")));
+        add(&mut book, lot(1, 2, Some("1")));
         let first = book.take(&RawAmount::from(2u64)).unwrap().unwrap();
         let two_thirds = format!("0.{}", "6".repeat(36));
         assert_eq!((first.order, first.basis.unwrap().to_string()), (0, two_thirds));
@@ -434,12 +508,71 @@ mod tests {
     fn a_named_lot_leaves_before_older_ones() {
         let mut book = LotBook::new(Method::Specific);
         for order in [1, 2] {
-            book.add(lot(order, 3, Some("3"))).unwrap();
+            add(&mut book, lot(order, 3, Some("3")));
         }
         let two = RawAmount::from(2u64);
         let mut taken = || book.take_named(2, two).unwrap().map(|lot| lot.quantity);
         assert_eq!([taken(), taken(), taken()], [Some(two), Some(RawAmount::from(1u64)), None]);
         assert_eq!(book.take(&two).unwrap().unwrap().order, 1);
+    }
+
+    /// What a disposal takes out of a book: pieces with their shares, and what is left without a lot.
+    fn disposed(
+        book: &mut LotBook,
+        quantity: RawAmount,
+        money: Usd,
+        narrow: bool,
+    ) -> (Vec<(Piece, Usd)>, RawAmount) {
+        let mut pieces = Vec::new();
+        let mut shares = Shares::new(money, quantity);
+        if narrow && let (Some(money), Some(quantity)) = (NarrowUsd::of(&money), quantity.word()) {
+            let mut left = NarrowShares::new(money, quantity);
+            while let Some((piece, share)) = book.trade(&mut left) {
+                pieces.push((piece.into(), share.usd()));
+            }
+            shares = left.in_full();
+        }
+        while !shares.quantity_left().is_zero()
+            && let Some(piece) = book.take(shares.quantity_left()).unwrap()
+        {
+            let share = shares.next(&piece.quantity).unwrap();
+            pieces.push((piece, share));
+        }
+        (pieces, *shares.quantity_left())
+    }
+
+    proptest! {
+        /// Lots and disposals at and beyond what is narrow, mixed in one book.
+        #[test]
+        fn narrow_numbers_are_matched_like_all_others(
+            lots in vec((edge(64), option::of(edge(190))), 0..8),
+            disposals in vec((edge(64), edge(190)), 0..8),
+            method in select(vec![Method::Fifo, Method::Lifo, Method::Average]),
+        ) {
+            let mut books = [LotBook::new(method), LotBook::new(method)];
+            for (order, (quantity, basis)) in lots.into_iter().enumerate() {
+                let basis = basis.map(|basis| Usd::from_units(I256::from_raw(basis)));
+                for book in &mut books {
+                    book.add(order as u32, &quantity.into(), basis.as_ref(), None).unwrap();
+                }
+            }
+            for (quantity, money) in disposals {
+                let (quantity, money) = (quantity.into(), Usd::from_units(I256::from_raw(money)));
+                let [first, second] = &mut books;
+                let expected = disposed(second, quantity, money, false);
+                prop_assert_eq!(disposed(first, quantity, money, true), expected);
+            }
+            let [first, second] = books;
+            prop_assert_eq!(first.into_lots().unwrap(), second.into_lots().unwrap());
+        }
+    }
+
+    /// Numbers of about so many bits, and small ones; not zero.
+    fn edge(bits: usize) -> impl Strategy<Value = U256> {
+        let about = (0usize..4, 0u8..3).prop_map(move |(more, less)| {
+            (U256::from(1u8) << (bits - 1 + more)) - U256::from(less)
+        });
+        prop_oneof![about, (1u64..9).prop_map(U256::from), (1u64..).prop_map(U256::from)]
     }
 
     #[test]

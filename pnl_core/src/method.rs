@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::lot::Lot;
+use crate::held::HeldLot;
 use crate::unit_cost::UnitCost;
 
 /// A cost-basis method by name.
@@ -121,14 +121,14 @@ pub(crate) struct Rank {
     arrival: u64,
     /// Never out of order with the unit cost.
     leading_cost: i64,
-    unit_cost: Option<Arc<UnitCost>>,
+    pub(crate) unit_cost: Option<Arc<UnitCost>>,
 }
 
 impl Rank {
-    pub(crate) fn of(lot: &Lot) -> Self {
-        let (known, unit_cost) = (lot.basis.is_some(), lot.unit_cost.clone());
+    pub(crate) fn of(lot: &HeldLot, unit_cost: Option<Arc<UnitCost>>) -> Self {
         let leading_cost = unit_cost.as_ref().map_or(i64::MIN, |cost| cost.leading());
-        Self { order: lot.order, known, arrival: lot.arrival, leading_cost, unit_cost }
+        let (order, known, arrival) = (lot.order(), lot.is_known(), lot.arrival());
+        Self { order, known, arrival, leading_cost, unit_cost }
     }
 }
 

@@ -21,7 +21,7 @@ fn raw(quantity: u64) -> RawAmount {
 
 /// The lots, quantities and bases of a disposal's matches.
 fn matches<'a>(disposal: &Disposal<'a>) -> Vec<(&'a str, RawAmount, Option<Usd>)> {
-    disposal.matches.iter().map(|piece| (&**piece.lot, piece.quantity, piece.basis)).collect()
+    disposal.matches.iter().map(|piece| (piece.lot, piece.quantity, piece.basis)).collect()
 }
 
 #[test]

@@ -151,10 +151,10 @@ fn what_one_wallet_sends_to_another_keeps_its_date_and_its_cost() {
             "transfer_in: in X 4 = 12 linked"
         ]
     );
-    let sale = outcome.disposals().find(|disposal| disposal.event.as_ref() == "t3:0").unwrap();
+    let sale = outcome.disposals().find(|disposal| disposal.event == "t3:0").unwrap();
     assert_eq!(sale.gain, Some("16".parse().unwrap()), "20 - 4 * 1");
     let lot = sale.matches.iter().next().unwrap();
-    assert_eq!((&**lot.lot, lot.acquired_ts), ("t1:0", NOON + 60));
+    assert_eq!((lot.lot, lot.acquired_ts), ("t1:0", NOON + 60));
     assert_eq!(report.moves, 1);
     let row = |name: &str| report.members.iter().find(|row| row.wallet.as_str() == name).unwrap();
     assert_eq!(row("B").realized_gain_usd, "16".parse().unwrap());

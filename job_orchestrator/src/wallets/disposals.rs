@@ -44,7 +44,7 @@ pub struct DisposalView<'a> {
     /// What `explain` finds it by.
     pub id: DisposalId,
     /// The event.
-    pub event: &'a Arc<str>,
+    pub event: &'a str,
     /// The part of the event.
     pub leg: DisposalLeg,
     /// What left.

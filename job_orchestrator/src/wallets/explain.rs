@@ -34,10 +34,10 @@ pub struct DisposalId {
 
 impl DisposalId {
     /// The id of the disposal that comes behind the one called `last`.
-    pub(super) fn behind(last: Option<&Self>, event: &Arc<str>, leg: DisposalLeg) -> Self {
-        let same = last.filter(|last| last.event == *event && last.leg == leg);
+    pub(super) fn behind(last: Option<&Self>, event: &str, leg: DisposalLeg) -> Self {
+        let same = last.filter(|last| *last.event == *event && last.leg == leg);
         let which = same.map_or(1, |last| last.which + 1);
-        Self { event: event.clone(), leg, which }
+        Self { event: event.into(), leg, which }
     }
 }
 
@@ -384,7 +384,7 @@ fn plain_share(disposal: &Disposal<'_>, quantity: RawAmount) -> Result<Usd, Wall
 impl From<LotMatch<'_>> for ExplainedMatch {
     fn from(piece: LotMatch<'_>) -> Self {
         Self {
-            lot: piece.lot.clone(),
+            lot: piece.lot.into(),
             qty: piece.quantity,
             acquired_ts: piece.acquired_ts,
             hold_s: piece.hold_s,

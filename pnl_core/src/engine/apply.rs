@@ -6,14 +6,16 @@ use super::books::WalletIndex;
 use super::choice::Choice;
 use super::error::Fault;
 use super::outcome::{Sums, add};
-use super::rows::{self, ActivityFacts, DisposalFacts, FeeRow, IncomeRow, NONE};
+use super::rows::{self, ActivityFacts, DisposalFacts, FeeRow, IncomeRow, NONE, Records};
 use super::{
     DisposalLeg, Engine, FeePolicy, HifoKey, Oversold, SwapFeeSide, TransferOutAs, Unpriced,
 };
 use crate::amount::{AmountError, RawAmount, Usd};
 use crate::event::{Event, EventFee, EventKind, EventLeg, SwapSide};
-use crate::lot::{Lot, Shares};
+use crate::held::NarrowShares;
+use crate::lot::{LotBook, Shares};
 use crate::method::Method;
+use crate::narrow::NarrowUsd;
 use crate::ratio::Ratio;
 use crate::unit_cost::UnitCost;
 
@@ -91,7 +93,7 @@ impl Engine {
         let now = Now {
             id: &event.id,
             wallet: self.books.wallet(&event.wallet)?,
-            event: self.records.begin(&event.id, event.ts)?,
+            event: self.records.origins.push(&event.id, event.ts)?,
         };
         let sum;
         let mut attached = &NO_FEES;
@@ -291,27 +293,25 @@ impl Engine {
         if leg.quantity.is_zero() || self.books.entry(leg.asset).is_cash {
             return Ok(());
         }
+        let with_fees;
         let cost = match leg.value {
-            Some(value) if !fees.value.is_zero() => Some(value.checked_add(fees.value)?),
-            value => value.copied(),
+            Some(value) if !fees.value.is_zero() => {
+                with_fees = value.checked_add(fees.value)?;
+                Some(&with_fees)
+            }
+            value => value,
         };
         let unit_cost = match self.method {
             Method::Hifo => self.unit_cost(leg, fees)?,
             _ => None,
         };
-        self.books.count_in(leg.asset, leg.quantity, cost.as_ref())?;
+        self.books.count_in(leg.asset, leg.quantity, cost)?;
         if cost.is_none() || fees.incomplete {
             self.books.entry_mut(leg.asset).unknown_from.get_or_insert(self.last_ts);
         }
         self.note_lot(now);
-        self.books.book(now.wallet, leg.asset).add(Lot {
-            order: now.event,
-            arrival: 0,
-            quantity: *leg.quantity,
-            basis: cost,
-            unit_cost,
-        })?;
-        Ok(())
+        let book = self.books.book(now.wallet, leg.asset);
+        Ok(book.add(now.event, leg.quantity, cost, unit_cost)?)
     }
 
     /// What HIFO compares of a lot of known basis.
@@ -337,49 +337,75 @@ impl Engine {
         name: DisposalLeg,
         leg: Leg<'_>,
         proceeds: Option<&Usd>,
-        mut choice: Choice,
+        choice: Choice,
     ) -> Result<(), Fault> {
-        let entry = self.books.entry(leg.asset);
-        if leg.quantity.is_zero() || entry.is_cash {
+        if leg.quantity.is_zero() || self.books.entry(leg.asset).is_cash {
             return choice.refuse();
         }
-        let records = &mut *self.records;
-        let first_match = rows::index(records.matches.len())?;
-        let mut sums = Sums::default();
+        let matches = rows::index(self.records.matches.len())?;
         // Nothing where unknown: shares of nothing are nothing.
-        let mut shares = Shares::new(*proceeds.unwrap_or(&Usd::ZERO), *leg.quantity);
+        let received = proceeds.unwrap_or(&Usd::ZERO);
+        let mut sums = Sums::default();
+        let narrow = match (NarrowUsd::of(received), leg.quantity.word()) {
+            (Some(money), Some(quantity)) if !choice.is_made() => {
+                Some(NarrowShares::new(money, quantity))
+            }
+            _ => None,
+        };
+        match narrow {
+            Some(mut shares) => {
+                let book = self.books.book(now.wallet, leg.asset);
+                match_narrow(book, &mut shares, &mut self.records, &mut sums)?;
+                if !shares.is_done() {
+                    self.match_fully(now, leg, shares.in_full(), choice, &mut sums)?;
+                }
+            }
+            None => {
+                let shares = Shares::new(*received, *leg.quantity);
+                self.match_fully(now, leg, shares, choice, &mut sums)?;
+            }
+        }
+        // Shares sum to the whole: parts of it, of its sign.
+        sums.matched_proceeds =
+            received.wrapping_sub(sums.unknown_proceeds).wrapping_sub(sums.unmatched_proceeds);
+        let asset = self.books.entry_mut(leg.asset);
+        asset.moved = true;
+        asset.raw_out = asset.raw_out.checked_add(leg.quantity.wrapping_sub(sums.unmatched))?;
+        asset.flowed = true;
+        asset.flows.count_disposal(proceeds, &sums)?;
+        let (event, asset, wallet) = (now.event, leg.asset as u32, now.wallet.0);
+        let facts = DisposalFacts { event, asset, wallet, matches, leg: name };
+        self.records.add_disposal(facts, leg.quantity, proceeds);
+        Ok(())
+    }
+
+    /// Matches what is chosen, and numbers of any size; the end of every disposal that is not covered.
+    #[inline(never)]
+    fn match_fully(
+        &mut self,
+        now: Now<'_>,
+        leg: Leg<'_>,
+        mut shares: Shares,
+        mut choice: Choice,
+        sums: &mut Sums,
+    ) -> Result<(), Fault> {
         let book = self.books.book(now.wallet, leg.asset);
         while let Some(piece) = choice.next_piece(book, shares.quantity_left())? {
             let share = shares.next(&piece.quantity)?;
             match &piece.basis {
                 Some(basis) => {
                     add(&mut sums.basis, *basis)?;
-                    add(&mut sums.matched_proceeds, share)?;
                     share.checked_sub(*basis)?;
                 }
                 None => add(&mut sums.unknown_proceeds, share)?,
             }
-            records.add_match(piece.order, &piece.quantity, piece.basis.as_ref(), &share);
+            self.records.add_match(piece.order, &piece.quantity, piece.basis.as_ref(), &share);
         }
-        let left = *shares.quantity_left();
-        let mut matched = *leg.quantity;
-        if !left.is_zero() {
-            self.refuse_oversold(leg.asset, left)?;
-            sums.unmatched_proceeds = shares.next(&left)?;
-            matched = matched.wrapping_sub(left);
+        sums.unmatched = *shares.quantity_left();
+        if !sums.unmatched.is_zero() {
+            self.refuse_oversold(leg.asset, sums.unmatched)?;
+            sums.unmatched_proceeds = shares.next(&sums.unmatched)?;
         }
-        self.books.count_out(leg.asset, &matched)?;
-        let asset = self.books.entry_mut(leg.asset);
-        asset.flowed = true;
-        asset.flows.count_disposal(proceeds, &sums)?;
-        let facts = DisposalFacts {
-            event: now.event,
-            asset: leg.asset as u32,
-            wallet: now.wallet.0,
-            matches: first_match,
-            leg: name,
-        };
-        self.records.add_disposal(facts, leg.quantity, proceeds);
         Ok(())
     }
 
@@ -445,6 +471,25 @@ impl Engine {
         });
         Ok(())
     }
+}
+
+/// Matches as much as there is in narrow numbers, in the order of the method.
+#[inline(never)]
+fn match_narrow(
+    book: &mut LotBook,
+    shares: &mut NarrowShares,
+    records: &mut Records,
+    sums: &mut Sums,
+) -> Result<(), AmountError> {
+    while let Some((piece, share)) = book.trade(shares) {
+        if piece.known {
+            add(&mut sums.basis, piece.basis.usd())?;
+        } else {
+            add(&mut sums.unknown_proceeds, share.usd())?;
+        }
+        records.add_narrow_match(piece, share);
+    }
+    Ok(())
 }
 
 #[cold]

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::choice::Choice;
 use super::error::Fault;
 use super::options::{Options, Scope};
+use super::origins::Origins;
 use super::outcome::Flows;
 use super::records::OpenLot;
-use super::rows::{self, Origin};
+use super::rows;
 use crate::amount::{AmountError, RawAmount, Usd};
 use crate::asset::AssetId;
 use crate::lot::{Lot, LotBook, StoredBook};
@@ -141,11 +142,21 @@ impl Books {
     #[inline(always)]
     pub(super) fn wallet(&mut self, name: &Arc<str>) -> Result<WalletIndex, Fault> {
         let last = self.wallets.get(self.last_wallet.0 as usize);
-        if last.is_some_and(|last| Arc::ptr_eq(last, name) || last == name) {
+        if last.is_some_and(|last| Arc::ptr_eq(last, name)) {
             return Ok(self.last_wallet);
         }
+        self.find_wallet(name)
+    }
+
+    /// The same by the text of the name.
+    #[inline(never)]
+    fn find_wallet(&mut self, name: &Arc<str>) -> Result<WalletIndex, Fault> {
         self.last_wallet = match self.wallet_index.get(name) {
-            Some(index) => *index,
+            Some(index) => {
+                // The events to come mostly share the text of this one, and then need not be compared.
+                self.wallets[index.0 as usize] = Arc::clone(name);
+                *index
+            }
             None => {
                 let index = WalletIndex(rows::index(self.wallets.len())?);
                 self.wallets.push(Arc::clone(name));
@@ -245,7 +256,7 @@ impl Books {
     /// consumption.
     pub(super) fn close(
         self,
-        origins: &[Origin],
+        origins: &Origins,
     ) -> Result<(Vec<AssetEntry>, Vec<OpenLot>), AmountError> {
         let Self { scope, assets, wallets, mut books, .. } = self;
         let nobody = Arc::<str>::from("");
@@ -261,9 +272,9 @@ impl Books {
         for (wallet, asset, book) in books {
             let entry = &assets[asset];
             lots.extend(book.into_lots()?.into_iter().map(|lot| {
-                let origin = &origins[lot.order as usize];
+                let origin = origins.get(lot.order);
                 OpenLot {
-                    lot: Arc::clone(&origin.id),
+                    lot: origin.id.into(),
                     asset: entry.id.clone(),
                     wallet: Arc::clone(name(wallet)),
                     quantity: lot.quantity,
@@ -277,9 +288,9 @@ impl Books {
         Ok((assets, lots))
     }
 
-    /// All open lots, in any order.
-    pub(super) fn lots(&self) -> impl Iterator<Item = &Lot> {
-        self.books.iter().flat_map(|(_, _, book)| book.lots())
+    /// Hands over the events that made the open lots, in any order.
+    pub(super) fn for_each_order(&self, mut each: impl FnMut(u32)) {
+        self.books.iter().for_each(|(_, _, book)| book.for_each_order(&mut each));
     }
 
     /// By asset index: quantity and cost of what is held at a known basis, all wallets.

@@ -28,6 +28,12 @@ impl Choice {
         Self(Some(parts.collect()))
     }
 
+    /// Whether lots are named.
+    #[inline(always)]
+    pub(super) fn is_made(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Refuses a choice where no lot can be touched.
     pub(super) fn refuse(&self) -> Result<(), Fault> {
         match self.0.as_ref().and_then(|parts| parts.front()) {

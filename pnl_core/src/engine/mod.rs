@@ -17,6 +17,7 @@ mod choice;
 mod error;
 mod moment;
 mod options;
+mod origins;
 mod outcome;
 mod records;
 mod rows;
@@ -80,6 +81,8 @@ pub struct Engine {
     /// Basis of fees that were paid without being a disposal (`fee_policy = ignore`).
     fee_ignored: Usd,
     failed: Option<EngineError>,
+    /// So many events are kept by number before those that nobody needs are let go.
+    most_origins: usize,
 }
 
 impl Engine {
@@ -105,6 +108,7 @@ impl Engine {
             transferred: Usd::ZERO,
             fee_ignored: Usd::ZERO,
             failed: None,
+            most_origins: state::FEW_ORIGINS,
         })
     }
 

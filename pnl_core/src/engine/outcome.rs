@@ -8,7 +8,7 @@ use super::books::AssetEntry;
 use super::options::Options;
 use super::records::{Disposal, FeeRecord, Income, OpenLot};
 use super::rows::Records;
-use crate::amount::{AmountError, RawDelta, Usd};
+use crate::amount::{AmountError, RawAmount, RawDelta, Usd};
 use crate::asset::AssetId;
 use crate::method::Method;
 
@@ -186,6 +186,8 @@ pub(super) struct Sums {
     pub(super) unknown_proceeds: Usd,
     /// The share of what no lot covers.
     pub(super) unmatched_proceeds: Usd,
+    /// How much that is, in base units.
+    pub(super) unmatched: RawAmount,
 }
 
 #[inline(always)]

@@ -29,7 +29,7 @@ pub enum DisposalLeg {
 #[derive(Debug, Clone, Serialize)]
 pub struct Disposal<'a> {
     /// The event.
-    pub event: &'a Arc<str>,
+    pub event: &'a str,
     /// The part of the event.
     pub leg: DisposalLeg,
     /// What left.
@@ -80,6 +80,7 @@ impl Disposal<'_> {
             matched_proceeds: self.matched_proceeds,
             unknown_proceeds: self.unknown_proceeds,
             unmatched_proceeds: self.unmatched_proceeds,
+            unmatched: self.unmatched,
         }
     }
 }
@@ -113,12 +114,12 @@ impl<'a> Matches<'a> {
     pub fn iter(&self) -> impl Iterator<Item = LotMatch<'a>> + use<'a> {
         let Self { records, rows, ts, priced } = *self;
         rows.iter().map(move |row| {
-            let origin = &records.origins[row.lot as usize];
+            let origin = records.origins.get(row.lot);
             let basis = row.known.then(|| row.basis(&records.wide));
             let proceeds = priced.then(|| row.proceeds(&records.wide));
             let gain = proceeds.zip(basis).map(|(proceeds, basis)| proceeds.wrapping_sub(basis));
             LotMatch {
-                lot: &origin.id,
+                lot: origin.id,
                 quantity: row.quantity(&records.wide),
                 acquired_ts: origin.ts,
                 hold_s: ts - origin.ts,
@@ -140,7 +141,7 @@ impl Serialize for Matches<'_> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LotMatch<'a> {
     /// The lot: the id of the event that made it.
-    pub lot: &'a Arc<str>,
+    pub lot: &'a str,
     /// Base units.
     #[serde(rename = "qty")]
     pub quantity: RawAmount,
@@ -160,7 +161,7 @@ pub struct LotMatch<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Income<'a> {
     /// The event.
-    pub event: &'a Arc<str>,
+    pub event: &'a str,
     /// Unix seconds.
     pub ts: i64,
     /// What was earned.
@@ -179,7 +180,7 @@ pub struct Income<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FeeRecord<'a> {
     /// The event.
-    pub event: &'a Arc<str>,
+    pub event: &'a str,
     /// Unix seconds.
     pub ts: i64,
     /// What it was paid in; `None` = known in US dollars only.
@@ -237,7 +238,8 @@ pub struct OpenLot {
 impl Records {
     /// Times of the first and the last event, unix seconds; `None` without an event.
     pub fn span(&self) -> Option<(i64, i64)> {
-        Some((self.origins.first()?.ts, self.origins.last()?.ts))
+        let last = self.origins.len().checked_sub(1)?;
+        Some((self.origins.get(0).ts, self.origins.get(last as u32).ts))
     }
 
     /// How many disposals there are.
@@ -257,7 +259,7 @@ impl Records {
     ) -> Disposals<'a, impl Iterator<Item = usize> + 'a> {
         let wanted = move |row: &usize| {
             let row = &self.disposals[*row];
-            wanted(self.origins[row.event as usize].ts, &self.wallets[row.wallet as usize])
+            wanted(self.origins.get(row.event).ts, &self.wallets[row.wallet as usize])
         };
         Disposals { records: self, rows: (0..self.disposals.len()).filter(wanted) }
     }
@@ -268,7 +270,7 @@ impl Records {
         let end =
             self.disposals.get(number + 1).map_or(self.matches.len(), |next| next.matches as usize);
         let matches = &self.matches[row.matches as usize..end];
-        let origin = &self.origins[row.event as usize];
+        let origin = self.origins.get(row.event);
         // Parts of a quantity and of an amount that fit: nothing here can be out of range.
         let (mut matched, mut unknown) = (RawAmount::ZERO, RawAmount::ZERO);
         let (mut basis, mut matched_proceeds, mut unknown_proceeds) =
@@ -294,7 +296,7 @@ impl Records {
         let counted = if self.unmatched_gains { unmatched_proceeds } else { Usd::ZERO };
         let gain = matched_proceeds.wrapping_sub(basis).wrapping_add(counted);
         Disposal {
-            event: &origin.id,
+            event: origin.id,
             leg: row.leg,
             asset: &self.assets[row.asset as usize],
             wallet: &self.wallets[row.wallet as usize],
@@ -318,11 +320,11 @@ impl Records {
     /// Every income, in the order of the history.
     pub fn incomes(&self) -> impl Iterator<Item = Income<'_>> {
         self.incomes.iter().map(|row| {
-            let origin = &self.origins[row.event as usize];
+            let origin = self.origins.get(row.event);
             let asset_index = row.asset as usize;
             let asset = &self.assets[asset_index];
             Income {
-                event: &origin.id,
+                event: origin.id,
                 ts: origin.ts,
                 asset,
                 value: row.value,
@@ -335,10 +337,10 @@ impl Records {
     /// Every fee, in the order of the history.
     pub fn fees(&self) -> impl Iterator<Item = FeeRecord<'_>> {
         self.fees.iter().map(|row| {
-            let origin = &self.origins[row.event as usize];
+            let origin = self.origins.get(row.event);
             let asset_index = (row.asset != NONE).then_some(row.asset as usize);
             FeeRecord {
-                event: &origin.id,
+                event: origin.id,
                 ts: origin.ts,
                 asset: asset_index.map(|index| &self.assets[index]),
                 value: row.priced.then_some(row.value),
@@ -352,7 +354,7 @@ impl Records {
     /// Every purchase, sale and swap, in the order of the history.
     pub(crate) fn activity(&self) -> impl Iterator<Item = Activity> {
         self.activity.iter().map(|row| Activity {
-            ts: self.origins[row.event as usize].ts,
+            ts: self.origins.get(row.event).ts,
             value: row.priced.then(|| row.value(&self.wide)),
             first: row.first as usize,
             second: (row.second != NONE).then_some(row.second as usize),

@@ -1,41 +1,31 @@
 //! The records as they are kept: rows without names, about 170 bytes for an event.
 //!
-//! Quantities nearly always have 64 bits and amounts of money 192 (up to 3e21 USD), so a row holds that
-//! much of them. The numbers of a row where one is larger stand in [`Records::wide`], in full.
+//! A row holds narrow numbers (module `narrow`). The numbers of a row where one is larger stand in [`Records::wide`], in full.
 
 use std::sync::Arc;
 
 use alloy_primitives::U256;
-use serde::{Deserialize, Serialize};
 
 use super::error::Fault;
+use super::origins::Origins;
 use super::records::DisposalLeg;
 use crate::amount::{RawAmount, Usd};
 use crate::asset::AssetId;
+use crate::held::NarrowPiece;
+use crate::narrow::NarrowUsd;
 
 /// In place of the index of an asset: none.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// An event by its number: what lots and records refer to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Origin {
-    pub(super) id: Arc<str>,
-    /// Unix seconds.
-    pub(super) ts: i64,
-}
-
-/// An amount of money of 192 bits, the lowest word first; in a wide row its first word is the place of
-/// the row's numbers among the wide ones.
-type Money = [u64; 3];
-
-/// Numbers that do not fit their row.
+/// Numbers that do not fit their row. In such a row the quantity, or the place of the value, is where they
+/// begin.
 pub(super) type Wide = Vec<U256>;
 
 /// A disposal; its matches begin at `matches` and end where those of the next one begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DisposalRow {
     quantity: u64,
-    proceeds: Money,
+    proceeds: NarrowUsd,
     pub(super) event: u32,
     pub(super) asset: u32,
     pub(super) wallet: u32,
@@ -49,8 +39,8 @@ pub(super) struct DisposalRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct MatchRow {
     quantity: u64,
-    basis: Money,
-    proceeds: Money,
+    basis: NarrowUsd,
+    proceeds: NarrowUsd,
     /// The event that made the lot.
     pub(super) lot: u32,
     pub(super) known: bool,
@@ -77,7 +67,7 @@ pub(super) struct FeeRow {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ActivityRow {
-    value: Money,
+    value: NarrowUsd,
     pub(super) event: u32,
     pub(super) first: u32,
     /// May be [`NONE`].
@@ -110,7 +100,7 @@ pub(super) struct ActivityFacts {
 /// ([`super::Engine::take_records`]).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Records {
-    pub(super) origins: Vec<Origin>,
+    pub(super) origins: Origins,
     /// Names by index; set when the records are given out.
     pub(super) assets: Vec<AssetId>,
     pub(super) wallets: Vec<Arc<str>>,
@@ -125,32 +115,26 @@ pub struct Records {
 }
 
 impl Records {
-    /// Notes the next event and gives its number.
-    #[inline(always)]
-    pub(super) fn begin(&mut self, id: &Arc<str>, ts: i64) -> Result<u32, Fault> {
-        let number = index(self.origins.len())?;
-        // Room is made first: what has to be dropped when there is none is not pushed out of registers.
-        let made = std::iter::once(id).map(|id| Origin { id: Arc::clone(id), ts });
-        self.origins.extend(made);
-        Ok(number)
-    }
-
     /// Takes over the memory of other records.
     pub(super) fn reuse(&mut self, spent: Self) {
-        fn take_over<T>(rows: &mut Vec<T>, mut spent: Vec<T>) {
-            spent.clear();
-            if spent.capacity() > rows.capacity() {
-                spent.append(rows);
-                *rows = spent;
-            }
-        }
-        take_over(&mut self.origins, spent.origins);
+        self.origins.reuse(spent.origins);
         take_over(&mut self.disposals, spent.disposals);
         take_over(&mut self.matches, spent.matches);
         take_over(&mut self.incomes, spent.incomes);
         take_over(&mut self.fees, spent.fees);
         take_over(&mut self.activity, spent.activity);
         take_over(&mut self.wide, spent.wide);
+    }
+
+    /// Gives events other numbers, which keep their order.
+    pub(super) fn renumber(&mut self, number: impl Fn(u32) -> u32) {
+        let disposals = self.disposals.iter_mut().map(|row| &mut row.event);
+        let lots = self.matches.iter_mut().map(|row| &mut row.lot);
+        let incomes = self.incomes.iter_mut().map(|row| &mut row.event);
+        let fees = self.fees.iter_mut().map(|row| &mut row.event);
+        let activity = self.activity.iter_mut().map(|row| &mut row.event);
+        let all = disposals.chain(lots).chain(incomes).chain(fees).chain(activity);
+        all.for_each(|event| *event = number(*event));
     }
 
     #[inline(always)]
@@ -161,16 +145,15 @@ impl Records {
         proceeds: Option<&Usd>,
     ) {
         let DisposalFacts { event, asset, wallet, matches, leg } = facts;
+        let priced = proceeds.is_some();
         let money = proceeds.unwrap_or(&Usd::ZERO);
-        let (quantity, proceeds_words, wide) = match (quantity.word(), words(money)) {
+        let (quantity, proceeds, wide) = match (quantity.word(), NarrowUsd::of(money)) {
             (Some(quantity), Some(proceeds)) => (quantity, proceeds, false),
             _ => {
                 let place = put(&mut self.wide, [quantity.to_u256(), money.units().into_raw()]);
-                (place, [0; 3], true)
+                (place, NarrowUsd::ZERO, true)
             }
         };
-        let priced = proceeds.is_some();
-        let proceeds = proceeds_words;
         self.disposals.push(DisposalRow {
             quantity,
             proceeds,
@@ -184,8 +167,14 @@ impl Records {
         });
     }
 
-    /// A piece of the lot that event number `lot` made.
+    /// A piece of a lot with its share of the proceeds, where all numbers are narrow.
     #[inline(always)]
+    pub(super) fn add_narrow_match(&mut self, piece: NarrowPiece, proceeds: NarrowUsd) {
+        let NarrowPiece { order: lot, quantity, known, basis } = piece;
+        self.matches.push(MatchRow { quantity, basis, proceeds, lot, known, wide: false });
+    }
+
+    /// A piece of the lot that event number `lot` made.
     pub(super) fn add_match(
         &mut self,
         lot: u32,
@@ -196,12 +185,12 @@ impl Records {
         let cost = basis.unwrap_or(&Usd::ZERO);
         let known = basis.is_some();
         let (quantity, basis, proceeds, wide) =
-            match (quantity.word(), words(cost), words(proceeds)) {
+            match (quantity.word(), NarrowUsd::of(cost), NarrowUsd::of(proceeds)) {
                 (Some(quantity), Some(basis), Some(proceeds)) => (quantity, basis, proceeds, false),
                 _ => {
                     let [cost, proceeds] = [cost, proceeds].map(|money| money.units().into_raw());
                     let place = put(&mut self.wide, [quantity.to_u256(), cost, proceeds]);
-                    (place, [0; 3], [0; 3], true)
+                    (place, NarrowUsd::ZERO, NarrowUsd::ZERO, true)
                 }
             };
         self.matches.push(MatchRow { quantity, basis, proceeds, lot, known, wide });
@@ -211,20 +200,15 @@ impl Records {
     pub(super) fn add_activity(&mut self, facts: ActivityFacts, value: Option<&Usd>) {
         let ActivityFacts { event, first, second, bought } = facts;
         let money = value.unwrap_or(&Usd::ZERO);
-        let (words, wide) = match words(money) {
-            Some(words) => (words, false),
-            None => ([put(&mut self.wide, [money.units().into_raw()]), 0, 0], true),
-        };
         let priced = value.is_some();
-        self.activity.push(ActivityRow {
-            value: words,
-            event,
-            first,
-            second,
-            priced,
-            bought,
-            wide,
-        });
+        let (value, wide) = match NarrowUsd::of(money) {
+            Some(value) => (value, false),
+            None => {
+                let place = put(&mut self.wide, [money.units().into_raw()]);
+                (NarrowUsd::from_word(place), true)
+            }
+        };
+        self.activity.push(ActivityRow { value, event, first, second, priced, bought, wide });
     }
 }
 
@@ -258,15 +242,8 @@ impl MatchRow {
 impl ActivityRow {
     /// Zero when not priced.
     pub(super) fn value(&self, wide: &Wide) -> Usd {
-        money(self.value, self.wide.then_some(self.value[0]), wide)
+        money(self.value, self.wide.then(|| self.value.lowest_word()), wide)
     }
-}
-
-/// An amount of 192 bits: the highest word is nothing but its sign.
-#[inline(always)]
-fn words(money: &Usd) -> Option<Money> {
-    let [a, b, c, top] = money.limbs();
-    (top == ((c as i64) >> 63) as u64).then_some([a, b, c])
 }
 
 /// Keeps numbers in full and says where.
@@ -282,20 +259,29 @@ fn quantity(word: u64, is_wide: bool, wide: &Wide) -> RawAmount {
 }
 
 /// `place`: where a wide one stands.
-fn money(words: Money, place: Option<u64>, wide: &Wide) -> Usd {
+fn money(money: NarrowUsd, place: Option<u64>, wide: &Wide) -> Usd {
     match place {
         Some(place) => Usd::from_limbs(*wide[place as usize].as_limbs()),
-        None => {
-            let [a, b, c] = words;
-            Usd::from_limbs([a, b, c, ((c as i64) >> 63) as u64])
-        }
+        None => money.usd(),
+    }
+}
+
+/// Takes over memory for the rows.
+pub(super) fn take_over<T>(rows: &mut Vec<T>, mut spent: Vec<T>) {
+    spent.clear();
+    if spent.capacity() > rows.capacity() {
+        spent.append(rows);
+        *rows = spent;
     }
 }
 
 /// A place in a table of rows.
 #[inline(always)]
 pub(super) fn index(place: usize) -> Result<u32, Fault> {
-    u32::try_from(place).ok().filter(|index| *index != NONE).ok_or(Fault::TooLong)
+    match u32::try_from(place) {
+        Ok(index) if index != NONE => Ok(index),
+        _ => Err(Fault::TooLong),
+    }
 }
 
 #[cfg(test)]

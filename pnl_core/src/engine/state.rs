@@ -7,6 +7,7 @@
 //! Its text is `{"version", "checksum", "state"}`; the checksum is the SHA-256 of the text of `state`.
 //! A state of another version or with another checksum is refused: the history is then computed again.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,12 +15,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::books::StoredBooks;
+use super::origins::Origin;
 use super::outcome::Flows;
-use super::rows::{NONE, Origin, Records};
+use super::rows::{NONE, Records};
 use super::{Engine, EngineError, Options, Oversold, Transit};
 use crate::amount::Usd;
 use crate::hash;
 use crate::method::Method;
+
+/// As many events are always kept by number as a wallet of some size has.
+pub(super) const FEW_ORIGINS: usize = 1 << 16;
 
 /// Raised whenever the meaning of a state changes.
 const VERSION: u32 = 2;
@@ -62,12 +67,20 @@ struct Envelope<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct State {
+struct StoredOrigin<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    ts: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct State<'a> {
     method: Method,
     options: Options,
     first_ts: Option<i64>,
     last_ts: i64,
-    origins: Vec<Origin>,
+    #[serde(borrow)]
+    origins: Vec<StoredOrigin<'a>>,
     books: StoredBooks,
     transit: BTreeMap<Arc<str>, Transit>,
     made_lots: BTreeMap<Arc<str>, u32>,
@@ -87,13 +100,19 @@ impl Engine {
         }
         let mut engine = self.clone();
         engine.take_records();
+        engine.forget_origins();
         let made_lots = engine.made_lots.into_iter().collect();
         let state = State {
             method: engine.method,
             options: engine.options,
             first_ts: engine.first_ts,
             last_ts: engine.last_ts,
-            origins: engine.records.origins,
+            origins: engine
+                .records
+                .origins
+                .iter()
+                .map(|Origin { id, ts }| StoredOrigin { id: Cow::Borrowed(id), ts })
+                .collect(),
             books: engine.books.store(),
             transit: engine.transit.into_iter().collect(),
             made_lots,
@@ -118,7 +137,7 @@ impl Engine {
         if hash::of_text(state.get()) != checksum {
             return Err(StateError::Checksum);
         }
-        let state: State = serde_json::from_str(state.get())?;
+        let state: State<'_> = serde_json::from_str(state.get())?;
         Ok(Self {
             method: state.method,
             books: Box::new(state.books.open(state.method, state.options.scope)),
@@ -127,7 +146,11 @@ impl Engine {
             first_ts: state.first_ts,
             last_ts: state.last_ts,
             records: Box::new(Records {
-                origins: state.origins,
+                origins: state
+                    .origins
+                    .iter()
+                    .map(|StoredOrigin { id, ts }| Origin { id, ts: *ts })
+                    .collect(),
                 unmatched_gains: state.options.oversold == Oversold::ZeroBasis,
                 ..Records::default()
             }),
@@ -135,6 +158,7 @@ impl Engine {
             transferred: state.transferred,
             fee_ignored: state.fee_ignored,
             failed: None,
+            most_origins: FEW_ORIGINS,
             options: state.options,
         })
     }
@@ -147,34 +171,97 @@ impl Engine {
 
     /// Takes what was recorded since the beginning, or since it was last taken. Sums and lots stay, so
     /// the memory of an engine is bounded by its open lots when records are taken every so often; each
-    /// time costs about as much as there are events since the last time and open lots.
+    /// time costs about as much as there are events since the last time.
     pub fn take_records(&mut self) -> Records {
-        // Events that made a lot that is still there get new numbers, in their order.
-        let mut numbers = vec![NONE; self.records.origins.len()];
-        let under_way = self.transit.values().flat_map(|transit| &transit.pieces);
-        for lot in self.books.lots().chain(under_way) {
-            numbers[lot.order as usize] = 0;
+        if self.records.origins.len() > self.most_origins {
+            self.forget_origins();
+            self.most_origins = FEW_ORIGINS + 4 * self.records.origins.first_open() as usize;
         }
-        let mut kept = Vec::new();
-        for (number, origin) in numbers.iter_mut().zip(&self.records.origins) {
-            if *number != NONE {
-                // Not more of them than before.
-                *number = kept.len() as u32;
-                kept.push(origin.clone());
-            }
-        }
+        let origins = self.records.origins.share();
         let unmatched_gains = self.records.unmatched_gains;
-        let fresh = Records { origins: kept, unmatched_gains, ..Records::default() };
+        let fresh = Records {
+            origins: std::mem::replace(&mut self.records.origins, origins),
+            unmatched_gains,
+            ..Records::default()
+        };
         let mut taken = std::mem::replace(&mut *self.records, fresh);
         (taken.assets, taken.wallets) = self.books.names();
+        taken
+    }
+
+    /// Lets go of the events before the records at hand that neither these nor a lot refer to. The others get
+    /// new numbers, in their order.
+    fn forget_origins(&mut self) {
+        let origins = &self.records.origins;
+        let first_open = origins.first_open() as usize;
+        let mut numbers = vec![NONE; first_open];
+        numbers.resize(origins.len(), 0);
+        let mut keep = |order: u32| numbers[order as usize] = 0;
+        self.transit.values().flat_map(|transit| &transit.pieces).for_each(|lot| keep(lot.order));
+        self.records.matches.iter().for_each(|row| keep(row.lot));
+        self.books.for_each_order(keep);
+        // Not more of them than before.
+        let kept = numbers.iter_mut().filter(|number| **number != NONE);
+        kept.zip(0..).for_each(|(number, new)| *number = new);
 
         let renumbered = |order: u32| numbers[order as usize];
+        self.records.origins.keep(|number| numbers[number as usize] != NONE);
+        self.records.renumber(renumbered);
         self.books.renumber(renumbered);
         for lot in self.transit.values_mut().flat_map(|transit| &mut transit.pieces) {
             lot.order = renumbered(lot.order);
         }
-        self.made_lots.retain(|_, order| numbers[*order as usize] != NONE);
+        self.made_lots.retain(|_, order| renumbered(*order) != NONE);
         self.made_lots.values_mut().for_each(|order| *order = renumbered(*order));
-        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::Document;
+
+    /// Lots that outlive events without a name, and one that is used up among the records at hand.
+    const HISTORY: &str = r#"{"method": "fifo", "events": [
+        {"id": "a", "ts": 1, "kind": "acquire", "asset": "T", "qty": 5, "decimals": 0, "value": "10"},
+        {"id": "b", "ts": 2, "kind": "acquire", "asset": "U", "qty": 1, "decimals": 0, "value": "7"},
+        {"id": "s", "ts": 3, "kind": "dispose", "asset": "U", "qty": 1, "decimals": 0, "value": "9"},
+        {"id": "c", "ts": 4, "kind": "acquire", "asset": "T", "qty": 2, "decimals": 0, "value": "8"},
+        {"id": "i", "ts": 5, "kind": "income", "asset": "U", "qty": 3, "decimals": 0, "value": "3"},
+        {"id": "t", "ts": 6, "kind": "dispose", "asset": "T", "qty": 4, "decimals": 0, "value": "20"},
+        {"id": "u", "ts": 7, "kind": "dispose", "asset": "T", "qty": 3, "decimals": 0, "value": "9"},
+        {"id": "f", "ts": 8, "kind": "fee", "asset": "U", "qty": 2, "decimals": 0, "value": "2"}]}"#;
+
+    fn lines(records: &Records) -> Vec<String> {
+        let disposals = records.disposals().map(|row| serde_json::to_string(&row).unwrap());
+        let incomes = records.incomes().map(|row| serde_json::to_string(&row).unwrap());
+        let fees = records.fees().map(|row| serde_json::to_string(&row).unwrap());
+        disposals.chain(incomes).chain(fees).collect()
+    }
+
+    #[test]
+    fn events_that_are_let_go_leave_every_record_as_it_is() {
+        let events = Document::read(HISTORY).unwrap().events;
+        let mut whole = Engine::new(Method::Fifo, Options::default()).unwrap();
+        events.iter().for_each(|event| whole.apply(event).unwrap());
+        let whole = whole.finish(None).unwrap();
+        let mut expected = lines(&whole.records);
+        expected.sort();
+        // Every so many events, those that nobody needs are let go with records at hand.
+        for every in 1..=events.len() {
+            let mut engine = Engine::new(Method::Fifo, Options::default()).unwrap();
+            let mut taken = Vec::new();
+            for batch in events.chunks(every) {
+                batch.iter().for_each(|event| engine.apply(event).unwrap());
+                engine.most_origins = 0;
+                taken.push(engine.take_records());
+            }
+            assert!(engine.records.origins.len() <= every + 3, "every {every}");
+            let rest = engine.finish(None).unwrap();
+            assert_eq!((&rest.totals, &rest.lots), (&whole.totals, &whole.lots), "every {every}");
+            let mut all: Vec<_> = taken.iter().flat_map(lines).collect();
+            all.sort();
+            assert_eq!(all, expected, "every {every}");
+        }
     }
 }

@@ -83,17 +83,12 @@ impl Engine {
         let mut missing = *leg.quantity;
         for piece in transit.pieces {
             missing = missing.checked_sub(piece.quantity)?;
-            book.add(piece)?;
+            let Lot { order, quantity, basis, unit_cost, .. } = piece;
+            book.add(order, &quantity, basis.as_ref(), unit_cost)?;
         }
         if !missing.is_zero() {
             // No lot covered it where it left, so its basis is unknown here.
-            book.add(Lot {
-                order: now.event,
-                arrival: 0,
-                quantity: missing,
-                basis: None,
-                unit_cost: None,
-            })?;
+            book.add(now.event, &missing, None, None)?;
             self.books.entry_mut(leg.asset).unknown_from.get_or_insert(self.last_ts);
         }
         Ok(())
