@@ -85,15 +85,20 @@ impl DatabaseMonitor {
 
     /// The answer of now, or of the last second: however many ask, one question is under way.
     pub async fn ask_now(&self, store: &Store) -> Answer {
-        let mut asked = self.asked.lock().await;
-        if let Some((at, answer)) = &*asked
-            && at.elapsed() < INTERVAL
-        {
-            return answer.clone();
-        }
-        let answer = ask(store, true).await;
-        *asked = Some((Instant::now(), answer.clone()));
-        answer
+        let (asked, store) = (Arc::clone(&self.asked), store.clone());
+        let question = tokio::spawn(async move {
+            let mut asked = asked.lock().await;
+            if let Some((at, answer)) = &*asked
+                && at.elapsed() < INTERVAL
+            {
+                return answer.clone();
+            }
+            let answer = ask(&store, true).await;
+            *asked = Some((Instant::now(), answer.clone()));
+            answer
+        });
+        // A task of its own: the answer comes also when who asked has gone away.
+        question.await.unwrap_or_else(|_| Answer::down(NO_ANSWER))
     }
 
     /// Whether the database can be used.

@@ -230,10 +230,10 @@ impl TransactionSource for ProviderPool {
 /// An endpoint of some kind as it is now.
 pub(crate) fn status_of(endpoint: &Endpoint, kind: &'static str) -> ProviderStatus {
     let health = endpoint.health.reading();
-    let paused = !endpoint.budget.pause_remaining().is_zero();
+    let paused = endpoint.budget.pause_remaining();
     let (state, since) = match health.throttled_since {
         _ if !health.up => (ProviderState::Down, health.since),
-        Some(since) if paused => (ProviderState::Throttled, since),
+        Some(since) if !paused.is_zero() => (ProviderState::Throttled, since),
         _ => (ProviderState::Ok, health.since),
     };
     ProviderStatus {
@@ -243,6 +243,7 @@ pub(crate) fn status_of(endpoint: &Endpoint, kind: &'static str) -> ProviderStat
         since,
         detail: health.detail.filter(|_| state != ProviderState::Ok),
         answered_at: health.answered_at,
+        paused,
         calls: health.calls,
         errors: health.errors,
     }

@@ -1,6 +1,6 @@
 //! What the rest of the service asks of a chain.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use async_trait::async_trait;
 use pnl_core::{Address, Pin, RawAmount, RawTransaction, TxId};
@@ -148,6 +148,8 @@ pub struct ProviderStatus {
     pub detail: Option<String>,
     /// When it last answered a call of this process.
     pub answered_at: Option<Instant>,
+    /// How long it is to be left alone yet, as it asked.
+    pub paused: Duration,
     /// Calls made by this process.
     pub calls: u64,
     /// How many of them failed; a call that the provider put off is not one.

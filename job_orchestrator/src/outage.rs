@@ -9,14 +9,15 @@
 //! the limit too. The price source has no gate; only its answers end its trouble. Each wallet has the
 //! same limit for itself beside that of the chain (see [`crate::outcome`]).
 //!
-//! A long wait that a provider asked for closes the gate too, until it is over: every other wallet of the
-//! chain would be told the same, and the whole queue would pass through the slots in vain.
+//! A long wait that all providers of one kind asked for closes the gate too, until it is over: every other
+//! wallet of the chain would be told the same, and the whole queue would pass through the slots in vain. A
+//! wallet that is done opens it, and so does the limit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use chain_client::{CallPolicy, ChainSource};
+use chain_client::{CallPolicy, ChainSource, ProviderStatus};
 use pnl_core::Chain;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -47,11 +48,18 @@ pub struct OutageGates {
     /// An outage this long after a gate opened is a new one, not the old one going on.
     memory: Duration,
     troubles: Mutex<BTreeMap<Chain, Trouble>>,
-    /// When the wait is over that the providers of a chain asked for.
-    waits: Mutex<BTreeMap<Chain, Instant>>,
+    /// The waits that the providers of a chain asked for since a wallet of it was last done.
+    waits: Mutex<BTreeMap<Chain, Wait>>,
     /// First and last outage of the price source since its last answer.
     prices: Mutex<Option<(Instant, Instant)>>,
     opened: Arc<Notify>,
+}
+
+/// Waits, one after the other.
+#[derive(Debug)]
+struct Wait {
+    since: Instant,
+    until: Instant,
 }
 
 #[derive(Debug)]
@@ -90,29 +98,44 @@ impl OutageGates {
 
     /// The chains whose tasks are not to be claimed now.
     pub fn closed(&self) -> BTreeSet<Chain> {
-        let now = Instant::now();
-        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
-        waits.retain(|_, until| *until > now);
-        let troubles = self.lock();
         let is_closed =
             |trouble: &Trouble| trouble.state == GateState::Closed && !self.passed(trouble);
+        let waits = self.waits();
+        let troubles = self.lock();
+        let waiting = waits.iter().filter(|(_, wait)| self.holds(wait)).map(|(chain, _)| chain);
         let down =
             troubles.iter().filter(|(_, trouble)| is_closed(trouble)).map(|(chain, _)| chain);
-        down.chain(waits.keys()).copied().collect()
+        down.chain(waiting).copied().collect()
     }
 
-    /// A wallet of `chain` was told to wait so long. What its calls waited for themselves is nothing new.
-    pub fn throttled(&self, chain: Chain, wait: Duration) {
-        if wait <= CallPolicy::default().longest_wait {
+    /// A wallet of `chain` was put off by its providers, which are as given. What the calls of a wallet wait
+    /// for themselves is nothing new.
+    pub fn throttled(&self, chain: Chain, providers: &[ProviderStatus]) {
+        let mut by_kind: BTreeMap<&str, Duration> = BTreeMap::new();
+        for provider in providers {
+            let pause = by_kind.entry(provider.kind).or_insert(Duration::MAX);
+            *pause = provider.paused.min(*pause);
+        }
+        let Some(pause) = by_kind.into_values().max() else { return };
+        if pause <= CallPolicy::default().longest_wait {
             return;
         }
-        let until = Instant::now() + wait;
-        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = waits.insert(chain, until);
-        if known.is_none() {
-            let seconds = wait.as_secs();
+        let now = Instant::now();
+        let mut waits = self.waits();
+        let wait = waits.entry(chain).or_insert(Wait { since: now, until: now });
+        if !self.holds(wait) {
+            let seconds = pause.as_secs();
             tracing::warn!(%chain, seconds, "the providers ask for a long wait; the chain's wallets wait");
         }
+        wait.until = now + pause;
+    }
+
+    fn holds(&self, wait: &Wait) -> bool {
+        wait.until > Instant::now() && wait.since.elapsed() < self.limit
+    }
+
+    fn waits(&self) -> MutexGuard<'_, BTreeMap<Chain, Wait>> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the chain has been in trouble longer than the limit.
@@ -179,6 +202,7 @@ impl OutageGates {
 
     /// A wallet of `chain` was done, or has stored something: the trouble, if any, is over.
     pub fn worked(&self, chain: Chain) {
+        self.waits().remove(&chain);
         let mut troubles = self.lock();
         if troubles.get(&chain).is_some_and(|trouble| trouble.state != GateState::Closed) {
             troubles.remove(&chain);
@@ -261,7 +285,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
     use async_trait::async_trait;
-    use chain_client::{ProviderStatus, SourceError};
+    use chain_client::{ProviderState, SourceError};
     use pnl_core::Pin;
 
     use super::*;
@@ -342,18 +366,56 @@ mod tests {
         }
     }
 
+    /// Providers of a kind with what is left of their pauses, in seconds.
+    fn paused(kind: &'static str, pauses: &[u64]) -> Vec<ProviderStatus> {
+        let provider = |&seconds| ProviderStatus {
+            name: kind.to_owned(),
+            kind,
+            state: ProviderState::Throttled,
+            since: SystemTime::now(),
+            detail: None,
+            answered_at: None,
+            paused: Duration::from_secs(seconds),
+            calls: 1,
+            errors: 0,
+        };
+        pauses.iter().map(provider).collect()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_long_wait_holds_its_chain_until_it_is_over_and_a_short_one_holds_nobody() {
         let (gates, _opened) = gates();
-        gates.throttled(Chain::Solana, Duration::from_secs(10));
-        assert!(gates.closed().is_empty());
-        gates.throttled(Chain::Solana, Duration::from_secs(300));
-        gates.throttled(Chain::Solana, Duration::from_secs(299));
+        gates.throttled(Chain::Solana, &paused("solana-rpc", &[10]));
+        gates.throttled(Chain::Solana, &paused("solana-rpc", &[300, 0]));
+        assert!(gates.closed().is_empty(), "somebody can be asked");
+        gates.throttled(Chain::Solana, &paused("solana-rpc", &[300, 400]));
+        gates.throttled(Chain::Solana, &paused("solana-rpc", &[299, 399]));
         tokio::time::sleep(Duration::from_secs(298)).await;
         assert_eq!(gates.closed(), BTreeSet::from([Chain::Solana]));
         assert!(gates.paused().is_empty(), "nobody is down");
         tokio::time::sleep(Duration::from_secs(3)).await;
         assert!(gates.closed().is_empty());
+        // Explorers stand for what nodes cannot tell.
+        let mut of_base = paused("etherscan", &[300]);
+        of_base.extend(paused("evm-rpc", &[0]));
+        gates.throttled(Chain::Base, &of_base);
+        assert_eq!(gates.closed(), BTreeSet::from([Chain::Base]));
+        gates.worked(Chain::Base);
+        assert!(gates.closed().is_empty(), "a wallet was done all the same");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_without_end_hold_a_chain_no_longer_than_the_limit() {
+        let (gates, _opened) = gates();
+        let begin = Instant::now();
+        loop {
+            gates.throttled(Chain::Solana, &paused("solana-rpc", &[600]));
+            if gates.closed().is_empty() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(601)).await;
+        }
+        assert!(begin.elapsed() >= LIMIT && begin.elapsed() < LIMIT * 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -41,7 +41,9 @@ impl WorkerStatus {
         sources: &BTreeMap<Chain, Source>,
         prices: Vec<ProviderStatus>,
     ) -> Self {
-        let silent = prices.iter().filter(|source| source.state == ProviderState::Down);
+        // Nobody asks it without a wallet, so only then it is known to be silent still.
+        let is_asked = !running.is_empty();
+        let silent = prices.iter().filter(|source| is_asked && source.state == ProviderState::Down);
         let silent_since = silent.map(|source| source.since).min();
         Self {
             worker: worker.to_string(),

@@ -61,8 +61,8 @@ pub(crate) async fn run(attempt: Attempt, mut stop: StopSignal, shutdown: Cancel
                     let source = attempt.source.common();
                     gates.close(attempt.chain(), detail, source, shutdown);
                 }
-                AttemptEnd::Failed(StageError::RateLimited { retry_after }) => {
-                    gates.throttled(attempt.chain(), *retry_after);
+                AttemptEnd::Failed(StageError::RateLimited { .. }) => {
+                    gates.throttled(attempt.chain(), &attempt.source.common().status());
                 }
                 AttemptEnd::Failed(StageError::PricesAway { .. }) => gates.prices_away(),
                 _ => {}

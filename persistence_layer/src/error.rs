@@ -67,7 +67,7 @@ pub enum Cause {
     PoolExhausted,
     /// Transactions stood in each other's way, also when repeated.
     Conflict,
-    /// Out of memory, I/O errors, broken files and the like: the server's log says more.
+    /// Out of memory, I/O errors and the like: the server's log says more.
     Failing,
 }
 
@@ -127,17 +127,17 @@ impl Cause {
             "25006" => Self::ReadOnly,
             "53100" => Self::Full,
             "53300" => Self::NoConnections,
-            // 55P03: a lock was not to be had in time. 55000: a database that takes no connections.
+            // 55P03: a lock was not to be had in time.
             "55P03" => Self::Conflict,
-            "55000" | "3D000" => Self::Denied,
+            "3D000" => Self::Denied,
             _ if state.starts_with("28") => Self::Denied,
             _ if state.starts_with("40") => Self::Conflict,
             // Shut down, crashed, starting up; a database that is dropped counts as gone.
             _ if state.starts_with("57P") => Self::Restarting,
             // The server ended our session because we stood still in a transaction.
             _ if state.starts_with("08") || matches!(state, "25P03" | "25P04") => Self::Unreachable,
-            // Out of memory or another resource; errors of the system below and of the server itself.
-            _ if ["53", "58", "XX"].iter().any(|class| state.starts_with(class)) => Self::Failing,
+            // Out of memory or another resource; errors of the system below.
+            _ if state.starts_with("53") || state.starts_with("58") => Self::Failing,
             _ => return None,
         })
     }
@@ -260,13 +260,12 @@ mod tests {
             ("55P03", Cause::Conflict),
             ("53200", Cause::Failing),
             ("58030", Cause::Failing),
-            ("XX001", Cause::Failing),
             ("28P01", Cause::Denied),
             ("3D000", Cause::Denied),
         ] {
             assert_eq!(Cause::of_state(state), Some(cause), "{state}");
         }
-        for staying in ["23505", "23514", "42P01", "22003", "25001", "57014"] {
+        for staying in ["XX001", "23505", "23514", "42P01", "22003", "25001", "57014"] {
             assert_eq!(Cause::of_state(staying), None, "{staying}");
         }
     }

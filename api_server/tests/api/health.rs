@@ -157,7 +157,7 @@ async fn a_write_that_is_refused_for_whatever_reason_is_told() {
     let app = TestApp::without_worker().await;
     // A disk that is broken, and one that stands still.
     for (does, cause) in [
-        ("raise exception 'invalid page' using errcode = 'data_corrupted'", "database-failing"),
+        ("raise exception 'invalid page' using errcode = 'data_corrupted'", "database-error"),
         ("perform pg_sleep(600)", "database-timeout"),
     ] {
         refuse(&app, does, &["care_runs"]).await;

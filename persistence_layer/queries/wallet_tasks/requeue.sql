@@ -1,5 +1,5 @@
 -- wallet_tasks/requeue: $1 task, $2 fence, $3 delay, $4 reason, $5 costs an attempt, $6 error as text
--- No row: the lease was lost. A ready task goes behind the head of its chain: by one place, or after
+-- No row: the lease was lost. A ready task goes behind the head of the queue: by one place, or after
 -- a time limit by one for each second that it has held a slot, so that long wallets leave the slots
 -- to others for most of the time. A delayed one has waited and keeps its place. What counts as put
 -- off, put_off.sql reads.
@@ -26,7 +26,7 @@ set state = case when $3::interval > interval '0' then 'delayed' else 'queued' e
     vtime = case when $3::interval > interval '0' then vtime
         else greatest(vtime, (
             select head.vtime + 1 from ready_heads head
-            where head.chain = wallet_tasks.chain)
+            order by head.prio, head.vtime, head.id limit 1)
             + case when $4 = 'continued' then coalesce((
                 select extract(epoch from clock_timestamp() - a.started)::bigint
                 from wallet_attempts a where a.task = wallet_tasks.id and a.fence = $2), 0)

@@ -2,9 +2,8 @@
 
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{self, WaitReason, WorkerId};
-use pnl_core::Chain;
 
-use crate::support::{LONG, batch, claim, finish, requeue, submit, submit_on, transition};
+use crate::support::{LONG, batch, claim, finish, requeue, submit, transition};
 
 #[tokio::test]
 async fn a_small_batch_behind_a_large_one_takes_every_second_slot() {
@@ -71,27 +70,4 @@ async fn a_batch_submitted_while_nothing_is_ready_does_not_overtake_what_comes_b
     let of_first = next.iter().filter(|lease| lease.batch == first).count();
     assert_eq!(of_first, 10, "what was given back is claimed again within its turns");
     assert!(next.iter().any(|lease| lease.batch == second));
-}
-
-#[tokio::test]
-async fn a_new_batch_takes_turns_with_its_chain_while_another_one_is_paused() {
-    let database = TestDatabase::create().await;
-    let store = database.store();
-    let paused = submit(store, 0..1_000).await;
-    let worker = WorkerId::generate();
-    let claim = async |free| {
-        let without = [Chain::Solana];
-        wallet_tasks::claim(store, &worker, free, LONG, &without).await.unwrap()
-    };
-    let first = submit_on(store, Chain::Ethereum, 0..1_000).await;
-    let held = claim(500).await;
-    let second = submit_on(store, Chain::Ethereum, 2_000..2_100).await;
-    let order: Vec<_> = claim(100).await.iter().map(|lease| lease.batch).collect();
-    let of_first = order.iter().filter(|batch| **batch == first).count();
-    assert!((49..=51).contains(&of_first), "{of_first} of 100");
-    // A wallet that comes back for another turn goes behind the next one of its chain.
-    transition(store, &held[0], &requeue(WaitReason::Continued)).await;
-    assert_ne!(claim(1).await[0].task_id, held[0].task_id);
-    assert_eq!(batch(store, second).await.counts.running, 50);
-    assert_eq!(batch(store, paused).await.counts.running, 0);
 }

@@ -46,16 +46,7 @@ pub fn new_batch(numbers: impl IntoIterator<Item = usize>) -> NewBatch {
 
 /// Submits a batch of the wallets `numbers`; there is room for it.
 pub async fn submit(store: &Store, numbers: impl IntoIterator<Item = usize>) -> BatchId {
-    submit_on(store, Chain::Solana, numbers).await
-}
-
-/// The same on another chain.
-pub async fn submit_on(
-    store: &Store,
-    chain: Chain,
-    numbers: impl IntoIterator<Item = usize>,
-) -> BatchId {
-    let new = NewBatch { chain, ..new_batch(numbers) };
+    let new = new_batch(numbers);
     assert_eq!(
         batches::submit(store, &new, Admission::rejecting(1000)).await.unwrap(),
         Submitted::Accepted
