@@ -11,6 +11,10 @@ use crate::SyntheticPlan;
 
 /// The statement of the product itself.
 const CLAIM: &str = include_str!("../../../persistence_layer/queries/wallet_tasks/claim.sql");
+/// What the store says of statements that find their rows by key (`Plans::ByKey`).
+const AS_THE_STORE: &str = "set local jit = off; set local enable_bitmapscan = off; \
+    set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off; \
+    set local enable_hashjoin = off; set local enable_mergejoin = off";
 const DATABASE: &str = "claim_plan";
 /// Tasks of one batch of the seed.
 const PER_BATCH: u32 = 10_000;
@@ -87,7 +91,7 @@ impl ClaimPlan {
     fn explain(&self, format: &str) -> String {
         let free = self.free;
         format!(
-            "begin; set local jit = off; prepare claim as {CLAIM}; \
+            "begin; {AS_THE_STORE}; prepare claim as {CLAIM}; \
              explain (analyze, buffers, format {format}) execute claim \
              ('load-test', {free}, '30 seconds', \
              array['solana', 'ethereum', 'base', 'binance-smart-chain']); \

@@ -281,13 +281,12 @@ impl SmallDisk {
             let tried = "create table probe as
                 select repeat(md5(i::text), 100) from generate_series(1, 2000) i;
                 drop table probe";
-            let refused = stage.postgres.psql("run_small", tried).await;
-            let is_full = refused.is_err_and(|error| error.to_string().contains("No space"));
-            if !is_full {
+            match stage.postgres.psql("run_small", tried).await {
                 // The server has given something back since.
-                fill(&self.ballast())?;
+                Ok(_) => fill(&self.ballast()).map(|()| None),
+                Err(error) if error.to_string().contains("No space") => Ok(Some(())),
+                Err(error) => Err(error.context("the disk was to be full")),
             }
-            Ok(is_full.then_some(()))
         });
         let told = async {
             full.await?;
