@@ -198,6 +198,23 @@ async fn a_port_that_was_taken_meanwhile_is_replaced_and_a_lost_password_renewed
 }
 
 #[tokio::test]
+async fn a_port_whose_starter_was_killed_before_it_noted_it_is_noted_by_the_next() {
+    if programs_are_missing() {
+        return;
+    }
+    let data_dir = DataDir::new();
+    let killed = data_dir.start().await;
+    let note = data_dir.home().join("port");
+    let port = fs::read_to_string(&note).unwrap();
+    fs::remove_file(&note).unwrap();
+    let next = data_dir.start().await;
+    assert!(!next.started_here());
+    assert_eq!(fs::read_to_string(&note).unwrap(), port);
+    next.stop().await.unwrap();
+    killed.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_server_is_not_in_our_process_group_and_not_root() {
     if programs_are_missing() {
         return;

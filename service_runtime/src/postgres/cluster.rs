@@ -183,7 +183,7 @@ impl Cluster {
         }
     }
 
-    /// Sets the password and makes the database, where either is missing. Returns where to connect.
+    /// Sets the password, notes the port and makes the database, where any is missing. Returns where to connect.
     pub(super) async fn prepare(&self, running: &Running) -> Result<SecretUrl, PostgresError> {
         let file = self.layout.password();
         let password = match fs::read_to_string(&file) {
@@ -196,6 +196,10 @@ impl Cluster {
             }
             Err(error) => return Err(PostgresError::file("read", &file)(error)),
         };
+        // Also of a server whose starter was killed before it could note the port.
+        if self.noted_port() != Some(running.port) {
+            write_atomically(&self.layout.port(), &running.port.to_string(), 0o644)?;
+        }
         let known = format!("select 1 from pg_database where datname = '{DATABASE}'");
         if self.sql(running, &known).await?.is_empty() {
             self.sql(running, &format!("create database {DATABASE}")).await?;
@@ -325,7 +329,6 @@ impl Cluster {
         let pid = child.id();
         let new_server = NewServer { pid };
         if self.came_up(&mut child, pid.unwrap_or_default()).await {
-            write_atomically(&self.layout.port(), &port.to_string(), 0o644)?;
             // Somebody must wait for it when it ends, or its process id stays taken.
             tokio::spawn(async move { child.wait().await });
             return Ok(Running { port, socket_folder, new_server: Some(new_server) });
@@ -374,10 +377,14 @@ impl Cluster {
         Err(PostgresError::NotStarted { detail: tail(&log, 0), log })
     }
 
+    fn noted_port(&self) -> Option<u16> {
+        fs::read_to_string(self.layout.port()).ok()?.trim().parse().ok()
+    }
+
     /// The port of the last start when it is free, else any free one.
     fn choose_port(&self) -> Result<u16, PostgresError> {
         let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-        let last = fs::read_to_string(self.layout.port()).ok().and_then(|t| t.trim().parse().ok());
+        let last = self.noted_port();
         if let Some(port) = last.filter(|&port| bind(port).is_ok()) {
             return Ok(port);
         }
