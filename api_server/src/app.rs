@@ -17,8 +17,10 @@ use prometheus::Registry;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::answers::Answers;
 use crate::dto::batch::SubmitRules;
 use crate::extract::Limits;
+use crate::limiter::Limiter;
 use crate::metrics::{HttpMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::queue::QueueWatch;
@@ -43,6 +45,10 @@ pub struct App {
     pub worker: Option<Worker>,
     /// Chains with a provider.
     pub chains: BTreeSet<Chain>,
+    /// Answers that were given already.
+    pub answers: Answers,
+    /// How much each client may ask.
+    pub limiter: Limiter,
     /// Bounds on requests.
     pub limits: Limits,
     /// Days for which results are kept; 0: for ever.

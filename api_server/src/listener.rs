@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::client::Peer;
 use crate::metrics::HttpMetrics;
 use crate::wire::{MAX_HEAD_BYTES, MAX_HEADERS, Wire};
 
@@ -70,10 +71,10 @@ pub async fn serve(listener: TcpListener, router: Router, rules: Rules, stop: Ca
             () = stop.cancelled() => break,
             slot = Arc::clone(&slots).acquire_owned() => slot.expect("never closed"),
         };
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -90,8 +91,9 @@ pub async fn serve(listener: TcpListener, router: Router, rules: Rules, stop: Ca
         let called = Arc::new(AtomicBool::new(false));
         let wire = Wire::new(stream, metrics.clone(), head_timeout, Arc::clone(&called));
         let routed = TowerToHyperService::new(router.clone());
-        let service = service_fn(move |request: Request<Incoming>| {
+        let service = service_fn(move |mut request: Request<Incoming>| {
             called.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(Peer(peer.ip()));
             routed.call(request)
         });
         let closing = closing.clone();

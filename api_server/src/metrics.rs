@@ -14,6 +14,8 @@ use prometheus::{
     TextEncoder,
 };
 
+use crate::answers::Found;
+use crate::limiter::Class;
 use crate::monitor::DatabaseHealth;
 
 /// The label of requests whose path matches no route.
@@ -29,6 +31,8 @@ pub struct HttpMetrics {
     duration: HistogramVec,
     in_flight: IntGauge,
     connections: IntGauge,
+    rate_limited: IntCounterVec,
+    kept_answers: IntCounterVec,
 }
 
 impl HttpMetrics {
@@ -55,11 +59,33 @@ impl HttpMetrics {
             )?,
             in_flight: IntGauge::new("http_requests_in_flight", "Requests being answered now.")?,
             connections: IntGauge::new("http_connections", "Open connections of clients.")?,
+            rate_limited: IntCounterVec::new(
+                Opts::new(
+                    "http_rate_limited_total",
+                    "Requests beyond the limit of their client, by class.",
+                ),
+                &["class"],
+            )?,
+            kept_answers: IntCounterVec::new(
+                Opts::new(
+                    "http_kept_answers_total",
+                    "Answers that are kept, by where they were found.",
+                ),
+                &["found"],
+            )?,
         };
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.duration.clone()))?;
         registry.register(Box::new(metrics.in_flight.clone()))?;
         registry.register(Box::new(metrics.connections.clone()))?;
+        registry.register(Box::new(metrics.rate_limited.clone()))?;
+        registry.register(Box::new(metrics.kept_answers.clone()))?;
+        for found in Found::ALL {
+            metrics.kept_answers.with_label_values(&[&found.as_str().to_lowercase()]);
+        }
+        for class in Class::ALL {
+            metrics.rate_limited.with_label_values(&[class.as_str()]);
+        }
         Ok(metrics)
     }
 
@@ -71,6 +97,16 @@ impl HttpMetrics {
     /// Counts a connection in until the guard is dropped.
     pub fn connection(&self) -> GaugeGuard {
         GaugeGuard::new(&self.connections)
+    }
+
+    /// Counts a request beyond the limit of its client.
+    pub fn refused(&self, class: Class) {
+        self.rate_limited.with_label_values(&[class.as_str()]).inc();
+    }
+
+    /// Counts an answer that is kept.
+    pub fn cached(&self, found: Found) {
+        self.kept_answers.with_label_values(&[&found.as_str().to_lowercase()]).inc();
     }
 
     /// Counts an answered request.

@@ -148,6 +148,10 @@ problems! {
         "The Idempotency-Key was used for a different request",
         "The key belongs to an earlier request with different content. Use a new key for a new job, \
          or repeat the original request unchanged to receive its answer.";
+    /// Limit of a client.
+    RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, "The client has made too many requests",
+        "Each client has a number of requests per minute and class (`limits` in the configuration). The header \
+         RateLimit says how many are left; try again after the time in Retry-After.";
     /// Panic or broken data.
     INTERNAL = "internal", INTERNAL_SERVER_ERROR, "The server failed to answer",
         "A defect in the service. The log has the details under the `trace_id` of the answer; \

@@ -13,7 +13,7 @@ use crate::app::AppState;
 use crate::error::ApiError;
 use crate::handlers::admin;
 use crate::json::shown;
-use crate::middleware::{context, deadline, encoding, gate, panics, validators};
+use crate::middleware::{cached, context, deadline, encoding, gate, limits, panics, validators};
 use crate::problems;
 use crate::routes;
 
@@ -25,24 +25,32 @@ pub fn public(app: &AppState, role: Role) -> Router {
             router
                 .route_layer(from_fn_with_state(app.clone(), gate::database))
                 .route_layer(from_fn(validators::tag))
+                .route_layer(from_fn_with_state(app.clone(), cached::answers))
         });
         api = api.and(routes::service()).and(data);
     }
-    around(api.into_router(), app)
+    let limited = from_fn_with_state(app.clone(), limits::enforce);
+    around(api.into_router(), app, |router| router.layer(limited))
 }
 
 /// The listener of operators.
 pub fn admin(app: &AppState) -> Router {
-    around(routes::probes().into_router().route("/metrics", get(admin::metrics)), app)
+    around(routes::probes().into_router().route("/metrics", get(admin::metrics)), app, |router| {
+        router
+    })
 }
 /// What happens around every request, from the inside out.
-fn around(router: Router<AppState>, app: &AppState) -> Router {
+fn around(
+    router: Router<AppState>,
+    app: &AppState,
+    limit: impl FnOnce(Router<AppState>) -> Router<AppState>,
+) -> Router {
     let router = router
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(from_fn_with_state(app.request_timeout, deadline::limit))
         .layer(panics::caught());
-    encoding::compressed(router, app.compression_min_bytes)
+    limit(encoding::compressed(router, app.compression_min_bytes))
         .layer(from_fn_with_state(app.http_metrics.clone(), context::around))
         .with_state(app.clone())
 }

@@ -25,11 +25,13 @@ use service_runtime::shutdown::Shutdown;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::answers::Answers;
 use crate::app::{App, AppState, Instance};
 use crate::cli::ServeArgs;
 use crate::commands::configure;
 use crate::database::Database;
 use crate::extract::Limits;
+use crate::limiter::Limiter;
 use crate::listener::{self, Rules};
 use crate::metrics::{HttpMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
@@ -222,6 +224,13 @@ pub async fn assemble(
         batches: batches(settings, store.clone()),
         wallets: Wallets::new(store.clone(), ledger_rules(settings)),
         database: DatabaseMonitor::start(store.clone(), closing.clone()).await,
+        answers: Answers::new(
+            settings.cache.memory_mb,
+            redis.clone(),
+            &format!("{:?}", ledger_rules(settings)),
+        ),
+        limiter: Limiter::new(settings.limits.clone(), redis.clone())
+            .context("the limits cannot be used")?,
         redis,
         store,
         worker,

@@ -131,6 +131,16 @@ pub async fn append_chunk(
     })
 }
 
+/// The id of the wallet's current ledger: another one means other contents.
+pub async fn current_id(store: &Store, wallet: &WalletRef) -> Result<Option<Uuid>, StoreError> {
+    read!(store, async |connection| sqlx::query_file_scalar!(
+        "queries/ledgers/current_id.sql",
+        wallet.chain.as_str(),
+        wallet.address.as_str()
+    )
+    .fetch_optional(connection))
+}
+
 /// The head of the wallet's current ledger.
 pub async fn current(
     store: &Store,

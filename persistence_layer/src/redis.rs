@@ -1,5 +1,10 @@
-//! The connection to Redis, which is only watched so far: nothing is kept there, and the service works
-//! without it.
+//! The connection to Redis. What is kept there can be lost at any time, and the service works without
+//! it.
+//!
+//! [`rate`] counts requests, [`cache`] keeps answers.
+
+pub mod cache;
+pub mod rate;
 
 use std::fmt;
 use std::time::{Duration, Instant};

@@ -67,6 +67,7 @@ pub struct RedisStatus {
 #[derive(Debug, Clone)]
 pub struct RedisMonitor {
     status: Arc<Mutex<RedisStatus>>,
+    connection: Arc<Mutex<Option<Redis>>>,
 }
 
 impl RedisMonitor {
@@ -74,7 +75,7 @@ impl RedisMonitor {
     pub fn start(url: String, stop: CancellationToken) -> Self {
         let begin =
             RedisStatus { state: RedisState::Unknown, since: SystemTime::now(), cause: None };
-        let monitor = Self { status: Arc::new(Mutex::new(begin)) };
+        let monitor = Self { status: Arc::new(Mutex::new(begin)), connection: Arc::default() };
         let watching = monitor.clone();
         tokio::spawn(async move {
             stop.run_until_cancelled(watching.watch(&url)).await;
@@ -87,10 +88,25 @@ impl RedisMonitor {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The connection, while Redis answers: whoever uses it finds it healed or gone.
+    pub fn connection(&self) -> Option<Redis> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes that the connection was of no use, so that nobody tries it before the next look.
+    pub fn forget_connection(&self) {
+        self.offer(None);
+    }
+
+    fn offer(&self, connection: Option<Redis>) {
+        *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = connection;
+    }
+
     async fn watch(&self, url: &str) {
         let mut connection = None;
         loop {
             let answer = tokio::time::timeout(PATIENCE, look(url, &mut connection)).await;
+            self.offer(connection.clone().filter(|_| matches!(answer, Ok(Ok(_)))));
             match answer {
                 Ok(Ok(took)) if took <= SLOW => self.note(RedisState::Ok, None),
                 Ok(Ok(took)) => {
@@ -120,7 +136,7 @@ impl RedisMonitor {
             let cause = cause.as_deref();
             match (state, status.state) {
                 (RedisState::Down, _) => {
-                    tracing::warn!(cause, "Redis is away; it is only watched so far");
+                    tracing::warn!(cause, "Redis is away; limits are counted by each process");
                 }
                 (RedisState::Slow, _) => tracing::warn!(cause, "Redis is slow"),
                 (_, RedisState::Unknown) => tracing::info!("Redis is connected"),

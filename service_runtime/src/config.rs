@@ -15,6 +15,7 @@
 
 mod endpoints;
 mod error;
+mod limits;
 mod load;
 mod secret;
 mod settings;
@@ -25,8 +26,10 @@ pub use endpoints::{
     ChainSettings, Chains, PriceSettings, PriceSource, ProviderKind, ProviderSettings, Stablecoins,
 };
 pub use error::{ConfigError, Problem};
+pub use limits::{LimitSettings, Network, NotANetwork, networks};
 pub use secret::SecretUrl;
 pub use settings::{
-    AdminSettings, Admission, ApiSettings, BatchSettings, DatabaseSettings, LogFormat, LogSettings,
-    RedisSettings, RetentionSettings, Role, ServiceSettings, Settings, UnknownRole, WorkerSettings,
+    AdminSettings, Admission, ApiSettings, BatchSettings, CacheSettings, DatabaseSettings,
+    LogFormat, LogSettings, RedisSettings, RetentionSettings, Role, ServiceSettings, Settings,
+    UnknownRole, WorkerSettings,
 };

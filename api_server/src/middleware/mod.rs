@@ -1,9 +1,11 @@
 //! What happens around every request.
 
+pub mod cached;
 pub mod context;
 pub mod deadline;
 pub mod encoding;
 pub mod gate;
+pub mod limits;
 pub mod panics;
 pub mod rest_of_body;
 pub mod validators;

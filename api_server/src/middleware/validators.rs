@@ -28,8 +28,7 @@ pub async fn tag(request: Request, next: Next) -> Response {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
     }
-    let wanted: Vec<HeaderValue> =
-        request.headers().get_all(header::IF_NONE_MATCH).iter().cloned().collect();
+    let asked = request.headers().clone();
     let response = next.run(request).await;
     if response.status() != StatusCode::OK {
         return response;
@@ -42,17 +41,22 @@ pub async fn tag(request: Request, next: Next) -> Response {
         Err(error) => return aborted(error).into_response(),
     };
     let tag = tag_of(&whole);
-    if let Some(known) = known(&wanted, &tag) {
-        not_modified(&mut parts.headers);
-        parts.headers.insert(header::ETAG, known);
-        parts.status = StatusCode::NOT_MODIFIED;
-        return Response::from_parts(parts, Body::empty());
-    }
     if let Ok(tag) = HeaderValue::from_str(&tag) {
         parts.headers.insert(header::ETAG, tag);
     }
     parts.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(whole.len()));
-    Response::from_parts(parts, Body::from(whole))
+    conditional(&asked, &tag, Response::from_parts(parts, Body::from(whole)))
+}
+
+/// The answer with `tag`, or 304 when the request has it already.
+pub fn conditional(asked: &HeaderMap, tag: &str, answer: Response) -> Response {
+    let wanted: Vec<_> = asked.get_all(header::IF_NONE_MATCH).iter().collect();
+    let Some(known) = known(&wanted, tag) else { return answer };
+    let (mut parts, _) = answer.into_parts();
+    not_modified(&mut parts.headers);
+    parts.headers.insert(header::ETAG, known);
+    parts.status = StatusCode::NOT_MODIFIED;
+    Response::from_parts(parts, Body::empty())
 }
 
 /// The strong tag of these bytes, with its quotes.
@@ -62,7 +66,7 @@ pub fn tag_of(bytes: &[u8]) -> String {
 }
 
 /// The tag among those of the client that stands for `tag` in whatever encoding it got it.
-fn known(wanted: &[HeaderValue], tag: &str) -> Option<HeaderValue> {
+fn known(wanted: &[&HeaderValue], tag: &str) -> Option<HeaderValue> {
     let any =
         wanted.iter().filter_map(|value| value.to_str().ok()).flat_map(|list| list.split(','));
     for text in any.map(str::trim) {
@@ -154,7 +158,7 @@ mod tests {
         let tag = tag_of(b"body");
         assert_eq!(tag.len(), 2 + 2 * TAG_BYTES);
         let gzip = with_encoding(&tag, "gzip").unwrap();
-        let find = |list: &str| known(&[HeaderValue::from_str(list).unwrap()], &tag);
+        let find = |list: &str| known(&[&HeaderValue::from_str(list).unwrap()], &tag);
         assert_eq!(find(&tag).unwrap(), *tag);
         assert_eq!(find(&format!("\"other\", W/{tag}")).unwrap(), *tag);
         assert_eq!(find(&gzip).unwrap(), *gzip);

@@ -93,18 +93,17 @@ impl Api {
         let problems: Vec<_> = problems::ALL
             .iter()
             .map(|problem| {
-                json!({ "code": problem.code, "status": problem.status.as_u16(),
-                        "title": problem.title, "description": problem.description })
+                json!({ "code": problem.code, "description": problem.description,
+                        "status": problem.status.as_u16(), "title": problem.title })
             })
             .collect();
         let fields: Vec<_> = problems::FIELD_CODES
             .iter()
             .map(|(code, meaning)| json!({ "code": code, "description": meaning }))
             .collect();
-        let extensions = ExtensionsBuilder::new()
-            .add("x-problems", json!(problems))
-            .add("x-field-codes", json!(fields))
-            .build();
+        // One extension, and members in the order of their names: the text must be the same each time.
+        let errors = json!({ "fields": fields, "problems": problems });
+        let extensions = ExtensionsBuilder::new().add("x-errors", errors).build();
         let mut document =
             OpenApiBuilder::new().info(info).paths(self.paths).components(Some(components)).build();
         document.extensions = Some(extensions);
@@ -114,7 +113,7 @@ impl Api {
 
 const DESCRIPTION: &str = "Profit and loss of crypto wallets, in batches. Money and amounts are decimal text, \
      times RFC 3339 in UTC. Members are added, never renamed: ignore those you do not know, and take enum \
-     values that are not listed here. Errors are `application/problem+json`; `x-problems` lists their codes.";
+     values that are not listed here. Errors are `application/problem+json`; `x-errors` lists their codes.";
 
 /// The document of the public listener, as it is served and checked in.
 pub fn document() -> &'static str {

@@ -48,7 +48,7 @@ fn write(document: &Value) -> Result<String, std::fmt::Error> {
         shape(out, name, schema)?;
     }
     out.push_str("<h2 id=\"errors\">Errors</h2><table><tr><th>code<th>status<th>meaning");
-    for problem in list(&document["x-problems"]) {
+    for problem in list(&document["x-errors"]["problems"]) {
         write!(
             out,
             "<tr><td><code>{0}</code><td>{1}<td><b>{2}</b><br>{3}",
@@ -59,7 +59,7 @@ fn write(document: &Value) -> Result<String, std::fmt::Error> {
         )?;
     }
     out.push_str("</table><h3>Codes of fields</h3><table>");
-    for field in list(&document["x-field-codes"]) {
+    for field in list(&document["x-errors"]["fields"]) {
         let (code, meaning) = (escaped(&field["code"]), escaped(&field["description"]));
         write!(out, "<tr><td><code>{code}</code><td>{meaning}")?;
     }

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod batches;
+mod cache;
 mod conditional;
 mod contract;
 mod diff;
@@ -11,6 +12,7 @@ mod disposals;
 mod evm;
 mod group;
 mod health;
+mod limits;
 mod paging;
 mod protocol;
 mod recorded;

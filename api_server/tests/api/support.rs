@@ -1,7 +1,7 @@
 //! A service in this process: its own database, a free port, a chain that answers from memory.
 
 use std::net::SocketAddr;
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use api_server::listener::{self, Rules};
@@ -55,6 +55,8 @@ pub struct Plan {
     pub through_proxy: bool,
     /// Whether the database takes no writes from the service.
     pub read_only: bool,
+    /// Whether Redis is configured, that of the tests.
+    pub redis: bool,
 }
 
 impl Default for Plan {
@@ -70,6 +72,7 @@ impl Default for Plan {
             adjust: |_| {},
             through_proxy: false,
             read_only: false,
+            redis: false,
         }
     }
 }
@@ -81,9 +84,9 @@ pub struct TestApp {
     admin: SocketAddr,
     client: reqwest::Client,
     /// The chain.
-    pub node: RecordedNode,
+    pub node: Arc<RecordedNode>,
     /// The database, past any proxy.
-    pub database: TestDatabase,
+    pub database: Arc<TestDatabase>,
     /// Between the service and its database, when asked for.
     pub proxy: Option<Proxy>,
     /// Tells the process to stop, as the first signal does.
@@ -158,11 +161,22 @@ impl TestApp {
     }
 
     /// A service as `plan` says.
-    pub async fn start(plan: Plan) -> Self {
+    pub async fn start(mut plan: Plan) -> Self {
         TLS.call_once(|| {
             let _ = rustls::crypto::ring::default_provider().install_default();
         });
-        let node = RecordedNode::start(plan.chain, "127.0.0.1:0").await.unwrap();
+        let chain = std::mem::take(&mut plan.chain);
+        let node = RecordedNode::start(chain, "127.0.0.1:0").await.unwrap();
+        let database = TestDatabase::create().await;
+        Self::on(Arc::new(node), Arc::new(database), plan).await
+    }
+
+    /// A second process on the database and the chain of `other`.
+    pub async fn beside(other: &Self, plan: Plan) -> Self {
+        Self::on(Arc::clone(&other.node), Arc::clone(&other.database), plan).await
+    }
+
+    async fn on(node: Arc<RecordedNode>, database: Arc<TestDatabase>, plan: Plan) -> Self {
         let mut settings = settings(&node);
         if plan.ethereum {
             settings.chains.ethereum.providers = vec![
@@ -170,8 +184,10 @@ impl TestApp {
                 provider("node", ProviderKind::EvmRpc, node.evm_url("ethereum")),
             ];
         }
+        if plan.redis {
+            settings.redis.url = SecretUrl::new(redis_url());
+        }
         (plan.adjust)(&mut settings);
-        let database = TestDatabase::create().await;
         let (store, proxy) = if plan.through_proxy {
             let proxy = Proxy::start(database.url()).await;
             (connect(&proxy.url).await, Some(proxy))
@@ -282,6 +298,16 @@ impl TestApp {
         job
     }
 
+    /// Waits until the process has found its Redis.
+    pub async fn sees_redis(&self) {
+        eventually("the process sees Redis", || async {
+            let status = self.get("/api/health/detailed").await.json();
+            let mut checks = status["checks"].as_array().unwrap().iter();
+            checks.any(|check| check["name"] == "redis" && check["state"] == "up")
+        })
+        .await;
+    }
+
     /// The jobs that are stored.
     pub async fn jobs(&self) -> Vec<Value> {
         self.get("/api/pnl/batch").await.json()["data"].as_array().unwrap().clone()
@@ -332,10 +358,17 @@ fn settings(node: &RecordedNode) -> Settings {
         vec![provider("recorded", ProviderKind::SolanaRpc, node.solana_url())];
     settings.prices.sources =
         vec![PriceSource::Csv { path: format!("{DEMO_CHAIN}/prices").into() }];
+    // Tests change rows behind the service's back.
+    settings.cache.memory_mb = 0;
     settings.worker.poll_interval_ms = 50;
     settings.worker.backoff_seconds = 1;
     settings.worker.shutdown_grace_seconds = 1;
     settings
+}
+
+/// The Redis of the tests.
+pub fn redis_url() -> String {
+    std::env::var("TEST_REDIS_URL").expect("TEST_REDIS_URL names a Redis for tests")
 }
 
 fn provider(name: &str, kind: ProviderKind, url: String) -> ProviderSettings {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::endpoints::{Chains, PriceSettings};
+use super::limits::LimitSettings;
 use super::secret::SecretUrl;
 
 /// All settings of one process, validated.
@@ -28,6 +29,10 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// Redis.
     pub redis: RedisSettings,
+    /// Answers that are kept.
+    pub cache: CacheSettings,
+    /// How much each client may ask.
+    pub limits: LimitSettings,
     /// Admission of batches.
     pub batch: BatchSettings,
     /// How long what is stored stays.
@@ -247,8 +252,22 @@ impl DatabaseSettings {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisSettings {
-    /// Redis to watch; empty: none. Nothing is kept there so far.
+    /// Redis to use; empty: none. What is kept there can be lost at any time.
     pub url: SecretUrl,
+}
+
+/// `[cache]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CacheSettings {
+    /// Most memory for answers that are kept, in MiB; 0: none is kept.
+    pub memory_mb: u32,
+}
+
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self { memory_mb: 64 }
+    }
 }
 
 /// What happens to a batch beyond the limit.

@@ -7,6 +7,7 @@ use tracing_subscriber::EnvFilter;
 use url::Url;
 
 use super::endpoints::{ChainSettings, PriceSource, ProviderKind, ProviderSettings};
+use super::limits::networks;
 use super::secret::SecretUrl;
 use super::settings::Settings;
 
@@ -91,6 +92,24 @@ impl Settings {
         found.range("api.max_body_bytes", self.api.max_body_bytes, 1024..=1 << 30);
         found.range("api.max_wallets", self.api.max_wallets, 1..=1_000_000);
         found.range("api.compression_min_bytes", self.api.compression_min_bytes, 0..=1 << 20);
+        found.range("cache.memory_mb", self.cache.memory_mb, 0..=1 << 20);
+        let limits = &self.limits;
+        for (key, most) in [
+            ("limits.results_per_minute", limits.results_per_minute),
+            ("limits.wallets_per_minute", limits.wallets_per_minute),
+            ("limits.services_per_minute", limits.services_per_minute),
+            ("limits.default_per_minute", limits.default_per_minute),
+        ] {
+            found.range(key, most, 0..=100_000);
+        }
+        for (key, list) in [
+            ("limits.unlimited", &limits.unlimited),
+            ("limits.trusted_proxies", &limits.trusted_proxies),
+        ] {
+            if let Err(error) = networks(list) {
+                found.add(key, error.to_string());
+            }
+        }
         if let Err(error) = EnvFilter::try_new(&self.log.filter) {
             found.add("log.filter", error.to_string());
         }

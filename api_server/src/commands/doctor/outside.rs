@@ -209,7 +209,10 @@ async fn ask_disk(home: &Path, findings: &mut Findings) {
 
 async fn ask_redis(settings: &Settings, findings: &mut Findings) {
     if settings.redis.url.is_empty() {
-        return findings.ok("redis", "not configured; it would only be watched so far");
+        return findings.ok(
+            "redis",
+            "not configured; each process counts requests and keeps answers by itself",
+        );
     }
     let ping = async { Redis::connect(settings.redis.url.expose()).await?.ping().await };
     match tokio::time::timeout(PATIENCE * 2, ping).await {

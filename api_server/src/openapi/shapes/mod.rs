@@ -88,29 +88,32 @@ impl PartialSchema for Problem {
         let codes: Vec<_> = problems::ALL.iter().map(|problem| problem.code).collect();
         let fields: Vec<_> = problems::FIELD_CODES.iter().map(|(code, _)| *code).collect();
         let text = json!({"type": "string"});
+        // Members in the order of their names: the text of the document must be the same each time.
         let schema = json!({
             "type": "object",
-            "description": "RFC 9457; `x-problems` and `x-field-codes` say what the codes mean",
-            "required": ["type", "code", "title", "status", "detail", "instance", "error", "errors", "trace_id"],
+            "description": "RFC 9457; `x-errors` says what the codes mean",
+            "required": [
+                "type", "code", "title", "status", "detail", "instance", "error", "errors", "trace_id",
+            ],
             "properties": {
-                "type": {"type": "string", "pattern": "^/problems/[a-z-]+$"},
                 "code": {"type": "string", "enum": codes},
-                "title": text,
-                "status": {"type": "integer", "minimum": 400, "maximum": 599},
                 "detail": text,
-                "instance": text,
                 "error": {"type": "string", "description": "The same as `detail`"},
                 "errors": {"type": "array", "maxItems": 100, "items": {
                     "type": "object",
                     "required": ["pointer", "code", "detail"],
                     "properties": {
-                        "pointer": text,
                         "code": {"type": "string", "enum": fields},
                         "detail": text,
+                        "pointer": text,
                     },
                 }},
                 "errors_total": {"type": "integer", "minimum": 1},
+                "instance": text,
+                "status": {"type": "integer", "minimum": 400, "maximum": 599},
+                "title": text,
                 "trace_id": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+                "type": {"type": "string", "pattern": "^/problems/[a-z-]+$"},
             },
             "additionalProperties": true,
         });

@@ -1,0 +1,317 @@
+//! Answers that were given already: in this process, behind it in Redis, and never older than what they
+//! are made of.
+//!
+//! An answer is kept under what was asked and under the *version* of what it was made of: the id of a
+//! wallet's ledger, or the state of a job. Whoever asks looks up the version first, one short read in the
+//! database; so an answer is found again as long as nothing has changed, whoever changed it, and never
+//! afterwards. Nothing has to be purged, and losing Redis costs time only.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use moka::future::Cache;
+use persistence_layer::redis::Redis;
+use persistence_layer::redis_monitor::RedisMonitor;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::json::hex;
+use crate::middleware::validators::tag_of;
+
+/// How long an answer is kept; it is also how old one may be that stands in for an error.
+pub const KEPT: Duration = Duration::from_secs(600);
+
+/// Largest answer that is kept, in bytes.
+const MAX_BYTES: usize = 4 << 20;
+
+/// Longest wait for Redis: from there on computing is faster.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Headers that belong to an answer, whoever it is given to.
+const HEADERS: [HeaderName; 5] = [
+    header::CONTENT_TYPE,
+    header::CACHE_CONTROL,
+    header::ETAG,
+    header::VARY,
+    header::CONTENT_DISPOSITION,
+];
+
+/// An answer 200 with its tag.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    made_at: DateTime<Utc>,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// What stands before the body where an answer is stored.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    made_at_ms: i64,
+    headers: Vec<(String, String)>,
+}
+
+impl Answer {
+    /// The answer with these headers and this body; `None` when it has no tag or is too large.
+    pub fn new(all: &HeaderMap, body: Bytes) -> Option<Self> {
+        if body.len() > MAX_BYTES || !all.contains_key(header::ETAG) {
+            return None;
+        }
+        let kept =
+            HEADERS.into_iter().filter_map(|name| Some((name.clone(), all.get(name)?.clone())));
+        Some(Self { made_at: Utc::now(), headers: kept.collect(), body })
+    }
+
+    /// Its tag.
+    pub fn tag(&self) -> &str {
+        self.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Seconds since it was made.
+    pub fn age_seconds(&self) -> u64 {
+        u64::try_from((Utc::now() - self.made_at).num_seconds()).unwrap_or(0)
+    }
+
+    /// The answer for one more client.
+    pub fn response(&self) -> Response {
+        let mut response = Response::new(self.body.clone().into());
+        response.headers_mut().extend(self.headers.clone());
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(self.body.len()));
+        response
+    }
+
+    fn to_bytes(&self) -> Option<Vec<u8>> {
+        let headers = self.headers.iter();
+        let headers =
+            headers.map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
+        let stored = Stored {
+            made_at_ms: self.made_at.timestamp_millis(),
+            headers: headers.collect::<Option<_>>()?,
+        };
+        let mut bytes = serde_json::to_vec(&stored).ok()?;
+        bytes.push(b'\n');
+        bytes.extend_from_slice(&self.body);
+        Some(bytes)
+    }
+
+    /// What [`Answer::to_bytes`] gave; `None` for anything else.
+    fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
+        let end = bytes.iter().position(|byte| *byte == b'\n')?;
+        let stored: Stored = serde_json::from_slice(bytes.get(..end)?).ok()?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in stored.headers {
+            headers.insert(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
+        }
+        let made_at = DateTime::from_timestamp_millis(stored.made_at_ms)?;
+        let answer = Self { made_at, headers, body: Bytes::from(bytes).slice(end + 1..) };
+        (answer.tag() == tag_of(&answer.body)).then_some(answer)
+    }
+}
+
+/// Where an answer was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Found {
+    /// In this process or in Redis.
+    Hit,
+    /// It was made now.
+    Miss,
+    /// Older than what it is made of, perhaps: the database cannot tell.
+    Stale,
+    /// It was not looked for.
+    Bypass,
+}
+
+impl Found {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Hit, Self::Miss, Self::Stale, Self::Bypass];
+
+    /// The value of the header `X-Cache`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "HIT",
+            Self::Miss => "MISS",
+            Self::Stale => "STALE",
+            Self::Bypass => "BYPASS",
+        }
+    }
+}
+
+/// The answers of a process.
+pub struct Answers {
+    kept: Cache<String, Arc<Answer>>,
+    /// The newest key of each question, for when the database cannot tell.
+    newest: moka::sync::Cache<String, String>,
+    redis: Option<RedisMonitor>,
+    /// What else answers depend on: the program and its rules.
+    rules: String,
+    is_on: bool,
+}
+
+impl Answers {
+    /// At most `megabytes` of answers in this process; none at all with 0. `rules` are those by which
+    /// answers are made: processes with others do not share them.
+    pub fn new(megabytes: u32, redis: Option<RedisMonitor>, rules: &str) -> Self {
+        let most = u64::from(megabytes) << 20;
+        let weight = |key: &String, answer: &Arc<Answer>| {
+            u32::try_from(key.len() + answer.body.len() + 512).unwrap_or(u32::MAX)
+        };
+        let newest = moka::sync::Cache::builder().max_capacity(100_000).time_to_live(KEPT);
+        Self {
+            kept: Cache::builder().max_capacity(most).weigher(weight).time_to_live(KEPT).build(),
+            newest: newest.build(),
+            redis,
+            rules: format!("{} {rules}", env!("CARGO_PKG_VERSION")),
+            is_on: megabytes > 0,
+        }
+    }
+
+    /// Whether answers are kept at all.
+    pub const fn is_on(&self) -> bool {
+        self.is_on
+    }
+
+    /// The answer to `question` made of `version`; `make` makes it when it is nowhere. Those who ask for the
+    /// same at once wait for one that makes it.
+    ///
+    /// # Errors
+    /// What `make` gave in place of an answer; `None` when another one's `make` did.
+    pub async fn get<E: Send + Sync + 'static>(
+        &self,
+        question: &str,
+        version: &str,
+        make: impl Future<Output = Result<Answer, E>>,
+    ) -> Result<(Arc<Answer>, Found), Option<E>> {
+        let key = self.key(question, version);
+        let was_made = Mutex::new(false);
+        let found = self.kept.try_get_with::<_, Mutex<Option<E>>>(key.clone(), async {
+            if let Some(answer) = self.shared(&key).await {
+                return Ok(Arc::new(answer));
+            }
+            *was_made.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            let answer = make.await.map_err(|error| Mutex::new(Some(error)))?;
+            self.share(&key, &answer);
+            Ok(Arc::new(answer))
+        });
+        match found.await {
+            Ok(answer) => {
+                self.newest.insert(question.to_owned(), key);
+                let made = *was_made.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok((answer, if made { Found::Miss } else { Found::Hit }))
+            }
+            Err(error) => Err(error.lock().unwrap_or_else(PoisonError::into_inner).take()),
+        }
+    }
+
+    /// The newest answer to `question` that this process has, whatever has happened since.
+    pub async fn stale(&self, question: &str) -> Option<Arc<Answer>> {
+        self.kept.get(&self.newest.get(question)?).await
+    }
+
+    fn key(&self, question: &str, version: &str) -> String {
+        let mut hash = Sha256::new();
+        for part in [&self.rules, question, version] {
+            hash.update(part.as_bytes());
+            hash.update([0]);
+        }
+        format!("pnl:answer:{}", hex(&hash.finalize()))
+    }
+
+    fn connected(&self) -> Option<(RedisMonitor, Redis)> {
+        let monitor = self.redis.as_ref()?;
+        Some((monitor.clone(), monitor.connection()?))
+    }
+
+    /// What some process has put there.
+    async fn shared(&self, key: &str) -> Option<Answer> {
+        let (monitor, redis) = self.connected()?;
+        match tokio::time::timeout(PATIENCE, redis.get(key)).await {
+            Ok(Ok(bytes)) => Answer::from_bytes(bytes?),
+            Ok(Err(_)) | Err(_) => {
+                monitor.forget_connection();
+                None
+            }
+        }
+    }
+
+    /// Puts it where other processes find it. Nobody waits for that.
+    fn share(&self, key: &str, answer: &Answer) {
+        let Some((monitor, redis)) = self.connected() else { return };
+        let Some(bytes) = answer.to_bytes() else { return };
+        let key = key.to_owned();
+        tokio::spawn(async move {
+            if !matches!(
+                tokio::time::timeout(PATIENCE, redis.put(&key, &bytes, KEPT)).await,
+                Ok(Ok(()))
+            ) {
+                monitor.forget_connection();
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    fn answer(text: &str) -> Answer {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::ETAG, HeaderValue::from_str(&tag_of(text.as_bytes())).unwrap());
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Answer::new(&headers, Bytes::from(text.to_owned())).unwrap()
+    }
+
+    #[test]
+    fn what_was_stored_is_read_back_and_anything_else_is_nothing() {
+        let whole = answer("{\"a\":\n1}");
+        let bytes = whole.to_bytes().unwrap();
+        let back = Answer::from_bytes(bytes.clone()).unwrap();
+        assert_eq!((back.body, back.headers), (whole.body, whole.headers));
+        let mut changed = bytes.clone();
+        *changed.last_mut().unwrap() = b'!';
+        for bad in [
+            Vec::new(),
+            b"\n".to_vec(),
+            b"{}\nx".to_vec(),
+            bytes[..bytes.len() - 1].to_vec(),
+            changed,
+        ] {
+            assert!(Answer::from_bytes(bad).is_none());
+        }
+        assert!(Answer::new(&HeaderMap::new(), Bytes::new()).is_none(), "without a tag");
+    }
+
+    #[tokio::test]
+    async fn one_makes_it_for_all_who_wait_and_a_new_version_is_made_anew() {
+        let answers = Arc::new(Answers::new(1, None, ""));
+        let made = Arc::new(AtomicU32::new(0));
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..20 {
+            let (answers, made) = (Arc::clone(&answers), Arc::clone(&made));
+            asking.spawn(async move {
+                let make = async {
+                    made.fetch_add(1, Ordering::Relaxed);
+                    tokio::task::yield_now().await;
+                    Ok::<_, ()>(answer("1"))
+                };
+                answers.get("q", "v1", make).await.unwrap().1
+            });
+        }
+        let found = asking.join_all().await;
+        assert_eq!(made.load(Ordering::Relaxed), 1);
+        assert_eq!(found.iter().filter(|found| **found == Found::Miss).count(), 1);
+        let (second, found) =
+            answers.get("q", "v2", async { Ok::<_, ()>(answer("2")) }).await.unwrap();
+        assert_eq!((found, second.body.as_ref()), (Found::Miss, b"2".as_slice()));
+        assert_eq!(answers.stale("q").await.unwrap().body, "2");
+        assert!(answers.stale("other").await.is_none());
+        let failed = answers.get("x", "v1", async { Err::<Answer, _>("no") }).await;
+        assert_eq!(failed.unwrap_err(), Some("no"));
+        assert!(answers.get("x", "v1", async { Ok::<_, ()>(answer("3")) }).await.is_ok());
+    }
+}

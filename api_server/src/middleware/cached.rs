@@ -1,0 +1,167 @@
+//! Answers from the cache: which questions are kept, and what their answers are made of.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::RequestExt;
+use axum::extract::{MatchedPath, Query, RawPathParams, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use job_orchestrator::batch::BatchError;
+use persistence_layer::ledgers;
+use pnl_core::{Address, Chain, WalletRef};
+
+use crate::answers::{Answer, Found};
+use crate::app::AppState;
+use crate::dto::job::JobView;
+use crate::extract::job_id;
+use crate::middleware::validators;
+
+/// Says where an answer is from.
+pub const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+
+/// Longest wait for a version: a database that is slower than this cannot tell.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What an answer is made of.
+enum Subject {
+    Wallet(WalletRef),
+    Job(persistence_layer::batches::BatchId),
+}
+
+/// How it stands with the subject now.
+enum Version {
+    /// So; whatever is made of it stays as it is until this changes.
+    Is(String),
+    /// It is not there, or changes all the time.
+    None,
+    /// The database cannot tell.
+    Unknown,
+}
+
+/// The layer itself.
+pub async fn answers(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    if !app.answers.is_on() || !is_read {
+        return next.run(request).await;
+    }
+    let Some((subject, question)) = question(&mut request).await else {
+        return next.run(request).await;
+    };
+    if wants_fresh(&request) {
+        return told(&app, next.run(request).await, Found::Bypass);
+    }
+    let looked = tokio::time::timeout(PATIENCE, version(&app, &subject)).await;
+    let version = match looked.unwrap_or(Version::Unknown) {
+        Version::Is(version) => version,
+        Version::None => return next.run(request).await,
+        Version::Unknown => {
+            return match app.answers.stale(&question).await {
+                Some(answer) => given(&app, &request, &answer, Found::Stale),
+                None => next.run(request).await,
+            };
+        }
+    };
+    // Whoever makes the answer makes it for all, so the condition of one client waits outside.
+    let wanted = request.headers_mut().remove(header::IF_NONE_MATCH);
+    let asked = Mutex::new(Some(request));
+    let take = || asked.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+    let make = async { made(next.clone().run(take()).await).await };
+    let (answer, found) = match app.answers.get(&question, &version, make).await {
+        Ok(found) => found,
+        Err(Some(Refused(response))) => {
+            return response.into_inner().unwrap_or_else(PoisonError::into_inner);
+        }
+        // Another one's answer was none to keep: this client gets its own.
+        Err(None) => return next.run(take()).await,
+    };
+    let mut condition = Request::default();
+    condition.headers_mut().extend(wanted.map(|wanted| (header::IF_NONE_MATCH, wanted)));
+    given(&app, &condition, &answer, found)
+}
+
+/// An answer that is not kept. Bodies are for one reader, which the lock makes sure of.
+struct Refused(Mutex<Response>);
+
+async fn made(response: Response) -> Result<Answer, Refused> {
+    if response.status() != StatusCode::OK || !response.headers().contains_key(header::ETAG) {
+        return Err(Refused(Mutex::new(response)));
+    }
+    let (parts, body) = response.into_parts();
+    // With a tag the body is whole already.
+    let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
+        let error = axum::response::IntoResponse::into_response(crate::error::ApiError::internal());
+        return Err(Refused(Mutex::new(error)));
+    };
+    match Answer::new(&parts.headers, bytes.clone()) {
+        Some(answer) => Ok(answer),
+        None => Err(Refused(Mutex::new(Response::from_parts(parts, bytes.into())))),
+    }
+}
+
+fn given(app: &AppState, request: &Request, answer: &Answer, found: Found) -> Response {
+    let response = validators::conditional(request.headers(), answer.tag(), answer.response());
+    let mut response = told(app, response, found);
+    if found != Found::Miss {
+        response.headers_mut().insert(header::AGE, HeaderValue::from(answer.age_seconds()));
+    }
+    response
+}
+
+fn told(app: &AppState, mut response: Response, found: Found) -> Response {
+    app.http_metrics.cached(found);
+    response.headers_mut().insert(X_CACHE, HeaderValue::from_static(found.as_str()));
+    response
+}
+
+/// Whether the client wants an answer that is made for it.
+fn wants_fresh(request: &Request) -> bool {
+    let mut wishes = request.headers().get_all(header::CACHE_CONTROL).iter();
+    wishes.any(|value| {
+        let value = value.to_str().unwrap_or_default().to_ascii_lowercase();
+        value.split(',').any(|wish| matches!(wish.trim(), "no-cache" | "no-store" | "max-age=0"))
+    })
+}
+
+/// What is asked, in one form whatever the order of its parameters, and about what; `None` when answers to
+/// it are not kept.
+async fn question(request: &mut Request) -> Option<(Subject, String)> {
+    let route = request.extensions().get::<MatchedPath>()?.as_str().to_owned();
+    let Query(mut query) = Query::<Vec<(String, String)>>::try_from_uri(request.uri()).ok()?;
+    let named: RawPathParams = request.extract_parts().await.ok()?;
+    let subject = if route.starts_with("/api/v2/wallets/") && !route.ends_with("/diff") {
+        let mut chains = query.iter().filter(|(name, _)| name == "chain");
+        let chain: Chain = chains.next()?.1.parse().ok()?;
+        let wallet = named.iter().find(|(name, _)| *name == "wallet")?.1;
+        Subject::Wallet(WalletRef { chain, address: Address::parse(chain, wallet).ok()? })
+    } else if route.starts_with("/api/pnl/batch/results/") {
+        Subject::Job(job_id(named.iter().find(|(name, _)| *name == "job_id")?.1)?)
+    } else {
+        return None;
+    };
+    query.sort();
+    let accept: Vec<_> =
+        request.headers().get_all(header::ACCEPT).iter().map(HeaderValue::as_bytes).collect();
+    Some((subject, format!("{} {query:?} {accept:?}", request.uri().path())))
+}
+
+async fn version(app: &AppState, subject: &Subject) -> Version {
+    if !app.database.is_up() {
+        return Version::Unknown;
+    }
+    match subject {
+        Subject::Wallet(wallet) => match ledgers::current_id(&app.store, wallet).await {
+            Ok(Some(id)) => Version::Is(id.to_string()),
+            Ok(None) => Version::None,
+            Err(_) => Version::Unknown,
+        },
+        Subject::Job(id) => match app.batches.status(*id).await {
+            Ok(batch) if batch.state.is_terminal() => {
+                serde_json::to_string(&JobView::of(&batch)).map_or(Version::None, Version::Is)
+            }
+            Err(BatchError::Store(_)) => Version::Unknown,
+            Ok(_) | Err(_) => Version::None,
+        },
+    }
+}

@@ -1,0 +1,138 @@
+//! Limits of clients: each request is counted before it is answered, and one beyond the limit is
+//! refused. What turns out to be cheap is taken back: 304, and answers from a cache.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use crate::answers::Found;
+use crate::app::AppState;
+use crate::client::{self, Client, Peer};
+use crate::error::ApiError;
+use crate::limiter::{Class, Entry, WINDOW};
+use crate::middleware::cached::X_CACHE;
+use crate::problems;
+
+const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+
+/// The layer itself.
+pub async fn enforce(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let Some(class) = class(&request) else { return next.run(request).await };
+    let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
+    let address = client::address(peer, request.headers(), app.limiter.proxies());
+    if app.limiter.is_unlimited(address) {
+        return next.run(request).await;
+    }
+    let client = Client::of(address);
+    let Some(entry) = app.limiter.enter(client, class).await else {
+        return next.run(request).await;
+    };
+    let told = Told::of(class, &entry);
+    if !entry.window.allowed {
+        app.http_metrics.refused(class);
+        return told.on(refusal(class, &entry));
+    }
+    let response = next.run(request).await;
+    if is_cheap(&response) {
+        app.limiter.leave(entry).await;
+        return told.with_one_more().on(response);
+    }
+    told.on(response)
+}
+
+/// Whether nothing was made for it.
+fn is_cheap(response: &Response) -> bool {
+    let found = response.headers().get(X_CACHE);
+    response.status() == StatusCode::NOT_MODIFIED
+        || [Found::Hit, Found::Stale]
+            .iter()
+            .any(|kept| found.is_some_and(|found| found == kept.as_str()))
+}
+
+/// What the request is counted as; `None` when it is not.
+fn class(request: &Request) -> Option<Class> {
+    if request.method() == Method::OPTIONS {
+        return None;
+    }
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let route = route.unwrap_or_default();
+    if route == "/health"
+        || route.starts_with("/api/health")
+        || route.starts_with("/api/performance/health")
+    {
+        return None;
+    }
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    Some(if route.starts_with("/api/v2/wallets/") {
+        Class::Wallets
+    } else if route.starts_with("/api/services/") {
+        Class::Services
+    } else if is_read
+        && (route.starts_with("/api/pnl/results") || route.starts_with("/api/pnl/batch/results"))
+    {
+        Class::Results
+    } else {
+        Class::Default
+    })
+}
+
+fn refusal(class: Class, entry: &Entry) -> Response {
+    let seconds = seconds(entry.window.reset);
+    let detail = format!(
+        "This client has made {} requests of the class {} in the last {} s, which is the most; the next one \
+         is answered in {seconds} s.",
+        entry.most,
+        class.as_str(),
+        WINDOW.as_secs(),
+    );
+    ApiError::new(problems::RATE_LIMITED, detail).retry_after(seconds).into_response()
+}
+
+/// Whole seconds, rounded up: never too early.
+fn seconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1)
+}
+
+/// What a client is told about its limit (draft-ietf-httpapi-ratelimit-headers-10).
+struct Told {
+    class: Class,
+    most: u32,
+    remaining: u32,
+    reset_seconds: u32,
+}
+
+impl Told {
+    fn of(class: Class, entry: &Entry) -> Self {
+        let window = entry.window;
+        Self {
+            class,
+            most: entry.most,
+            remaining: window.remaining,
+            reset_seconds: seconds(window.reset),
+        }
+    }
+
+    fn with_one_more(mut self) -> Self {
+        self.remaining = (self.remaining + 1).min(self.most);
+        self
+    }
+
+    fn on(&self, mut response: Response) -> Response {
+        let Self { class, most, remaining, reset_seconds } = self;
+        let class = class.as_str();
+        for (name, text) in [
+            (POLICY, format!("\"{class}\";q={most};w={}", WINDOW.as_secs())),
+            (LIMIT, format!("\"{class}\";r={remaining};t={reset_seconds}")),
+        ] {
+            if let Ok(value) = HeaderValue::from_str(&text) {
+                response.headers_mut().insert(name, value);
+            }
+        }
+        response
+    }
+}

@@ -1,0 +1,277 @@
+//! Answers that are kept: found again as long as nothing has changed, by whatever process, and never
+//! afterwards.
+
+use reqwest::Method;
+use serde_json::json;
+use service_runtime::config::{Role, Settings};
+
+use crate::support::{Plan, Reply, TestApp, UNUSED, demo_wallets, eventually, reply};
+
+fn kept(settings: &mut Settings) {
+    settings.cache.memory_mb = 64;
+}
+
+async fn worker() -> TestApp {
+    TestApp::start(Plan { role: Role::All, adjust: kept, ..Plan::default() }).await
+}
+
+/// The answer at `path`, found as expected.
+#[track_caller]
+fn is(found: &str, reply: Reply) -> Reply {
+    assert_eq!((reply.status.as_u16(), reply.header("x-cache")), (200, found), "{}", reply.text);
+    reply
+}
+
+/// The same question twice: made once, found again with the same bytes.
+async fn is_kept(app: &TestApp, path: &str) {
+    let made = is("MISS", app.get(path).await);
+    let found = is("HIT", app.get(path).await);
+    assert_eq!(found.text, made.text, "{path}");
+    for name in ["etag", "content-type", "content-length", "cache-control", "vary"] {
+        assert_eq!(found.header(name), made.header(name), "{path}: {name}");
+    }
+    assert_eq!(made.header("age"), "");
+    assert!(found.header("age").parse::<u64>().unwrap() < 600);
+    let head = reply(app.request(Method::HEAD, path)).await;
+    assert_eq!((head.text.as_str(), head.header("x-cache")), ("", "HIT"));
+    let known = app.request(Method::GET, path).header("if-none-match", found.header("etag"));
+    let known = reply(known).await;
+    assert_eq!(
+        (known.status.as_u16(), known.header("x-cache"), known.header("etag")),
+        (304, "HIT", found.header("etag"))
+    );
+    let fresh = app.request(Method::GET, path).header("cache-control", "no-cache");
+    assert_eq!(is("BYPASS", reply(fresh).await).text, made.text);
+}
+
+#[tokio::test]
+async fn answers_are_found_again_by_the_whole_question() {
+    let app = worker().await;
+    let wallets = demo_wallets();
+    let job = app.completed(&wallets).await;
+    let wallet = &wallets[0];
+    for path in [
+        format!("/api/v2/wallets/{wallet}/pnl?chain=solana"),
+        format!("/api/v2/wallets/{wallet}/pnl?chain=solana&include=lots"),
+        format!("/api/v2/wallets/{wallet}/pnl?chain=solana&method=lifo"),
+        format!("/api/v2/wallets/{wallet}/ledger?chain=solana&limit=5"),
+        format!("/api/v2/wallets/{wallet}/ledger?chain=solana&limit=50"),
+        format!("/api/v2/wallets/{}/tokens?chain=solana", wallets[1]),
+        format!("/api/v2/wallets/{wallet}/what-if?chain=solana"),
+        format!("/api/pnl/batch/results/{job}"),
+        format!("/api/pnl/batch/results/{job}?limit=1"),
+        format!("/api/pnl/batch/results/{job}/export.csv"),
+    ] {
+        is_kept(&app, &path).await;
+    }
+    // The order of parameters is no part of the question; an alias of the chain is.
+    let turned = format!("/api/v2/wallets/{wallet}/pnl?method=lifo&chain=solana");
+    is("HIT", app.get(&turned).await);
+    let scrape = app.admin_get("/metrics").await.text;
+    assert!(scrape.contains("http_kept_answers_total{found=\"miss\"} 10"), "{scrape}");
+    // Refusals and what changes all the time are not kept.
+    for path in [
+        format!("/api/v2/wallets/{UNUSED}/pnl?chain=solana"),
+        format!("/api/v2/wallets/{wallet}/pnl?chain=solana&limit=1"),
+        "/api/pnl/results".to_owned(),
+        format!("/api/pnl/batch/status/{job}"),
+    ] {
+        for _ in 0..2 {
+            assert_eq!(app.get(&path).await.header("x-cache"), "", "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_newer_ledger_is_answered_at_once() {
+    let app = worker().await;
+    let wallets = demo_wallets();
+    app.completed(&wallets[..1]).await;
+    let path = format!("/api/v2/wallets/{}/pnl?chain=solana", wallets[0]);
+    let before = is("MISS", app.get(&path).await).json();
+    is("HIT", app.get(&path).await);
+    app.completed(&wallets[..1]).await;
+    let after = is("MISS", app.get(&path).await).json();
+    assert_ne!(after["analyzed_at"], before["analyzed_at"]);
+    // A wallet that was unknown is known when its job has completed.
+    let unknown = format!("/api/v2/wallets/{UNUSED}/coverage?chain=solana");
+    app.get(&unknown).await.problem(404, "unknown-wallet");
+    app.completed(&[UNUSED.to_owned()]).await;
+    is("MISS", app.get(&unknown).await);
+}
+
+#[tokio::test]
+async fn a_job_that_is_retried_or_removed_is_not_answered_from_before() {
+    let app = worker().await;
+    let job = app.completed(&[UNUSED.to_owned()]).await;
+    let path = format!("/api/pnl/batch/results/{job}");
+    is("MISS", app.get(&path).await);
+    is("HIT", app.get(&path).await);
+    // As if the wallet of this only job had failed, and was retried then.
+    let failed = r#"
+        with task as (
+            update wallet_tasks set state = 'failed', error =
+                '{"code": "provider-error", "title": "t", "detail": "d", "retryable": true}'
+            returning 1),
+        gone as (delete from pnl_results returning 1),
+        batch as (update batches set state = 'failed', done = 0, failed = 1 returning 1)
+        select count(*) from task, batch"#;
+    assert_eq!(app.database.number(failed).await, 1);
+    assert_eq!(is("MISS", app.get(&path).await).json()["data"][0]["status"], "failed");
+    assert_eq!(app.post(&format!("/api/pnl/batch/{job}/retry")).await.status, 202);
+    app.ended(&job).await;
+    assert_eq!(is("MISS", app.get(&path).await).json()["data"][0]["status"], "done");
+    is("HIT", app.get(&path).await);
+
+    let removed = "
+        with gone as (
+            insert into expired_batches (id, chain, finished_at)
+            select id, chain, finished_at from batches returning 1)
+        select count(*) from gone";
+    assert_eq!(app.database.number(removed).await, 1);
+    app.get(&path).await.problem(410, "job-expired");
+}
+
+#[tokio::test]
+async fn processes_share_answers_through_redis_and_see_each_others_changes() {
+    let one =
+        TestApp::start(Plan { role: Role::All, redis: true, adjust: kept, ..Plan::default() })
+            .await;
+    let two = TestApp::beside(&one, Plan { redis: true, adjust: kept, ..Plan::default() }).await;
+    for app in [&one, &two] {
+        app.sees_redis().await;
+    }
+    let wallets = demo_wallets();
+    let job = one.completed(&wallets[..1]).await;
+    for path in [
+        format!("/api/v2/wallets/{}/coverage?chain=solana", wallets[0]),
+        format!("/api/pnl/batch/results/{job}"),
+    ] {
+        let made = is("MISS", one.get(&path).await);
+        let found = two.get(&path).await;
+        assert_eq!(found.text, made.text);
+        assert_eq!(found.header("etag"), made.header("etag"));
+    }
+    // What one process has computed, the other one answers at once, also where it has an older answer.
+    let path = format!("/api/v2/wallets/{}/pnl?chain=solana", wallets[0]);
+    let before = two.get(&path).await.json();
+    is("HIT", two.get(&path).await);
+    one.completed(&wallets[..1]).await;
+    let after = two.get(&path).await;
+    assert_ne!(after.json()["analyzed_at"], before["analyzed_at"]);
+    assert_eq!(one.get(&path).await.text, after.text);
+}
+
+#[tokio::test]
+async fn an_answer_made_by_one_process_is_a_hit_in_another() {
+    let one =
+        TestApp::start(Plan { role: Role::All, redis: true, adjust: kept, ..Plan::default() })
+            .await;
+    let two = TestApp::beside(&one, Plan { redis: true, adjust: kept, ..Plan::default() }).await;
+    for app in [&one, &two] {
+        app.sees_redis().await;
+    }
+    let wallets = demo_wallets();
+    one.completed(&wallets[..1]).await;
+    // Nobody waits for Redis, so some question is put there before the other process asks.
+    let mut tries = 0..1000;
+    eventually("a hit by way of Redis", || {
+        let path = format!(
+            "/api/v2/wallets/{}/ledger?chain=solana&limit={}",
+            wallets[0],
+            tries.next().unwrap() + 1
+        );
+        let (one, two) = (&one, &two);
+        async move {
+            let made = is("MISS", one.get(&path).await);
+            let found = two.get(&path).await;
+            assert_eq!(found.text, made.text);
+            found.header("x-cache") == "HIT"
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_its_redis_a_process_keeps_answers_for_itself() {
+    let app = TestApp::start(Plan {
+        role: Role::All,
+        adjust: |settings| {
+            kept(settings);
+            settings.redis.url =
+                service_runtime::config::SecretUrl::new("redis://127.0.0.1:1".to_owned());
+        },
+        ..Plan::default()
+    })
+    .await;
+    let wallets = demo_wallets();
+    app.completed(&wallets[..1]).await;
+    is_kept(&app, &format!("/api/v2/wallets/{}/pnl?chain=solana", wallets[0])).await;
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_old_answers_stand_in_and_say_so() {
+    let mut app = TestApp::start(Plan {
+        role: Role::All,
+        adjust: kept,
+        through_proxy: true,
+        ..Plan::default()
+    })
+    .await;
+    let wallets = demo_wallets();
+    let job = app.completed(&wallets[..1]).await;
+    let paths = [
+        format!("/api/v2/wallets/{}/pnl?chain=solana", wallets[0]),
+        format!("/api/pnl/batch/results/{job}"),
+    ];
+    let mut texts = Vec::new();
+    for path in &paths {
+        texts.push(is("MISS", app.get(path).await).text);
+    }
+    app.proxy.as_mut().unwrap().cut().await;
+    for (path, text) in paths.iter().zip(texts) {
+        let stale = is("STALE", app.get(path).await);
+        assert_eq!(stale.text, text);
+        assert!(stale.header("age").parse::<u64>().unwrap() < 600);
+    }
+    let never_asked = format!("/api/v2/wallets/{}/tokens?chain=solana", wallets[0]);
+    eventually("the process knows", || async { app.get("/api/health").await.status == 503 }).await;
+    app.get(&never_asked).await.problem(503, "database-unavailable");
+    for path in &paths {
+        is("STALE", app.get(path).await);
+    }
+    app.proxy.as_mut().unwrap().mend().await;
+    eventually("the database is back", || async {
+        app.get(&paths[0]).await.header("x-cache") == "HIT"
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn answers_from_the_cache_are_not_counted() {
+    let app = TestApp::start(Plan {
+        role: Role::All,
+        adjust: |settings| {
+            kept(settings);
+            settings.limits.unlimited = Vec::new();
+            settings.limits.default_per_minute = 0;
+            settings.limits.wallets_per_minute = 3;
+        },
+        ..Plan::default()
+    })
+    .await;
+    let wallets = demo_wallets();
+    app.completed(&wallets[..1]).await;
+    let path =
+        |limit: u32| format!("/api/v2/wallets/{}/ledger?chain=solana&limit={limit}", wallets[0]);
+    is("MISS", app.get(&path(1)).await);
+    for _ in 0..20 {
+        let hit = is("HIT", app.get(&path(1)).await);
+        assert!(hit.header("ratelimit").starts_with("\"wallets\";r=2;"), "{hit:?}");
+    }
+    is("MISS", app.get(&path(2)).await);
+    is("MISS", app.get(&path(3)).await);
+    app.get(&path(4)).await.problem(429, "rate-limited");
+    let body = json!({"wallet_addresses": [UNUSED], "chain": "solana"});
+    assert_eq!(app.submit(&body).await.status, 202);
+}

@@ -1,0 +1,159 @@
+//! Limits of clients, by themselves and over two processes.
+
+use reqwest::Method;
+use service_runtime::config::Settings;
+use uuid::Uuid;
+
+use crate::support::{Plan, Reply, TestApp, UNUSED, reply};
+
+/// Clients behind a proxy of ours on this machine, so that one test can be many clients.
+fn behind_a_proxy(settings: &mut Settings) {
+    settings.limits.unlimited = Vec::new();
+    settings.limits.trusted_proxies = vec!["127.0.0.1".to_owned()];
+}
+
+async fn app(redis: bool) -> TestApp {
+    let app = TestApp::start(Plan { redis, adjust: behind_a_proxy, ..Plan::default() }).await;
+    if redis {
+        app.sees_redis().await;
+    }
+    app
+}
+
+/// An address that no other test has.
+fn client() -> String {
+    let bytes = Uuid::new_v4().into_bytes();
+    format!(
+        "2001:db8:{:x}:{:x}::1",
+        u16::from_be_bytes([bytes[0], bytes[1]]),
+        u16::from_be_bytes([bytes[2], bytes[3]])
+    )
+}
+
+async fn ask(app: &TestApp, client: &str, path: &str) -> Reply {
+    reply(app.request(Method::GET, path).header("x-forwarded-for", client)).await
+}
+
+/// The number behind `key=` in the header RateLimit.
+fn told(reply: &Reply, key: &str) -> u32 {
+    let header = reply.header("ratelimit");
+    let part = header.split(';').find_map(|part| part.strip_prefix(&format!("{key}=")));
+    part.unwrap_or_else(|| panic!("{header:?} has no {key}")).parse().unwrap()
+}
+
+/// As many requests as the class allows are let in, and told how many are left; no more.
+async fn is_limited(app: &TestApp, path: &str, class: &str, most: u32) {
+    let client = client();
+    for left in (0..most).rev() {
+        let answer = ask(app, &client, path).await;
+        assert_ne!(answer.status, 429, "{path} with {left} left");
+        assert_eq!(answer.header("ratelimit-policy"), format!("\"{class}\";q={most};w=60"));
+        assert!(answer.header("ratelimit").starts_with(&format!("\"{class}\";")), "{answer:?}");
+        assert_eq!(told(&answer, "r"), left, "{path}");
+        assert!((1..=60).contains(&told(&answer, "t")), "{path}");
+    }
+    let refused = ask(app, &client, path).await;
+    refused.problem(429, "rate-limited");
+    assert_eq!(
+        (told(&refused, "r"), refused.header("retry-after")),
+        (0, told(&refused, "t").to_string().as_str())
+    );
+    assert_ne!(ask(app, &self::client(), path).await.status, 429, "another client");
+    // One network of IPv6 is one client, however it counts its addresses.
+    let neighbour = client.replace("::1", ":0:ffff:1:2");
+    assert_eq!(ask(app, &neighbour, path).await.status, 429);
+}
+
+async fn all_classes(app: &TestApp) {
+    let wallet = format!("/api/v2/wallets/{UNUSED}/pnl?chain=solana");
+    for (path, class, most) in [
+        ("/api/services/status", "services", 5),
+        (wallet.as_str(), "wallets", 10),
+        ("/api/pnl/results?limit=7", "results", 30),
+        ("/api/pnl/batch?limit=7", "default", 100),
+        ("/nowhere", "default", 100),
+    ] {
+        is_limited(app, path, class, most).await;
+    }
+    let client = client();
+    for _ in 0..105 {
+        let probe = ask(app, &client, "/api/health").await;
+        assert_eq!((probe.status.as_u16(), probe.header("ratelimit")), (200, ""));
+    }
+}
+
+#[tokio::test]
+async fn each_class_has_its_limit_without_redis() {
+    all_classes(&app(false).await).await;
+}
+
+#[tokio::test]
+async fn each_class_has_its_limit_in_redis() {
+    let app = app(true).await;
+    all_classes(&app).await;
+    let scrape = app.admin_get("/metrics").await.text;
+    assert!(scrape.contains("http_rate_limited_total{class=\"services\"} 2"), "{scrape}");
+}
+
+#[tokio::test]
+async fn two_processes_let_in_together_what_one_may() {
+    let (one, two) = (app(true).await, app(true).await);
+    let client = client();
+    let path = "/api/pnl/results";
+    let mut asked = Vec::new();
+    for n in 0..80 {
+        let app = if n % 2 == 0 { &one } else { &two };
+        asked.push(ask(app, &client, path));
+    }
+    let answers = futures::future::join_all(asked).await;
+    let let_in = answers.iter().filter(|answer| answer.status == 200).count();
+    assert_eq!(let_in, 30, "to the last one");
+    for app in [&one, &two] {
+        ask(app, &client, path).await.problem(429, "rate-limited");
+    }
+}
+
+#[tokio::test]
+async fn what_the_client_has_already_is_free() {
+    for redis in [false, true] {
+        let app = app(redis).await;
+        let (client, path) = (client(), "/api/pnl/results");
+        let first = ask(&app, &client, path).await;
+        for _ in 0..40 {
+            let request = app
+                .request(Method::GET, path)
+                .header("x-forwarded-for", &client)
+                .header("if-none-match", first.header("etag"));
+            let unchanged = reply(request).await;
+            assert_eq!((unchanged.status.as_u16(), told(&unchanged, "r")), (304, 29));
+        }
+        assert_eq!(told(&ask(&app, &client, path).await, "r"), 28);
+    }
+}
+
+#[tokio::test]
+async fn programs_on_the_same_machine_have_no_limit_unless_it_is_configured() {
+    let app = TestApp::without_worker().await;
+    for _ in 0..110 {
+        let answer = app.get("/api/services/status").await;
+        assert_eq!((answer.status.as_u16(), answer.header("ratelimit")), (200, ""));
+    }
+    // A header that no proxy of ours wrote changes nothing.
+    let forged = ask(&app, "203.0.113.9", "/api/services/status").await;
+    assert_eq!(forged.header("ratelimit"), "");
+
+    let app = TestApp::start(Plan {
+        adjust: |settings| {
+            settings.limits.unlimited = Vec::new();
+            settings.limits.services_per_minute = 1;
+            settings.limits.default_per_minute = 0;
+        },
+        ..Plan::default()
+    })
+    .await;
+    assert_eq!(ask(&app, "203.0.113.9", "/api/services/status").await.status, 200);
+    ask(&app, "203.0.113.10", "/api/services/status").await.problem(429, "rate-limited");
+    for _ in 0..110 {
+        assert_eq!(app.get("/api/pnl/batch").await.header("ratelimit"), "");
+    }
+}
