@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use reqwest::{StatusCode, Url};
-use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
 use crate::calls::CallCounter;
@@ -80,7 +79,8 @@ pub(crate) struct Endpoint {
     metrics: ClientMetrics,
     /// To be asked before anything else, until it is answered well.
     proof: Option<Proof>,
-    is_proven: OnceCell<()>,
+    /// How the question for the proof has ended the last time, and when. Whoever holds it asks.
+    proven: tokio::sync::Mutex<Option<(Instant, Result<(), Failure>)>>,
 }
 
 impl Endpoint {
@@ -100,18 +100,8 @@ impl Endpoint {
         let metrics = metrics.clone();
         let (budget, health) = (Arc::new(budget), Health::new());
         let lacks = Mutex::default();
-        let (proof, is_proven) = (None, OnceCell::new());
-        Ok(Self {
-            name: name.to_owned(),
-            url,
-            budget,
-            health,
-            lacks,
-            http,
-            metrics,
-            proof,
-            is_proven,
-        })
+        let (proof, proven) = (None, tokio::sync::Mutex::default());
+        Ok(Self { name: name.to_owned(), url, budget, health, lacks, http, metrics, proof, proven })
     }
 
     /// The same endpoint, which is called for anything only when it has proven what it is.
@@ -119,21 +109,31 @@ impl Endpoint {
         Self { proof: Some(proof), ..self }
     }
 
-    /// Asks for the proof, where one is wanted and not given yet. Once, whoever needs it; a failure is
-    /// asked about again by the next call.
+    /// Asks for the proof, where one is wanted and not given yet. One caller asks, and all that wait for
+    /// it take the same answer; a failure is asked about again by the next call. Nobody waits for another
+    /// one's question longer than `timeout`.
     pub(crate) async fn prove(
         &self,
         timeout: Duration,
         policy: &CallPolicy,
     ) -> Result<(), Failure> {
         let Some(Proof { method, request, read }) = &self.proof else { return Ok(()) };
-        let ask = || async {
-            let slot = self.budget.acquire(policy.longest_wait).await;
-            let slot =
-                slot.map_err(|paused| Failure::Throttled { retry_after: paused.remaining })?;
-            self.attempt(method, request, slot, timeout, policy.trial_every, read).await
+        let came = Instant::now();
+        let turn = tokio::time::timeout(timeout, self.proven.lock()).await;
+        let mut proven = turn.map_err(|_| no_answer(timeout))?;
+        match &*proven {
+            Some((_, Ok(()))) => return Ok(()),
+            Some((ended, failed)) if *ended >= came => return failed.clone(),
+            _ => {}
+        }
+        let answer = match self.budget.acquire(policy.longest_wait).await {
+            Ok(slot) => {
+                self.attempt(method, request, slot, timeout, policy.trial_every, read).await
+            }
+            Err(paused) => Err(Failure::Throttled { retry_after: paused.remaining }),
         };
-        self.is_proven.get_or_try_init(ask).await.copied()
+        *proven = Some((Instant::now(), answer.clone()));
+        answer
     }
 
     /// Takes down that it does not offer the method.
@@ -166,7 +166,7 @@ impl Endpoint {
         let mut observed = Observed::start(self, method);
         let answer = match tokio::time::timeout(timeout, self.exchange(request, slot)).await {
             Ok(answer) => answer,
-            Err(_) => Err(Failure::Transient(format!("no answer within {timeout:?}"))),
+            Err(_) => Err(no_answer(timeout)),
         };
         // Nodes repeat what they were asked, and some the URL.
         let read = |body: Vec<u8>| {
@@ -249,6 +249,10 @@ impl Endpoint {
         let said = self.url.quote(&String::from_utf8_lossy(&body));
         Err(failure::of_status(status, response.headers(), &said))
     }
+}
+
+fn no_answer(within: Duration) -> Failure {
+    Failure::Transient(format!("no answer within {within:?}"))
 }
 
 /// Records a call when it ends, also one whose caller gave up.
@@ -403,6 +407,44 @@ mod tests {
             let (answer, ()) = futures::join!(call, node);
             assert_eq!(answer.map_or_else(|one| one.outcome(), |()| "read"), expected, "{status}");
         }
+    }
+
+    #[tokio::test]
+    async fn all_who_wait_for_the_proof_of_a_silent_node_take_one_failure() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let metrics = ClientMetrics::register(&prometheus::Registry::new()).unwrap();
+        let read: ProofReader = Box::new(|_| Ok(()));
+        let proof = Proof { method: "eth_chainId", request: Outgoing::Post(Vec::new()), read };
+        let endpoint = Endpoint::new("silent", &url, 1000.0, &metrics).unwrap().with_proof(proof);
+        let (policy, soon) = (CallPolicy::default(), Duration::from_millis(200));
+        let callers = futures::future::join_all((0..20).map(|_| endpoint.prove(soon, &policy)));
+        assert!(callers.await.iter().all(|answer| *answer == Err(no_answer(soon))));
+        assert_eq!(endpoint.health.reading().calls, 1);
+        // One that has less time than whoever asks does not wait for it.
+        let minute = Duration::from_secs(60);
+        let mut patient = Box::pin(endpoint.prove(minute, &policy));
+        assert!(futures::poll!(patient.as_mut()).is_pending());
+        assert_eq!(endpoint.prove(soon, &policy).await, Err(no_answer(soon)));
+        assert!(futures::poll!(patient.as_mut()).is_pending());
+        // The next one asks again, and then nobody.
+        drop(patient);
+        let answer = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let read = stream.read(&mut [0; 4096]).await;
+                if read.is_ok_and(|length| length > 0) {
+                    let body = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+                    // Those who gave up do not read it.
+                    let _ = stream.write_all(body.as_bytes()).await;
+                }
+            }
+        });
+        assert_eq!(endpoint.prove(minute, &policy).await, Ok(()));
+        let calls = endpoint.health.reading().calls;
+        assert_eq!(endpoint.prove(soon, &policy).await, Ok(()));
+        assert_eq!(endpoint.health.reading().calls, calls, "once");
+        answer.abort();
     }
 
     #[tokio::test]

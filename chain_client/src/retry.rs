@@ -10,6 +10,7 @@ use crate::endpoint::{Endpoint, Outgoing};
 use crate::error::SourceError;
 use crate::failure::{Failure, Scope};
 use crate::health::SILENT_FAILURES;
+use crate::json_rpc::BATCH_REFUSED;
 
 /// How often and how patiently a call is tried.
 #[derive(Debug, Clone)]
@@ -64,6 +65,16 @@ impl CallPolicy {
 /// Refusals that hold for every call of the method: it is not asked again for a while.
 const NOT_OFFERED: [&str; 3] = ["method-not-found", "not-in-plan", "l1-fee-missing"];
 
+/// Refusals that a smaller question may be spared. Whoever says one of them offers the method, so it is the
+/// word that counts, before those of others who do not.
+const ABOUT_SIZE: [&str; 4] =
+    ["range-too-large", "provider-answer-too-large", "provider-request-too-large", BATCH_REFUSED];
+
+/// Whether a refusal is about the size of the question.
+pub(crate) fn is_about_size(code: &str) -> bool {
+    ABOUT_SIZE.contains(&code)
+}
+
 /// The ordered providers of one thing.
 #[derive(Debug)]
 pub(crate) struct Endpoints {
@@ -94,6 +105,12 @@ impl Endpoints {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Endpoint> {
         self.list.iter()
+    }
+
+    /// How often a call is tried before it has failed.
+    pub(crate) fn tries(&self) -> u32 {
+        let providers = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        self.policy.call_tries.max(providers)
     }
 
     /// Calls of the longest batch that every provider's budget lets through.
@@ -131,7 +148,7 @@ impl Endpoints {
         read: impl Fn(&[u8]) -> Result<T, Failure>,
     ) -> Result<T, SourceError> {
         let policy = &self.policy;
-        let tries = usize::try_from(policy.call_tries).unwrap_or(usize::MAX).max(self.list.len());
+        let tries = usize::try_from(self.tries()).unwrap_or(usize::MAX);
         let mut records: Vec<Record> =
             self.list.iter().map(|endpoint| Record::new(endpoint.lacks(method))).collect();
         for (place, record) in records.iter_mut().enumerate() {
@@ -304,7 +321,9 @@ impl Endpoints {
             .filter_map(|(e, r)| r.last.as_ref().map(|f| format!("{}: {}", e.name, f.detail())))
             .collect::<Vec<_>>()
             .join("; ");
-        let refusal = asked().find_map(|(_, record)| record.refusal());
+        let refusal = asked()
+            .filter_map(|(_, record)| record.refusal())
+            .min_by_key(|code| ABOUT_SIZE.iter().position(|one| one == code).unwrap_or(usize::MAX));
         let usable: Vec<(&Endpoint, &Record)> =
             asked().filter(|(_, record)| record.refusal().is_none()).collect();
         match refusal {

@@ -23,7 +23,7 @@ use crate::running::StageSign;
 use crate::sources::Source;
 
 /// To be raised when the same settings and versions leave something else than before.
-const WORK_FORM: u32 = 5;
+const WORK_FORM: u32 = 6;
 
 /// What the wallets of a process share so as to ask for nothing twice.
 #[derive(Debug, Clone, Default)]

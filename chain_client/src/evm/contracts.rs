@@ -5,7 +5,6 @@ use pnl_core::{Address, AssetId, RawAmount};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::STATE_UNKNOWN;
 use super::node::{hex, result};
 use super::refusal::of_error;
 use crate::failure::Failure;
@@ -26,7 +25,7 @@ pub(super) const SYMBOL: &str = "0x95d89b41";
 const VM_ERROR: i64 = -32_015;
 /// Words in which nodes say that a contract failed by itself: geth, Erigon, Reth and anvil (`EVM error
 /// InvalidJump`), Besu, Nethermind, Ganache and Hardhat (`VM Exception`).
-const OWN_FAULTS: [&str; 16] = [
+const OWN_FAULTS: [&str; 20] = [
     "invalid opcode",
     "opcode not found",
     "opcodenotfound",
@@ -36,7 +35,11 @@ const OWN_FAULTS: [&str; 16] = [
     "out of gas",
     "outofgas",
     "gas uint64 overflow",
-    "stack",
+    "stack underflow",
+    "stackunderflow",
+    "stack overflow",
+    "stackoverflow",
+    "stack limit",
     "invalid jump",
     "invalidjump",
     "bad jump",
@@ -124,7 +127,8 @@ pub(super) fn read_returned(reply: &Reply<'_>) -> Result<Option<Vec<u8>>, Failur
     if let Reply::Error { code, message } = reply {
         let said = message.to_ascii_lowercase();
         let failure = of_error(*code, message);
-        let is_nodes = matches!(failure, Failure::Refused { code: STATE_UNKNOWN, .. })
+        // Whoever refuses or puts off a call has not run the contract.
+        let is_nodes = matches!(failure, Failure::Refused { .. } | Failure::Throttled { .. })
             || said.contains("database");
         let is_own = *code == VM_ERROR || OWN_FAULTS.iter().any(|words| said.contains(words));
         let is_reverted = *code == 3 || said.contains("revert");
@@ -216,6 +220,9 @@ mod tests {
             (-32_003, "EVM error: OpcodeNotFound"),
             (-32_603, "EVM error InvalidJump"),
             (-32_000, "VM Exception while processing transaction: invalid"),
+            (-32_000, "stack underflow (0 <=> 2)"),
+            (-32_000, "stack limit reached 1024 (1023)"),
+            (3, "execution reverted: too many requests"),
         ] {
             assert_eq!(read_returned(&error(code, message)), Ok(None), "{message}");
         }
@@ -223,6 +230,10 @@ mod tests {
             (-32_603, "Internal error"),
             (-32_000, "World state unavailable"),
             (-32_603, "EVM error: database"),
+            (-32_005, "Rate limit reached, see https://chainstack.com/pricing"),
+            (-32_000, "Chainstack cannot answer now"),
+            (-32_601, "method eth_call is not available: out of gas budget"),
+            (429, "vm execution error"),
         ] {
             assert!(read_returned(&error(code, message)).is_err(), "{message}");
         }

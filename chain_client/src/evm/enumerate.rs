@@ -12,7 +12,7 @@ use crate::endpoint::Outgoing;
 use crate::error::SourceError;
 use crate::failure::Failure;
 use crate::json_rpc::{BATCH_REFUSED, Reply, RpcCall};
-use crate::retry::Endpoints;
+use crate::retry::{Endpoints, is_about_size};
 
 impl EvmPool {
     /// A page of a list by an explorer.
@@ -166,7 +166,8 @@ impl EvmPool {
         Ok(answers)
     }
 
-    /// The same of nodes that take no batches: one of those that have the block now is asked.
+    /// The same of nodes that take no batches: those that have the block now are asked in turn, until one
+    /// answers.
     async fn ask_who_has<T>(
         &self,
         end: u64,
@@ -178,11 +179,45 @@ impl EvmPool {
         let request = Outgoing::Post(block.body.clone());
         let read_block = |body: &[u8]| node::read_block(end, &block.answer(body)?);
         let told = self.nodes.each(block.method, &request, read_block).await;
-        let Some(place) = told.iter().position(Result::is_ok) else {
+        let (have, lack): (Vec<usize>, Vec<usize>) =
+            (0..told.len()).partition(|place| told[*place].is_ok());
+        if have.is_empty() {
             self.block(end).await?;
-            let detail = format!("no node had block {end} at first");
-            return Err(SourceError::NotFound { detail });
+            return Err(without_block(end));
+        }
+        let mut failures = Vec::new();
+        for place in have {
+            match self.ask_place(place, method, params, read).await {
+                Ok(answers) => return Ok(answers),
+                Err(error) => failures.push(error),
+            }
+        }
+        // That nobody offers this is known when the others do not either.
+        let is_final = |error: &SourceError| matches!(error, SourceError::Permanent { .. });
+        for place in lack {
+            if !failures.iter().all(is_final) {
+                break;
+            }
+            let first = params.get(..1).unwrap_or_default();
+            let asked = self.ask_place(place, method, first, read).await;
+            failures.push(asked.map_or_else(|error| error, |_| without_block(end)));
+        }
+        let hope = |error: &SourceError| match error {
+            SourceError::Permanent { code, .. } => 1 + usize::from(!is_about_size(code)),
+            _ => 0,
         };
+        failures.sort_by_key(hope);
+        Err(failures.into_iter().next().unwrap_or_else(|| without_block(end)))
+    }
+
+    /// Calls one by one, of the node at `place`.
+    async fn ask_place<T>(
+        &self,
+        place: usize,
+        method: &'static str,
+        params: &[Value],
+        read: &impl Fn(&Reply<'_>) -> Result<T, Failure>,
+    ) -> Result<Vec<T>, SourceError> {
         let mut answers = Vec::with_capacity(params.len());
         for params in params {
             let call = RpcCall::new(method, params.clone());
@@ -192,6 +227,11 @@ impl EvmPool {
         }
         Ok(answers)
     }
+}
+
+/// A node answered that has not come so far.
+fn without_block(end: u64) -> SourceError {
+    SourceError::NotFound { detail: format!("no node that could answer had block {end}") }
 }
 
 /// No configured provider has the list.

@@ -216,6 +216,14 @@ fn refusal(message: &str, said: &str) -> Failure {
     }
 }
 
+/// The same about a question that cannot be asked for less: the explorer may have time for it later.
+fn indivisible(failure: Failure) -> Failure {
+    match failure {
+        Failure::Refused { code: RANGE_TOO_LARGE, detail, .. } => Failure::Transient(detail),
+        failure => failure,
+    }
+}
+
 /// What a page of a list is worth.
 #[derive(Debug)]
 pub(super) enum Listing {
@@ -227,7 +235,9 @@ pub(super) enum Listing {
 
 /// The page of a list that begins with block `from` and goes to `to` at most.
 pub(super) fn read_page(body: &[u8], from: u64, to: u64) -> Result<Listing, Failure> {
-    let (count, mut read) = read_activity(body, from)?;
+    let activity = read_activity(body, from);
+    let activity = if from < to { activity } else { activity.map_err(indivisible) };
+    let (count, mut read) = activity?;
     let newest = read.last().map(|row| row.block);
     let reached = match newest {
         Some(newest) if count.is_multiple_of(ROUND) && newest <= to => {
@@ -268,7 +278,7 @@ pub(super) fn crowd_request(
 
 /// Further rows of one block.
 pub(super) fn read_crowd(body: &[u8], block: u64) -> Result<Vec<Activity>, Failure> {
-    let (_, rows) = read_activity(body, block)?;
+    let (_, rows) = read_activity(body, block).map_err(indivisible)?;
     let is_other = rows.iter().any(|row| row.block != block);
     if is_other { Err(Failure::malformed("rows of another block")) } else { Ok(rows) }
 }
@@ -323,7 +333,7 @@ pub(super) fn read_internal(body: &[u8]) -> Result<Vec<InternalTransfer>, Failur
         #[serde(default)]
         is_error: String,
     }
-    let rows: Vec<Row> = rows(body)?;
+    let rows: Vec<Row> = rows(body).map_err(indivisible)?;
     let address = |text: &str| Address::from_chain_data(&text.to_ascii_lowercase());
     rows.into_iter()
         .map(|row| {
@@ -480,6 +490,18 @@ mod tests {
         let body = page(&[(8, 1), (8, 2)]);
         assert_eq!(read_crowd(&body, 8).unwrap().len(), 2);
         assert!(read_crowd(&body, 7).is_err(), "another block");
+    }
+
+    #[test]
+    fn what_takes_too_long_and_cannot_be_halved_may_work_later() {
+        let busy = json!({"status": "0", "message": "NOTOK",
+            "result": "Query Timeout occured. Please select a smaller result dataset"});
+        let busy = busy.to_string().into_bytes();
+        let code = |failure: Failure| failure.outcome();
+        assert_eq!(read_page(&busy, 7, 8).map_err(code).unwrap_err(), "refused");
+        assert_eq!(read_page(&busy, 8, 8).map_err(code).unwrap_err(), "transient");
+        assert_eq!(read_crowd(&busy, 8).map_err(code).unwrap_err(), "transient");
+        assert_eq!(read_internal(&busy).map_err(code).unwrap_err(), "transient");
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use pnl_core::{Chain, RawTransaction};
 use serde_json::json;
 
 use super::node::{self, Envelope, Internal, L1_FEE_MISSING, Receipt};
-use super::pool::EvmPool;
+use super::pool::{EvmPool, TOO_LONG};
 use super::traces::{InternalTransfer, TraceMethod};
 use super::{BlockHead, Wanted, explorer};
 use crate::error::SourceError;
@@ -16,6 +17,8 @@ use crate::json_rpc::Reply;
 
 /// From so many wanted transactions in a block on, its receipts are asked for as a whole.
 const CROWDED_BLOCK: usize = 4;
+/// So often a node may answer with an error that it cannot trace a transaction: it is no passing trouble.
+const FAILED_TRACES: u32 = 3;
 const RECEIPT: &str = "eth_getTransactionReceipt";
 /// Transactions whose transfers between contracts are being asked for, by their places.
 struct Traces<'a> {
@@ -25,6 +28,9 @@ struct Traces<'a> {
     open: Vec<usize>,
     known: BTreeMap<usize, Vec<InternalTransfer>>,
 }
+
+/// How often a node failed at a transaction, and what was told of it, by place.
+type Told = BTreeMap<usize, (u32, Option<Vec<InternalTransfer>>)>;
 
 /// Label of the question for receipts that name the part of the fee for the first layer.
 const WITH_L1_FEE: &str = "eth_getTransactionReceipt l1Fee";
@@ -213,19 +219,39 @@ impl EvmPool {
             return Ok(false);
         }
         let may_be_late = AtomicBool::new(false);
+        // What was told, and how often a node failed at it: whatever ends the asking, it stays.
+        let told: Mutex<Told> = Mutex::default();
         let name = method.name();
-        let params = open.iter().map(|place| method.params(&wanted[*place].tx_id)).collect();
-        let read = |at: usize, reply: &Reply<'_>| {
-            if matches!(node::result(reply), Err(Failure::Missing)) {
-                may_be_late.store(true, Ordering::Relaxed);
+        let mut asked = open.clone();
+        let outcome = loop {
+            let params = asked.iter().map(|place| method.params(&wanted[*place].tx_id)).collect();
+            let read = |at: usize, reply: &Reply<'_>| {
+                if matches!(node::result(reply), Err(Failure::Missing)) {
+                    may_be_late.store(true, Ordering::Relaxed);
+                }
+                let place = asked[at];
+                let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                let (failed, rows) = told.entry(place).or_default();
+                *failed += u32::from(matches!(reply, Reply::Error { .. }));
+                let is_steady = *failed >= FAILED_TRACES.min(self.nodes.tries());
+                *rows = method.read_reply(&envelopes[place], reply, is_steady)?;
+                Ok(())
+            };
+            match self.ask_each_of(place, name, name, params, read).await {
+                // They were asked one by one in the end, so it is the first of those without an answer.
+                Err(SourceError::Permanent { code, .. }) if TOO_LONG.contains(&code) => {
+                    let told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                    let first = asked.iter().position(|place| !told.contains_key(place));
+                    let Some(first) = first else { break Ok(()) };
+                    asked.drain(..=first);
+                }
+                outcome => break outcome.map(drop),
             }
-            method.read_reply(&envelopes[open[at]], reply)
         };
-        let answers = self.ask_each_of(place, name, name, params, read).await?;
-        let answered = open.iter().copied().zip(answers);
-        known.extend(answered.filter_map(|(place, rows)| Some((place, rows?))));
+        let told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+        known.extend(told.into_iter().filter_map(|(place, (_, rows))| Some((place, rows?))));
         open.retain(|place| !known.contains_key(place));
-        Ok(may_be_late.into_inner())
+        outcome.map(|()| may_be_late.into_inner())
     }
 
     /// What explorers know of transactions that no node can trace.

@@ -173,8 +173,10 @@ impl EvmPool {
         let count = params.len();
         let mut answers: BTreeMap<usize, T> = BTreeMap::new();
         let mut open: Vec<(usize, Value)> = params.into_iter().enumerate().collect();
+        // One answer of great length is nothing to remember.
+        let mut most = usize::MAX;
         while !open.is_empty() {
-            let length = self.batch.load(Ordering::Relaxed).clamp(1, open.len());
+            let length = self.longest_batch().min(most).clamp(1, open.len());
             let part = &open[..length];
             let calls: Vec<RpcCall> =
                 part.iter().map(|(_, params)| RpcCall::new(method, params.clone())).collect();
@@ -205,6 +207,11 @@ impl EvmPool {
                 Ok(known) => {
                     answers.extend(known);
                     open.retain(|(place, _)| !answers.contains_key(place));
+                }
+                Err(SourceError::Permanent { code: "provider-answer-too-large", .. })
+                    if length > 1 =>
+                {
+                    most = length / 2;
                 }
                 Err(SourceError::Permanent { code, .. })
                     if length > 1 && TOO_LONG.contains(&code) =>

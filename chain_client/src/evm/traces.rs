@@ -46,16 +46,18 @@ impl TraceMethod {
     }
 
     /// Reads an answer of any kind about the transaction; `None`: the node cannot tell of this one. It
-    /// may not know it, keep no state so old, or have a limit of time for a trace.
+    /// may not know it, keep no state so old, have a limit of time for a trace, or fail at it:
+    /// `is_steady`, when it has failed at it before.
     pub(super) fn read_reply(
         self,
         envelope: &Envelope,
         reply: &Reply<'_>,
+        is_steady: bool,
     ) -> Result<Option<Vec<InternalTransfer>>, Failure> {
         match node::result(reply) {
             Ok(result) => self.read(envelope, result).map(Some),
             Err(Failure::Missing | Failure::Refused { code: STATE_UNKNOWN, .. }) => Ok(None),
-            Err(Failure::Transient(_)) if refusal::is_out_of_time(reply) => Ok(None),
+            Err(Failure::Transient(_)) if is_steady || refusal::is_out_of_time(reply) => Ok(None),
             Err(failure) => Err(failure),
         }
     }

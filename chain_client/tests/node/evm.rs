@@ -156,6 +156,36 @@ async fn a_node_behind_the_pin_ends_no_list() {
 }
 
 #[tokio::test]
+async fn a_node_that_lacks_a_list_hides_it_nowhere_whatever_batches_it_takes() {
+    let lists = ["ots_searchTransactionsAfter", "trace_filter", "eth_getLogs"];
+    let to = chain().finalized();
+    let other = serve("ethereum", chain()).await;
+    let alone = pool(&[node_of("b", &other)]);
+    for (batches, other_batches) in [(1, 1), (100, 1), (1, 100)] {
+        let lacking = serve("ethereum", chain().without(&lists).with_max_batch(batches)).await;
+        let having = serve("ethereum", chain().with_max_batch(other_batches)).await;
+        for list in [ActivityList::Calls, ActivityList::Logs] {
+            // Each list by a pool that knows nothing of them yet.
+            let both = pool(&[node_of("a", &lacking), node_of("b", &having)]);
+            let expected = whole(&alone, list, to).await;
+            assert_eq!(whole(&both, list, to).await, expected, "{batches} {other_batches}");
+        }
+        // Whoever is behind may still have the list.
+        let late = serve("ethereum", chain().with_max_batch(1).only_to(1_003)).await;
+        let both = pool(&[node_of("a", &lacking), node_of("b", &late)]);
+        let error = both.activity(&address(&wallet()), ActivityList::Calls, 0, to).await;
+        let passes =
+            matches!(error, Err(SourceError::NotFound { .. } | SourceError::Transient { .. }));
+        assert!(passes, "{error:?}");
+        let late = chain().without(&lists).with_max_batch(1).only_to(1_003);
+        let late = serve("ethereum", late).await;
+        let both = pool(&[node_of("a", &lacking), node_of("b", &late)]);
+        let error = both.activity(&address(&wallet()), ActivityList::Calls, 0, to).await;
+        assert_eq!(error.unwrap_err().code(), "method-not-found");
+    }
+}
+
+#[tokio::test]
 async fn an_own_node_finds_what_old_tokens_did_without_a_transfer() {
     let mkr = "0x9f8f72aa9304c8b593d555f12ef6589cc3a579a2";
     let (other, another) = (Maker::address(0xbb), Maker::address(0xc9));
@@ -267,7 +297,13 @@ async fn a_list_that_takes_an_explorer_too_long_is_read_in_shorter_spans() {
     let pool = self::pool(&[explorer_of("scan", &node), node_of("a", &node)]);
     let list = ActivityList::Transactions;
     let error = pool.activity(&address(&wallet), list, 1_001, 1_001).await.unwrap_err();
-    assert_eq!(error.code(), "range-too-large");
+    assert!(matches!(error, SourceError::Transient { .. }), "{error:?}");
+    // One whose plan forbids the lists hides nothing of what the other one means.
+    let free = serve("ethereum", chain.clone().refusing("Please upgrade to API PRO")).await;
+    let node = serve("ethereum", chain.clone().with_max_found(12)).await;
+    let providers = [explorer_of("free", &free), explorer_of("scan", &node), node_of("a", &node)];
+    let rows = whole(&self::pool(&providers), list, chain.finalized()).await;
+    assert_eq!(rows.len(), 100);
 }
 
 #[tokio::test]
@@ -349,7 +385,13 @@ async fn a_transaction_that_nobody_can_trace_costs_no_trace_of_another() {
     let chain = chain();
     let hashes = chain.hashes();
     // The swap can be traced nowhere; the payment of a contract only at the second node.
-    for words in ["execution timeout", "required historical state unavailable", "not found"] {
+    for words in [
+        "execution timeout",
+        "required historical state unavailable",
+        "not found",
+        "Internal error",
+        "tracing failed: unexpected opcode",
+    ] {
         let swap = |chain: EvmChain| chain.with_trace_fault(&hashes[2], words);
         let a = serve("ethereum", swap(chain.clone().with_trace_fault(&hashes[3], words))).await;
         let b = serve("ethereum", swap(chain.clone())).await;

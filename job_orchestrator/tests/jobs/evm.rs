@@ -18,17 +18,17 @@ use tx_parser::evm::Network;
 
 use crate::support::{TestWorker, World, result, rules};
 
-const ETHER: u128 = 1_000_000_000_000_000_000;
+pub const ETHER: u128 = 1_000_000_000_000_000_000;
 /// Gas of a plain transfer and of a call, in wei.
 const PLAIN: u128 = 21_000_000_000_000;
 const CALL: u128 = 60_000_000_000_000;
 
-fn wallet() -> String {
+pub fn wallet() -> String {
     Maker::address(0xaa)
 }
 
 /// An honest token, one that rebases, one that lies.
-fn tokens() -> [String; 3] {
+pub fn tokens() -> [String; 3] {
     [Maker::address(0xc0), Maker::address(0xc1), Maker::address(0xc2)]
 }
 
@@ -69,7 +69,7 @@ fn chain() -> EvmChain {
         .with_fake(&liar)
 }
 
-async fn world(chain: EvmChain) -> World {
+pub async fn world(chain: EvmChain) -> World {
     World::new(RecordedChain::default().with_evm("ethereum", chain)).await
 }
 
@@ -77,7 +77,7 @@ fn provider(name: &str, kind: ProviderKind, url: String) -> ProviderConfig {
     ProviderConfig { name: name.to_owned(), kind, url, requests_per_second: 10_000.0 }
 }
 
-async fn deps(world: &World, explorer: bool) -> WorkerDeps {
+pub async fn deps(world: &World, explorer: bool) -> WorkerDeps {
     let mut providers =
         vec![provider("node", ProviderKind::EvmRpc, world.node.evm_url("ethereum"))];
     if explorer {
@@ -105,7 +105,7 @@ async fn deps_of(world: &World, providers: &[ProviderConfig]) -> WorkerDeps {
     }
 }
 
-async fn run(world: &World, explorer: bool) -> ResultRow {
+pub async fn run(world: &World, explorer: bool) -> ResultRow {
     run_of(world, explorer, wallet()).await
 }
 
@@ -113,7 +113,7 @@ async fn run_of(world: &World, explorer: bool, wallet: String) -> ResultRow {
     run_with(world, deps(world, explorer).await, wallet).await
 }
 
-async fn run_with(world: &World, deps: WorkerDeps, wallet: String) -> ResultRow {
+pub async fn run_with(world: &World, deps: WorkerDeps, wallet: String) -> ResultRow {
     let worker = TestWorker::start(deps);
     let id = world.submit_on(Chain::Ethereum, &[wallet]).await;
     world.until_over(id).await;
@@ -121,7 +121,7 @@ async fn run_with(world: &World, deps: WorkerDeps, wallet: String) -> ResultRow 
     world.rows(id).await.remove(0)
 }
 
-fn held(result: &Value) -> BTreeMap<String, String> {
+pub fn held(result: &Value) -> BTreeMap<String, String> {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let rows = result["tokens"].as_array().unwrap().iter();
     rows.map(|row| (text(&row["asset"]), text(&row["raw"]))).collect()
@@ -266,31 +266,6 @@ async fn traces_that_nobody_had_are_asked_for_again_and_nothing_else_is() {
     world.node.reset();
     assert_eq!(result(&run(&world, false).await), whole);
     assert_eq!(asked(), (0, 0));
-}
-
-/// A smart account: others send its transactions. It trades a token that rebases, and sells all of it.
-#[tokio::test(flavor = "multi_thread")]
-async fn trades_of_a_smart_account_are_no_lies_where_the_past_is_not_kept() {
-    let (other, router) = (Maker::address(0xbb), Maker::address(0xd0));
-    let [honest, rebasing, liar] = tokens();
-    let silent = Maker::address(0xc3);
-    let mut maker = Maker::new(1_000, 1_704_067_200);
-    maker.call(&other, &router, 0, &[(&honest, &router, &wallet(), 100)]);
-    let bought = [(&*rebasing, &*router, &*wallet(), 900), (&honest, &wallet(), &router, 60)];
-    maker.call(&other, &router, 0, &bought);
-    let sold = [(&*rebasing, &*wallet(), &*router, 903), (&honest, &router, &wallet(), 70)];
-    maker.call(&other, &router, 0, &sold);
-    maker.call(&other, &liar, 0, &[(&liar, &router, &wallet(), 1_000_000)]);
-    maker.call(&other, &silent, 0, &[(&silent, &router, &wallet(), 5)]);
-    let chain = EvmChain::new(1, maker.records()).unwrap().with_fake(&liar).with_silent(&silent);
-    let now = chain.finalized();
-    let world = world(chain.with_state_from(now)).await;
-    let report = result(&run(&world, false).await);
-    let held = held(&report);
-    assert_eq!(held[&honest], "110");
-    assert_eq!(held[&rebasing], "-3");
-    assert_eq!(held[&silent], "5");
-    assert!(!held.contains_key(&liar), "a receipt of what the wallet never held");
 }
 
 #[tokio::test(flavor = "multi_thread")]

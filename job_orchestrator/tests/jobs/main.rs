@@ -7,6 +7,7 @@ mod support;
 mod care;
 mod crashes;
 mod evm;
+mod evm_tokens;
 mod gone;
 mod meddling;
 mod put_off;

@@ -86,9 +86,10 @@ async fn held(
 ///
 /// A balance that differs from the sum of the events is no lie yet: tokens that rebase, or take a
 /// fee, differ too. So the balance is looked at around some of the events. Where the past cannot be
-/// asked for, a token counts as a lie when the wallet holds nothing of it, never sent a transaction
-/// that moved it, and never gave or got anything else for it: smart accounts send nothing themselves,
-/// and trade. A contract that tells nothing contradicts nothing.
+/// asked for, or the contract does not tell, nothing contradicts the events, and nothing but they says
+/// that the token is the wallet's. It is believed when it is listed, when the wallet sent a transaction
+/// that moved it, or when it was bought or sold for something that nobody can make up: smart accounts
+/// send nothing themselves, and trade.
 async fn liars(
     attempt: &Attempt,
     source: &dyn EvmSource,
@@ -115,17 +116,23 @@ async fn liars(
                 is_known = false;
                 break;
             };
-            let ([Some(before)], [Some(after)]) = (&before[..], &after[..]) else { continue };
+            let (Some(before), Some(after)) = (before.first(), after.first()) else { continue };
+            // A contract that tells only one of them was made, or ended, between.
+            if before.is_none() && after.is_none() {
+                continue;
+            }
             looks += 1;
-            moved |= before != after;
+            moved |= before.unwrap_or_default() != after.unwrap_or_default();
             if moved {
                 break;
             }
         }
-        let is_lie = if is_known {
-            looks > 0 && !moved
+        let is_lie = if is_known && looks > 0 {
+            !moved
         } else {
-            balance.is_some_and(|held| held.is_zero()) && !sum.signed && !sum.exchanged
+            let holds_none = balance.is_none_or(|held| held.is_zero());
+            let is_believed = sum.signed || sum.exchanged || attempt.rules.is_quote_asset(asset);
+            holds_none && !is_believed
         };
         if is_lie {
             tracing::info!(%asset, "the balances of a token contradict its events");

@@ -6,6 +6,7 @@ use std::time::Duration;
 use chain_client::EvmSource;
 use chain_client::evm::{Wanted, with_internal};
 use persistence_layer::chain_data::{self, ListedView};
+use pnl_core::ledger::LedgerRules;
 use pnl_core::{Address, AssetId, Pin, RawDelta, RawTransaction, TxId};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
@@ -21,6 +22,11 @@ use crate::stages::order::Entry;
 
 /// Transactions read, or fetched and committed, at a time.
 const CHUNK: usize = 100;
+/// Nothing is sold for as little as this, in wei.
+const DUST_WEI: i128 = 100_000_000_000_000;
+/// Nothing is sold for as little as this, in base units of a listed stablecoin: those with the fewest
+/// decimals have six.
+const DUST_OF_STABLECOINS: i128 = 10_000;
 /// Longest pause between two looks for what other wallets are fetching.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// How long another wallet's fetching is waited for: a doubled call is better than a lost attempt.
@@ -38,9 +44,12 @@ struct Seen {
     /// Whether the wallet sent it.
     #[serde(rename = "s", default, skip_serializing_if = "std::ops::Not::not")]
     signed: bool,
-    /// Whether something came to the wallet and something else went.
-    #[serde(rename = "x", default, skip_serializing_if = "std::ops::Not::not")]
-    exchanged: bool,
+    /// Whether the wallet paid with something that nobody can make up.
+    #[serde(rename = "o", default, skip_serializing_if = "std::ops::Not::not")]
+    paid: bool,
+    /// Whether it was paid so.
+    #[serde(rename = "p", default, skip_serializing_if = "std::ops::Not::not")]
+    earned: bool,
     /// What it did to tokens of the wallet.
     #[serde(rename = "n", default, skip_serializing_if = "Vec::is_empty")]
     tokens: Vec<(AssetId, RawDelta)>,
@@ -55,7 +64,8 @@ pub(crate) struct TokenSum {
     pub by_block: BTreeMap<u64, RawDelta>,
     /// Whether the wallet sent a transaction that moved it.
     pub signed: bool,
-    /// Whether it ever moved against something else.
+    /// Whether it was ever bought or sold for the coin or a listed stablecoin: anybody can make up events
+    /// of the wallet's other tokens.
     pub exchanged: bool,
 }
 
@@ -230,7 +240,7 @@ impl Reader<'_> {
             let in_block = sum.by_block.entry(seen.block).or_default();
             *in_block = in_block.checked_add(raw).map_err(too_large)?;
             sum.signed |= seen.signed;
-            sum.exchanged |= seen.exchanged;
+            sum.exchanged |= if raw.is_negative() { seen.earned } else { seen.paid };
         }
         Ok(())
     }
@@ -241,8 +251,9 @@ impl Reader<'_> {
         transactions: Vec<RawTransaction>,
     ) -> Result<Vec<(Seen, Option<RawTransaction>)>, StageError> {
         let (wallet, network) = (self.attempt.wallet().clone(), self.network);
+        let rules = self.attempt.rules.clone();
         let look = move |raw: RawTransaction| {
-            let (seen, lacks_trace) = see(&raw, &network, &wallet)?;
+            let (seen, lacks_trace) = see(&raw, &network, &wallet, &rules)?;
             Ok((seen, lacks_trace.then_some(raw)))
         };
         compute(move || transactions.into_iter().map(look).collect()).await
@@ -253,19 +264,26 @@ fn see(
     raw: &RawTransaction,
     network: &Network,
     wallet: &Address,
+    rules: &LedgerRules,
 ) -> Result<(Seen, bool), StageError> {
     let line = evm::parse(&raw.json, network, wallet)
         .map_err(|error| StageError::unreadable(&raw.tx_id, &error))?;
     let lacks_trace = line.notes.iter().any(|note| note.code == "internal_transfers_missing");
-    let side = |is_out: bool| line.net.iter().any(|change| change.raw.is_negative() == is_out);
-    let exchanged = side(true) && side(false);
+    let quotes = || line.net.iter().filter(|change| rules.is_quote_asset(&change.asset));
+    let paid = quotes().any(|change| change.raw.is_negative());
+    // Nobody else can make the wallet pay, but anybody can send it dust.
+    let earned = quotes().any(|change| {
+        let dust = if change.asset.is_native() { DUST_WEI } else { DUST_OF_STABLECOINS };
+        change.raw > RawDelta::from(dust)
+    });
     let tokens = line.net.into_iter().filter(|change| !change.asset.is_native());
     let seen = Seen {
         tx_id: raw.tx_id.clone(),
         index: line.order.index,
         block: raw.block,
         signed: line.signed,
-        exchanged,
+        paid,
+        earned,
         tokens: tokens.map(|change| (change.asset, change.raw)).collect(),
     };
     Ok((seen, lacks_trace))

@@ -26,7 +26,8 @@ const PROVEN: &str = "@index";
 pub(crate) struct Listed {
     /// Under which keys the lists are stored.
     pub keys: Vec<Address>,
-    /// Those of lists whose transactions may have moved coins inside.
+    /// Those of lists whose transactions may have moved coins inside; all, where not every such list is
+    /// there.
     pub coin_keys: Vec<Address>,
     /// What no provider could list.
     pub missing: Vec<Capability>,
@@ -78,9 +79,13 @@ pub(crate) async fn run(
         missing.push(Capability::IndexHead);
     }
     let key = |list: &ActivityList| key(attempt, *list);
+    // Where one of those lists is missing, coins may have moved in any transaction.
+    let tells = [Capability::EnumerateSent, Capability::EnumerateInternal];
+    let is_told = !tells.iter().any(|one| missing.contains(one));
+    let of_coins = |list: &&ActivityList| !is_told || list.tells_of_coins();
     Ok(Listed {
         keys: done.iter().map(key).collect(),
-        coin_keys: done.iter().filter(|list| list.tells_of_coins()).map(key).collect(),
+        coin_keys: done.iter().filter(of_coins).map(key).collect(),
         missing,
     })
 }
