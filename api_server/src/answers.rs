@@ -63,6 +63,8 @@ impl Answer {
         }
         let kept =
             HEADERS.into_iter().filter_map(|name| Some((name.clone(), all.get(name)?.clone())));
+        // A copy of its own size: what it was written into may be twice as large.
+        let body = Bytes::copy_from_slice(&body);
         Some(Self { made_at: Utc::now(), headers: kept.collect(), body })
     }
 
@@ -144,7 +146,7 @@ impl Found {
 pub struct Answers {
     kept: Cache<String, Arc<Answer>>,
     /// The newest key of each question, for when the database cannot tell.
-    newest: moka::sync::Cache<String, String>,
+    newest: moka::sync::Cache<[u8; 32], String>,
     redis: Option<RedisMonitor>,
     /// What else answers depend on: the program and its rules.
     rules: String,
@@ -159,7 +161,7 @@ impl Answers {
         let weight = |key: &String, answer: &Arc<Answer>| {
             u32::try_from(key.len() + answer.body.len() + 512).unwrap_or(u32::MAX)
         };
-        let newest = moka::sync::Cache::builder().max_capacity(100_000).time_to_live(KEPT);
+        let newest = moka::sync::Cache::builder().max_capacity(20_000).time_to_live(KEPT);
         Self {
             kept: Cache::builder().max_capacity(most).weigher(weight).time_to_live(KEPT).build(),
             newest: newest.build(),
@@ -196,28 +198,37 @@ impl Answers {
             self.share(&key, &answer);
             Ok(Arc::new(answer))
         });
-        match found.await {
+        let found = found.await;
+        let made = || *was_made.lock().unwrap_or_else(PoisonError::into_inner);
+        match found {
             Ok(answer) => {
-                self.newest.insert(question.to_owned(), key);
-                let made = *was_made.lock().unwrap_or_else(PoisonError::into_inner);
-                Ok((answer, if made { Found::Miss } else { Found::Hit }))
+                self.newest.insert(self.hash(&[question]), key);
+                Ok((answer, if made() { Found::Miss } else { Found::Hit }))
             }
-            Err(error) => Err(error.lock().unwrap_or_else(PoisonError::into_inner).take()),
+            // It belongs to who asked for it; those who waited may be here first.
+            Err(error) if made() => {
+                Err(error.lock().unwrap_or_else(PoisonError::into_inner).take())
+            }
+            Err(_) => Err(None),
         }
     }
 
     /// The newest answer to `question` that this process has, whatever has happened since.
     pub async fn stale(&self, question: &str) -> Option<Arc<Answer>> {
-        self.kept.get(&self.newest.get(question)?).await
+        self.kept.get(&self.newest.get(&self.hash(&[question]))?).await
     }
 
     fn key(&self, question: &str, version: &str) -> String {
+        format!("pnl:answer:{}", hex(&self.hash(&[question, version])))
+    }
+
+    fn hash(&self, parts: &[&str]) -> [u8; 32] {
         let mut hash = Sha256::new();
-        for part in [&self.rules, question, version] {
+        for part in [self.rules.as_str()].iter().chain(parts) {
             hash.update(part.as_bytes());
             hash.update([0]);
         }
-        format!("pnl:answer:{}", hex(&hash.finalize()))
+        hash.finalize().into()
     }
 
     fn connected(&self) -> Option<(RedisMonitor, Redis)> {
@@ -239,15 +250,14 @@ impl Answers {
 
     /// Puts it where other processes find it. Nobody waits for that.
     fn share(&self, key: &str, answer: &Answer) {
-        let Some((monitor, redis)) = self.connected() else { return };
+        let Some((_, redis)) = self.connected() else { return };
         let Some(bytes) = answer.to_bytes() else { return };
         let key = key.to_owned();
         tokio::spawn(async move {
-            if !matches!(
-                tokio::time::timeout(PATIENCE, redis.put(&key, &bytes, KEPT)).await,
-                Ok(Ok(()))
-            ) {
-                monitor.forget_connection();
+            // A large answer may take long, and counting goes over the same connection.
+            let put = tokio::time::timeout(PATIENCE, redis.put(&key, &bytes, KEPT)).await;
+            if !matches!(put, Ok(Ok(()))) {
+                tracing::debug!("an answer was not shared with other processes");
             }
         });
     }
@@ -313,5 +323,29 @@ mod tests {
         let failed = answers.get("x", "v1", async { Err::<Answer, _>("no") }).await;
         assert_eq!(failed.unwrap_err(), Some("no"));
         assert!(answers.get("x", "v1", async { Ok::<_, ()>(answer("3")) }).await.is_ok());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_is_not_kept_is_given_to_who_made_it_and_to_nobody_else() {
+        let answers = Arc::new(Answers::new(1, None, ""));
+        for round in 0..50 {
+            let mut asking = tokio::task::JoinSet::new();
+            for number in 0..8 {
+                let answers = Arc::clone(&answers);
+                asking.spawn(async move {
+                    let mut is_made = false;
+                    let make = async {
+                        is_made = true;
+                        tokio::task::yield_now().await;
+                        Err::<Answer, _>(number)
+                    };
+                    let told = answers.get(&format!("q{round}"), "v", make).await.unwrap_err();
+                    (is_made.then_some(number), told)
+                });
+            }
+            for (made, told) in asking.join_all().await {
+                assert_eq!(made, told);
+            }
+        }
     }
 }

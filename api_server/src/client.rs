@@ -39,8 +39,10 @@ impl std::fmt::Display for Client {
 pub fn address(peer: IpAddr, headers: &HeaderMap, proxies: &[Network]) -> IpAddr {
     let is_ours = |address: IpAddr| proxies.iter().any(|proxy| proxy.contains(address));
     let mut address = peer;
-    let lists: Vec<_> = headers.get_all(FORWARDED_FOR).iter().collect();
-    let hops = lists.iter().rev().filter_map(|list| list.to_str().ok());
+    // Proxies append to what came, whatever bytes those are.
+    let lists = headers.get_all(FORWARDED_FOR).iter();
+    let lists: Vec<_> = lists.map(|list| String::from_utf8_lossy(list.as_bytes())).collect();
+    let hops = lists.iter().rev();
     for hop in hops.flat_map(|list| list.rsplit(',')) {
         if !is_ours(address) {
             break;
@@ -74,6 +76,7 @@ mod tests {
             ("203.0.113.7", &["198.51.100.1"], "203.0.113.7"),
             ("10.0.0.1", &["198.51.100.1"], "198.51.100.1"),
             ("10.0.0.1", &["1.2.3.4, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["é, 198.51.100.1"], "198.51.100.1"),
             ("10.0.0.1", &["1.2.3.4", "198.51.100.1, 10.0.0.9"], "198.51.100.1"),
             ("10.0.0.1", &["198.51.100.1, fd00::5"], "198.51.100.1"),
             ("::ffff:10.0.0.1", &["198.51.100.1:4711"], "198.51.100.1"),
@@ -84,7 +87,8 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             for list in lists {
-                headers.append(FORWARDED_FOR, HeaderValue::from_static(list));
+                let list = HeaderValue::from_bytes(list.as_bytes()).unwrap();
+                headers.append(FORWARDED_FOR, list);
             }
             let found = address(peer.parse().unwrap(), &headers, &proxies);
             assert_eq!(found, expected.parse::<IpAddr>().unwrap(), "{peer} {lists:?}");

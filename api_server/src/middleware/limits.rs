@@ -38,20 +38,20 @@ pub async fn enforce(State(app): State<AppState>, request: Request, next: Next) 
         return told.on(refusal(class, &entry));
     }
     let response = next.run(request).await;
-    if is_cheap(&response) {
+    if is_cheap(class, &response) {
         app.limiter.leave(entry).await;
         return told.with_one_more().on(response);
     }
     told.on(response)
 }
 
-/// Whether nothing was made for it.
-fn is_cheap(response: &Response) -> bool {
-    let found = response.headers().get(X_CACHE);
-    response.status() == StatusCode::NOT_MODIFIED
-        || [Found::Hit, Found::Stale]
-            .iter()
-            .any(|kept| found.is_some_and(|found| found == kept.as_str()))
+/// Whether nothing was made for it. A wallet's answer was made to find out that it is what the client has,
+/// unless it was kept.
+fn is_cheap(class: Class, response: &Response) -> bool {
+    match response.headers().get(X_CACHE) {
+        Some(found) => [Found::Hit, Found::Stale].iter().any(|kept| found == kept.as_str()),
+        None => class != Class::Wallets && response.status() == StatusCode::NOT_MODIFIED,
+    }
 }
 
 /// What the request is counted as; `None` when it is not.

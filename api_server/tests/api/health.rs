@@ -374,6 +374,8 @@ const METRICS: &[&str] = &[
     "db_pool_waiting",
     "final_block_changes_total",
     "http_connections",
+    "http_kept_answers_total",
+    "http_rate_limited_total",
     "http_request_duration_seconds",
     "http_requests_in_flight",
     "http_requests_total",
