@@ -34,6 +34,16 @@ pub fn decode(scope: &str, cursor: &str) -> Result<String, ApiError> {
     })
 }
 
+/// What to answer where the position in a cursor names no `thing` of the list: its check value can be computed
+/// by anybody.
+pub fn names_no(thing: &str) -> ApiError {
+    let detail = format!(
+        "The cursor names no {thing} of this list; pass next_cursor back unchanged, or leave it out to begin at \
+         the start."
+    );
+    ApiError::new(problems::BAD_CURSOR, detail)
+}
+
 fn read(scope: &str, cursor: &str) -> Option<String> {
     if cursor.len() > 2 * (CHECK_BYTES + MAX_POSITION) {
         return None;

@@ -208,8 +208,8 @@ fn unread(queue: &QueueReport, processes: &[Process]) -> Vec<String> {
     });
     let told = waiting.into_iter().map(|(chain, tasks)| {
         format!(
-            "{tasks} wallets of {chain} are open and no working process has a provider for it: add one to \
-             its [chains.{chain}]"
+            "{tasks} wallets of {chain} are open and no working process has a provider of it: add one to \
+             [chains.{chain}] of a worker"
         )
     });
     told.collect()
@@ -301,8 +301,8 @@ mod tests {
         assert_eq!(
             alarms(&queue(12), &[of_ethereum()]),
             [
-                "12 wallets of solana are open and no working process has a provider for it: add one to its \
-              [chains.solana]"
+                "12 wallets of solana are open and no working process has a provider of it: add one to \
+                 [chains.solana] of a worker"
             ]
         );
         assert!(alarms(&queue(0), &[of_ethereum()]).is_empty());

@@ -39,7 +39,8 @@ pub fn admin(app: &AppState) -> Router {
         router
     })
 }
-/// What happens around every request, from the inside out.
+
+/// What happens around every request, from the inside out. `limit` says what clients are held to.
 fn around(
     router: Router<AppState>,
     app: &AppState,

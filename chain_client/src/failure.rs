@@ -92,6 +92,25 @@ impl Failure {
     }
 }
 
+/// Code of the refusal of a question that spans too many blocks or finds too much.
+pub(crate) const RANGE_TOO_LARGE: &str = "range-too-large";
+
+/// Refusals that are about the provider and not about what was asked.
+const ABOUT_THE_PROVIDER: [&str; 6] = [
+    "provider-unauthorized",
+    "provider-payment-required",
+    "provider-not-found",
+    "provider-method-not-allowed",
+    "provider-redirects",
+    "provider-wrong-chain",
+];
+
+/// Whether the refusal with this code ends when the provider's URL, key or plan is mended: the same question can
+/// be answered then.
+pub fn is_about_the_provider(code: &str) -> bool {
+    ABOUT_THE_PROVIDER.contains(&code)
+}
+
 /// What a status other than 200 means. `said` is the quotable beginning of the body.
 pub(crate) fn of_status(status: StatusCode, headers: &HeaderMap, said: &str) -> Failure {
     let detail =

@@ -35,6 +35,7 @@ mod json_rpc;
 pub use calls::CallCounter;
 pub use error::{SetupError, SourceError};
 pub use evm::{EvmConfig, EvmPool, EvmSource};
+pub use failure::is_about_the_provider;
 pub use metrics::ClientMetrics;
 pub use prices::{
     CsvPrices, LlamaPrices, PriceAsk, PriceKey, PriceSource, PriceSources, RawQuote, SourcedQuote,

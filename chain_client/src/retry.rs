@@ -8,7 +8,7 @@ use futures::future::join_all;
 
 use crate::endpoint::{Endpoint, Outgoing};
 use crate::error::SourceError;
-use crate::failure::{Failure, Scope};
+use crate::failure::{Failure, RANGE_TOO_LARGE, Scope};
 use crate::health::SILENT_FAILURES;
 use crate::json_rpc::BATCH_REFUSED;
 
@@ -65,14 +65,14 @@ impl CallPolicy {
 /// Refusals that hold for every call of the method: it is not asked again for a while.
 const NOT_OFFERED: [&str; 3] = ["method-not-found", "not-in-plan", "l1-fee-missing"];
 
-/// Refusals that a smaller question may be spared. Whoever says one of them offers the method, so it is the
-/// word that counts, before those of others who do not.
-const ABOUT_SIZE: [&str; 4] =
-    ["range-too-large", "provider-answer-too-large", "provider-request-too-large", BATCH_REFUSED];
+/// Refusals after which a batch is worth trying in smaller parts.
+pub(crate) const TOO_LONG: [&str; 3] =
+    [BATCH_REFUSED, "provider-request-too-large", "provider-answer-too-large"];
 
-/// Whether a refusal is about the size of the question.
+/// Whether a refusal is about the size of the question, which a smaller one may be spared. Whoever says so
+/// offers the method, so it is the word that counts, before those of others who do not.
 pub(crate) fn is_about_size(code: &str) -> bool {
-    ABOUT_SIZE.contains(&code)
+    code == RANGE_TOO_LARGE || TOO_LONG.contains(&code)
 }
 
 /// The ordered providers of one thing.
@@ -323,7 +323,7 @@ impl Endpoints {
             .join("; ");
         let refusal = asked()
             .filter_map(|(_, record)| record.refusal())
-            .min_by_key(|code| ABOUT_SIZE.iter().position(|one| one == code).unwrap_or(usize::MAX));
+            .min_by_key(|code| (*code != RANGE_TOO_LARGE, !is_about_size(code)));
         let usable: Vec<(&Endpoint, &Record)> =
             asked().filter(|(_, record)| record.refusal().is_none()).collect();
         match refusal {

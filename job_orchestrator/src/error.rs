@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chain_client::SourceError;
+use chain_client::{SourceError, is_about_the_provider};
 use persistence_layer::StoreError;
 use persistence_layer::wallet_tasks::TaskError;
 use pnl_core::TxId;
@@ -108,17 +108,6 @@ pub enum StageError {
     },
 }
 
-/// Refusals that are about the provider and not about the wallet: with its key, its plan or its address
-/// mended the same wallet can be done.
-const REPAIRABLE: [&str; 6] = [
-    "provider-unauthorized",
-    "provider-payment-required",
-    "provider-not-found",
-    "provider-method-not-allowed",
-    "provider-redirects",
-    "provider-wrong-chain",
-];
-
 impl StageError {
     /// Stable code, for the task's error, log lines and metric labels.
     pub fn code(&self) -> &'static str {
@@ -183,8 +172,8 @@ impl StageError {
                 ("The group cannot be computed", detail.clone(), false)
             }
             Self::Permanent { code, detail } => {
-                let is_repairable = REPAIRABLE.contains(code);
-                ("The chain endpoint refused the request", detail.clone(), is_repairable)
+                let is_passing = is_about_the_provider(code);
+                ("The chain endpoint refused the request", detail.clone(), is_passing)
             }
             Self::NoRoom => ("Other long wallets fill the memory", self.to_string(), true),
             Self::GroupOpen => ("The group is not complete yet", self.to_string(), true),

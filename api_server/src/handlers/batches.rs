@@ -15,7 +15,7 @@ use crate::dto::batch::CreateBatch;
 use crate::dto::job::JobView;
 use crate::error::ApiError;
 use crate::extract::{JobId, JsonBody, NoBody, Params, check_accept, idempotency_key};
-use crate::handlers::{NO_STORE, POLL_SECONDS, fresh_json};
+use crate::handlers::{Keep, POLL_SECONDS, fresh_json};
 use crate::json::fingerprint;
 use crate::middleware::context::RequestContext;
 use crate::problems;
@@ -50,7 +50,8 @@ pub async fn run(
         })
         .await?;
     let mut response =
-        (StatusCode::ACCEPTED, [NO_STORE, POLL_SECONDS], Json(&accepted.body)).into_response();
+        (StatusCode::ACCEPTED, [Keep::Not.header(), POLL_SECONDS], Json(&accepted.body))
+            .into_response();
     let location = accepted.body.get("status_url").and_then(Value::as_str);
     if let Some(location) = location.and_then(|url| HeaderValue::from_str(url).ok()) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -93,7 +94,7 @@ pub async fn list(
 
 fn position(scope: &str, cursor: &str) -> Result<BatchId, ApiError> {
     let text = cursor::decode(scope, cursor)?;
-    text.parse().map_err(|_| ApiError::new(problems::BAD_CURSOR, "The cursor names no job."))
+    text.parse().map_err(|_| cursor::names_no("job"))
 }
 
 /// `GET /api/pnl/batch/status/{job_id}`
@@ -143,7 +144,7 @@ pub async fn retry(
 
 /// A status body; with the pace of polling while the job is not done.
 fn job_answer(status: StatusCode, job: &JobView) -> Response {
-    let mut response = (status, [NO_STORE], Json(job)).into_response();
+    let mut response = (status, [Keep::Not.header()], Json(job)).into_response();
     if !job.is_done() {
         let (name, value) = POLL_SECONDS;
         response.headers_mut().insert(name, value);

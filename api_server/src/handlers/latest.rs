@@ -14,7 +14,6 @@ use crate::dto::time::read_time;
 use crate::error::ApiError;
 use crate::extract::{Params, check_accept};
 use crate::handlers::{Keep, value};
-use crate::problems;
 
 /// Rows of a numbered page without `limit`, and the most of them.
 const NUMBERED_LIMIT: (u32, u32) = (20, 100);
@@ -181,6 +180,5 @@ fn position(scope: &str, sort: LatestSort, cursor: &str) -> Result<LatestCursor,
         let address = Address::parse(chain, parts.next()?).ok()?;
         LatestCursor::read(sort, parts.next()?, WalletRef { chain, address })
     })();
-    after
-        .ok_or_else(|| ApiError::new(problems::BAD_CURSOR, "The cursor names no row of this list."))
+    after.ok_or_else(|| cursor::names_no("row"))
 }

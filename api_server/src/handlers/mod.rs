@@ -25,10 +25,6 @@ use serde::Serialize;
 
 use keep::Keep;
 
-/// A header for answers that must not be kept by anybody in between.
-const NO_STORE: (HeaderName, HeaderValue) =
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-
 /// How often a client should ask for the status of a job that is not done, in seconds.
 const POLL_SECONDS: (HeaderName, HeaderValue) =
     (header::RETRY_AFTER, HeaderValue::from_static("2"));

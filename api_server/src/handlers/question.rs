@@ -10,7 +10,6 @@ use super::wallets::{chain, method, view, wallet_ref};
 use crate::cursor;
 use crate::error::ApiError;
 use crate::extract::{Params, check_accept, not_utf8};
-use crate::problems;
 
 /// A question `GET /api/v2/wallets/{wallet}/…` that is answered as JSON: the wallet, and parameters
 /// still to be read. The last of them is followed by [`Question::finish`].
@@ -84,8 +83,7 @@ impl Page {
         let place = position.split_once(' ').and_then(|(ledger_id, number)| {
             Some(LedgerPlace { ledger_id: ledger_id.parse().ok()?, number: number.parse().ok()? })
         });
-        let unread = || ApiError::new(problems::BAD_CURSOR, "The cursor names no place.");
-        place.map(Some).ok_or_else(unread)
+        place.map(Some).ok_or_else(|| cursor::names_no("place"))
     }
 }
 

@@ -56,7 +56,7 @@ pub async fn page(
     let after = cursor.map(|cursor| ordinal(&scope, &cursor)).transpose()?;
     let batch = app.batches.status(id).await?;
     if after.is_some_and(|ordinal| ordinal >= batch.total) {
-        return Err(bad_cursor());
+        return Err(cursor::names_no("row"));
     }
     let (rows, has_more) = read_page(&app.store, &batch, after, limit).await?;
     let first = after.map_or(0, |ordinal| ordinal.saturating_add(1));
@@ -94,7 +94,7 @@ pub async fn page(
 
 fn ordinal(scope: &str, cursor: &str) -> Result<u32, ApiError> {
     let position = cursor::decode(scope, cursor)?;
-    position.parse().map_err(|_| bad_cursor())
+    position.parse().map_err(|_| cursor::names_no("row"))
 }
 
 /// Up to `limit` rows behind `after`, fewer when they are large, and whether there are more.
@@ -151,10 +151,6 @@ pub async fn export_csv(
     ];
     Ok((headers, Body::from_stream(csv_stream(app.store.clone(), id, batch.chain, batch.total)?))
         .into_response())
-}
-
-fn bad_cursor() -> ApiError {
-    ApiError::new(problems::BAD_CURSOR, "The cursor names no row of this list.")
 }
 
 const POLL_AFTER_SECONDS: u32 = 2;

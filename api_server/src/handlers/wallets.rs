@@ -115,7 +115,7 @@ fn place(scope: &str, cursor: &str) -> Result<LedgerCursor, ApiError> {
         let row = parts.next()?.parse().ok()?;
         Some(LedgerCursor { ledger_id, chunk, row })
     })();
-    place.ok_or_else(|| ApiError::new(problems::BAD_CURSOR, "The cursor names no event."))
+    place.ok_or_else(|| cursor::names_no("event"))
 }
 
 /// One streamed document. When the database goes away on the way the connection is aborted, so

@@ -4,13 +4,12 @@ use pnl_core::Address;
 use serde_json::Value;
 
 use super::explorer::Listing;
-use super::pool::{EvmPool, TOO_LONG};
+use super::pool::EvmPool;
 use super::ranges::AdaptiveRange;
-use super::refusal::RANGE_TOO_LARGE;
 use super::{Activity, ActivityPage, EvmSource, explorer, logs, node};
 use crate::endpoint::Outgoing;
 use crate::error::SourceError;
-use crate::failure::Failure;
+use crate::failure::{Failure, RANGE_TOO_LARGE};
 use crate::json_rpc::{BATCH_REFUSED, Reply, RpcCall};
 use crate::retry::{Endpoints, is_about_size};
 
@@ -107,8 +106,7 @@ impl EvmPool {
                     return Ok(logs::whole_page(rows.into_iter().flatten().collect(), end));
                 }
                 Err(SourceError::Permanent { code, .. })
-                    if (code == RANGE_TOO_LARGE || TOO_LONG.contains(&code))
-                        && range.refused(blocks) => {}
+                    if is_about_size(code) && range.refused(blocks) => {}
                 Err(error) => {
                     // It may have been too much work for the node: less of it next time.
                     if matches!(error, SourceError::Transient { .. }) {

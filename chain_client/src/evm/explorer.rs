@@ -9,12 +9,11 @@ use serde_json::value::RawValue;
 
 use super::logs::whole_page;
 use super::node::{hash, quantity};
-use super::refusal::RANGE_TOO_LARGE;
 use super::traces::InternalTransfer;
 use super::{Activity, ActivityList, ActivityPage};
 use crate::endpoint::Outgoing;
 use crate::error::SourceError;
-use crate::failure::{Failure, Scope};
+use crate::failure::{Failure, RANGE_TOO_LARGE, Scope};
 use crate::limiter::LONGEST_PAUSE;
 
 /// Rows asked for at a time: the largest window that explorers serve.

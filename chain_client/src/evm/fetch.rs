@@ -8,18 +8,22 @@ use pnl_core::{Chain, RawTransaction};
 use serde_json::json;
 
 use super::node::{self, Envelope, Internal, L1_FEE_MISSING, Receipt};
-use super::pool::{EvmPool, TOO_LONG};
+use super::pool::EvmPool;
 use super::traces::{InternalTransfer, TraceMethod};
 use super::{BlockHead, Wanted, explorer};
 use crate::error::SourceError;
 use crate::failure::Failure;
 use crate::json_rpc::Reply;
+use crate::retry::TOO_LONG;
 
 /// From so many wanted transactions in a block on, its receipts are asked for as a whole.
 const CROWDED_BLOCK: usize = 4;
 /// So often a node may answer with an error that it cannot trace a transaction: it is no passing trouble.
 const FAILED_TRACES: u32 = 3;
 const RECEIPT: &str = "eth_getTransactionReceipt";
+/// Label of the question for receipts that name the part of the fee for the first layer.
+const WITH_L1_FEE: &str = "eth_getTransactionReceipt l1Fee";
+
 /// Transactions whose transfers between contracts are being asked for, by their places.
 struct Traces<'a> {
     method: TraceMethod,
@@ -31,9 +35,6 @@ struct Traces<'a> {
 
 /// How often a node failed at a transaction, and what was told of it, by place.
 type Told = BTreeMap<usize, (u32, Option<Vec<InternalTransfer>>)>;
-
-/// Label of the question for receipts that name the part of the fee for the first layer.
-const WITH_L1_FEE: &str = "eth_getTransactionReceipt l1Fee";
 
 impl EvmPool {
     /// Transactions, receipts, block times and traces, in the order of `wanted`.

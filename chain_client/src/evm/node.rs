@@ -40,7 +40,10 @@ pub(super) fn proof_of_chain(chain: Chain) -> Proof {
         Ok(id) if read_quantity(id)?.to_string() == explorer::chain_id(chain) => Ok(()),
         Ok(id) => {
             let expected = explorer::chain_id(chain);
-            let detail = format!("the node serves chain {}, not {expected} ({chain})", id.get());
+            let detail = format!(
+                "the node serves chain {}, not {expected} ({chain}); correct the provider's url",
+                id.get()
+            );
             Err(Failure::Refused { code: WRONG_CHAIN, detail, scope: Scope::Provider })
         }
         Err(Failure::Refused { code: "method-not-found", .. }) => Ok(()),

@@ -20,18 +20,15 @@ use super::{
 use crate::endpoint::{Endpoint, Outgoing};
 use crate::error::{SetupError, SourceError};
 use crate::failure::Failure;
-use crate::json_rpc::{BATCH_REFUSED, Reply, RpcCall};
+use crate::json_rpc::{Reply, RpcCall};
 use crate::metrics::ClientMetrics;
 use crate::provider_pool::{ProviderConfig, ProviderKind, status_of};
-use crate::retry::{CallPolicy, Endpoints};
+use crate::retry::{CallPolicy, Endpoints, TOO_LONG};
 use crate::source::{ChainSource, ProviderStatus};
 
 /// Calls in one batch at most. Public endpoints commonly take a hundred or more; what one of them
 /// refuses is halved.
 const LONGEST_BATCH: usize = 50;
-/// Refusals after which a batch is worth trying in smaller parts.
-pub(super) const TOO_LONG: [&str; 3] =
-    [BATCH_REFUSED, "provider-request-too-large", "provider-answer-too-large"];
 
 /// An explorer alone is no source: lists find transactions, receipts tell what they did.
 const BY_EXPLORER: [(Capability, &[ActivityList]); 3] = [

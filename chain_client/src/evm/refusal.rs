@@ -3,11 +3,8 @@
 use std::time::Duration;
 
 use super::STATE_UNKNOWN;
-use crate::failure::{Failure, Scope};
+use crate::failure::{Failure, RANGE_TOO_LARGE, Scope};
 use crate::json_rpc::Reply;
-
-/// Code of the refusal of a question that spans too many blocks or finds too much.
-pub(super) const RANGE_TOO_LARGE: &str = "range-too-large";
 
 /// How nodes say that they do not keep the state of a block: geth, Erigon, Reth, op-reth, Besu,
 /// Nethermind.

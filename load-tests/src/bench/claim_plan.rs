@@ -11,7 +11,8 @@ use crate::SyntheticPlan;
 
 /// The statement of the product itself.
 const CLAIM: &str = include_str!("../../../persistence_layer/queries/wallet_tasks/claim.sql");
-/// What the store says of statements that find their rows by key (`Plans::ByKey`).
+/// What the store says of statements that find their rows by key: `BY_KEY` and what all have in common, in
+/// `persistence_layer/src/store/session.rs`.
 const AS_THE_STORE: &str = "set local jit = off; set local enable_bitmapscan = off; \
     set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off; \
     set local enable_hashjoin = off; set local enable_mergejoin = off";
