@@ -45,6 +45,7 @@ const REQUEST_GRACE: Duration = Duration::from_secs(10);
 pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     let settings = configure(&args.config)?;
     let role = args.role.unwrap_or(settings.service.role);
+    settings.check_exposure(role)?;
     let shutdown = Shutdown::on_signals()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), role = role.as_str(), "starting");
     // A signal during the start ends it; there is nothing to drain yet.

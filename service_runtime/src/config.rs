@@ -13,6 +13,7 @@
 //! A wrong value stops the start with a [`ConfigError`] that names the key, what is wrong with it
 //! and where it came from. It never quotes a value that could hold a secret.
 
+mod auth;
 mod endpoints;
 mod error;
 mod limits;
@@ -22,6 +23,7 @@ mod settings;
 mod source;
 mod validate;
 
+pub use auth::AuthSettings;
 pub use endpoints::{
     ChainSettings, Chains, PriceSettings, PriceSource, ProviderKind, ProviderSettings, Stablecoins,
 };

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod commands;
+mod exposure;
 mod operator;
 mod serve;
 mod status;

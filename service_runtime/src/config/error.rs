@@ -42,6 +42,16 @@ pub enum ConfigError {
         /// What the reader of TOML said.
         message: String,
     },
+    /// Other machines could ask without a key, and nobody said that they may. The sentence tells users
+    /// which key to set.
+    #[error(
+        "api.host = {host:?} lets other machines ask without a key: set auth.allow_open_public = true \
+         to allow it, or listen on 127.0.0.1"
+    )]
+    OpenToOthers {
+        /// The address to listen on.
+        host: String,
+    },
     /// Keys or values are wrong. Every problem found is listed, one per line.
     #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
     Invalid(Vec<Problem>),
@@ -53,6 +63,7 @@ impl ConfigError {
         match self {
             Self::Unreadable { .. } => "config-unreadable",
             Self::Syntax { .. } => "config-syntax",
+            Self::OpenToOthers { .. } => "config-open-public",
             Self::Invalid(_) => "config-invalid",
         }
     }

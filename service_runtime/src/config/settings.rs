@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::auth::AuthSettings;
 use super::endpoints::{Chains, PriceSettings};
 use super::limits::LimitSettings;
 use super::secret::SecretUrl;
@@ -23,6 +24,8 @@ pub struct Settings {
     pub api: ApiSettings,
     /// The listener of operators: metrics.
     pub admin: AdminSettings,
+    /// Who may ask.
+    pub auth: AuthSettings,
     /// Log lines.
     pub log: LogSettings,
     /// PostgreSQL.

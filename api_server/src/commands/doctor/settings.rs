@@ -74,6 +74,10 @@ pub fn check(settings: &Settings, findings: &mut Findings) {
         ),
     ];
     let mut is_fine = true;
+    if let Err(error) = settings.check_exposure(settings.service.role) {
+        findings.fail(SUBJECT, error);
+        is_fine = false;
+    }
     for (_, text) in contradictions.into_iter().filter(|(holds, _)| *holds) {
         findings.warn(SUBJECT, text);
         is_fine = false;
@@ -96,6 +100,7 @@ mod tests {
         settings.database.acquire_timeout_seconds = 60;
         settings.database.max_connections = 6;
         settings.prices.sources.clear();
+        settings.api.host = "0.0.0.0".to_owned();
         let mut findings = Findings::default();
         check(&settings, &mut findings);
         for key in [
@@ -108,7 +113,8 @@ mod tests {
         ] {
             assert!(findings.0.iter().any(|found| found.text.contains(key)), "{key}");
         }
-        assert_eq!(findings.worst(), Level::Warn);
+        let failed = findings.0.iter().find(|found| found.level == Level::Fail).unwrap();
+        assert!(failed.text.contains("auth.allow_open_public"), "{}", failed.text);
 
         let mut own = Settings::default();
         own.chains.solana.providers[0].url = service_runtime::config::SecretUrl::new("http://node");

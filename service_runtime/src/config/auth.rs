@@ -1,0 +1,62 @@
+//! `[auth]`: who may ask.
+
+use std::net::ToSocketAddrs;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::ConfigError;
+use super::settings::{Role, Settings};
+
+/// `[auth]`
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthSettings {
+    /// Whether other machines may ask without a key.
+    pub allow_open_public: bool,
+}
+
+impl Settings {
+    /// Refuses to answer other machines without anybody having said so. A process that only works on
+    /// wallets tells them nothing but how it is.
+    ///
+    /// # Errors
+    /// [`ConfigError::OpenToOthers`].
+    pub fn check_exposure(&self, role: Role) -> Result<(), ConfigError> {
+        let host = &self.api.host;
+        if self.auth.allow_open_public || !role.serves_requests() || is_loopback(host) {
+            return Ok(());
+        }
+        Err(ConfigError::OpenToOthers { host: host.clone() })
+    }
+}
+
+/// Whether nobody but programs on this machine can reach a listener at `host`. A name counts by all
+/// addresses it has; of one without any that is not known.
+fn is_loopback(host: &str) -> bool {
+    let addresses = (host, 0).to_socket_addrs();
+    addresses.is_ok_and(|mut all| all.all(|address| address.ip().to_canonical().is_loopback()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_needs_no_leave() {
+        let refused = |host: &str, role, allow_open_public| {
+            let mut settings = Settings::default();
+            settings.api.host = host.to_owned();
+            settings.auth.allow_open_public = allow_open_public;
+            settings.check_exposure(role).is_err()
+        };
+        for host in ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1", "localhost"] {
+            assert!(!refused(host, Role::All, false), "{host}");
+        }
+        for host in ["0.0.0.0", "::", "192.0.2.1", "::ffff:0.0.0.0", "fe80::1"] {
+            assert!(refused(host, Role::All, false), "{host}");
+            assert!(refused(host, Role::Api, false), "{host}");
+            assert!(!refused(host, Role::Worker, false), "{host}");
+            assert!(!refused(host, Role::All, true), "{host}");
+        }
+    }
+}
