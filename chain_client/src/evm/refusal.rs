@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::STATE_UNKNOWN;
 use crate::failure::{Failure, RANGE_TOO_LARGE, Scope};
-use crate::json_rpc::Reply;
 
 /// How nodes say that they do not keep the state of a block: geth, Erigon, Reth, op-reth, Besu,
 /// Nethermind.
@@ -55,16 +54,15 @@ pub(super) fn of_error(code: i64, message: &str) -> Failure {
 }
 
 /// Whether a node gave up a call that took it longer than it allows.
-pub(super) fn is_out_of_time(reply: &Reply<'_>) -> bool {
-    let Reply::Error { message, .. } = reply else { return false };
+pub(super) fn is_out_of_time(message: &str) -> bool {
     let said = message.to_ascii_lowercase();
-    ["timeout", "timed out", "deadline exceeded"].iter().any(|words| said.contains(words))
+    ["timeout", "timed out", "deadline"].iter().any(|words| said.contains(words))
 }
 
-/// What an error means in answer to a question over a range of blocks. Services have codes of their
+/// What an error means in answer to a question over so many `blocks`. Services have codes of their
 /// own for it, so the words decide.
-pub(super) fn of_range_error(code: i64, message: &str) -> Failure {
-    const WORDS: [&str; 12] = [
+pub(super) fn of_range_error(code: i64, message: &str, blocks: u64) -> Failure {
+    const WORDS: [&str; 9] = [
         "range",
         "limit",
         "too many",
@@ -74,9 +72,6 @@ pub(super) fn of_range_error(code: i64, message: &str) -> Failure {
         "more than",
         "results",
         "response size",
-        "timeout",
-        "timed out",
-        "deadline",
     ];
     let failure = of_error(code, message);
     let is_other = match &failure {
@@ -87,7 +82,10 @@ pub(super) fn of_range_error(code: i64, message: &str) -> Failure {
         _ => false,
     };
     let said = message.to_ascii_lowercase();
-    if is_other || !WORDS.iter().any(|word| said.contains(word)) {
+    let is_refused = WORDS.iter().any(|word| said.contains(word));
+    // A node that has no time for one block is busy: nothing shorter can be asked of it.
+    let is_too_long = if is_out_of_time(message) { blocks > 1 } else { is_refused };
+    if is_other || !is_too_long {
         return failure;
     }
     let detail = format!("rpc error {code}: {message}");
@@ -136,11 +134,16 @@ mod tests {
             (35, "ranges over 10000 blocks are not supported on freetier"),
             (-32602, "Log response size exceeded. You can make eth_getLogs requests with up to"),
         ] {
-            assert_eq!(code_of(&of_range_error(code, message)), RANGE_TOO_LARGE, "{message}");
+            assert_eq!(code_of(&of_range_error(code, message, 2)), RANGE_TOO_LARGE, "{message}");
         }
-        assert_eq!(code_of(&of_range_error(-32603, "Internal error")), "transient");
-        assert_eq!(code_of(&of_range_error(-32005, "rate limit exceeded")), "throttled");
-        let lacking = of_range_error(-32601, "the method eth_getLogs is not available: range");
+        assert_eq!(code_of(&of_range_error(-32603, "Internal error", 2)), "transient");
+        assert_eq!(code_of(&of_range_error(-32005, "rate limit exceeded", 2)), "throttled");
+        let lacking = of_range_error(-32601, "the method eth_getLogs is not available: range", 2);
         assert_eq!(code_of(&lacking), "method-not-found");
+        for message in ["request timed out", "query timeout exceeded the limit of 10 s"] {
+            assert_eq!(code_of(&of_range_error(-32603, message, 1)), "transient", "{message}");
+        }
+        let crowded = of_range_error(-32005, "query returned more than 10000 results", 1);
+        assert_eq!(code_of(&crowded), RANGE_TOO_LARGE);
     }
 }

@@ -57,7 +57,9 @@ impl TraceMethod {
         match node::result(reply) {
             Ok(result) => self.read(envelope, result).map(Some),
             Err(Failure::Missing | Failure::Refused { code: STATE_UNKNOWN, .. }) => Ok(None),
-            Err(Failure::Transient(_)) if is_steady || refusal::is_out_of_time(reply) => Ok(None),
+            Err(Failure::Transient(said)) if is_steady || refusal::is_out_of_time(&said) => {
+                Ok(None)
+            }
             Err(failure) => Err(failure),
         }
     }

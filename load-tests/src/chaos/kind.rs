@@ -18,6 +18,8 @@ pub enum Kind {
     KillMigrate,
     /// A process is killed while it shuts down
     KillShutdown,
+    /// A process is killed while it removes what its time is over
+    KillRetention,
     /// Three processes are killed, frozen, stopped and started in a drawn order
     Fleet,
     /// One of three processes is frozen for longer than its lease, then goes on

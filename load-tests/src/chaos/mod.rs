@@ -5,7 +5,7 @@
 //! undisturbed results, [`verdict`] judges a run by its answers and by its rows, [`tally`] counts
 //! and prints. The faults themselves: [`single`] (one process), [`starting`] (start and shutdown),
 //! [`fleet`] (several processes), [`database`], [`redis`], [`provider`], [`interface`], [`queue`]
-//! (batches that wait).
+//! (batches that wait), [`retention`] (removal of what is old).
 
 pub mod database;
 pub mod draw;
@@ -15,6 +15,7 @@ pub mod kind;
 pub mod provider;
 pub mod queue;
 pub mod redis;
+pub mod retention;
 pub mod single;
 pub mod stage;
 pub mod starting;
@@ -40,6 +41,7 @@ async fn disturb(stage: &mut Stage, kind: Kind, round: u64) -> anyhow::Result<Ta
         Kind::Kill | Kind::Stop | Kind::KillShutdown => single::run(stage, kind, round).await,
         Kind::KillStart => starting::own_cluster(stage, round).await,
         Kind::KillMigrate => starting::migrations(stage, round).await,
+        Kind::KillRetention => retention::run(stage, round).await,
         Kind::Fleet | Kind::Freeze => fleet::run(stage, kind, round).await,
         Kind::Throttle | Kind::Down | Kind::PricesDown => {
             provider::outage(stage, kind, round).await
