@@ -179,9 +179,12 @@ fn judge(trouble: &Trouble, ping: Result<Duration, &'static str>) -> Answer {
     // A server that stops or a connection that breaks while it writes says nothing about writes.
     let is_gone = matches!(trouble.error.cause(), Some(Cause::Restarting | Cause::Unreachable));
     let is_silent = is_gone || matches!(trouble.error, StoreError::Timeout(_));
+    // Nor can one write that is too unwell to begin a session: on a full disk that needs a file.
+    let is_unwell =
+        round_trip.is_some() && matches!(trouble.error.cause(), Some(Cause::Full | Cause::Failing));
     if ping == Err(NO_ANSWER) && is_silent {
         Answer::down(NO_ANSWER)
-    } else if trouble.is_connected && !is_gone {
+    } else if is_unwell || (trouble.is_connected && !is_gone) {
         Answer::without_writes(round_trip, code)
     } else if round_trip.is_some() {
         // The pool works: what is wrong concerns the connection beside it.

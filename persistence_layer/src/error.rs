@@ -67,7 +67,7 @@ pub enum Cause {
     PoolExhausted,
     /// Transactions stood in each other's way, also when repeated.
     Conflict,
-    /// Out of memory, I/O errors and the like: the server's log says more.
+    /// Out of memory, I/O errors, errors inside the server and the like: its log says more.
     Failing,
 }
 
@@ -136,7 +136,9 @@ impl Cause {
             _ if state.starts_with("57P") => Self::Restarting,
             // The server ended our session because we stood still in a transaction.
             _ if state.starts_with("08") || matches!(state, "25P03" | "25P04") => Self::Unreachable,
-            // Out of memory or another resource; errors of the system below.
+            // Out of memory or another resource; errors of the system below; what the server itself did
+            // not expect, such as a file it could not write while it began a session on a full disk.
+            "XX000" => Self::Failing,
             _ if state.starts_with("53") || state.starts_with("58") => Self::Failing,
             _ => return None,
         })
@@ -260,6 +262,7 @@ mod tests {
             ("55P03", Cause::Conflict),
             ("53200", Cause::Failing),
             ("58030", Cause::Failing),
+            ("XX000", Cause::Failing),
             ("28P01", Cause::Denied),
             ("3D000", Cause::Denied),
         ] {

@@ -1,6 +1,6 @@
 //! PostgreSQL is restarted, frozen, taken by others, read-only or full during a batch.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ const TOLD_WITHIN: Duration = Duration::from_secs(20);
 
 /// Size of the file system for the tables whose disk runs full.
 const SMALL_DISK: &str = "size=96m";
+
+/// What a server says that can write a file no more: of a table, or of the catalog for a new session.
+const FULL: [&str; 2] = ["No space", "could not write init file"];
 
 /// Disturbs the database of a batch.
 ///
@@ -60,7 +63,8 @@ pub async fn run(stage: &mut Stage, kind: Kind, round: u64) -> anyhow::Result<Ta
             Kind::PostgresConnections => take_connections(stage, &run, &client).await,
             Kind::PostgresReadOnly => read_only(stage, &run, &client).await,
             _ => match &disk {
-                Some(disk) => disk.fill_for_a_while(stage, &client).await,
+                // During the last one no session can begin either.
+                Some(disk) => disk.fill_for_a_while(stage, &client, time + 1 < times).await,
                 None => Ok(()),
             },
         };
@@ -250,7 +254,7 @@ async fn run_on_disk(stage: &mut Stage, name: &str, disk: &SmallDisk) -> anyhow:
 /// A small file system for the tables; the log of the database lies elsewhere.
 #[derive(Debug)]
 struct SmallDisk {
-    folder: std::path::PathBuf,
+    folder: PathBuf,
 }
 
 impl SmallDisk {
@@ -270,12 +274,38 @@ impl SmallDisk {
         Ok(disk)
     }
 
-    fn ballast(&self) -> std::path::PathBuf {
+    fn ballast(&self) -> PathBuf {
         self.folder.join("ballast")
     }
 
-    /// Takes all that is left of the disk, and gives it back after a while.
-    async fn fill_for_a_while(&self, stage: &Stage, client: &Client) -> anyhow::Result<()> {
+    /// Removes what PostgreSQL keeps of its catalog for new sessions, as each change to the catalog does:
+    /// the next session writes it again, or does not begin.
+    fn forget_catalog(&self) -> anyhow::Result<()> {
+        let below = |folder: &Path| -> std::io::Result<Vec<PathBuf>> {
+            let entries = std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path()));
+            entries.filter(|path| path.as_ref().map_or(true, |path| path.is_dir())).collect()
+        };
+        for version in below(&self.folder)? {
+            for database in below(&version)? {
+                match std::fs::remove_file(database.join("pg_internal.init")) {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(error.into());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes all that is left of the disk, and gives it back after a while. Without `sessions`, no session
+    /// can begin in this time, while those that are there go on.
+    async fn fill_for_a_while(
+        &self,
+        stage: &Stage,
+        client: &Client,
+        sessions: bool,
+    ) -> anyhow::Result<()> {
         fill(&self.ballast())?;
         let full = wait::until("a write to fail for want of space", TOLD_WITHIN, async || {
             let tried = "create table probe as
@@ -284,12 +314,18 @@ impl SmallDisk {
             match stage.postgres.psql("run_small", tried).await {
                 // The server has given something back since.
                 Ok(_) => fill(&self.ballast()).map(|()| None),
-                Err(error) if error.to_string().contains("No space") => Ok(Some(())),
+                Err(error) if FULL.iter().any(|said| error.to_string().contains(said)) => {
+                    Ok(Some(()))
+                }
                 Err(error) => Err(error.context("the disk was to be full")),
             }
         });
         let told = async {
             full.await?;
+            if !sessions {
+                self.forget_catalog()?;
+                fill(&self.ballast())?;
+            }
             is_ready(client, false).await?;
             names_the_database(client).await?;
             tokio::time::sleep(stage.scale.pause(10)).await;

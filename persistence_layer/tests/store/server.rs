@@ -179,13 +179,22 @@ async fn a_full_disk_is_unavailable_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_known_by_its_words_where_the_server_has_no_code_for_it() {
-    let database = TestDatabase::create().await;
-    let text = "could not create temporary file \"base/pgsql_tmp/1.0\": No space left on device";
-    fail_inserts(&database, ("XX000", text), 1).await;
-    let new = crate::support::new_batch(0..1);
-    let error = batches::submit(database.store(), &new, Admission::rejecting(3)).await.unwrap_err();
-    assert_eq!((error.code(), error.is_transient()), ("database-full", true));
+async fn a_full_disk_is_no_fault_of_the_statement_where_the_server_has_no_code_for_it() {
+    for (text, code) in [
+        (
+            "could not create temporary file \"base/pgsql_tmp/1.0\": No space left on device",
+            "database-full",
+        ),
+        // What it says to a new session on a full disk.
+        ("could not write init file", "database-failing"),
+    ] {
+        let database = TestDatabase::create().await;
+        fail_inserts(&database, ("XX000", text), 1).await;
+        let new = crate::support::new_batch(0..1);
+        let refused = batches::submit(database.store(), &new, Admission::rejecting(3)).await;
+        let error = refused.unwrap_err();
+        assert_eq!((error.code(), error.is_transient()), (code, true));
+    }
 }
 
 #[tokio::test]
