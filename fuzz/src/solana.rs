@@ -10,7 +10,7 @@ use crate::lines::{self, Flow};
 
 /// Mints of the wrapped native coin: their tokens are lamports.
 const WRAPPED: [&str; 2] =
-    ["So11111111111111111111111111111111111111112", "9pan9bMn5HatX4EJdBwg9VgCa7Uz5HL8N1m5D3NdXej9"];
+    ["So11111111111111111111111111111111111111112", "9pan9bMn5HatX4EJdBwg9VgCa7Uz5HL8N1m5D3NdXejP"];
 
 /// Decodes the bytes; what is accepted must equal the recorded change of balances.
 ///

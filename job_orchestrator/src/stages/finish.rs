@@ -10,6 +10,7 @@ use persistence_layer::wallet_tasks::FinishedWallet;
 use pnl_core::ledger::HistoryFacts;
 use pnl_core::report::{self, Coverage, History, ReportInput, Truncation, WalletReport};
 use pnl_core::{AmountError, AssetId, Pin, RawAmount};
+use tx_parser::solana::WRAPPED_NATIVE_MINTS;
 
 use super::ledger::Books;
 use super::plan::PlanHead;
@@ -17,10 +18,6 @@ use super::prices;
 use crate::attempt::{Attempt, compute_over};
 use crate::error::StageError;
 use crate::sources::Source;
-
-/// The mints of wrapped SOL, of both token programs: the same as the parser counts as native.
-const WRAPPED_NATIVE: [&str; 2] =
-    ["So11111111111111111111111111111111111111112", "9pan9bMn5HatX4EJdBwg9VgCa7Uz5HL8N1m5D3NdXej9"];
 
 /// Values what is left, compares with the balances and writes the report.
 pub(crate) async fn run(
@@ -123,7 +120,7 @@ fn balances(snapshot: &Snapshot) -> Result<BTreeMap<AssetId, RawAmount>, AmountE
     let mut native = RawAmount::from(snapshot.native_own_lamports);
     for account in &snapshot.token_accounts {
         native = native.checked_add(account.lamports.into())?;
-        if !WRAPPED_NATIVE.contains(&account.mint.as_str()) {
+        if !WRAPPED_NATIVE_MINTS.contains(&account.mint.as_str()) {
             let held: &mut RawAmount =
                 balances.entry(AssetId::new(account.mint.as_str())).or_default();
             *held = held.checked_add(account.raw)?;

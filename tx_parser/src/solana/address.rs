@@ -71,6 +71,11 @@ mod tests {
     }
 
     #[test]
+    fn the_wrapped_coin_of_token_2022_is_derived_from_its_seed() {
+        assert_eq!(derive(&[b"native-mint"], &ids::TOKEN_2022), Some(ids::WSOL_2022));
+    }
+
+    #[test]
     fn no_address_is_derived_from_what_is_no_key() {
         let bad = Address::from_chain_data("wallet");
         let mint = Address::from_chain_data("So11111111111111111111111111111111111111112");

@@ -33,7 +33,7 @@ use crate::error::{ParseError, ParseErrorCode};
 
 pub use address::associated_token_account;
 pub use discovery::Discovered;
-pub use programs::ids::{TOKEN_2022_PROGRAM, TOKEN_PROGRAM, TokenProgram};
+pub use programs::ids::{TOKEN_2022_PROGRAM, TOKEN_PROGRAM, TokenProgram, WRAPPED_NATIVE_MINTS};
 
 use encoding::Recording;
 use labels::Labels;

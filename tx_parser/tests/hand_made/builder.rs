@@ -13,7 +13,7 @@ pub const ASSOCIATED: &str = "ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL";
 pub const STAKE: &str = "Stake11111111111111111111111111111111111111";
 pub const LOOKUP_TABLE: &str = "AddressLookupTab1e1111111111111111111111111";
 pub const WSOL: &str = "So11111111111111111111111111111111111111112";
-pub const WSOL_2022: &str = "9pan9bMn5HatX4EJdBwg9VgCa7Uz5HL8N1m5D3NdXej9";
+pub const WSOL_2022: &str = solana::WRAPPED_NATIVE_MINTS[1];
 
 /// The deposit of an SPL token account.
 pub const DEPOSIT: u64 = 2_039_280;

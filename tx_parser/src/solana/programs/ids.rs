@@ -19,11 +19,13 @@ pub(crate) const VOTE: Pubkey = Pubkey::literal("Vote111111111111111111111111111
 pub(crate) const LOOKUP_TABLE: Pubkey =
     Pubkey::literal("AddressLookupTab1e1111111111111111111111111");
 
-/// The wrapped native coin of the SPL Token program.
-pub(crate) const WSOL: Pubkey = Pubkey::literal("So11111111111111111111111111111111111111112");
-/// The wrapped native coin of the Token-2022 program. Its accounts hold lamports, too.
-pub(crate) const WSOL_2022: Pubkey =
-    Pubkey::literal("9pan9bMn5HatX4EJdBwg9VgCa7Uz5HL8N1m5D3NdXej9");
+/// The mints of the wrapped native coin: of the SPL Token program, and of the Token-2022 program, which
+/// derives it from the seed `native-mint`. Their accounts hold lamports, so that they count as native.
+pub const WRAPPED_NATIVE_MINTS: [&str; 2] =
+    ["So11111111111111111111111111111111111111112", "9pan9bMn5HatX4EJdBwg9VgCa7Uz5HL8N1m5D3NdXejP"];
+
+pub(crate) const WSOL: Pubkey = Pubkey::literal(WRAPPED_NATIVE_MINTS[0]);
+pub(crate) const WSOL_2022: Pubkey = Pubkey::literal(WRAPPED_NATIVE_MINTS[1]);
 
 /// Whether the amount of such a token account is the lamports in it.
 pub(crate) fn is_native_mint(mint: &Pubkey) -> bool {
