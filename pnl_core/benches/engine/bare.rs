@@ -1,8 +1,9 @@
 //! The least that any FIFO does: read a trade, move lots. No names, no records, no exact split.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::clock::Stopwatch;
 use crate::trades::Trade;
 
 /// A lot, 48 bytes.
@@ -19,7 +20,7 @@ pub fn run(trades: &[Trade], assets: usize) -> Duration {
     books.resize_with(assets, VecDeque::new);
     let mut gain = 0i128;
     let mut held_s = 0i64;
-    let started = Instant::now();
+    let started = Stopwatch::start();
     for trade in trades {
         let book = &mut books[trade.asset as usize];
         if trade.buys {

@@ -2,17 +2,19 @@
 //!
 //! `cargo bench -p pnl_core [-- quick]` prints one table. Each figure stands beside the limit it has to
 //! keep; a limit that is not kept is marked, and the exit code is 1. Ratios matter more than
-//! values: machines differ. What the bare loop leaves out: exact splits, records, totals, checks,
+//! values: machines differ. Times are processor time of the one thread, page faults included. What the bare loop leaves out: exact splits, records, totals, checks,
 //! names, options.
 #![allow(clippy::print_stdout, clippy::float_arithmetic, reason = "a benchmark prints times")]
 #![allow(clippy::expect_used, reason = "a failure ends the benchmark")]
 
 mod bare;
+mod clock;
 mod trades;
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use clock::Stopwatch;
 use pnl_core::engine::Records;
 use pnl_core::{Engine, Method, Options, Outcome};
 use trades::{Trade, Trades};
@@ -51,7 +53,7 @@ fn run(
     let mut since_taken = 0;
     for (number, chunk) in trades.chunks(CHUNK).enumerate() {
         let events = trades::events(chunk, number * CHUNK, &names);
-        let started = Instant::now();
+        let started = Stopwatch::start();
         for event in &events {
             engine.apply(event).expect("the trades are sound");
         }
@@ -65,7 +67,7 @@ fn run(
         }
         spent += started.elapsed();
     }
-    let started = Instant::now();
+    let started = Stopwatch::start();
     let mut outcome = engine.finish(None).expect("the books balance");
     spent += started.elapsed();
     if let Memory::Reused(records) | Memory::Streamed(records, _) = memory {

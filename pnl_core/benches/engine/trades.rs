@@ -1,10 +1,10 @@
 //! Random purchases and sales, as compact rows and as events.
 
-use std::time::Instant;
-
 use alloy_primitives::{I256, U256};
 use pnl_core::event::{Event, EventKind, EventLeg};
 use pnl_core::{AssetId, Engine, Method, Options, RawAmount, Usd};
+
+use crate::clock::Stopwatch;
 
 /// One trade, 48 bytes: what the bare loop reads.
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +110,7 @@ pub fn hifo_sales(open: usize, sales: usize) -> f64 {
     }
     let traded: Vec<_> = (0..2 * sales).map(|ts| trade(open + ts, ts % 2 == 1)).collect();
     let traded = events(&traded, open, &names);
-    let started = Instant::now();
+    let started = Stopwatch::start();
     for event in &traded {
         engine.apply(event).expect("every lot is large enough");
     }
