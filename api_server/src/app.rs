@@ -20,6 +20,7 @@ use uuid::Uuid;
 use crate::answers::Answers;
 use crate::dto::batch::SubmitRules;
 use crate::extract::Limits;
+use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::metrics::{HttpMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
@@ -47,6 +48,8 @@ pub struct App {
     pub chains: BTreeSet<Chain>,
     /// Answers that were given already.
     pub answers: Answers,
+    /// The keys of clients; none where everybody is answered.
+    pub keys: Option<Keys>,
     /// How much each client may ask.
     pub limiter: Limiter,
     /// Bounds on requests.

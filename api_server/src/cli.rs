@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use job_orchestrator::request::Preset;
+use persistence_layer::api_keys::Scope;
 use pnl_core::Chain;
 use pnl_core::method::Method;
 use service_runtime::config::Role;
+use uuid::Uuid;
 
 /// Profit and loss of crypto wallets, exact to the last unit.
 #[derive(Debug, Parser)]
@@ -46,6 +48,9 @@ pub enum Command {
     ///
     /// Exit code 1 when any file could not be read; the others are still printed.
     Parse(ParseArgs),
+    /// Create, list, rotate and revoke the keys of clients (auth.mode = "keys").
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Bring the database schema to the newest version and exit.
     Migrate(ConfigArgs),
     /// Print the description of the HTTP interface: OpenAPI 3.1.
@@ -77,13 +82,98 @@ pub struct StatusArgs {
     pub format: StatusFormat,
 }
 
-/// Form of the output of `status`.
+/// Form of the output of `status` and `keys list`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum StatusFormat {
     /// Tables for people.
     Table,
     /// One JSON document.
     Json,
+}
+
+/// `keys`
+#[derive(Debug, Subcommand)]
+pub enum KeysCommand {
+    /// Create a key and print it to stdout: the only time that it is shown.
+    Create(CreateKeyArgs),
+    /// List all keys, without the keys themselves.
+    List(ListKeysArgs),
+    /// Create a key like another one and print it; the other one stays valid for a while.
+    ///
+    /// Exit code 1 when there is no such key, or it is not valid any more.
+    Rotate(RotateKeyArgs),
+    /// Revoke a key for good.
+    ///
+    /// Exit code 1 when there is no such key.
+    Revoke(RevokeKeyArgs),
+}
+
+impl KeysCommand {
+    /// Where the configuration comes from.
+    pub const fn config(&self) -> &ConfigArgs {
+        match self {
+            Self::Create(args) => &args.config,
+            Self::List(args) => &args.config,
+            Self::Rotate(args) => &args.config,
+            Self::Revoke(args) => &args.config,
+        }
+    }
+}
+
+/// `keys create`
+#[derive(Debug, Args)]
+pub struct CreateKeyArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// What people call it
+    #[arg(long)]
+    pub name: String,
+    /// What it is good for: read, submit, admin (everything)
+    #[arg(long, value_name = "SCOPES", value_delimiter = ',', default_value = "read,submit")]
+    pub scopes: Vec<Scope>,
+    /// Valid for so many days [default: for ever]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub expires_in_days: Option<u32>,
+}
+
+/// `keys list`
+#[derive(Debug, Args)]
+pub struct ListKeysArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = StatusFormat::Table)]
+    pub format: StatusFormat,
+}
+
+/// `keys rotate`
+#[derive(Debug, Args)]
+pub struct RotateKeyArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The key, by its id
+    #[arg(value_name = "ID")]
+    pub id: Uuid,
+    /// How long the old key stays valid, in hours
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u64).range(0..=8760))]
+    pub overlap_hours: u64,
+    /// The new key is valid for so many days [default: for ever]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub expires_in_days: Option<u32>,
+}
+
+/// `keys revoke`
+#[derive(Debug, Args)]
+pub struct RevokeKeyArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The key, by its id
+    #[arg(value_name = "ID")]
+    pub id: Uuid,
 }
 
 /// `doctor`

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use axum::http::HeaderMap;
+use persistence_layer::Tenant;
 use service_runtime::config::Network;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
@@ -14,23 +15,32 @@ const IPV6_BITS: u8 = 64;
 #[derive(Debug, Clone, Copy)]
 pub struct Peer(pub IpAddr);
 
-/// One client: an IPv4 address, or the network of an IPv6 address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Client(IpAddr);
+/// One client.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Client {
+    /// An IPv4 address, or the first one of the network of an IPv6 address.
+    Address(IpAddr),
+    /// All who hold a key of the tenant.
+    Tenant(Tenant),
+}
 
 impl Client {
     /// The client that `address` belongs to.
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
-            IpAddr::V4(address) => Self(address.into()),
-            address @ IpAddr::V6(_) => Self(Network::around(address, IPV6_BITS).first()),
+            IpAddr::V4(address) => Self::Address(address.into()),
+            address @ IpAddr::V6(_) => Self::Address(Network::around(address, IPV6_BITS).first()),
         }
     }
 }
 
 impl std::fmt::Display for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(f)
+        match self {
+            Self::Address(address) => address.fmt(f),
+            // No address is written so.
+            Self::Tenant(tenant) => write!(f, "tenant:{tenant}"),
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 //!   document made of the descriptions; [`handlers`]: what routes do; [`dto`]: what they read and write;
 //! - [`error`], [`problems`]: the one form of an error; [`json`], [`extract`], [`cursor`]: checked
 //!   input;
-//! - [`client`], [`limiter`]: who asks, and how often; [`answers`]: those that were given already;
+//! - [`keys`], [`client`], [`limiter`]: who asks, and how often; [`answers`]: those that were given already;
 //! - [`middleware`]: ids, access log, limits, time limit, tags, compression, the gate before the database; [`metrics`];
 //!   [`listener`]: connections, over the byte stream of `wire`; [`monitor`]: whether the database answers;
 //! - [`cli`], [`commands`], [`serve`]: the program; [`app`]: what handlers reach; [`database`]:
@@ -27,6 +27,7 @@ pub mod extract;
 pub mod fleet;
 pub mod handlers;
 pub mod json;
+pub mod keys;
 pub mod limiter;
 pub mod listener;
 pub mod metrics;

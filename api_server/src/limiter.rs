@@ -73,6 +73,13 @@ pub struct Entry {
     pub window: Window,
 }
 
+impl Entry {
+    /// What it was counted as.
+    pub const fn class(&self) -> Class {
+        self.class
+    }
+}
+
 impl Limiter {
     /// Limits as the settings say.
     ///
@@ -114,16 +121,18 @@ impl Limiter {
             return None;
         }
         let name = Uuid::new_v4();
-        let entry = |in_redis, window| Entry { client, class, name, in_redis, most, window };
         if let Some((monitor, redis)) = self.connected() {
-            let (key, name) = (key(client, class), name.simple().to_string());
-            match redis.enter_window(&key, &name, most, WINDOW).await {
-                Ok(window) => return Some(entry(true, window)),
+            let (key, text) = (key(&client, class), name.simple().to_string());
+            match redis.enter_window(&key, &text, most, WINDOW).await {
+                Ok(window) => {
+                    return Some(Entry { client, class, name, in_redis: true, most, window });
+                }
                 // The next requests need not find it out again.
                 Err(_) => monitor.forget_connection(),
             }
         }
-        Some(entry(false, self.enter_here(client, class, name, most)))
+        let window = self.enter_here(client.clone(), class, name, most);
+        Some(Entry { client, class, name, in_redis: false, most, window })
     }
 
     /// Takes a request back that turned out to be cheap.
@@ -137,7 +146,7 @@ impl Limiter {
             return;
         }
         if let Some((monitor, redis)) = self.connected() {
-            let (key, name) = (key(client, class), name.simple().to_string());
+            let (key, name) = (key(&client, class), name.simple().to_string());
             if redis.leave_window(&key, &name).await.is_err() {
                 monitor.forget_connection();
             }
@@ -167,7 +176,7 @@ impl Limiter {
 }
 
 /// Where Redis has the window.
-fn key(client: Client, class: Class) -> String {
+fn key(client: &Client, class: Class) -> String {
     format!("pnl:rate:{}:{client}", class.as_str())
 }
 
@@ -181,15 +190,15 @@ mod tests {
         let client = Client::of("192.0.2.1".parse().unwrap());
         let mut entries = Vec::new();
         for n in 0..5 {
-            let entry = limiter.enter(client, Class::Services).await.unwrap();
+            let entry = limiter.enter(client.clone(), Class::Services).await.unwrap();
             assert_eq!((entry.window.allowed, entry.window.remaining), (true, 4 - n));
             entries.push(entry);
         }
-        let refused = limiter.enter(client, Class::Services).await.unwrap();
+        let refused = limiter.enter(client.clone(), Class::Services).await.unwrap();
         assert!(!refused.window.allowed && refused.window.reset <= WINDOW);
         limiter.leave(entries.pop().unwrap()).await;
-        assert!(limiter.enter(client, Class::Services).await.unwrap().window.allowed);
-        assert!(limiter.enter(client, Class::Default).await.unwrap().window.allowed);
+        assert!(limiter.enter(client.clone(), Class::Services).await.unwrap().window.allowed);
+        assert!(limiter.enter(client.clone(), Class::Default).await.unwrap().window.allowed);
         let other = Client::of("192.0.2.2".parse().unwrap());
         assert!(limiter.enter(other, Class::Services).await.unwrap().window.allowed);
     }
@@ -199,6 +208,6 @@ mod tests {
         let settings = LimitSettings { default_per_minute: 0, ..LimitSettings::default() };
         let limiter = Limiter::new(settings, None).unwrap();
         let client = Client::of("192.0.2.1".parse().unwrap());
-        assert!(limiter.enter(client, Class::Default).await.is_none());
+        assert!(limiter.enter(client.clone(), Class::Default).await.is_none());
     }
 }

@@ -62,6 +62,15 @@ problems! {
     /// Broken HTTP body.
     UNREADABLE_BODY = "unreadable-body", BAD_REQUEST, "The body could not be read",
         "The connection broke or the transfer encoding was wrong before the whole body had arrived.";
+    /// No key, or none that is valid.
+    UNAUTHORIZED = "unauthorized", UNAUTHORIZED, "The request needs a valid key",
+        "This server answers holders of keys (`auth.mode = \"keys\"`). Send one as `Authorization: Bearer KEY` \
+         or `X-API-Key: KEY`; its operator creates it with `pnl-tracker keys create`. A key that has expired \
+         or was revoked is answered like one that never was.";
+    /// A key without the scope.
+    FORBIDDEN = "forbidden", FORBIDDEN, "The key is not good for this request",
+        "Reading needs a key with the scope `read`; submitting, cancelling and retrying jobs one with the \
+         scope `submit`. The detail names the scope that is missing.";
     /// Unknown route.
     NOT_FOUND = "not-found", NOT_FOUND, "There is nothing at this path",
         "The path names no route of this service. docs/api.md lists all routes.";

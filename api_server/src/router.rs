@@ -13,7 +13,9 @@ use crate::app::AppState;
 use crate::error::ApiError;
 use crate::handlers::admin;
 use crate::json::shown;
-use crate::middleware::{cached, context, deadline, encoding, gate, limits, panics, validators};
+use crate::middleware::{
+    auth, cached, context, deadline, encoding, gate, limits, panics, validators,
+};
 use crate::problems;
 use crate::routes;
 
@@ -27,10 +29,13 @@ pub fn public(app: &AppState, role: Role) -> Router {
                 .route_layer(from_fn(validators::tag))
                 .route_layer(from_fn_with_state(app.clone(), cached::answers))
         });
-        api = api.and(routes::service()).and(data);
+        let keyed =
+            routes::service().and(data).map(|router| router.route_layer(from_fn(auth::require)));
+        api = api.and(keyed);
     }
     let limited = from_fn_with_state(app.clone(), limits::enforce);
-    around(api.into_router(), app, |router| router.layer(limited))
+    let identified = from_fn_with_state(app.clone(), auth::identify);
+    around(api.into_router(), app, |router| router.layer(limited).layer(identified))
 }
 
 /// The listener of operators.

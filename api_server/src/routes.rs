@@ -21,7 +21,7 @@ const SERVICE: &str = "service";
 
 /// All of the public listener, for the document.
 pub fn all() -> Api {
-    probes().and(explanations()).and(service()).and(data())
+    probes().and(explanations()).and(service().and(data()).keyed())
 }
 
 /// Probes: on both listeners, whatever the process does.

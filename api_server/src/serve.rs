@@ -20,7 +20,7 @@ use persistence_layer::batches::Admission;
 use persistence_layer::redis_monitor::RedisMonitor;
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
-use service_runtime::config::{Role, Settings};
+use service_runtime::config::{AuthMode, Role, Settings};
 use service_runtime::shutdown::Shutdown;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,7 @@ use crate::cli::ServeArgs;
 use crate::commands::configure;
 use crate::database::Database;
 use crate::extract::Limits;
+use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::listener::{self, Rules};
 use crate::metrics::{HttpMetrics, QueueMetrics};
@@ -94,6 +95,12 @@ async fn serve(
     let routes = router::admin(&app);
     let admin = tokio::spawn(listener::serve(admin, routes, rules(None), closing.clone()));
     announce(public_address, admin_address)?;
+    if let Some(keys) = &app.keys
+        && role.serves_requests()
+        && matches!(keys.any_is_valid().await, Ok(false))
+    {
+        tracing::warn!("no key is valid, so nobody is answered; pnl-tracker keys create makes one");
+    }
 
     let drained = until_drained(worker, &drain).await;
     closing.cancel();
@@ -230,6 +237,7 @@ pub async fn assemble(
             redis.clone(),
             &format!("{:?}", ledger_rules(settings)),
         ),
+        keys: (settings.auth.mode == AuthMode::Keys).then(|| Keys::new(store.clone())),
         limiter: Limiter::new(settings.limits.clone(), redis.clone())
             .context("the limits cannot be used")?,
         redis,

@@ -4,6 +4,7 @@
 //! [`Store`] is a cheap clone over one connection pool. Each function of a module runs one
 //! transaction and speaks domain types:
 //! - [`schema`]: the embedded migrations;
+//! - [`api_keys`], [`tenant`]: who may ask, and whose things are whose;
 //! - [`batches`]: submit under admission, status, cancel, retry;
 //! - [`wallet_tasks`]: the job queue - claim, heartbeat, end, sweep;
 //! - [`chain_data`]: signature lists, raw transactions, balance snapshots;
@@ -21,6 +22,8 @@
 //! transaction mode (1.21 or newer with `max_prepared_statements` above 0). Notifications do not
 //! pass such a pooler; the workers' poll covers for them.
 
+#[cfg(feature = "queries")]
+pub mod api_keys;
 #[cfg(feature = "queries")]
 pub mod batches;
 #[cfg(feature = "queries")]
@@ -49,6 +52,8 @@ pub mod schema;
 pub mod server;
 pub mod settings;
 pub mod store;
+#[cfg(feature = "queries")]
+pub mod tenant;
 #[doc(hidden)]
 pub mod test_util;
 #[cfg(feature = "queries")]
@@ -62,3 +67,5 @@ pub mod wallet_work;
 pub use error::{Cause, StoreError};
 pub use settings::{Judgement, ServerBudget, StoreSettings};
 pub use store::{PoolMetrics, Store, Trouble};
+#[cfg(feature = "queries")]
+pub use tenant::Tenant;

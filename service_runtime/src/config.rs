@@ -23,7 +23,7 @@ mod settings;
 mod source;
 mod validate;
 
-pub use auth::AuthSettings;
+pub use auth::{AuthMode, AuthSettings};
 pub use endpoints::{
     ChainSettings, Chains, PriceSettings, PriceSource, ProviderKind, ProviderSettings, Stablecoins,
 };

@@ -6,6 +6,7 @@ pub mod check_config;
 pub mod doctor;
 pub mod engine;
 pub mod explain;
+pub mod keys;
 pub mod migrate;
 pub mod openapi;
 pub mod parse;
@@ -36,6 +37,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Replay(args) => bundle::run(&args),
         Command::Explain(args) => blocking_on(explain::run(args)),
         Command::Parse(args) => parse::run(&args),
+        Command::Keys(command) => blocking_on(keys::run(command)),
         Command::Migrate(args) => blocking_on(migrate::run(args)),
         Command::Openapi => openapi::run(),
         Command::CheckConfig(args) => check_config::run(&args),

@@ -4,6 +4,7 @@ pub mod batch;
 pub mod csv;
 pub mod fleet;
 pub mod job;
+pub mod key;
 pub mod latest;
 pub mod options;
 pub mod result;

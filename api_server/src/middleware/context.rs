@@ -51,6 +51,7 @@ pub async fn around(State(metrics): State<HttpMetrics>, request: Request, next: 
         request_id = %context.request_id,
         method,
         route,
+        holder = tracing::field::Empty,
     );
     request.extensions_mut().insert(context.clone());
     let response = match check_head(&request) {

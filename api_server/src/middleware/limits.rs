@@ -10,9 +10,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use crate::answers::Found;
-use crate::app::AppState;
+use crate::app::{App, AppState};
 use crate::client::{self, Client, Peer};
 use crate::error::ApiError;
+use crate::keys::Caller;
 use crate::limiter::{Class, Entry, WINDOW};
 use crate::middleware::cached::X_CACHE;
 use crate::problems;
@@ -23,19 +24,20 @@ const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 /// The layer itself.
 pub async fn enforce(State(app): State<AppState>, request: Request, next: Next) -> Response {
     let Some(class) = class(&request) else { return next.run(request).await };
-    let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
-    let address = client::address(peer, request.headers(), app.limiter.proxies());
+    let address = address(&app, &request);
     if app.limiter.is_unlimited(address) {
         return next.run(request).await;
     }
-    let client = Client::of(address);
+    // The holders of keys of one tenant are one client, wherever they are.
+    let holder = request.extensions().get::<Caller>().filter(|caller| caller.key.is_some());
+    let client =
+        holder.map_or_else(|| Client::of(address), |caller| Client::Tenant(caller.tenant.clone()));
     let Some(entry) = app.limiter.enter(client, class).await else {
         return next.run(request).await;
     };
-    let told = Told::of(class, &entry);
+    let told = Told::of(&entry);
     if !entry.window.allowed {
-        app.http_metrics.refused(class);
-        return told.on(refusal(class, &entry));
+        return refused(&app, &entry);
     }
     let response = next.run(request).await;
     if is_cheap(class, &response) {
@@ -43,6 +45,30 @@ pub async fn enforce(State(app): State<AppState>, request: Request, next: Next) 
         return told.with_one_more().on(response);
     }
     told.on(response)
+}
+
+/// Counts a request that is not known to be anybody's for the address it comes from; `None` when that has
+/// no limit.
+///
+/// # Errors
+/// The answer to one beyond the limit.
+pub(super) async fn enter_address(
+    app: &App,
+    address: IpAddr,
+) -> Result<Option<Entry>, Box<Response>> {
+    if app.limiter.is_unlimited(address) {
+        return Ok(None);
+    }
+    match app.limiter.enter(Client::of(address), Class::Default).await {
+        Some(entry) if !entry.window.allowed => Err(Box::new(refused(app, &entry))),
+        entry => Ok(entry),
+    }
+}
+
+/// Where a request is from.
+pub(super) fn address(app: &App, request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<Peer>().map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0);
+    client::address(peer, request.headers(), app.limiter.proxies())
 }
 
 /// Whether nothing was made for it. A wallet's answer was made to find out that it is what the client has,
@@ -55,7 +81,7 @@ fn is_cheap(class: Class, response: &Response) -> bool {
 }
 
 /// What the request is counted as; `None` when it is not.
-fn class(request: &Request) -> Option<Class> {
+pub(super) fn class(request: &Request) -> Option<Class> {
     if request.method() == Method::OPTIONS {
         return None;
     }
@@ -81,7 +107,9 @@ fn class(request: &Request) -> Option<Class> {
     })
 }
 
-fn refusal(class: Class, entry: &Entry) -> Response {
+fn refused(app: &App, entry: &Entry) -> Response {
+    let class = entry.class();
+    app.http_metrics.refused(class);
     let seconds = seconds(entry.window.reset);
     let detail = format!(
         "This client has made {} requests of the class {} in the last {} s, which is the most; the next one \
@@ -90,7 +118,8 @@ fn refusal(class: Class, entry: &Entry) -> Response {
         class.as_str(),
         WINDOW.as_secs(),
     );
-    ApiError::new(problems::RATE_LIMITED, detail).retry_after(seconds).into_response()
+    let refusal = ApiError::new(problems::RATE_LIMITED, detail).retry_after(seconds);
+    Told::of(entry).on(refusal.into_response())
 }
 
 /// Whole seconds, rounded up: never too early.
@@ -107,10 +136,10 @@ struct Told {
 }
 
 impl Told {
-    fn of(class: Class, entry: &Entry) -> Self {
+    fn of(entry: &Entry) -> Self {
         let window = entry.window;
         Self {
-            class,
+            class: entry.class(),
             most: entry.most,
             remaining: window.remaining,
             reset_seconds: seconds(window.reset),

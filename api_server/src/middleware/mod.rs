@@ -1,5 +1,6 @@
 //! What happens around every request.
 
+pub mod auth;
 pub mod cached;
 pub mod context;
 pub mod deadline;

@@ -21,7 +21,8 @@ const MAX_HELD_BYTES: usize = 1 << 20;
 const TAG_BYTES: usize = 16;
 
 /// What an answer depends on beside its address.
-const VARY: HeaderValue = HeaderValue::from_static("Accept, Accept-Encoding, Authorization");
+const VARY: HeaderValue =
+    HeaderValue::from_static("Accept, Accept-Encoding, Authorization, X-API-Key");
 
 /// Gives whole answers a tag, and answers 304 when the client has the one at hand.
 pub async fn tag(request: Request, next: Next) -> Response {

@@ -8,6 +8,7 @@
 mod operation;
 pub mod page;
 pub mod params;
+mod security;
 pub mod shapes;
 
 use std::sync::LazyLock;
@@ -72,6 +73,17 @@ impl Api {
         self
     }
 
+    /// Whose routes so far are described as answered to holders of keys alone, where keys are asked for.
+    #[must_use]
+    pub fn keyed(mut self) -> Self {
+        for item in self.paths.paths.values_mut() {
+            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+                operation.security = Some(security::required());
+            }
+        }
+        self
+    }
+
     /// The routes.
     pub fn into_router(self) -> Router<AppState> {
         self.router
@@ -90,6 +102,7 @@ impl Api {
         info.description = Some(DESCRIPTION.to_owned());
         let mut components = Components::new();
         components.schemas.extend(self.schemas);
+        components.security_schemes.extend(security::schemes());
         let problems: Vec<_> = problems::ALL
             .iter()
             .map(|problem| {

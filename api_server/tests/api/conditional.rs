@@ -17,7 +17,7 @@ async fn is_tagged(app: &TestApp, path: &str) -> String {
     assert_eq!(whole.status, 200, "{path}: {}", whole.text);
     let tag = whole.header("etag").to_owned();
     assert!(tag.len() == 34 && tag.starts_with('"') && tag.ends_with('"'), "{path}: {tag:?}");
-    assert_eq!(whole.header("vary"), "Accept, Accept-Encoding, Authorization", "{path}");
+    assert_eq!(whole.header("vary"), "Accept, Accept-Encoding, Authorization, X-API-Key", "{path}");
     assert_eq!(whole.header("content-length"), whole.text.len().to_string(), "{path}");
     let head = reply(app.request(Method::HEAD, path)).await;
     assert_eq!((head.status.as_u16(), head.text.as_str()), (200, ""), "{path}");

@@ -5,6 +5,7 @@
 mod bad_input;
 mod commands;
 mod exposure;
+mod keys;
 mod operator;
 mod serve;
 mod status;

@@ -5,6 +5,7 @@ mod support;
 mod work;
 
 mod admission;
+mod api_keys;
 mod causes;
 mod chain_data;
 mod control;

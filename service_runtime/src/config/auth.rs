@@ -7,10 +7,23 @@ use serde::{Deserialize, Serialize};
 use super::error::ConfigError;
 use super::settings::{Role, Settings};
 
+/// Who is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthMode {
+    /// Everybody who can reach the listener.
+    #[default]
+    Open,
+    /// Who has a key.
+    Keys,
+}
+
 /// `[auth]`
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuthSettings {
+    /// Who is answered.
+    pub mode: AuthMode,
     /// Whether other machines may ask without a key.
     pub allow_open_public: bool,
 }
@@ -23,7 +36,8 @@ impl Settings {
     /// [`ConfigError::OpenToOthers`].
     pub fn check_exposure(&self, role: Role) -> Result<(), ConfigError> {
         let host = &self.api.host;
-        if self.auth.allow_open_public || !role.serves_requests() || is_loopback(host) {
+        let is_open = self.auth.mode == AuthMode::Open && !self.auth.allow_open_public;
+        if !is_open || !role.serves_requests() || is_loopback(host) {
             return Ok(());
         }
         Err(ConfigError::OpenToOthers { host: host.clone() })
@@ -58,5 +72,9 @@ mod tests {
             assert!(!refused(host, Role::Worker, false), "{host}");
             assert!(!refused(host, Role::All, true), "{host}");
         }
+        let mut settings = Settings::default();
+        settings.api.host = "0.0.0.0".to_owned();
+        settings.auth.mode = AuthMode::Keys;
+        assert!(settings.check_exposure(Role::All).is_ok(), "who has no key is told nothing");
     }
 }

@@ -46,7 +46,7 @@ pub enum ConfigError {
     /// which key to set.
     #[error(
         "api.host = {host:?} lets other machines ask without a key: set auth.allow_open_public = true \
-         to allow it, or listen on 127.0.0.1"
+         to allow it, ask for keys with auth.mode = \"keys\", or listen on 127.0.0.1"
     )]
     OpenToOthers {
         /// The address to listen on.
