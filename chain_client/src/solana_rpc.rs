@@ -58,11 +58,12 @@ pub(crate) fn get_signatures(
     RpcCall::new("getSignaturesForAddress", json!([address, config]))
 }
 
-/// Without `maxSupportedTransactionVersion` a node refuses every versioned transaction.
+/// A node refuses every transaction of a version above `maxSupportedTransactionVersion`, and all versioned ones
+/// without it. Version 1 (SIMD-0385) has the same keys, balances and instructions, and no lookup tables.
 pub(crate) fn get_transaction(id: &TxId) -> RpcCall {
     let config = json!({
         "encoding": "json",
-        "maxSupportedTransactionVersion": 0,
+        "maxSupportedTransactionVersion": 1,
         "commitment": FINALIZED,
     });
     RpcCall::new("getTransaction", json!([id, config]))

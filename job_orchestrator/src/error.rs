@@ -65,12 +65,20 @@ pub enum StageError {
         /// Which address.
         detail: String,
     },
-    /// Trying again cannot help.
+    /// The chain endpoint refused; trying again cannot help.
     #[error("{detail}")]
     Permanent {
         /// Stable code.
         code: &'static str,
         /// In words, without secrets.
+        detail: String,
+    },
+    /// What is known of the wallet has no result; trying again cannot help.
+    #[error("{detail}")]
+    Uncomputable {
+        /// Stable code.
+        code: &'static str,
+        /// In words.
         detail: String,
     },
     /// The lease belongs to somebody else by now; nothing was written.
@@ -120,7 +128,7 @@ impl StageError {
             Self::ListUnknown { .. } => "list-unknown-at-provider",
             Self::Unreadable { .. } => "transaction-unreadable",
             Self::Contended { .. } => "listing-contended",
-            Self::Permanent { code, .. } => code,
+            Self::Permanent { code, .. } | Self::Uncomputable { code, .. } => code,
             Self::LeaseLost => "lease-lost",
             Self::NoRoom => "no-room",
             Self::GroupOpen => "group-open",
@@ -168,8 +176,11 @@ impl StageError {
             Self::Contended { .. } => {
                 ("A list was read by others at the same time", self.to_string(), true)
             }
-            Self::Permanent { code, detail } if code.starts_with("group-") => {
+            Self::Uncomputable { code, detail } if code.starts_with("group-") => {
                 ("The group cannot be computed", detail.clone(), false)
+            }
+            Self::Uncomputable { detail, .. } => {
+                ("The wallet cannot be computed", detail.clone(), false)
             }
             Self::Permanent { code, detail } => {
                 let is_passing = is_about_the_provider(code);
@@ -205,7 +216,7 @@ impl From<StoreError> for StageError {
 impl StageError {
     /// Trying again cannot help.
     pub(crate) fn permanent(code: &'static str, error: &dyn std::fmt::Display) -> Self {
-        Self::Permanent { code, detail: error.to_string() }
+        Self::Uncomputable { code, detail: error.to_string() }
     }
 
     /// Something that an earlier attempt has left is not what this one can go on with.
@@ -248,11 +259,20 @@ impl StageError {
         }
     }
 
-    /// A question to a price source. Its outage is not the chain's.
+    /// A question to a price source. Its troubles are not the chain's, and no wallet ends for them before
+    /// the limit of being put off.
     pub(crate) fn asking_for_prices(error: SourceError) -> Self {
         match error {
             SourceError::Outage { detail } => Self::PricesAway { detail },
             SourceError::RateLimited { retry_after } => Self::PricesThrottled { retry_after },
+            // Whatever else a source says that does not answer: a price exists elsewhere and later, and
+            // nothing is wrong with the wallet.
+            SourceError::Transient { detail } | SourceError::NotFound { detail } => {
+                Self::PricesAway { detail }
+            }
+            SourceError::Permanent { code, detail } if code.starts_with("provider-") => {
+                Self::PricesAway { detail: format!("{code}: {detail}") }
+            }
             error => Self::asking(error),
         }
     }
@@ -260,6 +280,8 @@ impl StageError {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     /// A file of the repository up to its tests.
     macro_rules! code_of {
         ($file:literal) => {
@@ -316,5 +338,22 @@ mod tests {
         for code in known {
             assert!(table.contains(&format!("`{code}`")), "docs/api.md lacks the code {code}");
         }
+    }
+
+    #[test]
+    fn whatever_ails_a_price_source_puts_a_wallet_off() {
+        let detail = || "HTTP 403".to_owned();
+        for error in [
+            SourceError::Outage { detail: detail() },
+            SourceError::Transient { detail: detail() },
+            SourceError::NotFound { detail: detail() },
+            SourceError::Permanent { code: "provider-unauthorized", detail: detail() },
+            SourceError::Permanent { code: "provider-bad-request", detail: detail() },
+        ] {
+            let told = StageError::asking_for_prices(error);
+            assert!(told.puts_off() && told.code() == "price-source-outage", "{told:?}");
+        }
+        let refused = SourceError::Permanent { code: "invalid-params", detail: detail() };
+        assert_eq!(StageError::asking_for_prices(refused).code(), "invalid-params");
     }
 }

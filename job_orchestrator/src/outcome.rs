@@ -141,7 +141,9 @@ pub fn decide(end: &AttemptEnd, spent: Spent, rules: &RetryRules, jitter: u32) -
             StageError::NoRoom | StageError::GroupOpen => {
                 free(ROOM_DELAY, WaitReason::Released, Some(error.to_task_error()))
             }
-            StageError::Permanent { .. } => ended(error.to_task_error()),
+            StageError::Permanent { .. } | StageError::Uncomputable { .. } => {
+                ended(error.to_task_error())
+            }
             StageError::Transient { .. }
             | StageError::TransactionNotFound { .. }
             | StageError::ListUnknown { .. }

@@ -103,7 +103,11 @@ impl Cause {
     fn of(error: &sqlx::Error) -> Self {
         match error {
             sqlx::Error::Database(refused) => {
-                Self::of_refusal(refused.as_ref()).unwrap_or(Self::Failing)
+                Self::of_refusal(refused.as_ref()).unwrap_or(match refused.code().as_deref() {
+                    // No session is let in: the permission to connect is gone, or the database takes none.
+                    Some(INSUFFICIENT_PRIVILEGE | NOT_IN_STATE) => Self::Denied,
+                    _ => Self::Failing,
+                })
             }
             sqlx::Error::PoolTimedOut => Self::PoolExhausted,
             _ => Self::Unreachable,
@@ -116,6 +120,12 @@ impl Cause {
         // to fail on many a full disk.
         if refused.message().contains("No space left on device") {
             return Some(Self::Full);
+        }
+        // The same code as for a role that lacks a right; this one is about a file: its permissions, or a file
+        // system that takes no writes any more.
+        let is_about_a_file = refused.message().starts_with("could not ");
+        if is_about_a_file && refused.code().as_deref() == Some(INSUFFICIENT_PRIVILEGE) {
+            return Some(Self::Failing);
         }
         refused.code().as_deref().and_then(Self::of_state)
     }
@@ -136,9 +146,7 @@ impl Cause {
             _ if state.starts_with("57P") => Self::Restarting,
             // The server ended our session because we stood still in a transaction.
             _ if state.starts_with("08") || matches!(state, "25P03" | "25P04") => Self::Unreachable,
-            // Out of memory or another resource; errors of the system below; what the server itself did
-            // not expect, such as a file it could not write while it began a session on a full disk.
-            "XX000" => Self::Failing,
+            // Out of memory or another resource; errors of the system below.
             _ if state.starts_with("53") || state.starts_with("58") => Self::Failing,
             _ => return None,
         })
@@ -146,6 +154,16 @@ impl Cause {
 }
 
 impl StoreError {
+    /// What it means that no session could be had. There was no statement yet that could be at fault.
+    pub(crate) fn of_session(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(refused) if refused.code().as_deref() != Some(QUERY_CANCELED) => {
+                Self::Unavailable(sqlx::Error::Database(refused))
+            }
+            error => error.into(),
+        }
+    }
+
     /// A stable name for logs, metrics and problem bodies.
     pub fn code(&self) -> &'static str {
         match self {
@@ -211,6 +229,8 @@ impl StoreError {
 const SERIALIZATION_FAILURE: &str = "40001";
 const DEADLOCK: &str = "40P01";
 const QUERY_CANCELED: &str = "57014";
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+const NOT_IN_STATE: &str = "55000";
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
@@ -262,13 +282,15 @@ mod tests {
             ("55P03", Cause::Conflict),
             ("53200", Cause::Failing),
             ("58030", Cause::Failing),
-            ("XX000", Cause::Failing),
             ("28P01", Cause::Denied),
             ("3D000", Cause::Denied),
         ] {
             assert_eq!(Cause::of_state(state), Some(cause), "{state}");
         }
-        for staying in ["XX001", "23505", "23514", "42P01", "22003", "25001", "57014"] {
+        for staying in [
+            "XX000", "XX001", "42501", "55000", "23505", "23514", "42P01", "22003", "25001",
+            "57014",
+        ] {
             assert_eq!(Cause::of_state(staying), None, "{staying}");
         }
     }

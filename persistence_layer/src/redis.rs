@@ -42,13 +42,16 @@ impl Redis {
         Ok(Self { manager })
     }
 
-    /// Asks Redis for an answer; gives the time it took.
+    /// Writes a key that is forgotten at once; gives the time it took. A server that answers may take no writes: a
+    /// replica, one without memory, a role without the right.
     ///
     /// # Errors
-    /// [`StoreError::Redis`] when none comes.
-    pub async fn ping(&self) -> Result<Duration, StoreError> {
+    /// [`StoreError::Redis`] when it does not, or no answer comes.
+    pub async fn probe(&self) -> Result<Duration, StoreError> {
         let started = Instant::now();
-        redis::cmd("PING").query_async::<String>(&mut self.manager.clone()).await?;
+        let mut probe = redis::cmd("SET");
+        probe.arg("pnl:probe").arg(1).arg("EX").arg(10);
+        probe.query_async::<()>(&mut self.manager.clone()).await?;
         Ok(started.elapsed())
     }
 }

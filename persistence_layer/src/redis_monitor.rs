@@ -155,7 +155,7 @@ async fn look(url: &str, connection: &mut Option<Redis>) -> Result<Duration, Sto
         Some(redis) => redis,
         None => Redis::connect(url).await?,
     };
-    let took = redis.ping().await?;
+    let took = redis.probe().await?;
     *connection = Some(redis);
     Ok(took)
 }

@@ -76,7 +76,8 @@ impl Store {
             .max_lifetime(None)
             .idle_timeout(None)
             .connect_with(self.options().clone())
-            .await?;
+            .await
+            .map_err(StoreError::of_session)?;
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.listen(CHANNEL).await?;
         Ok(listener)

@@ -80,8 +80,9 @@ impl Store {
             on conflict (task) do update set finished_at = excluded.finished_at";
         let connected = tokio::time::timeout(CONNECTING, self.options.connect()).await;
         let connected = connected.unwrap_or_else(|_| Err(timed_out()));
-        let mut connection =
-            connected.map_err(|error| Trouble { error: error.into(), is_connected: false })?;
+        let mut connection = connected
+            .map_err(StoreError::of_session)
+            .map_err(|error| Trouble { error, is_connected: false })?;
         let probe = outcome(async move {
             let mut tx = connection.begin().await?;
             for statement in [
@@ -109,7 +110,7 @@ impl Store {
                 let probe = async { self.diagnose().await.map_err(|trouble| trouble.error) };
                 self.diagnosis.name(probe).await
             }
-            error => error.into(),
+            error => StoreError::of_session(error),
         }
     }
 }

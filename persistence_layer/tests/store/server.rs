@@ -179,22 +179,52 @@ async fn a_full_disk_is_unavailable_and_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_full_disk_is_no_fault_of_the_statement_where_the_server_has_no_code_for_it() {
-    for (text, code) in [
+async fn a_disk_is_known_by_words_where_the_server_has_no_code_for_it() {
+    for (state, text, code) in [
         (
+            "XX000",
             "could not create temporary file \"base/pgsql_tmp/1.0\": No space left on device",
             "database-full",
         ),
-        // What it says to a new session on a full disk.
-        ("could not write init file", "database-failing"),
+        ("42501", "could not open file \"base/5/2601\": Read-only file system", "database-failing"),
     ] {
         let database = TestDatabase::create().await;
-        fail_inserts(&database, ("XX000", text), 1).await;
+        fail_inserts(&database, (state, text), 1).await;
         let new = crate::support::new_batch(0..1);
         let refused = batches::submit(database.store(), &new, Admission::rejecting(3)).await;
         let error = refused.unwrap_err();
         assert_eq!((error.code(), error.is_transient()), (code, true));
     }
+}
+
+#[tokio::test]
+async fn a_session_that_is_refused_is_no_fault_of_a_statement() {
+    let database = TestDatabase::create().await;
+    let server: sqlx::postgres::PgConnectOptions = database.url().parse().unwrap();
+    let name = server.get_database().unwrap().to_owned();
+    // A store whose first connection is let in, and no other one.
+    let settings = StoreSettings { min_connections: 0, ..settings(database.url()) };
+    let store = Store::connect(&settings).await.unwrap();
+    let held = store.wakeups().await.unwrap();
+    let neighbour = TestDatabase::create().await;
+    let mut other = neighbour.connection().await;
+    let refuse = format!("alter database \"{name}\" allow_connections false");
+    other.execute(sqlx::AssertSqlSafe(refuse)).await.unwrap();
+    let cut =
+        format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'");
+    other.execute(sqlx::AssertSqlSafe(cut)).await.unwrap();
+    let mut codes = std::collections::BTreeSet::new();
+    for _ in 0..5 {
+        let error = store.server_budget().await.unwrap_err();
+        assert!(error.is_transient(), "{error:?}");
+        codes.insert(error.code());
+    }
+    assert!(codes.contains("database-denied"), "{codes:?}");
+    let trouble = store.diagnose().await.unwrap_err();
+    assert_eq!((trouble.error.code(), trouble.is_connected), ("database-denied", false));
+    drop(held);
+    let allow = format!("alter database \"{name}\" allow_connections true");
+    other.execute(sqlx::AssertSqlSafe(allow)).await.unwrap();
 }
 
 #[tokio::test]

@@ -214,8 +214,8 @@ async fn ask_redis(settings: &Settings, findings: &mut Findings) {
             "not configured; each process counts requests and keeps answers by itself",
         );
     }
-    let ping = async { Redis::connect(settings.redis.url.expose()).await?.ping().await };
-    match tokio::time::timeout(PATIENCE * 2, ping).await {
+    let probe = async { Redis::connect(settings.redis.url.expose()).await?.probe().await };
+    match tokio::time::timeout(PATIENCE * 2, probe).await {
         Ok(Ok(took)) => findings.ok("redis", format!("answers in {} ms", took.as_millis())),
         Ok(Err(error)) => findings.warn(
             "redis",
