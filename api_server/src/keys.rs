@@ -147,10 +147,17 @@ impl Keys {
     }
 
     /// Who sends the key with this hash; `None` when it is not valid. A database that is not up is not asked.
+    /// Who `only_reads` is let in by a key that was valid a short while ago, when the database cannot tell at
+    /// the moment: a key that was revoked since shall change nothing.
     ///
     /// # Errors
-    /// When the database cannot tell, and the key was not valid a short while ago.
-    pub async fn caller(&self, hash: &KeyHash, is_up: bool) -> Result<Option<Caller>, ApiError> {
+    /// When the database cannot tell.
+    pub async fn caller(
+        &self,
+        hash: &KeyHash,
+        is_up: bool,
+        only_reads: bool,
+    ) -> Result<Option<Caller>, ApiError> {
         let known = self.known.get(hash);
         let known = known.filter(|known| known.until.is_none_or(|until| Instant::now() < until));
         if let Some(known) = &known
@@ -159,15 +166,15 @@ impl Keys {
             return Ok(Some(known.caller.clone()));
         }
         let looked_up = Instant::now();
-        let found = async {
-            if !is_up {
-                return Err(ApiError::database_unavailable());
-            }
-            let found = tokio::time::timeout(PATIENCE, api_keys::find(&self.store, hash)).await;
-            found.map_err(|_| ApiError::database_unavailable())?.map_err(ApiError::from)
+        // No answer: the database cannot tell at the moment.
+        let found = if is_up {
+            tokio::time::timeout(PATIENCE, api_keys::find(&self.store, hash)).await.ok()
+        } else {
+            None
         };
-        match (found.await, known) {
-            (Ok(Some(key)), _) => {
+        let found = found.filter(|found| !found.as_ref().is_err_and(StoreError::is_transient));
+        match (found, known) {
+            (Some(Ok(Some(key))), _) => {
                 let caller = Caller { tenant: key.tenant, scopes: key.scopes, key: Some(key.id) };
                 let until = key.left.and_then(|left| looked_up.checked_add(left));
                 let known = Known { caller: caller.clone(), looked_up, until };
@@ -175,12 +182,13 @@ impl Keys {
                 self.note_use(key.id);
                 Ok(Some(caller))
             }
-            (Ok(None), _) => {
+            (Some(Ok(None)), _) => {
                 self.known.invalidate(hash);
                 Ok(None)
             }
-            (Err(_), Some(known)) => Ok(Some(known.caller)),
-            (Err(error), None) => Err(error),
+            (Some(Err(error)), _) => Err(error.into()),
+            (None, Some(known)) if only_reads => Ok(Some(known.caller)),
+            (None, _) => Err(ApiError::database_unavailable()),
         }
     }
 

@@ -31,7 +31,8 @@ pub async fn identify(State(app): State<AppState>, mut request: Request, next: N
         return next.run(request).await;
     }
     let address = limits::address(&app, &request);
-    match caller(&app, keys, sent(request.headers()), address).await {
+    let only_reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    match caller(&app, keys, sent(request.headers()), address, only_reads).await {
         Ok(None) => next.run(request).await,
         Ok(Some(caller)) => {
             if let Some(key) = caller.key {
@@ -51,6 +52,7 @@ async fn caller(
     keys: &Keys,
     sent: Result<Option<Secret>, &'static str>,
     address: IpAddr,
+    only_reads: bool,
 ) -> Result<Option<Caller>, Box<Response>> {
     let Some(hash) = sent.map(|sent| sent.map(|secret| secret.hash())).transpose() else {
         return Ok(None);
@@ -60,13 +62,13 @@ async fn caller(
         _ => limits::enter_address(app, address).await?,
     };
     let hash = hash.map_err(|detail| Box::new(bad_key(detail)))?;
-    match keys.caller(&hash, app.database.is_up()).await {
-        Ok(Some(caller)) => {
-            if let Some(entry) = entry {
-                app.limiter.leave(entry).await;
-            }
-            Ok(Some(caller))
-        }
+    let found = keys.caller(&hash, app.database.is_up(), only_reads).await;
+    // Only a key that is known to be bad has cost the address something.
+    if let Some(entry) = entry.filter(|_| !matches!(found, Ok(None))) {
+        app.limiter.leave(entry).await;
+    }
+    match found {
+        Ok(Some(caller)) => Ok(Some(caller)),
         Ok(None) => Err(Box::new(bad_key("The key is unknown, has expired or was revoked."))),
         Err(error) => Err(Box::new(error.into_response())),
     }
