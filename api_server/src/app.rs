@@ -25,6 +25,7 @@ use crate::limiter::Limiter;
 use crate::metrics::{HttpMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::queue::QueueWatch;
+use crate::waiting::Waiting;
 
 /// Stores and services of the process.
 #[derive(Clone)]
@@ -68,6 +69,8 @@ pub struct App {
     pub http_metrics: HttpMetrics,
     /// Those of the queue, read at scrape.
     pub queue_metrics: QueueMetrics,
+    /// Requests that wait for a job.
+    pub waiting: Waiting,
     /// How much waits.
     pub queue: QueueWatch,
     /// When and as what the process started.

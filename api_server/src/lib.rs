@@ -12,7 +12,8 @@
 //! - [`middleware`]: ids, access log, limits, time limit, tags, compression, the gate before the database; [`metrics`];
 //!   [`listener`]: connections, over the byte stream of `wire`; [`monitor`]: whether the database answers;
 //! - [`cli`], [`commands`], [`serve`]: the program; [`app`]: what handlers reach; [`database`]:
-//!   opening it; [`fleet`]: what all processes say of themselves; [`queue`]: how much waits.
+//!   opening it; [`fleet`]: what all processes say of themselves; [`queue`]: how much waits;
+//! - [`waiting`]: requests that wait for a job.
 
 pub mod answers;
 pub mod app;
@@ -39,4 +40,5 @@ pub mod queue;
 pub mod router;
 pub mod routes;
 pub mod serve;
+pub mod waiting;
 mod wire;

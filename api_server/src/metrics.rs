@@ -31,6 +31,7 @@ pub struct HttpMetrics {
     duration: HistogramVec,
     in_flight: IntGauge,
     connections: IntGauge,
+    waiting: IntGauge,
     rate_limited: IntCounterVec,
     kept_answers: IntCounterVec,
 }
@@ -59,6 +60,7 @@ impl HttpMetrics {
             )?,
             in_flight: IntGauge::new("http_requests_in_flight", "Requests being answered now.")?,
             connections: IntGauge::new("http_connections", "Open connections of clients.")?,
+            waiting: IntGauge::new("http_requests_waiting", "Requests that wait for a job now.")?,
             rate_limited: IntCounterVec::new(
                 Opts::new(
                     "http_rate_limited_total",
@@ -78,6 +80,7 @@ impl HttpMetrics {
         registry.register(Box::new(metrics.duration.clone()))?;
         registry.register(Box::new(metrics.in_flight.clone()))?;
         registry.register(Box::new(metrics.connections.clone()))?;
+        registry.register(Box::new(metrics.waiting.clone()))?;
         registry.register(Box::new(metrics.rate_limited.clone()))?;
         registry.register(Box::new(metrics.kept_answers.clone()))?;
         for found in Found::ALL {
@@ -97,6 +100,11 @@ impl HttpMetrics {
     /// Counts a connection in until the guard is dropped.
     pub fn connection(&self) -> GaugeGuard {
         GaugeGuard::new(&self.connections)
+    }
+
+    /// Counts a request that waits for a job in until the guard is dropped.
+    pub fn waits(&self) -> GaugeGuard {
+        GaugeGuard::new(&self.waiting)
     }
 
     /// Counts a request beyond the limit of its client.

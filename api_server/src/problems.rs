@@ -171,6 +171,11 @@ problems! {
         "The server runs a fixed number of batch jobs at a time (`batch.max_concurrent`), and no more \
          may wait behind them (`batch.admission`, `batch.queue_limit`). Try again after the time in \
          Retry-After. Nothing was stored, and an Idempotency-Key can be sent again.";
+    /// Waiting requests.
+    TOO_MANY_WAITING = "too-many-waiting", SERVICE_UNAVAILABLE,
+        "Too many requests wait for jobs",
+        "Only so many requests of one process wait for a job at a time (`live.max_waiting`). Ask without \
+         `wait`, or try again after the time in Retry-After.";
     /// No database.
     DATABASE_UNAVAILABLE = "database-unavailable", SERVICE_UNAVAILABLE,
         "The database cannot be reached",

@@ -94,8 +94,9 @@ fn jobs() -> Api {
             batches::RUN,
             batches::run,
             Operation::new(JOBS, "Submit wallets as a batch job")
-                .takes([params::idempotency_key()])
+                .takes([params::idempotency_key(), params::prefer_wait()])
                 .body::<Submission>(true)
+                .json::<Job>("The job has ended while the answer waited for it")
                 .accepts::<Accepted>("The job is stored, or was already with this Idempotency-Key"),
         )
         .get(
@@ -114,7 +115,10 @@ fn jobs() -> Api {
         .get(
             "/api/pnl/batch/status/{job_id}",
             batches::status,
-            Operation::new(JOBS, "Progress of a job").json::<Job>("How it stands").tagged(),
+            Operation::new(JOBS, "Progress of a job")
+                .takes([params::wait()])
+                .json::<Job>("How it stands")
+                .tagged(),
         )
         .post(
             "/api/pnl/batch/{job_id}/cancel",

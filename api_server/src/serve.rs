@@ -38,6 +38,7 @@ use crate::metrics::{HttpMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::queue::QueueWatch;
 use crate::router;
+use crate::waiting::Waiting;
 
 /// Time that requests at hand get when the listeners close.
 const REQUEST_GRACE: Duration = Duration::from_secs(10);
@@ -228,8 +229,15 @@ pub async fn assemble(
         redis: redis.clone(),
     };
     let reporter = reporter.start(closing.clone());
+    let batches = batches(settings, store.clone());
     let app = AppState::new(App {
-        batches: batches(settings, store.clone()),
+        waiting: Waiting::new(
+            batches.clone(),
+            settings.live.max_waiting,
+            http_metrics.clone(),
+            drain.clone(),
+        ),
+        batches,
         wallets: Wallets::new(store.clone(), ledger_rules(settings)),
         database: DatabaseMonitor::start(store.clone(), closing.clone()).await,
         answers: Answers::new(

@@ -17,6 +17,7 @@ mod auth;
 mod endpoints;
 mod error;
 mod limits;
+mod live;
 mod load;
 mod secret;
 mod settings;
@@ -29,6 +30,7 @@ pub use endpoints::{
 };
 pub use error::{ConfigError, Problem};
 pub use limits::{LimitSettings, Network, NotANetwork, networks};
+pub use live::LiveSettings;
 pub use secret::SecretUrl;
 pub use settings::{
     AdminSettings, Admission, ApiSettings, BatchSettings, CacheSettings, DatabaseSettings,

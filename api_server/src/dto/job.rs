@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::dto::result::wallet_status;
 use crate::dto::time::{rfc3339, rfc3339_seconds};
+use crate::middleware::validators;
 
 /// Where the results of a job are.
 fn results_url(job: BatchId) -> String {
@@ -119,6 +120,12 @@ impl JobView {
             results_url: results_url(batch.id),
             group: GroupStatus::of(batch),
         }
+    }
+
+    /// The tag of the status body: another one whenever something has changed.
+    pub fn tag(&self) -> String {
+        // The same bytes as those of the answer; texts and numbers always have some.
+        validators::tag_of(&serde_json::to_vec(self).unwrap_or_default())
     }
 
     /// Whether the job has ended.

@@ -11,8 +11,10 @@ use persistence_layer::batches::BatchId;
 use pnl_core::Chain;
 
 mod body;
+mod wait;
 
 pub use body::{BodyPhase, JsonBody, NoBody};
+pub use wait::{MAX_WAIT_SECONDS, preferred_wait};
 
 use crate::error::{ApiError, FieldErrors};
 use crate::json::shown;

@@ -1,5 +1,7 @@
 //! Batch jobs: submit, list, status, cancel, retry.
 
+use std::time::Duration;
+
 use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -14,10 +16,14 @@ use crate::cursor;
 use crate::dto::batch::CreateBatch;
 use crate::dto::job::JobView;
 use crate::error::ApiError;
-use crate::extract::{JobId, JsonBody, NoBody, Params, check_accept, idempotency_key};
+use crate::extract::{
+    JobId, JsonBody, NoBody, Params, check_accept, idempotency_key, job_id, preferred_wait,
+};
 use crate::handlers::{Keep, POLL_SECONDS, fresh_json};
 use crate::json::fingerprint;
 use crate::middleware::context::RequestContext;
+use crate::middleware::deadline::Due;
+use crate::middleware::validators::asked_with;
 use crate::problems;
 
 /// Path of the submission; part of its idempotency fingerprint.
@@ -25,10 +31,13 @@ pub const RUN: &str = "/api/pnl/batch/run";
 
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+
 /// `POST /api/pnl/batch/run`
 pub async fn run(
     State(app): State<AppState>,
     Extension(context): Extension<RequestContext>,
+    Extension(due): Extension<Due>,
     headers: HeaderMap,
     params: Params,
     JsonBody(body): JsonBody,
@@ -49,9 +58,15 @@ pub async fn run(
             trace_id: context.trace_id.to_string(),
         })
         .await?;
-    let mut response =
-        (StatusCode::ACCEPTED, [Keep::Not.header(), POLL_SECONDS], Json(&accepted.body))
-            .into_response();
+    let wait = preferred_wait(&headers).map(|wait| wait.min(due.leaves()));
+    let mut response = match end_within(&app, wait, &accepted.body).await {
+        Some(job) => job_answer(StatusCode::OK, &job),
+        None => {
+            (StatusCode::ACCEPTED, [Keep::Not.header(), POLL_SECONDS], Json(&accepted.body)).into_response()
+        }
+    };
+    let applied = wait.and_then(|wait| format!("wait={}", wait.as_secs()).parse().ok());
+    response.headers_mut().extend(applied.map(|applied| (PREFERENCE_APPLIED, applied)));
     let location = accepted.body.get("status_url").and_then(Value::as_str);
     if let Some(location) = location.and_then(|url| HeaderValue::from_str(url).ok()) {
         response.headers_mut().insert(header::LOCATION, location);
@@ -60,6 +75,16 @@ pub async fn run(
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// The job of an accepted submission, when it ends in time. A submission that finds no place to wait is
+/// answered at once: it has been stored.
+async fn end_within(app: &AppState, wait: Option<Duration>, accepted: &Value) -> Option<JobView> {
+    let id = accepted.get("job_id").and_then(Value::as_str).and_then(job_id)?;
+    let wait = wait?;
+    let place = app.waiting.place()?;
+    let ended = app.waiting.until(place, id, wait, |look| look.batch.state.is_terminal()).await?;
+    Some(JobView::of(&ended.batch))
 }
 
 #[derive(Serialize)]
@@ -100,14 +125,29 @@ fn position(scope: &str, cursor: &str) -> Result<BatchId, ApiError> {
 /// `GET /api/pnl/batch/status/{job_id}`
 pub async fn status(
     State(app): State<AppState>,
+    Extension(due): Extension<Due>,
     headers: HeaderMap,
-    params: Params,
+    mut params: Params,
     JobId(id): JobId,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
+    let wait = params.wait();
     params.finish()?;
-    let batch = app.batches.status(id).await?;
-    Ok(job_answer(StatusCode::OK, &JobView::of(&batch)))
+    let job = JobView::of(&app.batches.status(id).await?);
+    let tag = job.tag();
+    let is_news =
+        headers.contains_key(header::IF_NONE_MATCH) && asked_with(&headers, &tag).is_none();
+    let Some(wait) = wait.filter(|_| !job.is_done() && !is_news) else {
+        return Ok(job_answer(StatusCode::OK, &job));
+    };
+    let place = app.waiting.place().ok_or_else(|| {
+        let detail = "So many requests wait for jobs that this one cannot.";
+        ApiError::new(problems::TOO_MANY_WAITING, detail)
+    })?;
+    let wait = wait.min(due.leaves());
+    let changed = app.waiting.until(place, id, wait, |look| *look.tag != *tag).await;
+    let job = changed.map_or(job, |look| JobView::of(&look.batch));
+    Ok(job_answer(StatusCode::OK, &job))
 }
 
 /// `POST /api/pnl/batch/{job_id}/cancel`

@@ -1,6 +1,6 @@
 //! The time limit of a request.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -10,6 +10,17 @@ use crate::error::ApiError;
 use crate::extract::BodyPhase;
 use crate::problems;
 
+/// When the answer to a request is due; handlers that wait take it as an extension.
+#[derive(Debug, Clone, Copy)]
+pub struct Due(Instant);
+
+impl Due {
+    /// How long a handler may wait and still answer in time.
+    pub fn leaves(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now()) * 4 / 5
+    }
+}
+
 /// Ends a request that has no answer within `limit`.
 ///
 /// Whose fault it is decides the status: a body that is still arriving is the client's (408),
@@ -17,6 +28,7 @@ use crate::problems;
 pub async fn limit(State(limit): State<Duration>, mut request: Request, next: Next) -> Response {
     let phase = BodyPhase::default();
     request.extensions_mut().insert(phase.clone());
+    request.extensions_mut().insert(Due(Instant::now() + limit));
     match tokio::time::timeout(limit, next.run(request)).await {
         Ok(response) => response,
         Err(_) if phase.is_reading() => {

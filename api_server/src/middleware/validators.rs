@@ -51,13 +51,18 @@ pub async fn tag(request: Request, next: Next) -> Response {
 
 /// The answer with `tag`, or 304 when the request has it already.
 pub fn conditional(asked: &HeaderMap, tag: &str, answer: Response) -> Response {
-    let wanted: Vec<_> = asked.get_all(header::IF_NONE_MATCH).iter().collect();
-    let Some(known) = known(&wanted, tag) else { return answer };
+    let Some(known) = asked_with(asked, tag) else { return answer };
     let (mut parts, _) = answer.into_parts();
     not_modified(&mut parts.headers);
     parts.headers.insert(header::ETAG, known);
     parts.status = StatusCode::NOT_MODIFIED;
     Response::from_parts(parts, Body::empty())
+}
+
+/// The form in which the client has `tag` at hand; `None` when it has other tags, or none.
+pub fn asked_with(asked: &HeaderMap, tag: &str) -> Option<HeaderValue> {
+    let wanted: Vec<_> = asked.get_all(header::IF_NONE_MATCH).iter().collect();
+    known(&wanted, tag)
 }
 
 /// The strong tag of these bytes, with its quotes.

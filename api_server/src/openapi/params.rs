@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{RefOr, Required, Schema};
 
-use crate::extract::{DEFAULT_LIMIT, MAX_LIMIT};
+use crate::extract::{DEFAULT_LIMIT, MAX_LIMIT, MAX_WAIT_SECONDS};
 
 /// A schema from its JSON.
 fn schema(json: Value) -> RefOr<Schema> {
@@ -132,6 +132,24 @@ pub fn idempotency_key() -> Parameter {
         "Idempotency-Key",
         "A repeated request with it gives the first answer again",
         json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}),
+    )
+}
+
+/// `Prefer: wait=SECONDS`.
+pub fn prefer_wait() -> Parameter {
+    header(
+        "Prefer",
+        "`wait=SECONDS`: the answer waits so long for the end of the job (RFC 7240)",
+        json!({"type": "string"}),
+    )
+}
+
+/// `wait`.
+pub fn wait() -> Parameter {
+    query(
+        "wait",
+        "Seconds that the answer may wait for a change",
+        json!({"type": "integer", "minimum": 0, "maximum": MAX_WAIT_SECONDS, "default": 0}),
     )
 }
 

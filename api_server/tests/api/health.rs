@@ -379,6 +379,7 @@ const METRICS: &[&str] = &[
     "http_request_duration_seconds",
     "http_requests_in_flight",
     "http_requests_total",
+    "http_requests_waiting",
     "lease_takeovers_total",
     "processes_seen",
     "provider_call_duration_seconds",

@@ -22,5 +22,6 @@ mod results;
 mod series;
 mod support;
 mod views;
+mod waiting;
 mod wallets;
 mod what_if;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::auth::AuthSettings;
 use super::endpoints::{Chains, PriceSettings};
 use super::limits::LimitSettings;
+use super::live::LiveSettings;
 use super::secret::SecretUrl;
 
 /// All settings of one process, validated.
@@ -36,6 +37,8 @@ pub struct Settings {
     pub cache: CacheSettings,
     /// How much each client may ask.
     pub limits: LimitSettings,
+    /// Requests that wait for a job.
+    pub live: LiveSettings,
     /// Admission of batches.
     pub batch: BatchSettings,
     /// How long what is stored stays.

@@ -1,0 +1,17 @@
+//! `[live]`: requests that wait for a job.
+
+use serde::{Deserialize, Serialize};
+
+/// `[live]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LiveSettings {
+    /// Requests that wait for a job at a time, in this process.
+    pub max_waiting: u32,
+}
+
+impl Default for LiveSettings {
+    fn default() -> Self {
+        Self { max_waiting: 1000 }
+    }
+}
