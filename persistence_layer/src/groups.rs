@@ -22,7 +22,7 @@ use crate::store::{Store, read, run};
 use crate::wallet_tasks::{Lease, TaskState, hold, notify};
 
 /// What the name of a group begins with; no address does.
-const PREFIX: &str = "group:";
+pub(crate) const PREFIX: &str = "group:";
 
 /// Whether a batch with this request is a group.
 pub fn is_asked_for(request: &Value) -> bool {

@@ -7,6 +7,7 @@
 //! - [`api_keys`], [`tenant`]: who may ask, and whose things are whose;
 //! - [`batches`]: submit under admission, status, cancel, retry;
 //! - [`wallet_tasks`]: the job queue - claim, heartbeat, end, sweep;
+//! - [`job_events`]: what happens to jobs, in order;
 //! - [`chain_data`]: signature lists, raw transactions, balance snapshots;
 //! - [`wallet_work`]: what an attempt at a long wallet leaves for the next one;
 //! - [`prices`], [`ledgers`], [`results`]: what is computed from them;
@@ -33,6 +34,8 @@ mod convert;
 pub mod error;
 #[cfg(feature = "queries")]
 pub mod groups;
+#[cfg(feature = "queries")]
+pub mod job_events;
 #[cfg(feature = "queries")]
 pub mod ledgers;
 pub mod metrics;

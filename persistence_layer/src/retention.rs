@@ -64,7 +64,7 @@ pub struct RetentionRules {
 pub enum Kind {
     /// Batches that clients no longer see.
     Batches,
-    /// Wallet tasks with their attempts and results.
+    /// Wallet tasks with their attempts and results, and the events of their jobs.
     Tasks,
     /// Ledgers: without batch, replaced, or never finished.
     Ledgers,
@@ -321,6 +321,8 @@ async fn remove_tasks(tx: &mut PgConnection, limit: i64) -> Result<u64, StoreErr
         .execute(&mut *tx)
         .await?
         .rows_affected();
+    // About one for each task; what is left goes with the batch.
+    sqlx::query_file!("queries/retention/remove_events.sql", id, limit).execute(&mut *tx).await?;
     if removed == limit.unsigned_abs() {
         return Ok(removed);
     }

@@ -27,6 +27,7 @@ pub(crate) use admission::admit_waiting;
 pub use admission::{Admission, OpenBatches, open};
 pub use control::{cancel, pin, retry, set_pin};
 pub use expired::expired;
+pub(crate) use read::get_in;
 pub use read::{get, list};
 pub use submit::submit;
 

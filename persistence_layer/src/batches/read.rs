@@ -1,6 +1,7 @@
 //! Reading batches.
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Batch, BatchId, BatchState, BatchStatus, Counts, Waiting};
@@ -11,10 +12,16 @@ use crate::wallet_tasks::TaskState;
 
 /// The batch, with counts of one moment.
 pub async fn get(store: &Store, id: BatchId) -> Result<Option<Batch>, StoreError> {
-    let row = run!(store, "batches/get", async |tx| {
-        Ok(sqlx::query_file_as!(Row, "queries/batches/get.sql", id.0).fetch_optional(tx).await?)
-    })?;
-    row.map(Batch::try_from).transpose()
+    run!(store, "batches/get", async |tx| { get_in(tx, id).await })
+}
+
+/// The same within a transaction.
+pub(crate) async fn get_in(
+    tx: &mut PgConnection,
+    id: BatchId,
+) -> Result<Option<Batch>, StoreError> {
+    let row = sqlx::query_file_as!(Row, "queries/batches/get.sql", id.0);
+    row.fetch_optional(tx).await?.map(Batch::try_from).transpose()
 }
 
 /// Batches, newest first, of one status or all, behind `after` when given.

@@ -10,6 +10,7 @@ mod causes;
 mod chain_data;
 mod control;
 mod ends;
+mod events;
 mod fairness;
 mod groups;
 mod leases;
