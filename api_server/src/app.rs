@@ -22,6 +22,7 @@ use crate::dto::batch::SubmitRules;
 use crate::extract::Limits;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
+use crate::live::Live;
 use crate::metrics::{HttpMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::queue::QueueWatch;
@@ -69,6 +70,8 @@ pub struct App {
     pub http_metrics: HttpMetrics,
     /// Those of the queue, read at scrape.
     pub queue_metrics: QueueMetrics,
+    /// Clients that follow jobs.
+    pub live: Live,
     /// Requests that wait for a job.
     pub waiting: Waiting,
     /// How much waits.

@@ -13,7 +13,7 @@
 //!   [`listener`]: connections, over the byte stream of `wire`; [`monitor`]: whether the database answers;
 //! - [`cli`], [`commands`], [`serve`]: the program; [`app`]: what handlers reach; [`database`]:
 //!   opening it; [`fleet`]: what all processes say of themselves; [`queue`]: how much waits;
-//! - [`waiting`]: requests that wait for a job.
+//! - [`waiting`]: requests that wait for a job; [`live`]: clients that follow one.
 
 pub mod answers;
 pub mod app;
@@ -31,6 +31,7 @@ pub mod json;
 pub mod keys;
 pub mod limiter;
 pub mod listener;
+pub mod live;
 pub mod metrics;
 pub mod middleware;
 pub mod monitor;

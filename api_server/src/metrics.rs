@@ -16,6 +16,7 @@ use prometheus::{
 
 use crate::answers::Found;
 use crate::limiter::Class;
+use crate::live::Transport;
 use crate::monitor::DatabaseHealth;
 
 /// The label of requests whose path matches no route.
@@ -121,6 +122,49 @@ impl HttpMetrics {
     pub fn end(&self, method: &'static str, route: &str, status: u16, elapsed: Duration) {
         self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
         self.duration.with_label_values(&[method, route]).observe(elapsed.as_secs_f64());
+    }
+}
+
+/// Clients that follow jobs.
+#[derive(Clone)]
+pub struct LiveMetrics {
+    streams: IntGaugeVec,
+    messages: IntCounterVec,
+}
+
+impl LiveMetrics {
+    /// Registers the metrics.
+    ///
+    /// # Errors
+    /// When one of the names is registered already.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            streams: IntGaugeVec::new(
+                Opts::new("live_streams", "Clients that follow a job now."),
+                &["transport"],
+            )?,
+            messages: IntCounterVec::new(
+                Opts::new("live_messages_total", "Messages to clients that follow a job."),
+                &["transport"],
+            )?,
+        };
+        registry.register(Box::new(metrics.streams.clone()))?;
+        registry.register(Box::new(metrics.messages.clone()))?;
+        for transport in Transport::ALL {
+            metrics.streams.with_label_values(&[transport.as_str()]);
+            metrics.messages.with_label_values(&[transport.as_str()]);
+        }
+        Ok(metrics)
+    }
+
+    /// Counts a client in until the guard is dropped.
+    pub fn follows(&self, transport: Transport) -> GaugeGuard {
+        GaugeGuard::new(&self.streams.with_label_values(&[transport.as_str()]))
+    }
+
+    /// Counts a message.
+    pub fn sent(&self, transport: Transport) {
+        self.messages.with_label_values(&[transport.as_str()]).inc();
     }
 }
 

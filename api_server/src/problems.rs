@@ -176,6 +176,11 @@ problems! {
         "Too many requests wait for jobs",
         "Only so many requests of one process wait for a job at a time (`live.max_waiting`). Ask without \
          `wait`, or try again after the time in Retry-After.";
+    /// Streams.
+    TOO_MANY_STREAMS = "too-many-streams", SERVICE_UNAVAILABLE,
+        "Too many clients follow jobs",
+        "Only so many clients follow a job at one process at a time (`live.max_streams`). Ask for the status \
+         instead, or try again after the time in Retry-After.";
     /// No database.
     DATABASE_UNAVAILABLE = "database-unavailable", SERVICE_UNAVAILABLE,
         "The database cannot be reached",

@@ -29,8 +29,13 @@ pub fn public(app: &AppState, role: Role) -> Router {
                 .route_layer(from_fn(validators::tag))
                 .route_layer(from_fn_with_state(app.clone(), cached::answers))
         });
-        let keyed =
-            routes::service().and(data).map(|router| router.route_layer(from_fn(auth::require)));
+        // Streams have no tag and are not held back for one.
+        let streams = routes::streams()
+            .map(|router| router.route_layer(from_fn_with_state(app.clone(), gate::database)));
+        let keyed = routes::service()
+            .and(data)
+            .and(streams)
+            .map(|router| router.route_layer(from_fn(auth::require)));
         api = api.and(keyed);
     }
     let limited = from_fn_with_state(app.clone(), limits::enforce);

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::handlers::{
-    batches, diff, disposals, docs, group, health, latest, problems, reports, results, series,
-    services, wallets, what_if,
+    batches, diff, disposals, docs, group, health, latest, live, problems, reports, results,
+    series, services, wallets, what_if,
 };
 use crate::openapi::shapes::{
     Accepted, AccountingDocument, Calendar, CoverageReport, DatabaseProbe, Difference, Disposals,
@@ -21,7 +21,7 @@ const SERVICE: &str = "service";
 
 /// All of the public listener, for the document.
 pub fn all() -> Api {
-    probes().and(explanations()).and(service().and(data()).keyed())
+    probes().and(explanations()).and(service().and(data()).and(streams()).keyed())
 }
 
 /// Probes: on both listeners, whatever the process does.
@@ -85,6 +85,18 @@ pub fn service() -> Api {
 /// What needs the database.
 pub fn data() -> Api {
     jobs().and(job_results()).and(wallet()).and(wallet_over_time())
+}
+
+/// What goes on for as long as the client wants, and needs the database.
+pub fn streams() -> Api {
+    Api::default().get(
+        "/api/pnl/batch/{job_id}/events",
+        live::events,
+        Operation::new(JOBS, "Follow a job: its events as they happen")
+            .takes(params::after_event())
+            .text("Server-sent events, each a CloudEvent", live::EVENT_STREAM)
+            .nothing("The job is over, and nothing comes behind that event"),
+    )
 }
 
 fn jobs() -> Api {

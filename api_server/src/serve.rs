@@ -34,7 +34,8 @@ use crate::extract::Limits;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::listener::{self, Rules};
-use crate::metrics::{HttpMetrics, QueueMetrics};
+use crate::live::Live;
+use crate::metrics::{HttpMetrics, LiveMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::queue::QueueWatch;
 use crate::router;
@@ -231,6 +232,13 @@ pub async fn assemble(
     let reporter = reporter.start(closing.clone());
     let batches = batches(settings, store.clone());
     let app = AppState::new(App {
+        live: Live::new(
+            store.clone(),
+            batches.clone(),
+            settings.live.max_streams,
+            LiveMetrics::register(&registry)?,
+            drain.clone(),
+        ),
         waiting: Waiting::new(
             batches.clone(),
             settings.live.max_waiting,

@@ -191,7 +191,7 @@ impl Batches {
     }
 
     /// Why there is no batch of this id.
-    async fn absence(&self, id: BatchId) -> BatchError {
+    pub async fn absence(&self, id: BatchId) -> BatchError {
         match batches::expired(&self.store, id).await {
             Ok(Some(at)) => BatchError::Expired { at },
             Ok(None) => BatchError::Unknown,

@@ -135,7 +135,7 @@ impl JobView {
 }
 
 /// Share of ended wallets with two places, rounded down: `1.00` only when all have ended.
-fn progress(ended: u32, total: u32) -> String {
+pub fn progress(ended: u32, total: u32) -> String {
     let percent = (u64::from(ended) * 100).checked_div(u64::from(total)).unwrap_or(0);
     format!("{}.{:02}", percent / 100, percent % 100)
 }

@@ -61,9 +61,8 @@ pub async fn run(
     let wait = preferred_wait(&headers).map(|wait| wait.min(due.leaves()));
     let mut response = match end_within(&app, wait, &accepted.body).await {
         Some(job) => job_answer(StatusCode::OK, &job),
-        None => {
-            (StatusCode::ACCEPTED, [Keep::Not.header(), POLL_SECONDS], Json(&accepted.body)).into_response()
-        }
+        None => (StatusCode::ACCEPTED, [Keep::Not.header(), POLL_SECONDS], Json(&accepted.body))
+            .into_response(),
     };
     let applied = wait.and_then(|wait| format!("wait={}", wait.as_secs()).parse().ok());
     response.headers_mut().extend(applied.map(|applied| (PREFERENCE_APPLIED, applied)));

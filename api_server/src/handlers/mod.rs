@@ -9,6 +9,7 @@ pub mod group;
 pub mod health;
 mod keep;
 pub mod latest;
+pub mod live;
 pub mod problems;
 mod question;
 pub mod reports;

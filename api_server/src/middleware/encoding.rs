@@ -7,7 +7,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
-use tower_http::compression::predicate::SizeAbove;
+use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
 use super::validators::with_encoding;
 
@@ -25,7 +25,9 @@ pub fn compressed<S: Clone + Send + Sync + 'static>(
     if min_bytes == 0 {
         return router;
     }
-    let layer = CompressionLayer::new().quality(LEVEL).compress_when(SizeAbove::new(min_bytes));
+    // A stream is read as it is made; an encoder would hold it back.
+    let worth_it = SizeAbove::new(min_bytes).and(NotForContentType::SSE);
+    let layer = CompressionLayer::new().quality(LEVEL).compress_when(worth_it);
     router.layer(layer).layer(from_fn(around))
 }
 

@@ -82,6 +82,13 @@ impl Operation {
         self.answer("200", answer.content(media_type, content).build())
     }
 
+    /// Answers 204 without a body.
+    #[must_use]
+    pub fn nothing(self, description: &str) -> Self {
+        let answer = ResponseBuilder::new().description(description);
+        self.answer("204", answer.build())
+    }
+
     /// Answers 304 to whoever sends the tag of the answer back.
     #[must_use]
     pub fn tagged(self) -> Self {

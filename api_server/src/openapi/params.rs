@@ -153,6 +153,15 @@ pub fn wait() -> Parameter {
     )
 }
 
+/// The event behind which a stream begins, in the query and as browsers send it.
+pub fn after_event() -> [Parameter; 2] {
+    let number = || json!({"type": "integer", "minimum": 0});
+    [
+        query("after", "Begin behind this event instead of with a snapshot", number()),
+        header("Last-Event-ID", "The same, and stronger", json!({"type": "string"})),
+    ]
+}
+
 /// `If-None-Match`.
 pub(super) fn if_none_match() -> Parameter {
     header("If-None-Match", "Tags of answers at hand", json!({"type": "string"}))

@@ -381,6 +381,8 @@ const METRICS: &[&str] = &[
     "http_requests_total",
     "http_requests_waiting",
     "lease_takeovers_total",
+    "live_messages_total",
+    "live_streams",
     "processes_seen",
     "provider_call_duration_seconds",
     "provider_calls_total",

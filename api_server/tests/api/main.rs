@@ -14,6 +14,7 @@ mod evm;
 mod group;
 mod health;
 mod limits;
+mod live;
 mod paging;
 mod protocol;
 mod recorded;

@@ -37,7 +37,7 @@ pub struct Settings {
     pub cache: CacheSettings,
     /// How much each client may ask.
     pub limits: LimitSettings,
-    /// Requests that wait for a job.
+    /// Clients that wait for a job or follow one.
     pub live: LiveSettings,
     /// Admission of batches.
     pub batch: BatchSettings,

@@ -94,6 +94,7 @@ impl Settings {
         found.range("api.compression_min_bytes", self.api.compression_min_bytes, 0..=1 << 20);
         found.range("cache.memory_mb", self.cache.memory_mb, 0..=1 << 20);
         found.range("live.max_waiting", self.live.max_waiting, 1..=100_000);
+        found.range("live.max_streams", self.live.max_streams, 1..=100_000);
         let limits = &self.limits;
         for (key, most) in [
             ("limits.results_per_minute", limits.results_per_minute),

@@ -1,0 +1,101 @@
+//! Following a job.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::Stream;
+use persistence_layer::job_events::Number;
+
+use crate::app::{App, AppState};
+use crate::error::ApiError;
+use crate::extract::{JobId, Params, check_accept};
+use crate::handlers::keep::Keep;
+use crate::live::{End, Follower, Message, Place, Transport};
+use crate::problems;
+
+/// The media type of server-sent events.
+pub const EVENT_STREAM: &str = "text/event-stream";
+
+/// Longest silence on a stream.
+const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// When a client that lost its stream comes back.
+const COME_BACK_AFTER: Duration = Duration::from_secs(1);
+
+/// The last event that a client has, which comes back.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// nginx passes a stream on as it comes only when told to.
+const UNBUFFERED: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
+
+/// `GET /api/pnl/batch/{job_id}/events`
+pub async fn events(
+    State(app): State<AppState>,
+    headers: HeaderMap,
+    mut params: Params,
+    JobId(id): JobId,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, EVENT_STREAM)?;
+    let after = after(&mut params);
+    params.finish()?;
+    let place = place(&app, Transport::Sse)?;
+    let follower = app.live.follow(place, id, last_event_id(&headers).or(after)).await?;
+    if follower.is_over() {
+        // What tells a browser not to come back.
+        return Ok((StatusCode::NO_CONTENT, [Keep::Not.header()]).into_response());
+    }
+    let heartbeat = KeepAlive::new().interval(HEARTBEAT).text("heartbeat");
+    Ok(([Keep::Not.header(), UNBUFFERED], Sse::new(stream(follower)).keep_alive(heartbeat))
+        .into_response())
+}
+
+/// `after`: the event behind which to begin.
+fn after(params: &mut Params) -> Option<Number> {
+    params.read("after", "is no number of an event", |text| text.parse().ok().map(Number))
+}
+
+/// The event that the client had last; a text that is none is that of another stream.
+fn last_event_id(headers: &HeaderMap) -> Option<Number> {
+    headers.get(LAST_EVENT_ID)?.to_str().ok()?.parse().ok().map(Number)
+}
+
+fn place(app: &App, transport: Transport) -> Result<Place, ApiError> {
+    if app.is_draining() {
+        let detail = "The process is about to stop; come back to another one.";
+        return Err(ApiError::new(problems::NOT_READY, detail));
+    }
+    app.live.place(transport).ok_or_else(|| {
+        let detail = "So many clients follow jobs here that this one cannot.";
+        ApiError::new(problems::TOO_MANY_STREAMS, detail)
+    })
+}
+
+/// The messages of a follower; the first says when to come back after a break.
+fn stream(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
+    let begin = Event::default().retry(COME_BACK_AFTER);
+    let rest = futures::stream::unfold(Some(follower), |follower| async {
+        let mut follower: Follower = follower?;
+        match follower.next().await {
+            Ok(message) => Some((Ok(told(&message)), Some(follower))),
+            Err(End::Over) => None,
+            Err(End::Stopping) => {
+                let goodbye = Event::default().comment("the process stops, come back");
+                Some((Ok(goodbye), None))
+            }
+        }
+    });
+    futures::StreamExt::chain(futures::stream::once(async { Ok(begin) }), rest)
+}
+
+fn told(message: &Message) -> Event {
+    let event = Event::default().event(message.name).data(&message.json);
+    match message.number {
+        Some(number) => event.id(number.to_string()),
+        None => event,
+    }
+}

@@ -1,0 +1,189 @@
+//! What clients that follow a job are told: CloudEvents 1.0 as JSON.
+
+use std::sync::Arc;
+
+use persistence_layer::batches::{Batch, BatchState, Counts};
+use persistence_layer::job_events::{Event, Kind, Number, Snapshot};
+use persistence_layer::wallet_tasks::TaskState;
+use serde::Serialize;
+
+use crate::dto::job::{self, JobView};
+use crate::dto::result::wallet_status;
+use crate::dto::time::rfc3339;
+
+/// What the type of every event begins with.
+const TYPE_PREFIX: &str = "com.pnl.";
+
+/// One message, in the same words for all clients. A cheap clone.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The event of the log up to which a client has everything; none in a message that is not of the
+    /// log.
+    pub number: Option<Number>,
+    /// The last part of its type.
+    pub name: &'static str,
+    /// The event.
+    pub json: Arc<str>,
+}
+
+#[derive(Serialize)]
+struct CloudEvent<'a, T> {
+    specversion: &'static str,
+    id: String,
+    source: String,
+    r#type: String,
+    subject: String,
+    time: String,
+    traceid: &'a str,
+    data: T,
+}
+
+#[derive(Serialize)]
+struct WalletData<'a> {
+    wallet: &'a str,
+    status: &'static str,
+    error_code: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct GroupData<'a> {
+    status: &'static str,
+    error_code: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct JobData {
+    status: &'static str,
+}
+
+#[derive(Serialize)]
+struct ProgressData {
+    counts: ProgressCounts,
+    progress: String,
+}
+
+#[derive(Serialize)]
+struct ProgressCounts {
+    total: u32,
+    open: u32,
+    done: u32,
+    failed: u32,
+    timed_out: u32,
+    cancelled: u32,
+}
+
+/// What stands in every message of a job.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    job: String,
+    trace_id: String,
+}
+
+impl Subject {
+    /// That of `batch`.
+    pub fn of(batch: &Batch) -> Self {
+        Self { job: batch.id.to_string(), trace_id: batch.trace_id.clone() }
+    }
+
+    /// How the job stands after its last event.
+    pub fn snapshot(&self, snapshot: &Snapshot) -> Message {
+        let batch = &snapshot.batch;
+        let id = format!("{}-snapshot", snapshot.last);
+        let data = JobView::of(batch);
+        self.message(Some(snapshot.last), id, "job.snapshot", rfc3339(batch.updated_at), data)
+    }
+
+    /// How many wallets have ended after the event `last`, at the time `at`.
+    pub fn progress(&self, last: Number, at: String, total: u32, counts: &Counts) -> Message {
+        let ended = counts.done + counts.failed + counts.timed_out + counts.cancelled;
+        let counts = ProgressCounts {
+            total,
+            open: total.saturating_sub(ended),
+            done: counts.done,
+            failed: counts.failed,
+            timed_out: counts.timed_out,
+            cancelled: counts.cancelled,
+        };
+        let data = ProgressData { counts, progress: job::progress(ended, total) };
+        self.message(None, format!("{last}-progress"), "job.progress", at, data)
+    }
+
+    /// An event of the log.
+    pub fn event(&self, event: &Event) -> Message {
+        let number = event.number;
+        let name = name(&event.kind);
+        let (id, time) = (number.to_string(), rfc3339(event.at));
+        match &event.kind {
+            Kind::WalletEnded { wallet, state, error_code } => {
+                let error_code = error_code.as_deref();
+                let data = WalletData { wallet, status: wallet_status(*state), error_code };
+                self.message(Some(number), id, name, time, data)
+            }
+            Kind::GroupEnded { state, error_code } => {
+                let error_code = error_code.as_deref();
+                let data = GroupData { status: wallet_status(*state), error_code };
+                self.message(Some(number), id, name, time, data)
+            }
+            Kind::JobStarted => {
+                self.message(Some(number), id, name, time, JobData { status: "running" })
+            }
+            Kind::JobRetried => {
+                self.message(Some(number), id, name, time, JobData { status: "queued" })
+            }
+            Kind::JobEnded(state) => {
+                self.message(Some(number), id, name, time, JobData { status: state.as_str() })
+            }
+        }
+    }
+
+    fn message<T: Serialize>(
+        &self,
+        number: Option<Number>,
+        id: String,
+        name: &'static str,
+        time: String,
+        data: T,
+    ) -> Message {
+        let event = CloudEvent {
+            specversion: "1.0",
+            id,
+            source: format!("/api/pnl/batch/{}", self.job),
+            r#type: format!("{TYPE_PREFIX}{name}"),
+            subject: self.job.clone(),
+            time,
+            traceid: &self.trace_id,
+            data,
+        };
+        // Texts and numbers always have a JSON.
+        let json = serde_json::to_string(&event).unwrap_or_default();
+        Message { number, name, json: json.into() }
+    }
+}
+
+const fn name(kind: &Kind) -> &'static str {
+    match kind {
+        Kind::WalletEnded { state, .. } => match state {
+            TaskState::Done => "wallet.completed",
+            TaskState::TimedOut => "wallet.timed_out",
+            TaskState::Cancelled => "wallet.cancelled",
+            // Only ends are in the log.
+            TaskState::Failed | TaskState::Queued | TaskState::Delayed | TaskState::Running => {
+                "wallet.failed"
+            }
+        },
+        Kind::GroupEnded { state, .. } => match state {
+            TaskState::Done => "group.completed",
+            TaskState::TimedOut => "group.timed_out",
+            TaskState::Cancelled => "group.cancelled",
+            TaskState::Failed | TaskState::Queued | TaskState::Delayed | TaskState::Running => {
+                "group.failed"
+            }
+        },
+        Kind::JobStarted => "job.started",
+        Kind::JobRetried | Kind::JobEnded(BatchState::Active) => "job.retried",
+        Kind::JobEnded(BatchState::Completed) => "job.completed",
+        Kind::JobEnded(BatchState::CompletedWithErrors) => "job.completed_with_errors",
+        Kind::JobEnded(BatchState::Failed) => "job.failed",
+        Kind::JobEnded(BatchState::Cancelled) => "job.cancelled",
+    }
+}

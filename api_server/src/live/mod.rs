@@ -1,0 +1,233 @@
+//! Clients that follow jobs, over whatever transport.
+//!
+//! The truth is the log of events in the database ([`persistence_layer::job_events`]), which every process
+//! writes; so it does not matter which process a client follows a job at, or which works on it. Each process
+//! reads the new events of all jobs that are followed there, ten times a second and once for all
+//! ([`read_on`](Live)), and tells the followers ([`feed`]). Who comes in between, comes back, or is slow reads
+//! the log by itself ([`follower`]).
+
+mod feed;
+mod follower;
+mod message;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use job_orchestrator::batch::{BatchError, Batches};
+use persistence_layer::batches::BatchId;
+use persistence_layer::job_events::{self, Number};
+use persistence_layer::{Store, StoreError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio_util::sync::CancellationToken;
+
+use self::feed::{Feed, PROGRESS_PAUSE, Piece, Shot};
+pub use self::follower::{End, Follower};
+pub use self::message::Message;
+use self::message::Subject;
+use crate::metrics::{GaugeGuard, LiveMetrics};
+
+/// Pause between two looks into the log.
+const PAUSE: Duration = PROGRESS_PAUSE;
+
+/// The same after a look that failed.
+const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
+
+/// Events of one job that are read in one look.
+const EVENTS: u32 = 500;
+
+/// How old the snapshot may be that a client begins with; what has happened since is sent behind it.
+const SNAPSHOT_AGE: Duration = Duration::from_secs(1);
+
+/// Followers that read the log at a time: what they may cost in connections.
+const READS: usize = 4;
+
+/// How a client follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Server-sent events.
+    Sse,
+}
+
+impl Transport {
+    /// All of them.
+    pub const ALL: [Self; 1] = [Self::Sse];
+
+    /// Its name in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sse => "sse",
+        }
+    }
+}
+
+/// The jobs that are followed at this process. A cheap clone.
+#[derive(Clone)]
+pub struct Live(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    batches: Batches,
+    metrics: LiveMetrics,
+    places: Arc<Semaphore>,
+    reads: Semaphore,
+    feeds: Mutex<Feeds>,
+    drain: CancellationToken,
+}
+
+#[derive(Default)]
+struct Feeds {
+    by_job: HashMap<BatchId, Arc<Feed>>,
+    /// Whether somebody reads the log for them.
+    are_read: bool,
+}
+
+/// The right to follow a job.
+pub struct Place {
+    _permit: OwnedSemaphorePermit,
+    _counted: GaugeGuard,
+    metrics: LiveMetrics,
+    transport: Transport,
+}
+
+impl Place {
+    fn sent(&self) {
+        self.metrics.sent(self.transport);
+    }
+}
+
+impl Live {
+    /// Room for `most` followers. All of them end when `drain` is cancelled.
+    pub fn new(
+        store: Store,
+        batches: Batches,
+        most: u32,
+        metrics: LiveMetrics,
+        drain: CancellationToken,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            store,
+            batches,
+            metrics,
+            places: Arc::new(Semaphore::new(most as usize)),
+            reads: Semaphore::new(READS),
+            feeds: Mutex::default(),
+            drain,
+        }))
+    }
+
+    /// A place for one more follower; `None` when all are taken.
+    pub fn place(&self, transport: Transport) -> Option<Place> {
+        let permit = Arc::clone(&self.0.places).try_acquire_owned().ok()?;
+        let metrics = self.0.metrics.clone();
+        Some(Place { _permit: permit, _counted: metrics.follows(transport), metrics, transport })
+    }
+
+    /// Follows a job: behind the event `after` where its log has that, else with a snapshot first.
+    ///
+    /// # Errors
+    /// [`BatchError::Unknown`], [`BatchError::Expired`], or the database.
+    pub async fn follow(
+        &self,
+        place: Place,
+        job: BatchId,
+        after: Option<Number>,
+    ) -> Result<Follower, BatchError> {
+        // First the pieces, then the snapshot: nothing falls in between.
+        let (feed, pieces) = self.feed(job);
+        let shot = self.shot(&feed).await?;
+        feed.begin(&shot);
+        Ok(Follower::new(self.clone(), feed, pieces, shot, after, place))
+    }
+
+    fn drain(&self) -> &CancellationToken {
+        &self.0.drain
+    }
+
+    fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    fn reads(&self) -> &Semaphore {
+        &self.0.reads
+    }
+
+    /// The feed of a job with a place in it. Whoever comes first has the log read.
+    fn feed(&self, job: BatchId) -> (Arc<Feed>, broadcast::Receiver<Arc<Piece>>) {
+        let mut feeds = self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        let feed = feeds.by_job.entry(job).or_insert_with(|| Arc::new(Feed::new(job)));
+        let feed = Arc::clone(feed);
+        let pieces = feed.subscribe();
+        if !std::mem::replace(&mut feeds.are_read, true) {
+            tokio::spawn(self.clone().read_on());
+        }
+        (feed, pieces)
+    }
+
+    /// A snapshot that is not old.
+    async fn shot(&self, feed: &Feed) -> Result<Arc<Shot>, BatchError> {
+        let mut last = feed.shot.lock().await;
+        if let Some(shot) = last.as_ref().filter(|shot| shot.taken.elapsed() < SNAPSHOT_AGE) {
+            return Ok(Arc::clone(shot));
+        }
+        let taken = Instant::now();
+        let Some(snapshot) = job_events::snapshot(&self.0.store, feed.job).await? else {
+            return Err(self.0.batches.absence(feed.job).await);
+        };
+        let subject = Subject::of(&snapshot.batch);
+        let shot = Arc::new(Shot { taken, snapshot, subject });
+        *last = Some(Arc::clone(&shot));
+        Ok(shot)
+    }
+
+    /// Reads the log as long as anybody follows a job.
+    async fn read_on(self) {
+        let mut failed = false;
+        loop {
+            let Some(feeds) = self.followed() else { return };
+            let begun = Instant::now();
+            let pause = match self.read(&feeds).await {
+                Ok(is_all) => {
+                    failed = false;
+                    if is_all { PAUSE } else { Duration::ZERO }
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut failed, true) {
+                        tracing::warn!(%error, code = error.code(), "the events of jobs cannot be read");
+                    }
+                    PAUSE_AFTER_ERROR
+                }
+            };
+            tokio::time::sleep(pause.saturating_sub(begun.elapsed())).await;
+        }
+    }
+
+    /// The feeds that somebody follows; the others are let go. `None`: that were all.
+    fn followed(&self) -> Option<Vec<Arc<Feed>>> {
+        let mut feeds = self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner);
+        feeds.by_job.retain(|_, feed| feed.is_followed());
+        feeds.are_read = !feeds.by_job.is_empty();
+        feeds.are_read.then(|| feeds.by_job.values().cloned().collect())
+    }
+
+    /// One look into the log; gives whether there is nothing more to read now.
+    async fn read(&self, feeds: &[Arc<Feed>]) -> Result<bool, StoreError> {
+        let known: Vec<_> =
+            feeds.iter().filter_map(|feed| Some((feed.job, feed.last()?))).collect();
+        if known.is_empty() {
+            return Ok(true);
+        }
+        let jobs: Vec<_> = known.iter().map(|(job, _)| *job).collect();
+        job_events::number(&self.0.store, &jobs).await?;
+        let events = job_events::after(&self.0.store, &known, EVENTS).await?;
+        let mut is_all = true;
+        let mut by_job: HashMap<_, _> =
+            events.chunk_by(|a, b| a.job == b.job).map(|some| (some[0].job, some)).collect();
+        for feed in feeds {
+            let some = by_job.remove(&feed.job).unwrap_or_default();
+            is_all &= some.len() < EVENTS as usize;
+            feed.tell(some);
+        }
+        Ok(is_all)
+    }
+}
