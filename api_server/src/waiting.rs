@@ -18,6 +18,8 @@ use crate::metrics::{GaugeGuard, HttpMetrics};
 
 /// Shortest pause between two looks at a job.
 const PAUSE: Duration = Duration::from_millis(250);
+/// Longest pause: however slow a look was, or if none could be had.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A look at a large job takes long; the pause is at least so many times as long as the last look.
 const LOOK_SHARE: u32 = 20;
@@ -121,11 +123,14 @@ impl Waiting {
                 Ok(_one) => {
                     let begun = Instant::now();
                     // Away, or gone: those who wait do so until their time is over.
-                    if let Ok(batch) = self.batches.status(id).await {
-                        let tag = JobView::of(&batch).tag().into();
-                        looks.send_replace(Some(Look { begun, batch: Arc::new(batch), tag }));
+                    match self.batches.status(id).await {
+                        Ok(batch) => {
+                            let tag = JobView::of(&batch).tag().into();
+                            looks.send_replace(Some(Look { begun, batch: Arc::new(batch), tag }));
+                            (begun.elapsed() * LOOK_SHARE).clamp(PAUSE, LONGEST_PAUSE)
+                        }
+                        Err(_) => LONGEST_PAUSE,
                     }
-                    PAUSE.max(begun.elapsed() * LOOK_SHARE)
                 }
                 Err(_) => PAUSE,
             };

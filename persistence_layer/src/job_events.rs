@@ -24,6 +24,8 @@ use crate::wallet_tasks::TaskState;
 /// Numbering takes a moment; so often a snapshot is tried, with a pause in between.
 const SNAPSHOT_TRIES: u32 = 100;
 const SNAPSHOT_PAUSE: Duration = Duration::from_millis(5);
+/// The pause grows up to this: many thousand events take seconds.
+const SNAPSHOT_PAUSE_MAX: Duration = Duration::from_millis(150);
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +91,7 @@ pub struct Snapshot {
 /// # Errors
 /// As every write.
 pub async fn snapshot(store: &Store, job: BatchId) -> Result<Option<Snapshot>, StoreError> {
-    for _ in 0..SNAPSHOT_TRIES {
+    for tried in 1..=SNAPSHOT_TRIES {
         let taken = run!(store, "job_events/snapshot", async |tx| {
             // Counts and numbers of one moment, which is that of the lock: whoever had waited for it would
             // see a moment before the numbers of the one before.
@@ -106,7 +108,9 @@ pub async fn snapshot(store: &Store, job: BatchId) -> Result<Option<Snapshot>, S
         })?;
         match taken {
             Some(snapshot) => return Ok(snapshot),
-            None => tokio::time::sleep(SNAPSHOT_PAUSE).await,
+            None => {
+                tokio::time::sleep((SNAPSHOT_PAUSE * tried).min(SNAPSHOT_PAUSE_MAX)).await;
+            }
         }
     }
     Err(StoreError::Conflict("the events of the job are numbered all the time"))
@@ -116,16 +120,19 @@ pub async fn snapshot(store: &Store, job: BatchId) -> Result<Option<Snapshot>, S
 /// is left to it.
 ///
 /// # Errors
-/// As every write. Jobs before the one that failed are numbered.
+/// As every write: the first one. The other jobs are numbered.
 pub async fn number(store: &Store, jobs: &[BatchId]) -> Result<(), StoreError> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.0).collect();
     let waiting = read!(store, async |connection| {
         sqlx::query_file_scalar!("queries/job_events/unnumbered.sql", &ids).fetch_all(connection)
     })?;
+    let mut outcome = Ok(());
     for id in waiting {
-        run!(store, "job_events/number", async |tx| { number_in(tx, BatchId(id)).await })?;
+        let numbered =
+            run!(store, "job_events/number", async |tx| { number_in(tx, BatchId(id)).await });
+        outcome = outcome.and(numbered.map(drop));
     }
-    Ok(())
+    outcome
 }
 
 /// Of each job the events behind a number, in their order, at most `limit`; jobs one after the other.
@@ -151,7 +158,9 @@ pub async fn after(
 async fn number_in(tx: &mut PgConnection, job: BatchId) -> Result<bool, StoreError> {
     let lock = sqlx::query_file_scalar!("queries/job_events/try_lock.sql", job.0);
     let is_locked = lock.fetch_one(&mut *tx).await?;
-    if is_locked {
+    // A database that takes no writes can be read as far as everything has its number.
+    let waiting = sqlx::query_file_scalar!("queries/job_events/unnumbered.sql", &[job.0]);
+    if is_locked && waiting.fetch_optional(&mut *tx).await?.is_some() {
         sqlx::query_file!("queries/job_events/number.sql", job.0).execute(tx).await?;
     }
     Ok(is_locked)

@@ -139,6 +139,10 @@ pub async fn status(
     let Some(wait) = wait.filter(|_| !job.is_done() && !is_news) else {
         return Ok(job_answer(StatusCode::OK, &job));
     };
+    if app.is_draining() {
+        let detail = "The process is about to stop; wait at another one.";
+        return Err(ApiError::new(problems::NOT_READY, detail));
+    }
     let place = app.waiting.place().ok_or_else(|| {
         let detail = "So many requests wait for jobs that this one cannot.";
         ApiError::new(problems::TOO_MANY_WAITING, detail)

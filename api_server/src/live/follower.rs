@@ -141,5 +141,8 @@ impl Follower {
             self.is_end = matches!(event.kind, Kind::JobEnded(_));
         }
         self.is_up_to_date = events.len() < PAGE as usize;
+        // A job that ended while the log came into being has no event of its end.
+        let Shot { snapshot, .. } = &*self.shot;
+        self.is_end |= self.last == snapshot.last && snapshot.batch.state.is_terminal();
     }
 }

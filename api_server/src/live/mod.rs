@@ -135,7 +135,7 @@ impl Live {
     ) -> Result<Follower, BatchError> {
         // First the pieces, then the snapshot: nothing falls in between.
         let (feed, pieces) = self.feed(job);
-        let shot = self.shot(&feed).await?;
+        let shot = self.shot(&feed, after).await?;
         feed.begin(&shot);
         Ok(Follower::new(self.clone(), feed, pieces, shot, after, place))
     }
@@ -164,10 +164,16 @@ impl Live {
         (feed, pieces)
     }
 
-    /// A snapshot that is not old.
-    async fn shot(&self, feed: &Feed) -> Result<Arc<Shot>, BatchError> {
+    /// A snapshot that is not old, for a client that had the event `after` last. What it does not know yet,
+    /// and whether the job is over, only a new one tells.
+    async fn shot(&self, feed: &Feed, after: Option<Number>) -> Result<Arc<Shot>, BatchError> {
         let mut last = feed.shot.lock().await;
-        if let Some(shot) = last.as_ref().filter(|shot| shot.taken.elapsed() < SNAPSHOT_AGE) {
+        let is_enough = |shot: &&Arc<Shot>| {
+            shot.taken.elapsed() < SNAPSHOT_AGE
+                && !shot.snapshot.batch.state.is_terminal()
+                && after.is_none_or(|after| after <= shot.snapshot.last)
+        };
+        if let Some(shot) = last.as_ref().filter(is_enough) {
             return Ok(Arc::clone(shot));
         }
         let taken = Instant::now();
@@ -218,7 +224,8 @@ impl Live {
             return Ok(true);
         }
         let jobs: Vec<_> = known.iter().map(|(job, _)| *job).collect();
-        job_events::number(&self.0.store, &jobs).await?;
+        // What is numbered is told, also when the events of one job cannot be.
+        let numbered = job_events::number(&self.0.store, &jobs).await;
         let events = job_events::after(&self.0.store, &known, EVENTS).await?;
         let mut is_all = true;
         let mut by_job: HashMap<_, _> =
@@ -228,6 +235,6 @@ impl Live {
             is_all &= some.len() < EVENTS as usize;
             feed.tell(some);
         }
-        Ok(is_all)
+        numbered.map(|()| is_all)
     }
 }

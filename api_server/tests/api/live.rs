@@ -213,6 +213,29 @@ async fn a_client_goes_on_at_another_process_where_it_was() {
     assert_eq!(rest.last().unwrap().name, "job.completed");
 }
 
+/// The process has a snapshot of a moment ago, older than what the second client has seen elsewhere.
+#[tokio::test]
+async fn a_client_that_knows_more_than_a_process_gets_nothing_twice() {
+    let app = TestApp::without_worker().await;
+    let job = app.accepted(&demo_wallets()[..4]).await;
+    let mut first = Stream::open(&app, &job, None).await;
+    assert_eq!(first.next().await.unwrap().name, "job.snapshot");
+    for ordinal in 0..3 {
+        end_wallet(&app, &job, ordinal).await;
+    }
+    let mut last = 0;
+    while last < 2 {
+        last = logged(&first.until("wallet.completed").await).last().unwrap().0;
+    }
+    let second = Stream::open(&app, &job, Some(last)).await;
+    end_wallet(&app, &job, 3).await;
+    end_job(&app, &job).await;
+    let rest = second.rest().await;
+    assert!(rest.iter().all(|told| told.name != "job.snapshot"), "{rest:?}");
+    follow_on(&rest, last + 1);
+    assert_eq!(rest.last().unwrap().name, "job.completed");
+}
+
 #[tokio::test]
 async fn progress_is_told_ten_times_a_second_at_most() {
     const WALLETS: usize = 60;
