@@ -83,7 +83,7 @@ pub(super) fn read_rows(reply: &Reply<'_>, from: u64, to: u64) -> Result<Vec<Act
         Hex(String),
     }
     if let Reply::Error { code, message } = reply {
-        return Err(of_range_error(*code, message, to.saturating_sub(from) + 1));
+        return Err(of_range_error(*code, message, to.saturating_sub(from).saturating_add(1)));
     }
     let rows: Vec<Row> = serde_json::from_str(result(reply)?.get()).map_err(Failure::malformed)?;
     let mut found = Vec::with_capacity(rows.len());
