@@ -76,7 +76,7 @@ impl Page {
     /// The place that the cursor names in the list called `scope`; `None` without a cursor.
     ///
     /// # Errors
-    /// [`problems::BAD_CURSOR`] when it is none of this list.
+    /// [`crate::problems::BAD_CURSOR`] when it is none of this list.
     pub fn place(&self, scope: &str) -> Result<Option<LedgerPlace>, ApiError> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         let position = cursor::decode(scope, cursor)?;
