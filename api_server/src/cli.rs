@@ -78,13 +78,13 @@ pub struct StatusArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
     /// Form of the output
-    #[arg(long, value_enum, default_value_t = StatusFormat::Table)]
-    pub format: StatusFormat,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    pub format: OutputFormat,
 }
 
-/// Form of the output of `status` and `keys list`.
+/// Form of the output of commands that show something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum StatusFormat {
+pub enum OutputFormat {
     /// Tables for people.
     Table,
     /// One JSON document.
@@ -144,8 +144,8 @@ pub struct ListKeysArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
     /// Form of the output
-    #[arg(long, value_enum, default_value_t = StatusFormat::Table)]
-    pub format: StatusFormat,
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    pub format: OutputFormat,
 }
 
 /// `keys rotate`

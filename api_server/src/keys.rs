@@ -1,8 +1,8 @@
 //! Keys of clients: how one looks, and whether one that was sent is valid.
 //!
 //! A key that was found valid is known for some seconds, so that not every request asks the database. It
-//! goes on to be known for some minutes where the database cannot be asked: whoever could be answered
-//! from what is kept still is.
+//! goes on to be known for some minutes, for reading alone, where the database cannot be asked: whoever could
+//! be answered from what is kept still is.
 
 use std::fmt;
 use std::time::{Duration, Instant};

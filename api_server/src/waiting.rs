@@ -18,10 +18,11 @@ use crate::metrics::{GaugeGuard, HttpMetrics};
 
 /// Shortest pause between two looks at a job.
 const PAUSE: Duration = Duration::from_millis(250);
+
 /// Longest pause: however slow a look was, or if none could be had.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A look at a large job takes long; the pause is at least so many times as long as the last look.
+/// A look at a large job takes long; the pause is so many times as long as the last look, up to the longest.
 const LOOK_SHARE: u32 = 20;
 
 /// Looks at a time, of all jobs together: what waiting may cost in connections.

@@ -79,7 +79,7 @@ impl Attempt {
             Source::Solana(source) => Ok(source.as_ref()),
             Source::Evm(..) => {
                 let detail = "a stage of Solana was run for another chain";
-                Err(StageError::permanent("unknown-chain", &detail))
+                Err(StageError::uncomputable("unknown-chain", &detail))
             }
         }
     }

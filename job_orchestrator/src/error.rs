@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chain_client::{SourceError, is_about_the_provider};
-use persistence_layer::StoreError;
 use persistence_layer::wallet_tasks::TaskError;
+use persistence_layer::{Cause, StoreError};
 use pnl_core::TxId;
 use service_runtime::telemetry::Chain;
 
@@ -108,6 +108,13 @@ pub enum StageError {
         /// What it said.
         detail: String,
     },
+    /// A statement failed inside the server: for want of memory, or at a file. Perhaps only those for this
+    /// wallet do.
+    #[error("the database fails: {detail}")]
+    DatabaseFailing {
+        /// What it said.
+        detail: String,
+    },
     /// The database refused or returned something that makes no sense.
     #[error("the database refused: {detail}")]
     Storage {
@@ -134,6 +141,7 @@ impl StageError {
             Self::GroupOpen => "group-open",
             Self::DatabaseAway { .. } => "database-unavailable",
             Self::DatabaseSlow { .. } => "database-timeout",
+            Self::DatabaseFailing { .. } => "database-failing",
             Self::LeftWork { .. } | Self::Storage { .. } => "internal",
         }
     }
@@ -147,6 +155,7 @@ impl StageError {
                 | Self::Outage { .. }
                 | Self::PricesAway { .. }
                 | Self::DatabaseSlow { .. }
+                | Self::DatabaseFailing { .. }
         )
     }
 
@@ -183,8 +192,8 @@ impl StageError {
                 ("The wallet cannot be computed", detail.clone(), false)
             }
             Self::Permanent { code, detail } => {
-                let is_passing = is_about_the_provider(code);
-                ("The chain endpoint refused the request", detail.clone(), is_passing)
+                let is_retryable = is_about_the_provider(code);
+                ("The chain endpoint refused the request", detail.clone(), is_retryable)
             }
             Self::NoRoom => ("Other long wallets fill the memory", self.to_string(), true),
             Self::GroupOpen => ("The group is not complete yet", self.to_string(), true),
@@ -192,6 +201,7 @@ impl StageError {
             | Self::LeftWork { .. }
             | Self::DatabaseAway { .. }
             | Self::DatabaseSlow { .. }
+            | Self::DatabaseFailing { .. }
             | Self::Storage { .. } => {
                 ("Internal error", "the service could not store its work".to_owned(), true)
             }
@@ -205,6 +215,9 @@ impl From<StoreError> for StageError {
         match error {
             StoreError::LeaseLost { .. } => Self::LeaseLost,
             StoreError::Timeout(_) => Self::DatabaseSlow { detail: Chain(&error).to_string() },
+            error if error.cause() == Some(Cause::Failing) => {
+                Self::DatabaseFailing { detail: Chain(&error).to_string() }
+            }
             error if error.is_transient() => {
                 Self::DatabaseAway { detail: Chain(&error).to_string() }
             }
@@ -215,7 +228,7 @@ impl From<StoreError> for StageError {
 
 impl StageError {
     /// Trying again cannot help.
-    pub(crate) fn permanent(code: &'static str, error: &dyn std::fmt::Display) -> Self {
+    pub(crate) fn uncomputable(code: &'static str, error: &dyn std::fmt::Display) -> Self {
         Self::Uncomputable { code, detail: error.to_string() }
     }
 
@@ -270,10 +283,7 @@ impl StageError {
             SourceError::Transient { detail } | SourceError::NotFound { detail } => {
                 Self::PricesAway { detail }
             }
-            SourceError::Permanent { code, detail } if code.starts_with("provider-") => {
-                Self::PricesAway { detail: format!("{code}: {detail}") }
-            }
-            error => Self::asking(error),
+            SourceError::Permanent { code, detail } => Self::Permanent { code, detail },
         }
     }
 }
@@ -324,10 +334,10 @@ mod tests {
             (code_of!("job_orchestrator/src/outcome.rs"), "code: "),
             (code_of!("persistence_layer/src/wallet_tasks/sweep.rs"), "code: "),
             (code_of!("chain_client/src/endpoint.rs"), "code: "),
-            (code_of!("job_orchestrator/src/worker.rs"), "StageError::permanent("),
-            (code_of!("job_orchestrator/src/stages/finish.rs"), "StageError::permanent("),
-            (code_of!("job_orchestrator/src/stages/group.rs"), "StageError::permanent("),
-            (code_of!("job_orchestrator/src/stages/ledger.rs"), "StageError::permanent("),
+            (code_of!("job_orchestrator/src/worker.rs"), "StageError::uncomputable("),
+            (code_of!("job_orchestrator/src/stages/finish.rs"), "StageError::uncomputable("),
+            (code_of!("job_orchestrator/src/stages/group.rs"), "StageError::uncomputable("),
+            (code_of!("job_orchestrator/src/stages/ledger.rs"), "StageError::uncomputable("),
         ] {
             let behind = source.split(before).skip(1);
             known.extend(
@@ -342,18 +352,14 @@ mod tests {
 
     #[test]
     fn whatever_ails_a_price_source_puts_a_wallet_off() {
-        let detail = || "HTTP 403".to_owned();
+        let detail = || "HTTP 500".to_owned();
         for error in [
             SourceError::Outage { detail: detail() },
             SourceError::Transient { detail: detail() },
             SourceError::NotFound { detail: detail() },
-            SourceError::Permanent { code: "provider-unauthorized", detail: detail() },
-            SourceError::Permanent { code: "provider-bad-request", detail: detail() },
         ] {
             let told = StageError::asking_for_prices(error);
             assert!(told.puts_off() && told.code() == "price-source-outage", "{told:?}");
         }
-        let refused = SourceError::Permanent { code: "invalid-params", detail: detail() };
-        assert_eq!(StageError::asking_for_prices(refused).code(), "invalid-params");
     }
 }

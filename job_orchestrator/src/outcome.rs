@@ -11,7 +11,7 @@
 //! | a call that failed all its tries, a transaction or a list the node does not have, an unreadable answer, a list that other processes kept reading | one attempt, backoff; the last one ends `failed` |
 //! | the provider or the price source asked to wait | queued after that wait, free; past the outage limit `failed` |
 //! | every provider of the chain down | queued, free, the chain pauses; past the outage limit `failed` |
-//! | the price source down, a statement that took too long | queued, free; past the outage limit `failed` |
+//! | the price source down, a statement that took too long or failed inside the server | queued, free; past the outage limit `failed` |
 //! | a permanent error, a panic | `failed` at once |
 //! | cancelled | `cancelled` |
 //! | released at shutdown, database away, no room in memory beside other long wallets, a group whose wallets have not ended | queued, free |
@@ -135,7 +135,9 @@ pub fn decide(end: &AttemptEnd, spent: Spent, rules: &RetryRules, jitter: u32) -
             StageError::PricesAway { .. } => {
                 free(PRICES_DELAY, WaitReason::Outage, Some(error.to_task_error()))
             }
-            StageError::DatabaseAway { .. } | StageError::DatabaseSlow { .. } => {
+            StageError::DatabaseAway { .. }
+            | StageError::DatabaseSlow { .. }
+            | StageError::DatabaseFailing { .. } => {
                 free(DATABASE_DELAY, WaitReason::Released, Some(error.to_task_error()))
             }
             StageError::NoRoom | StageError::GroupOpen => {
@@ -325,6 +327,7 @@ mod tests {
             (StageError::RateLimited { retry_after }, "provider-throttled"),
             (StageError::PricesThrottled { retry_after }, "provider-throttled"),
             (StageError::DatabaseSlow { detail: "60 s".to_owned() }, "database-timeout"),
+            (StageError::DatabaseFailing { detail: "58P01".to_owned() }, "database-failing"),
         ] {
             let ended = end(AttemptEnd::Failed(error), FRESH, &passed);
             assert_eq!(ended, (EndState::Failed, code(expected)));

@@ -80,7 +80,7 @@ pub(crate) async fn run(attempt: Attempt, mut stop: StopSignal, shutdown: Cancel
 
 /// Ends a wallet whose batch asks for something that this version cannot read.
 pub(crate) async fn refuse(attempt: Attempt, error: &str) {
-    let error = StageError::permanent("unreadable-request", &error);
+    let error = StageError::uncomputable("unreadable-request", &error);
     settle(&attempt, &AttemptEnd::Failed(error), 0.0).await;
 }
 

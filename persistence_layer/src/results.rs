@@ -80,8 +80,12 @@ pub async fn report(
     .fetch_optional(connection))
 }
 
-/// Wallets of a batch in submission order, behind `after_ordinal` when given. Every wallet has a
-/// row, whatever its state; an unknown batch has none.
+/// Reports read at once, in bytes of their text. A single one may be larger.
+const PAGE_BYTES: i64 = 8 << 20;
+
+/// Wallets of a batch in submission order, behind `after_ordinal` when given: up to `limit`, and
+/// fewer, but at least one, where their reports are large together. Every wallet has a row,
+/// whatever its state; an unknown batch has none.
 pub async fn page(
     store: &Store,
     batch: BatchId,
@@ -98,7 +102,8 @@ pub async fn page(
             "queries/pnl_results/page.sql",
             batch.0,
             after,
-            i64::from(limit)
+            i64::from(limit),
+            PAGE_BYTES
         )
         .fetch_all(tx)
         .await?)

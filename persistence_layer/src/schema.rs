@@ -1,6 +1,8 @@
 //! The embedded migrations. Nothing here is checked against a database at compile time, so that
 //! this module can make the database which the rest is checked against.
 
+use std::collections::BTreeSet;
+
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
@@ -17,7 +19,8 @@ pub fn newest_version() -> i64 {
     MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
-/// The schema version of the database; 0 when it was never migrated.
+/// The schema version of the database: up to it nothing that this program knows is missing. 0 when it was
+/// never migrated.
 pub(crate) async fn applied_version(connection: &mut PgConnection) -> Result<i64, StoreError> {
     let migrated: bool =
         sqlx::query_scalar("-- schema/exists\nselect to_regclass('_sqlx_migrations') is not null")
@@ -26,11 +29,22 @@ pub(crate) async fn applied_version(connection: &mut PgConnection) -> Result<i64
     if !migrated {
         return Ok(0);
     }
-    Ok(sqlx::query_scalar(
-        "-- schema/version\nselect coalesce(max(version), 0) from _sqlx_migrations where success",
+    let applied: BTreeSet<i64> = sqlx::query_scalar(
+        "-- schema/versions\nselect version from _sqlx_migrations where success",
     )
-    .fetch_one(connection)
-    .await?)
+    .fetch_all(connection)
+    .await?
+    .into_iter()
+    .collect();
+    Ok(version_of(&applied, &MIGRATOR.iter().map(|migration| migration.version).collect()))
+}
+
+fn version_of(applied: &BTreeSet<i64>, known: &BTreeSet<i64>) -> i64 {
+    let whole = match known.difference(applied).next() {
+        Some(missing) => known.range(..missing).next_back(),
+        None => applied.last(),
+    };
+    whole.copied().unwrap_or(0)
 }
 
 /// Applies what is missing, one migration per transaction.
@@ -61,4 +75,25 @@ pub(crate) async fn migrate(options: &PgConnectOptions) -> Result<(), StoreError
     lock.commit().await?;
     guard.close().await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_one_with_nothing_missing_before_it() {
+        let known = BTreeSet::from([1, 2, 10]);
+        for (applied, version) in [
+            (vec![], 0),
+            (vec![1], 1),
+            (vec![1, 2, 10], 10),
+            (vec![1, 2, 10, 11], 11),
+            (vec![1, 10, 11], 1),
+            (vec![2, 10], 0),
+        ] {
+            let applied = BTreeSet::from_iter(applied);
+            assert_eq!(version_of(&applied, &known), version, "{applied:?}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::table::{self, Align};
 use super::{WrongUsage, configure_quietly};
-use crate::cli::{CreateKeyArgs, KeysCommand, RotateKeyArgs, StatusFormat};
+use crate::cli::{CreateKeyArgs, KeysCommand, OutputFormat, RotateKeyArgs};
 use crate::database::Database;
 use crate::dto::key::KeyView;
 use crate::dto::time::rfc3339;
@@ -93,15 +93,15 @@ fn print(secret: &Secret) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(store: &Store, format: StatusFormat) -> anyhow::Result<ExitCode> {
+async fn list(store: &Store, format: OutputFormat) -> anyhow::Result<ExitCode> {
     let keys = api_keys::list(store).await?;
     let mut out = io::stdout().lock();
     match format {
-        StatusFormat::Json => {
+        OutputFormat::Json => {
             let views: Vec<_> = keys.iter().map(KeyView::of).collect();
             writeln!(out, "{}", serde_json::to_string_pretty(&views)?)?;
         }
-        StatusFormat::Table => {
+        OutputFormat::Table => {
             let head = ["id", "tenant", "name", "scopes", "state", "expires", "last used"];
             let rows: Vec<Vec<String>> = keys.iter().map(row).collect();
             write!(out, "{}", table::render(&head.map(|name| (name, Align::Left)), &rows))?;
@@ -167,7 +167,10 @@ async fn revoke(store: &Store, id: Uuid) -> anyhow::Result<ExitCode> {
         return unknown(id);
     }
     let seconds = TRUSTED.as_secs();
-    writeln!(io::stderr(), "key {id} is revoked; every process refuses it within {seconds} s")?;
+    writeln!(
+        io::stderr(),
+        "key {id} is revoked; every process that reaches the database refuses it within {seconds} s"
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -16,7 +16,7 @@ use service_runtime::postgres;
 use service_runtime::telemetry::Chain;
 
 use super::table::{self, Align};
-use crate::cli::{StatusArgs, StatusFormat};
+use crate::cli::{OutputFormat, StatusArgs};
 use crate::database::Database;
 use crate::dto::fleet::FleetView;
 use crate::dto::time::rfc3339;
@@ -53,11 +53,11 @@ pub async fn run(args: StatusArgs) -> anyhow::Result<ExitCode> {
     let alarms: Vec<String> = refusal.chain(fleet::alarms(queue, processes)).collect();
     let is_well = alarms.is_empty();
     let text = match args.format {
-        StatusFormat::Json => {
+        OutputFormat::Json => {
             let view = FleetView::of(alarms, queue, processes, *last_retention);
             serde_json::to_string_pretty(&view)? + "\n"
         }
-        StatusFormat::Table => tables(&seen, &alarms),
+        OutputFormat::Table => tables(&seen, &alarms),
     };
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes())?;

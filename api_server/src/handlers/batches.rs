@@ -25,6 +25,7 @@ use crate::middleware::context::RequestContext;
 use crate::middleware::deadline::Due;
 use crate::middleware::validators::asked_with;
 use crate::problems;
+use crate::waiting::Place;
 
 /// Path of the submission; part of its idempotency fingerprint.
 pub const RUN: &str = "/api/pnl/batch/run";
@@ -58,13 +59,17 @@ pub async fn run(
             trace_id: context.trace_id.to_string(),
         })
         .await?;
-    let wait = preferred_wait(&headers).map(|wait| wait.min(due.leaves()));
-    let mut response = match end_within(&app, wait, &accepted.body).await {
+    // A submission that finds no place to wait is answered at once: it has been stored.
+    let waits = preferred_wait(&headers)
+        .filter(|_| !app.is_draining())
+        .and_then(|wait| Some((wait.min(due.leaves()), app.waiting.place()?)));
+    let applied =
+        waits.as_ref().and_then(|(wait, _)| format!("wait={}", wait.as_secs()).parse().ok());
+    let mut response = match end_within(&app, waits, &accepted.body).await {
         Some(job) => job_answer(StatusCode::OK, &job),
         None => (StatusCode::ACCEPTED, [Keep::Not.header(), POLL_SECONDS], Json(&accepted.body))
             .into_response(),
     };
-    let applied = wait.and_then(|wait| format!("wait={}", wait.as_secs()).parse().ok());
     response.headers_mut().extend(applied.map(|applied| (PREFERENCE_APPLIED, applied)));
     let location = accepted.body.get("status_url").and_then(Value::as_str);
     if let Some(location) = location.and_then(|url| HeaderValue::from_str(url).ok()) {
@@ -76,12 +81,14 @@ pub async fn run(
     Ok(response)
 }
 
-/// The job of an accepted submission, when it ends in time. A submission that finds no place to wait is
-/// answered at once: it has been stored.
-async fn end_within(app: &AppState, wait: Option<Duration>, accepted: &Value) -> Option<JobView> {
+/// The job of an accepted submission that waits for its end, when it ends in time.
+async fn end_within(
+    app: &AppState,
+    waits: Option<(Duration, Place)>,
+    accepted: &Value,
+) -> Option<JobView> {
+    let (wait, place) = waits?;
     let id = accepted.get("job_id").and_then(Value::as_str).and_then(job_id)?;
-    let wait = wait?;
-    let place = app.waiting.place()?;
     let ended = app.waiting.until(place, id, wait, |look| look.batch.state.is_terminal()).await?;
     Some(JobView::of(&ended.batch))
 }
@@ -133,12 +140,13 @@ pub async fn status(
     let wait = params.wait();
     params.finish()?;
     let job = JobView::of(&app.batches.status(id).await?);
-    let tag = job.tag();
-    let is_news =
-        headers.contains_key(header::IF_NONE_MATCH) && asked_with(&headers, &tag).is_none();
-    let Some(wait) = wait.filter(|_| !job.is_done() && !is_news) else {
+    let Some(wait) = wait.filter(|_| !job.is_done()) else {
         return Ok(job_answer(StatusCode::OK, &job));
     };
+    let tag = job.tag();
+    if headers.contains_key(header::IF_NONE_MATCH) && asked_with(&headers, &tag).is_none() {
+        return Ok(job_answer(StatusCode::OK, &job));
+    }
     if app.is_draining() {
         let detail = "The process is about to stop; wait at another one.";
         return Err(ApiError::new(problems::NOT_READY, detail));

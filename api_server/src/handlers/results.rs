@@ -54,11 +54,18 @@ pub async fn page(
     params.finish()?;
     let scope = format!("results {id}");
     let after = cursor.map(|cursor| ordinal(&scope, &cursor)).transpose()?;
-    let batch = app.batches.status(id).await?;
+    let mut batch = app.batches.status(id).await?;
     if after.is_some_and(|ordinal| ordinal >= batch.total) {
         return Err(cursor::names_no("row"));
     }
-    let (rows, has_more) = read_page(&app.store, &batch, after, limit).await?;
+    let (rows, has_more) = loop {
+        let (rows, has_more) = read_page(&app.store, &batch, after, limit).await?;
+        if !(batch.state.is_terminal() && is_taken_up_again(&rows)) {
+            break (rows, has_more);
+        }
+        // Another round needs another retry in just this moment.
+        batch = app.batches.status(id).await?;
+    };
     let first = after.map_or(0, |ordinal| ordinal.saturating_add(1));
     if first < batch.total && !is_unbroken(&rows, first) {
         // Its time was over while we read it: that is the answer, not the rows that are left.
@@ -107,21 +114,23 @@ async fn read_page(
     let mut rows: Vec<ResultRow> = Vec::new();
     let mut bytes = 0usize;
     let mut after = after;
-    while rows.len() < limit as usize && bytes < MAX_PAGE_BYTES {
+    // Ordinals are the places in the submission, from 0 and without gaps.
+    let is_end = |after: Option<u32>| after.is_some_and(|ordinal| ordinal + 1 >= batch.total);
+    while rows.len() < limit as usize && bytes < MAX_PAGE_BYTES && !is_end(after) {
         let wanted = (limit - rows.len() as u32).min(ROWS_AT_ONCE);
         let more = results::page(store, batch.id, after, wanted).await?;
-        let is_end = more.len() < wanted as usize;
+        let Some(last) = more.last() else { break };
+        after = Some(last.ordinal);
         bytes +=
             more.iter().filter_map(|row| row.report_json.as_deref()).map(str::len).sum::<usize>();
-        after = more.last().map(|row| row.ordinal).or(after);
         rows.extend(more);
-        if is_end {
-            break;
-        }
     }
-    // Ordinals are the places in the submission, from 0 and without gaps.
-    let has_more = after.is_some_and(|ordinal| ordinal + 1 < batch.total);
-    Ok((rows, has_more))
+    Ok((rows, !is_end(after)))
+}
+
+/// Whether rows of a job that had ended show that it has not: it was retried in between.
+fn is_taken_up_again(rows: &[ResultRow]) -> bool {
+    rows.iter().any(|row| !row.state.is_terminal())
 }
 
 /// Whether `rows` are those from `first` on, with none left out: every wallet has a row from the
@@ -149,8 +158,7 @@ pub async fn export_csv(
         Keep::results_of(&batch, app.results_days, Utc::now()).header(),
         (header::CONTENT_DISPOSITION, disposition(id)),
     ];
-    Ok((headers, Body::from_stream(csv_stream(app.store.clone(), id, batch.chain, batch.total)?))
-        .into_response())
+    Ok((headers, Body::from_stream(csv_stream(app.store.clone(), &batch)?)).into_response())
 }
 
 const POLL_AFTER_SECONDS: u32 = 2;
@@ -164,10 +172,10 @@ fn disposition(id: BatchId) -> HeaderValue {
 /// error, which aborts the connection: a file that ends cleanly is complete.
 fn csv_stream(
     store: Store,
-    id: BatchId,
-    chain: Chain,
-    total: u32,
-) -> Result<impl Stream<Item = io::Result<Bytes>>, ApiError> {
+    batch: &Batch,
+) -> Result<impl Stream<Item = io::Result<Bytes>> + use<>, ApiError> {
+    let (id, chain, total) = (batch.id, batch.chain, batch.total);
+    let is_whole = batch.state.is_terminal();
     let header = csv::header().map_err(|error| unreadable(&error))?;
     let pages = stream::try_unfold(0, move |next: u32| {
         let store = store.clone();
@@ -178,6 +186,9 @@ fn csv_stream(
             let rows = results::page(&store, id, next.checked_sub(1), ROWS_AT_ONCE).await?;
             if !is_unbroken(&rows, next) {
                 return Err(ExportError::Removed);
+            }
+            if is_whole && is_taken_up_again(&rows) {
+                return Err(ExportError::TakenUpAgain);
             }
             let mut lines = Vec::new();
             for row in &rows {
@@ -213,6 +224,8 @@ enum ExportError {
     Row(#[from] CsvError),
     #[error("the job was removed meanwhile")]
     Removed,
+    #[error("the job was retried meanwhile")]
+    TakenUpAgain,
 }
 
 impl ExportError {
@@ -221,6 +234,7 @@ impl ExportError {
             Self::Store(error) => error.code(),
             Self::Row(_) => "store-corrupt",
             Self::Removed => problems::JOB_EXPIRED.code,
+            Self::TakenUpAgain => problems::JOB_RUNNING.code,
         }
     }
 }
@@ -239,30 +253,35 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn an_export_that_loses_its_database_ends_with_an_error() {
-        let database = TestDatabase::create().await;
-        let id = BatchId::generate();
+    fn batch_of(id: BatchId, wallets: u32) -> NewBatch {
         let wallet = |n: u32| Address::from_chain_data(&format!("wallet{n}"));
-        let batch = NewBatch {
+        NewBatch {
             id,
             chain: Chain::Solana,
-            wallets: (0..2 * ROWS_AT_ONCE + 1).map(wallet).collect(),
+            wallets: (0..wallets).map(wallet).collect(),
             request: json!({}),
             trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
             created_at: chrono::Utc::now(),
             idempotency: None,
             response: json!({}),
-        };
-        batches::submit(database.store(), &batch, batches::Admission::rejecting(1)).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_export_that_loses_its_database_ends_with_an_error() {
+        let database = TestDatabase::create().await;
+        let id = BatchId::generate();
         let total = 2 * ROWS_AT_ONCE + 1;
-        let whole = csv_stream(database.store().clone(), id, Chain::Solana, total).unwrap();
+        let batch = batch_of(id, total);
+        batches::submit(database.store(), &batch, batches::Admission::rejecting(1)).await.unwrap();
+        let batch = batches::get(database.store(), id).await.unwrap().unwrap();
+        let whole = csv_stream(database.store().clone(), &batch).unwrap();
         let whole: Vec<_> = whole.map(Result::unwrap).collect().await;
         let lines = |pieces: &[Bytes]| pieces.concat().split(|byte| *byte == b'\n').count() - 1;
         assert_eq!(lines(&whole), 1 + 2 * ROWS_AT_ONCE as usize + 1);
 
         let store = database.second_store().await;
-        let mut broken = Box::pin(csv_stream(store.clone(), id, Chain::Solana, total).unwrap());
+        let mut broken = Box::pin(csv_stream(store.clone(), &batch).unwrap());
         for _ in ["header", "first page"] {
             broken.next().await.unwrap().unwrap();
         }
@@ -270,8 +289,7 @@ mod tests {
         broken.next().await.unwrap().unwrap_err();
 
         // And so does one that loses its job.
-        let mut broken =
-            Box::pin(csv_stream(database.store().clone(), id, Chain::Solana, total).unwrap());
+        let mut broken = Box::pin(csv_stream(database.store().clone(), &batch).unwrap());
         for _ in ["header", "first page"] {
             broken.next().await.unwrap().unwrap();
         }
@@ -279,5 +297,22 @@ mod tests {
             select count(*) from removed";
         assert_eq!(database.number(left).await, i64::from(total - 100));
         broken.next().await.unwrap().unwrap_err();
+    }
+    #[tokio::test]
+    async fn an_export_of_an_ended_job_that_is_retried_meanwhile_ends_with_an_error() {
+        let database = TestDatabase::create().await;
+        let id = BatchId::generate();
+        let batch = batch_of(id, 1);
+        batches::submit(database.store(), &batch, batches::Admission::rejecting(1)).await.unwrap();
+        batches::cancel(database.store(), id).await.unwrap();
+        let failed = "update wallet_tasks set state = 'failed',
+            error = '{\"code\": \"x\", \"title\": \"x\", \"detail\": \"x\", \"retryable\": true}'";
+        database.execute(failed).await;
+        let ended = batches::get(database.store(), id).await.unwrap().unwrap();
+        assert!(ended.state.is_terminal());
+        let stream = || csv_stream(database.store().clone(), &ended).unwrap();
+        assert!(stream().all(async |piece| piece.is_ok()).await);
+        batches::retry(database.store(), id, batches::Admission::rejecting(1)).await.unwrap();
+        assert!(stream().any(async |piece| piece.is_err()).await);
     }
 }

@@ -65,7 +65,7 @@ impl LlamaPrices {
             ["prices", "historical", &at.to_string(), &coins.join(",")].map(str::to_owned);
         let request = Outgoing::Get { segments: segments.into() };
         let answer = self.endpoints.call(METHOD, &request, |body| read_coins(body, &coins)).await;
-        let mut known = answer.map_err(endpoint_is_missing)?;
+        let mut known = answer.map_err(refusal_as_outage)?;
         Ok(coins
             .into_iter()
             .map(|coin| {
@@ -76,12 +76,12 @@ impl LlamaPrices {
     }
 }
 
-/// Unknown coins are absent from an answer, so "not found" is said by a server that is not, or not
-/// now, this API: nothing that a wallet should end for.
-fn endpoint_is_missing(error: SourceError) -> SourceError {
+/// Unknown coins are absent from an answer, and every question has the same form, so a refusal is about the
+/// server, its plan or its limits: nothing that a wallet should end for.
+fn refusal_as_outage(error: SourceError) -> SourceError {
     match error {
-        SourceError::Permanent { code: "provider-not-found", detail } => {
-            SourceError::Outage { detail }
+        SourceError::Permanent { code, detail } => {
+            SourceError::Outage { detail: format!("{code}: {detail}") }
         }
         error => error,
     }

@@ -105,11 +105,18 @@ async fn a_listed_token_is_asked_for_by_its_mint() {
 async fn a_source_that_fails_is_an_error_and_not_an_unknown_price() {
     let node = demo_node().await;
     let source = llama(&node, 1e4);
-    node.set_faults(Faults::always(FaultKind::Http500));
-    assert!(matches!(source.quotes(&[ask(T)]).await, Err(SourceError::Outage { .. })));
-    // The endpoint is somewhere else: no reason to end a wallet.
-    node.set_faults(Faults::always(FaultKind::Http404));
-    assert!(matches!(source.quotes(&[ask(T)]).await, Err(SourceError::Outage { .. })));
+    // Down, somewhere else, or not for us: no reason to end a wallet.
+    for kind in [
+        FaultKind::Http500,
+        FaultKind::Http400,
+        FaultKind::Http401,
+        FaultKind::Http403,
+        FaultKind::Http404,
+    ] {
+        node.set_faults(Faults::always(kind));
+        let error = source.quotes(&[ask(T)]).await.unwrap_err();
+        assert!(matches!(error, SourceError::Outage { .. }), "{kind:?}: {error}");
+    }
     node.set_faults(Faults::always(FaultKind::Garbage));
     assert!(matches!(source.quotes(&[ask(T)]).await, Err(SourceError::Transient { .. })));
     node.set_faults(Faults::first(2, FaultKind::Truncated));

@@ -62,7 +62,7 @@ pub(crate) async fn run(
         let outcome = engine.finish(Some(&history.prices)).map_err(StageError::engine)?;
         let input = ReportInput { history: &history, outcome: &outcome, window, transactions };
         let report =
-            report::build(input).map_err(|error| StageError::permanent(error.code(), &error))?;
+            report::build(input).map_err(|error| StageError::uncomputable(error.code(), &error))?;
         let json = |error: serde_json::Error| StageError::Storage { detail: error.to_string() };
         let report_json = serde_json::to_string(&report).map_err(json)?;
         let ledger = match stored {
@@ -110,7 +110,7 @@ pub(crate) fn of_solana(
     (!plan.newer_activity)
         .then(|| balances(snapshot))
         .transpose()
-        .map_err(|error| StageError::permanent("amount-out-of-range", &error))
+        .map_err(|error| StageError::uncomputable("amount-out-of-range", &error))
 }
 
 /// What the wallet holds per asset: lamports of its own account and of every token account it owns,

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use persistence_layer::groups::{self, Member};
+use persistence_layer::groups;
 use persistence_layer::ledgers::{self, CurrentLedger, LedgerHead, NewChunk};
 use persistence_layer::wallet_tasks::{FinishedWallet, TaskState};
 use pnl_core::figures::FigureWriter;
@@ -52,10 +52,7 @@ struct Merged {
 pub(crate) async fn run(attempt: &Attempt) -> Result<(FinishedWallet, bool), StageError> {
     let (store, batch) = (&attempt.store, attempt.lease.batch);
     let members = groups::members(store, batch).await?;
-    let is_open = |member: &Member| {
-        matches!(member.state, TaskState::Queued | TaskState::Delayed | TaskState::Running)
-    };
-    if members.iter().any(is_open) {
+    if members.iter().any(|member| !member.state.is_terminal()) {
         return Err(StageError::GroupOpen);
     }
     let mut sources = Vec::new();
@@ -74,13 +71,13 @@ pub(crate) async fn run(attempt: &Attempt) -> Result<(FinishedWallet, bool), Sta
     let events: u64 = sources.iter().map(|source| source.ledger.head.events).sum();
     if events > MOST_EVENTS {
         let detail = format!("the wallets have {events} events, more than {MOST_EVENTS}");
-        return Err(StageError::permanent("group-too-large", &detail));
+        return Err(StageError::uncomputable("group-too-large", &detail));
     }
     attempt.take_room(usize::try_from(events).unwrap_or(usize::MAX))?;
     let Some(pin) = sources.iter().map(|source| source.ledger.head.pin).max_by_key(|pin| pin.block)
     else {
         let detail = "none of its wallets has a result";
-        return Err(StageError::permanent("group-without-wallets", &detail));
+        return Err(StageError::uncomputable("group-without-wallets", &detail));
     };
     let (merged, stored) = merge(attempt, pin, sources).await?;
     let finished = finish(attempt, pin, merged, stored, missing.clone()).await?;
@@ -96,7 +93,7 @@ async fn merge(
     let options = attempt
         .analysis
         .engine_options(Options::with_quote_assets(attempt.rules.quote_assets()))
-        .map_err(|error| StageError::permanent(error.code(), &error))?;
+        .map_err(|error| StageError::uncomputable(error.code(), &error))?;
     let window = attempt.analysis.time_range.resolve(pin);
     let histories = sources
         .iter()
@@ -183,7 +180,7 @@ impl Source {
 impl Merged {
     /// Takes the next blocks.
     fn take(mut self, blocks: Blocks) -> Result<Self, StageError> {
-        let amount = |error: AmountError| StageError::permanent("amount-out-of-range", &error);
+        let amount = |error: AmountError| StageError::uncomputable("amount-out-of-range", &error);
         for block in blocks.into_values() {
             for event in self.builder.push(block).map_err(amount)? {
                 serde_json::to_writer(&mut self.lines, &event).map_err(unstorable)?;
@@ -192,7 +189,7 @@ impl Merged {
                 if let Some(event) = event.to_event(self.seq).map_err(StageError::ledger)? {
                     self.figures
                         .push(&event)
-                        .map_err(|error| StageError::permanent(error.code(), &error))?;
+                        .map_err(|error| StageError::uncomputable(error.code(), &error))?;
                     self.engine.apply(&event).map_err(StageError::engine)?;
                 }
                 self.seq += 1;
@@ -215,11 +212,12 @@ async fn finish(
     compute(move || {
         let Merged { builder, engine, seq, .. } = merged;
         let group = builder.finish(&name, pin, &missing);
-        let group = group.map_err(|error| StageError::permanent("amount-out-of-range", &error))?;
+        let group =
+            group.map_err(|error| StageError::uncomputable("amount-out-of-range", &error))?;
         let outcome = engine.finish(Some(&group.history.prices)).map_err(StageError::engine)?;
         let report = group
             .report(&outcome, window)
-            .map_err(|error| StageError::permanent(error.code(), &error))?;
+            .map_err(|error| StageError::uncomputable(error.code(), &error))?;
         let report_json = serde_json::to_string(&report).map_err(unstorable)?;
         let GroupReport { report, .. } = report;
         let ledger = LedgerHead {

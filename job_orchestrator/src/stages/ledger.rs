@@ -115,7 +115,7 @@ fn begin(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Books, StageError> 
     let options = attempt
         .analysis
         .engine_options(Options::with_quote_assets(attempt.rules.quote_assets()))
-        .map_err(|error| StageError::permanent(error.code(), &error))?;
+        .map_err(|error| StageError::uncomputable(error.code(), &error))?;
     let window = attempt.analysis.time_range.resolve(attempt.analysis.end_of_history(pin));
     // A ledger that was cut at either end would answer for the wallet's whole history: it is not
     // kept, but a long one is stored while it is built.
@@ -267,7 +267,7 @@ fn book(
             if let Some(event) = event.to_event(books.events).map_err(StageError::ledger)? {
                 figures
                     .push(&event)
-                    .map_err(|error| StageError::permanent(error.code(), &error))?;
+                    .map_err(|error| StageError::uncomputable(error.code(), &error))?;
                 books.engine.apply(&event).map_err(StageError::engine)?;
             }
             books.events += 1;
@@ -278,10 +278,10 @@ fn book(
 
 impl StageError {
     pub(crate) fn ledger(error: LedgerError) -> Self {
-        Self::permanent(error.code(), &error)
+        Self::uncomputable(error.code(), &error)
     }
 
     pub(crate) fn engine(error: EngineError) -> Self {
-        Self::permanent(error.code(), &error)
+        Self::uncomputable(error.code(), &error)
     }
 }

@@ -63,7 +63,8 @@ impl WhatIf {
             ..SyntheticPlan::default()
         };
         let site = Site::start(&self.site, plan).await?;
-        let settings = site.settings(name).await?;
+        // Every request computes: none is answered with what is kept.
+        let settings = site.settings(name).await?.with("PNL_CACHE__MEMORY_MB", 0);
         let service = site.serve(&settings).await?;
         let wallets = site.node.chain().synthetic_wallets();
         let (job, _) = jobs::submit(&service.client(), &wallets).await?;

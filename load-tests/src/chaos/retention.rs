@@ -14,7 +14,7 @@ use crate::service::wait;
 /// A run of retention begins within the six seconds between two looks of a process.
 const RUN_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Starts without a kill in the midst of a run, after which there is nothing left to remove.
+/// Most starts of a process in a round, whether or not its kill came in the midst of a run.
 const STARTS: u64 = 20;
 
 /// Makes everything that is there older than it is kept, as if 40 days had gone by.

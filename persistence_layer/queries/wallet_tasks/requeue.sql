@@ -5,7 +5,7 @@
 -- off, put_off.sql reads.
 with put_off as (
     select $4 in ('provider_throttled', 'outage')
-        or coalesce($6::text::json ->> 'code' = 'database-timeout', false) as counts
+        or coalesce($6::text::json ->> 'code' in ('database-timeout', 'database-failing'), false) as counts
 )
 update wallet_tasks
 set state = case when $3::interval > interval '0' then 'delayed' else 'queued' end,
@@ -19,7 +19,11 @@ set state = case when $3::interval > interval '0' then 'delayed' else 'queued' e
     error = coalesce($6::text::json, error),
     put_off_since = case
         when not (select counts from put_off) then put_off_since
-        when put_off_progress = progress and put_off_since >= started_at then put_off_since
+        when put_off_progress = progress and put_off_since >= started_at
+            and (select max(a.ended) from wallet_attempts a where a.task = wallet_tasks.id and a.fence <> $2)
+                > (select a.started from wallet_attempts a where a.task = wallet_tasks.id and a.fence = $2)
+                    - interval '1 hour'
+            then put_off_since
         else clock_timestamp()
         end,
     put_off_progress = case when (select counts from put_off) then progress else put_off_progress end,

@@ -105,6 +105,11 @@ impl TaskState {
         }
     }
 
+    /// Whether nothing will change any more (unless the batch is retried).
+    pub const fn is_terminal(self) -> bool {
+        !matches!(self, Self::Queued | Self::Delayed | Self::Running)
+    }
+
     pub(crate) fn read(text: &str) -> Result<Self, StoreError> {
         Self::ALL
             .into_iter()

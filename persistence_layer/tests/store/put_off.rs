@@ -22,7 +22,12 @@ async fn an_hour_later(database: &TestDatabase) {
                  started_at = started_at - interval '1 hour'",
         )
         .await;
-    database.execute("update wallet_attempts set ended = ended - interval '1 hour'").await;
+    database
+        .execute(
+            "update wallet_attempts
+             set started = started - interval '1 hour', ended = ended - interval '1 hour'",
+        )
+        .await;
 }
 
 /// Ends an attempt and claims the task again.
@@ -51,13 +56,19 @@ async fn it_lasts_over_processes_and_other_ends_until_something_is_stored() {
         costs_attempt: false,
         error: Some(task_error("database-timeout")),
     };
+    let failing = Transition::Requeue {
+        delay: Duration::ZERO,
+        reason: WaitReason::Released,
+        costs_attempt: false,
+        error: Some(task_error("database-failing")),
+    };
     let mut lease = again(store, &lease, &requeue(WaitReason::ProviderThrottled)).await;
     an_hour_later(&database).await;
-    for end in [requeue(WaitReason::Outage), requeue(WaitReason::Released), slow] {
+    for end in [requeue(WaitReason::Outage), requeue(WaitReason::Released), slow, failing] {
         lease = again(store, &lease, &end).await;
     }
     let lasting = of(store, &lease).await.unwrap();
-    assert!(lasting.lasting >= HOUR && lasting.times == 3, "{lasting:?}");
+    assert!(lasting.lasting >= HOUR && lasting.times == 4, "{lasting:?}");
 
     // Progress of the attempt under way counts at once, and the next time begins anew.
     let ask = HourAsk { coin: "c".to_owned(), at_hour: 0 };
@@ -88,6 +99,21 @@ async fn a_retry_begins_it_anew_also_by_a_version_that_does_not_know_it() {
     let lease = claim_one(store).await;
     assert_eq!(of(store, &lease).await, None);
     let lease = again(store, &lease, &requeue(WaitReason::ProviderThrottled)).await;
+    let anew = of(store, &lease).await.unwrap();
+    assert!(anew.lasting < HOUR && anew.times == 1, "{anew:?}");
+}
+
+#[tokio::test]
+async fn a_night_in_which_nobody_works_is_not_counted() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..1).await;
+    let lease = again(store, &claim_one(store).await, &requeue(WaitReason::Outage)).await;
+    transition(store, &lease, &requeue(WaitReason::Outage)).await;
+    an_hour_later(&database).await;
+    let lease = claim_one(store).await;
+    assert_eq!(of(store, &lease).await, None);
+    let lease = again(store, &lease, &requeue(WaitReason::Outage)).await;
     let anew = of(store, &lease).await.unwrap();
     assert!(anew.lasting < HOUR && anew.times == 1, "{anew:?}");
 }

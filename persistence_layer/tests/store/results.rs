@@ -55,6 +55,29 @@ async fn every_wallet_of_a_batch_has_a_row_in_submission_order() {
 }
 
 #[tokio::test]
+async fn a_page_of_large_reports_has_fewer_rows_and_at_least_one() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let id = submit(store, 0..5).await;
+    let report = |megabytes: usize| format!("{{\"pad\": \"{}\"}}", "x".repeat(megabytes << 20));
+    let leases = claim(store, &WorkerId::generate(), 5).await;
+    for (lease, megabytes) in leases.into_iter().zip([9, 3, 3, 3, 3]) {
+        let result = FinishedWallet { report_json: report(megabytes), ..finished() };
+        wallet_tasks::finish(store, &lease, result).await.unwrap();
+    }
+    let mut pages = Vec::new();
+    let mut after = None;
+    loop {
+        let rows = page(store, id, after, 100).await.unwrap();
+        let Some(last) = rows.last() else { break };
+        after = Some(last.ordinal);
+        pages.push(rows.len());
+        assert!(rows.iter().all(|row| row.report_json.is_some()));
+    }
+    assert_eq!(pages, [1, 3, 1]);
+}
+
+#[tokio::test]
 async fn a_report_is_kept_byte_for_byte() {
     let database = TestDatabase::create().await;
     let store = database.store();

@@ -205,7 +205,6 @@ async fn a_session_that_is_refused_is_no_fault_of_a_statement() {
     // A store whose first connection is let in, and no other one.
     let settings = StoreSettings { min_connections: 0, ..settings(database.url()) };
     let store = Store::connect(&settings).await.unwrap();
-    let held = store.wakeups().await.unwrap();
     let neighbour = TestDatabase::create().await;
     let mut other = neighbour.connection().await;
     let refuse = format!("alter database \"{name}\" allow_connections false");
@@ -222,7 +221,6 @@ async fn a_session_that_is_refused_is_no_fault_of_a_statement() {
     assert!(codes.contains("database-denied"), "{codes:?}");
     let trouble = store.diagnose().await.unwrap_err();
     assert_eq!((trouble.error.code(), trouble.is_connected), ("database-denied", false));
-    drop(held);
     let allow = format!("alter database \"{name}\" allow_connections true");
     other.execute(sqlx::AssertSqlSafe(allow)).await.unwrap();
 }

@@ -2,8 +2,8 @@
 //!
 //! `cargo bench -p pnl_core [-- quick]` prints one table. Each figure stands beside the limit it has to
 //! keep; a limit that is not kept is marked, and the exit code is 1. Ratios matter more than
-//! values: machines differ. Times are processor time of the one thread, page faults included. What the bare loop leaves out: exact splits, records, totals, checks,
-//! names, options.
+//! values: machines differ. Times are processor time of the one thread, page faults included. What the bare
+//! loop leaves out: exact splits, records, totals, checks, names, options.
 #![allow(clippy::print_stdout, clippy::float_arithmetic, reason = "a benchmark prints times")]
 #![allow(clippy::expect_used, reason = "a failure ends the benchmark")]
 

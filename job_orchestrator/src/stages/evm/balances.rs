@@ -63,7 +63,7 @@ async fn ask(
         let sum = told.entry(asset).or_default();
         let Some(raw) = raw else { continue };
         let both = sum.unwrap_or_default().checked_add(raw);
-        *sum = Some(both.map_err(|error| StageError::permanent("amount-out-of-range", &error))?);
+        *sum = Some(both.map_err(|error| StageError::uncomputable("amount-out-of-range", &error))?);
     }
     Ok(Some(told))
 }

@@ -233,8 +233,9 @@ impl Reader<'_> {
     fn note(&mut self, seen: Seen) -> Result<(), StageError> {
         self.catalogue.mark_read(&seen.tx_id, seen.index);
         for (asset, raw) in seen.tokens {
-            let too_large =
-                |error| StageError::permanent("amount-out-of-range", &format!("{asset}: {error}"));
+            let too_large = |error| {
+                StageError::uncomputable("amount-out-of-range", &format!("{asset}: {error}"))
+            };
             let sum = self.sums.entry(asset.clone()).or_default();
             sum.raw = sum.raw.checked_add(raw).map_err(too_large)?;
             let in_block = sum.by_block.entry(seen.block).or_default();

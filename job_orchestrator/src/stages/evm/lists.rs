@@ -73,7 +73,7 @@ pub(crate) async fn run(
     if missing.len() == count {
         let detail = "no provider of the chain lists transactions: an explorer is needed, or a node \
                       with ots_searchTransactionsAfter or trace_filter";
-        return Err(StageError::permanent("no-transaction-list", &detail));
+        return Err(StageError::uncomputable("no-transaction-list", &detail));
     }
     if is_behind {
         missing.push(Capability::IndexHead);

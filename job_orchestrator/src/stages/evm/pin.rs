@@ -91,5 +91,5 @@ async fn check(attempt: &Attempt, block: u64, known: &str, now: &str) -> Result<
     attempt.metrics.final_block_changed(chain);
     chain_data::mark_final_block(&attempt.store, chain, block, now).await?;
     let detail = format!("block {block} was final with hash {known} and is {now} now");
-    Err(StageError::permanent(CHANGED, &detail))
+    Err(StageError::uncomputable(CHANGED, &detail))
 }
