@@ -1,7 +1,7 @@
 # One word for each thing that is done often. `make demo` and `make test` need nothing but a Rust
 # toolchain, git and make on a Debian or Ubuntu: they install what else is missing.
 
-.PHONY: help demo test chaos load soak bench-parser bench-engine fuzz upgrade-test ci fmt lint build release run docs sqlx-prepare
+.PHONY: help demo test chaos load load-test soak bench-parser bench-engine fuzz upgrade-test ci fmt lint build release run docs sqlx-prepare
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -22,6 +22,9 @@ load: ## measure against stated limits: KIND=overhead|claim-plan|big-batch|hundr
 
 soak: ## steady submissions for MINUTES=30: connections, refusals, success, growth of memory
 	scripts/load.sh soak --minutes $(or $(MINUTES),30) $(ARGS)
+
+load-test: ## many users by k6, thresholds at the end: PROFILE=tier-500 (load-tests/k6/profiles.js), SCALE=1, TIME=1
+	scripts/load-test.sh --scale $(or $(SCALE),1) --time $(or $(TIME),1) $(PROFILE)
 
 bench-parser: ## speed of the parsers on recordings of TEST_FIXTURES_DIR or RECORDED=DIR, beside serde_json alone
 	cargo bench --quiet --locked -p tx_parser --bench throughput -- $(RECORDED)

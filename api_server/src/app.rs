@@ -23,6 +23,7 @@ use crate::extract::Limits;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::live::Live;
+use crate::load::Load;
 use crate::metrics::{HttpMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::queue::QueueWatch;
@@ -54,6 +55,8 @@ pub struct App {
     pub keys: Option<Keys>,
     /// How much each client may ask.
     pub limiter: Limiter,
+    /// How many requests are worked on at a time.
+    pub load: Load,
     /// Bounds on requests.
     pub limits: Limits,
     /// Days for which results are kept; 0: for ever.

@@ -8,7 +8,7 @@
 //!   document made of the descriptions; [`handlers`]: what routes do; [`dto`]: what they read and write;
 //! - [`error`], [`problems`]: the one form of an error; [`json`], [`extract`], [`cursor`]: checked
 //!   input;
-//! - [`keys`], [`client`], [`limiter`]: who asks, and how often; [`answers`]: those that were given already;
+//! - [`keys`], [`client`], [`limiter`], [`load`]: who asks, how often, and how much at a time; [`answers`]: those that were given already;
 //! - [`middleware`]: ids, access log, limits, time limit, tags, compression, the gate before the database; [`metrics`];
 //!   [`listener`]: connections, over the byte stream of `wire`; [`monitor`]: whether the database answers;
 //! - [`cli`], [`commands`], [`serve`]: the program; [`app`]: what handlers reach; [`database`]:
@@ -32,6 +32,7 @@ pub mod keys;
 pub mod limiter;
 pub mod listener;
 pub mod live;
+pub mod load;
 pub mod metrics;
 pub mod middleware;
 pub mod monitor;

@@ -17,6 +17,7 @@ use prometheus::{
 use crate::answers::Found;
 use crate::limiter::Class;
 use crate::live::Transport;
+use crate::load::Cost;
 use crate::monitor::DatabaseHealth;
 
 /// The label of requests whose path matches no route.
@@ -35,6 +36,8 @@ pub struct HttpMetrics {
     waiting: IntGauge,
     rate_limited: IntCounterVec,
     kept_answers: IntCounterVec,
+    shed: IntCounterVec,
+    places: IntGauge,
 }
 
 impl HttpMetrics {
@@ -69,6 +72,17 @@ impl HttpMetrics {
                 ),
                 &["class"],
             )?,
+            shed: IntCounterVec::new(
+                Opts::new(
+                    "http_shed_total",
+                    "Requests refused because the process works on as much as it can, by cost.",
+                ),
+                &["cost"],
+            )?,
+            places: IntGauge::new(
+                "http_places",
+                "Requests that may be worked on at a time now; 0: no limit.",
+            )?,
             kept_answers: IntCounterVec::new(
                 Opts::new(
                     "http_kept_answers_total",
@@ -84,6 +98,11 @@ impl HttpMetrics {
         registry.register(Box::new(metrics.waiting.clone()))?;
         registry.register(Box::new(metrics.rate_limited.clone()))?;
         registry.register(Box::new(metrics.kept_answers.clone()))?;
+        registry.register(Box::new(metrics.shed.clone()))?;
+        registry.register(Box::new(metrics.places.clone()))?;
+        for cost in Cost::ALL {
+            metrics.shed.with_label_values(&[cost.as_str()]);
+        }
         for found in Found::ALL {
             metrics.kept_answers.with_label_values(&[&found.as_str().to_lowercase()]);
         }
@@ -111,6 +130,16 @@ impl HttpMetrics {
     /// Counts a request beyond the limit of its client.
     pub fn refused(&self, class: Class) {
         self.rate_limited.with_label_values(&[class.as_str()]).inc();
+    }
+
+    /// Counts a request beyond what the process can work on.
+    pub fn shed(&self, cost: Cost) {
+        self.shed.with_label_values(&[cost.as_str()]).inc();
+    }
+
+    /// How many requests may be worked on at a time; none: there is no limit.
+    pub fn places(&self, limit: Option<u32>) {
+        self.places.set(limit.unwrap_or(0).into());
     }
 
     /// Counts an answer that is kept.

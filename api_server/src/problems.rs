@@ -171,6 +171,10 @@ problems! {
         "The server runs a fixed number of batch jobs at a time (`batch.max_concurrent`), and no more \
          may wait behind them (`batch.admission`, `batch.queue_limit`). Try again after the time in \
          Retry-After. Nothing was stored, and an Idempotency-Key can be sent again.";
+    /// Too much at once.
+    OVERLOADED = "overloaded", SERVICE_UNAVAILABLE, "The process works on as much as it can",
+        "So many requests are worked on at this moment that one more would only make all of them late. \
+         Expensive ones are refused first. Ask again after the time in `Retry-After`.";
     /// Waiting requests.
     TOO_MANY_WAITING = "too-many-waiting", SERVICE_UNAVAILABLE,
         "Too many requests wait for jobs",

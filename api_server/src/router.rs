@@ -14,7 +14,7 @@ use crate::error::ApiError;
 use crate::handlers::admin;
 use crate::json::shown;
 use crate::middleware::{
-    auth, cached, context, deadline, encoding, gate, limits, panics, validators,
+    auth, cached, context, deadline, encoding, gate, limits, load, panics, validators,
 };
 use crate::problems;
 use crate::routes;
@@ -25,6 +25,7 @@ pub fn public(app: &AppState, role: Role) -> Router {
     if role.serves_requests() {
         let data = routes::data().map(|router| {
             router
+                .route_layer(from_fn_with_state(app.clone(), load::admit))
                 .route_layer(from_fn_with_state(app.clone(), gate::database))
                 .route_layer(from_fn(validators::tag))
                 .route_layer(from_fn_with_state(app.clone(), cached::answers))

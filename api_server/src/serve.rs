@@ -35,6 +35,7 @@ use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::listener::{self, Rules};
 use crate::live::Live;
+use crate::load::Load;
 use crate::metrics::{HttpMetrics, LiveMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::queue::QueueWatch;
@@ -260,6 +261,7 @@ pub async fn assemble(
         store,
         worker,
         chains: offered_chains(settings),
+        load: Load::new(settings.api.max_at_work),
         limits: Limits {
             max_body_bytes: usize::try_from(settings.api.max_body_bytes).unwrap_or(usize::MAX),
             max_wallets: usize::try_from(settings.api.max_wallets).unwrap_or(usize::MAX),

@@ -19,6 +19,7 @@ pub async fn metrics(State(app): State<AppState>) -> Result<Response, ApiError> 
     let database = app.database.health();
     let redis = app.redis.as_ref().map(|redis| redis.status().state);
     app.queue_metrics.observe_services(&database, redis);
+    app.http_metrics.places(app.load.limit());
     let figures = tokio::time::timeout(PATIENCE, figures(&app));
     let figures = if database.up { figures.await.ok().flatten() } else { None };
     app.queue_metrics.observe_fleet(figures.as_ref());

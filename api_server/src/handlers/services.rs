@@ -102,7 +102,13 @@ pub async fn status(
         } else {
             "ok"
         },
-        mode: if app.is_draining() { "draining" } else { "normal" },
+        mode: if app.is_draining() {
+            "draining"
+        } else if app.load.is_high() {
+            "high-load"
+        } else {
+            "normal"
+        },
         version: env!("CARGO_PKG_VERSION"),
         instance: app.instance.id.clone(),
         uptime: app.instance.started.elapsed().as_secs(),

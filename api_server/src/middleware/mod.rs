@@ -7,6 +7,7 @@ pub mod deadline;
 pub mod encoding;
 pub mod gate;
 pub mod limits;
+pub mod load;
 pub mod panics;
 pub mod rest_of_body;
 pub mod validators;

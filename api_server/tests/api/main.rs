@@ -15,6 +15,7 @@ mod group;
 mod health;
 mod limits;
 mod live;
+mod load;
 mod paging;
 mod protocol;
 mod recorded;

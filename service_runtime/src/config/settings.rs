@@ -125,6 +125,8 @@ pub struct ApiSettings {
     pub max_body_bytes: u64,
     /// Most wallets of one batch, counted before duplicates are removed.
     pub max_wallets: u32,
+    /// Most requests that read which are worked on at a time; 0: no limit.
+    pub max_at_work: u32,
     /// Smallest answer that is compressed, in bytes; 0: none is.
     pub compression_min_bytes: u64,
 }
@@ -137,6 +139,7 @@ impl Default for ApiSettings {
             request_timeout_seconds: 30,
             max_body_bytes: 2_097_152,
             max_wallets: 10_000,
+            max_at_work: 256,
             compression_min_bytes: 1024,
         }
     }
