@@ -1,14 +1,16 @@
 //! Rent deposits: which accounts hold one before and after, and who paid or got it back.
 //!
 //! Told apart by what created or closed the account, never by a list of amounts:
-//! - a token account (a balance row names it): the minimum for its size;
+//! - a token account (a balance row names it): what it holds, without what is wrapped, up to the
+//!   largest minimum for its size;
 //! - an account created, or allocated and assigned, here: the minimum for its space; what it holds
 //!   beyond is no deposit. A system account without data has none;
-//! - a stake, nonce or vote account that is emptied here: the minimum for its fixed size;
+//! - a stake, nonce or vote account that is emptied here: up to the largest minimum for its fixed size;
 //! - an account that a program empties without an instruction: its balance when that is exactly the
 //!   minimum of some size, else only the minimum of an empty account is certain;
 //! - an account that grows or shrinks: when its balance is the exact minimum of some size before
-//!   and after.
+//!   and after;
+//! - an account that gives up what a lower rate no longer asks for: the difference.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +21,7 @@ use super::owners::TokenAccounts;
 use super::programs::ids::{self, TokenProgram};
 use super::programs::tips;
 use super::pubkey::Pubkey;
-use super::rent;
+use super::rent::{self, Rent};
 
 /// The deposits of a transaction.
 #[derive(Debug, Clone, Default)]
@@ -39,9 +41,10 @@ impl Deposits {
     /// Finds the deposits of a transaction that took effect.
     pub(crate) fn find(recording: &Recording, accounts: &TokenAccounts, ledger: &Ledger) -> Self {
         let births = births(recording);
+        let rent = Rent::at(recording.slot);
         let mut deposits = Self::default();
         for (index, _) in recording.keys.iter() {
-            let account = Account { index, recording, accounts, ledger };
+            let account = Account { index, recording, accounts, ledger, rent };
             let (before, after) = account.reserves(births.get(&index), &mut deposits);
             deposits.before.push(before);
             deposits.after.push(after);
@@ -69,6 +72,8 @@ fn u64_difference(large: u64, small: u64) -> i128 {
 /// How an account came into being here.
 #[derive(Debug, Clone, Copy, Default)]
 struct Birth {
+    /// What it was created with.
+    lamports: Option<u64>,
     space: Option<u64>,
     owner: Option<Pubkey>,
 }
@@ -77,8 +82,10 @@ fn births(recording: &Recording) -> BTreeMap<KeyIndex, Birth> {
     let mut births: BTreeMap<KeyIndex, Birth> = BTreeMap::new();
     for step in &recording.steps {
         match step.action {
-            Some(Action::Create { account, space, owner, .. }) => {
-                births.insert(account, Birth { space: Some(space), owner: Some(owner) });
+            Some(Action::Create { account, lamports, space, owner, .. }) => {
+                let birth =
+                    Birth { lamports: Some(lamports), space: Some(space), owner: Some(owner) };
+                births.insert(account, birth);
             }
             Some(Action::Allocate { account, space }) => {
                 births.entry(account).or_default().space = Some(space);
@@ -98,6 +105,7 @@ struct Account<'a> {
     recording: &'a Recording,
     accounts: &'a TokenAccounts,
     ledger: &'a Ledger,
+    rent: Rent,
 }
 
 impl Account<'_> {
@@ -128,24 +136,31 @@ impl Account<'_> {
             (self.accounts.before[self.index.get()], self.accounts.after[self.index.get()]);
         match (was, is) {
             (Some(was), Some(is)) => {
-                let (before, after) = (token_deposit(&was, pre), token_deposit(&is, post));
-                // Only Token-2022 accounts can grow, and then both balances are exact.
-                if rent::is_exact(pre) && rent::is_exact(post) && !is_native(&is) {
+                let (before, after) =
+                    (self.token_deposit(&was, pre), self.token_deposit(&is, post));
+                // A deposit changes with the size of a Token-2022 account, and then both balances are
+                // exact, or when a lower rate sets a part of it free.
+                let is_resized = self.rent.is_exact(pre) && self.rent.is_exact(post);
+                if !is_native(&is) && (is_resized || self.gave_excess()) {
                     (before, after)
                 } else {
                     (before.min(after), before.min(after))
                 }
             }
-            (Some(was), None) => (token_deposit(&was, pre), 0),
-            (None, Some(is)) => {
-                let space = birth.and_then(|birth| birth.space).map(rent::minimum);
-                (0, space.map_or_else(|| token_deposit(&is, post), |deposit| deposit.min(post)))
-            }
+            (Some(was), None) => (self.token_deposit(&was, pre), 0),
+            (None, Some(is)) => match birth {
+                Some(birth) if birth.space.is_some() => {
+                    (0, self.deposit_of_new(birth, not_wrapped(&is, post)))
+                }
+                _ => (0, self.token_deposit(&is, post)),
+            },
             (None, None) if pre == 0 && post == 0 => (0, 0),
             (None, None) => match birth {
-                Some(birth) => (0, birth_deposit(birth, post)),
+                Some(birth) => (0, self.birth_deposit(birth, post)),
                 None if post == 0 => (self.emptied_deposit(deposits), 0),
                 None if self.is_resized() => (pre, post),
+                // A mint or a multisig: nothing but the minimum stays.
+                None if self.gave_excess() && self.rent.is_exact(pre) => (pre, post),
                 None => (0, 0),
             },
         }
@@ -179,17 +194,55 @@ impl Account<'_> {
 
     fn exact_deposit(&self, deposits: &mut Deposits) -> u64 {
         let pre = self.pre();
-        if rent::is_exact(pre) {
+        if self.rent.is_exact(pre) {
             return pre;
         }
         deposits.unsized_accounts.push(self.index);
-        pre.min(rent::EMPTY_ACCOUNT)
+        pre.min(self.rent.minimum(0))
+    }
+
+    /// The deposit of a token account with this balance: at most that of the first rate, which no
+    /// rate exceeds.
+    fn token_deposit(&self, holding: &Holding, lamports: u64) -> u64 {
+        let rest = not_wrapped(holding, lamports);
+        match holding.program {
+            TokenProgram::SplToken => rest.min(rent::TOKEN_ACCOUNT),
+            // The size depends on the mint's extensions, but the balance is the deposit.
+            TokenProgram::Token2022 if self.rent.is_exact(rest) => rest,
+            TokenProgram::Token2022 => rest.min(rent::TOKEN_2022_ACCOUNT),
+        }
+    }
+
+    /// The deposit of an account created here.
+    fn birth_deposit(&self, birth: &Birth, post: u64) -> u64 {
+        match birth.owner {
+            // A system account without data is a wallet, with data a nonce account.
+            None | Some(ids::SYSTEM) if birth.space.unwrap_or(0) == 0 => 0,
+            None | Some(ids::SYSTEM | ids::STAKE) => self.deposit_of_new(birth, post),
+            // A program may enlarge the account right away; then the balance fits the final size.
+            Some(_) if self.rent.is_exact(post) => post,
+            Some(_) => self.deposit_of_new(birth, post),
+        }
+    }
+
+    /// The deposit in a new account: what it was created with, or holds, when that is a deposit of its
+    /// size, else the minimum at the rate of now.
+    fn deposit_of_new(&self, birth: &Birth, held: u64) -> u64 {
+        let space = birth.space.unwrap_or(0);
+        let mut paid = birth.lamports.into_iter().chain([held]);
+        let exact = paid.find(|lamports| self.rent.is_deposit_of(space, *lamports));
+        exact.unwrap_or_else(|| self.rent.minimum(space)).min(held)
+    }
+
+    /// Whether what it held beyond the minimum of now was withdrawn from it.
+    fn gave_excess(&self) -> bool {
+        self.flows_out().any(|flow| flow.kind == FlowKind::Unwrap)
     }
 
     /// Whether a program changed the size of the account's data and its deposit with it.
     fn is_resized(&self) -> bool {
         let (pre, post) = (self.pre(), self.post());
-        if pre == post || !rent::is_exact(pre) || !rent::is_exact(post) {
+        if pre == post || !self.rent.is_exact(pre) || !self.rent.is_exact(post) {
             return false;
         }
         let key = self.recording.keys.at(self.index);
@@ -276,31 +329,7 @@ fn is_native(holding: &Holding) -> bool {
     ids::is_native_mint(&holding.mint)
 }
 
-/// The deposit of a token account with this balance.
-fn token_deposit(holding: &Holding, lamports: u64) -> u64 {
-    match holding.program {
-        TokenProgram::SplToken => lamports.min(rent::TOKEN_ACCOUNT),
-        TokenProgram::Token2022 if is_native(holding) => {
-            // What is neither wrapped nor surplus; a surplus shows as an inexact deposit.
-            let rest = lamports.saturating_sub(holding.amount);
-            if rent::is_exact(rest) { rest } else { rest.min(rent::TOKEN_2022_ACCOUNT) }
-        }
-        // The size depends on the mint's extensions, but the balance is the deposit.
-        TokenProgram::Token2022 if rent::is_exact(lamports) => lamports,
-        TokenProgram::Token2022 => lamports.min(rent::TOKEN_2022_ACCOUNT),
-    }
-}
-
-/// The deposit of an account created here.
-fn birth_deposit(birth: &Birth, post: u64) -> u64 {
-    let space = birth.space.unwrap_or(0);
-    match birth.owner {
-        // A system account without data is a wallet, with data a nonce account.
-        None | Some(ids::SYSTEM) if space == 0 => 0,
-        None | Some(ids::SYSTEM | ids::STAKE) => post.min(rent::minimum(space)),
-        Some(_) => {
-            // A program may enlarge the account right away; then the balance fits the final size.
-            if rent::is_exact(post) { post } else { post.min(rent::minimum(space)) }
-        }
-    }
+/// The lamports of a token account without what is wrapped in it. What waits to be wrapped counts.
+fn not_wrapped(holding: &Holding, lamports: u64) -> u64 {
+    if is_native(holding) { lamports.saturating_sub(holding.amount) } else { lamports }
 }

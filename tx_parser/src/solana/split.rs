@@ -14,7 +14,7 @@ use super::owners::TokenAccounts;
 use super::programs::ids::{self, TokenProgram};
 use super::programs::{services, tips};
 use super::pubkey::Pubkey;
-use super::rent;
+use super::rent::{Rent, TOKEN_ACCOUNT_BYTES};
 
 /// A change of a token with the decimals the rows name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -202,9 +202,10 @@ fn derived_account(recording: &Recording, wallet: &Pubkey) -> Option<KeyIndex> {
     if recording.failed || (names_tokens && recording.has_token_rows) {
         return None;
     }
+    let least = Rent::at(recording.slot).least(TOKEN_ACCOUNT_BYTES);
     let could_be = |index: KeyIndex| {
         let (pre, post) = (recording.pre[index.get()], recording.post[index.get()]);
-        pre != post && pre >= rent::TOKEN_ACCOUNT && post >= rent::TOKEN_ACCOUNT
+        pre != post && pre >= least && post >= least
     };
     // Who signed has a private key, which no associated account has.
     let is_other = |key: &Pubkey| {

@@ -79,6 +79,7 @@ pub struct Builder {
     balances: BTreeMap<String, (u64, u64)>,
     rows: [Vec<Row>; 2],
     outer: Vec<(Instruction, Vec<Instruction>)>,
+    pub slot: u64,
     pub fee: u64,
     pub failed: bool,
     pub index: Option<u32>,
@@ -89,7 +90,8 @@ pub struct Builder {
 impl Builder {
     /// The signers, in order.
     pub fn signed_by(names: &[&str]) -> Self {
-        let mut builder = Self { fee: 5_000, signers: names.len(), ..Self::default() };
+        let mut builder =
+            Self { slot: 300_000_000, fee: 5_000, signers: names.len(), ..Self::default() };
         for name in names {
             builder.touch(name);
         }
@@ -135,6 +137,11 @@ impl Builder {
 
     pub fn held(self, account: &str, holding: &Holding<'_>, before: u64, after: u64) -> Self {
         self.held_before(account, holding, before).held_after(account, holding, after)
+    }
+
+    pub const fn at_slot(mut self, slot: u64) -> Self {
+        self.slot = slot;
+        self
     }
 
     /// An instruction of the user.
@@ -217,7 +224,7 @@ impl Builder {
         let mut message = message;
         message["instructions"] = self.outer.iter().map(|(outer, _)| form(outer)).collect();
         let mut value = json!({
-            "slot": 300_000_000, "blockTime": 1_700_000_000,
+            "slot": self.slot, "blockTime": 1_700_000_000,
             "transaction": {"signatures": ["signature"], "message": message},
             "meta": {
                 "err": if self.failed { json!({"InstructionError": [0, {"Custom": 1}]}) } else { Value::Null },

@@ -193,6 +193,14 @@ pub fn unwrap_lamports(account: &str, to: &str, amount: Option<u64>) -> Instruct
     Instruction::new(TOKEN, &[account, to], &data).parsed("unwrapLamports", info)
 }
 
+/// Takes what a token account or mint holds beyond the minimum of now.
+pub fn withdraw_excess(program: &str, account: &str, to: &str, authority: &str) -> Instruction {
+    Instruction::new(program, &[account, to, authority], &[38]).parsed(
+        "withdrawExcessLamports",
+        json!({"source": key(account), "destination": key(to), "authority": key(authority)}),
+    )
+}
+
 pub fn stake_withdraw(stake: &str, to: &str, lamports: u64) -> Instruction {
     Instruction::new(STAKE, &[stake, to], &data(&[&4u32.to_le_bytes(), &lamports.to_le_bytes()]))
         .parsed(

@@ -7,6 +7,7 @@ mod errors;
 mod instructions;
 mod labels;
 mod owners;
+mod rates;
 mod rent;
 mod tips;
 
