@@ -19,8 +19,15 @@ pub(crate) struct Line {
     order: LotOrder,
     /// By place of acquisition, the oldest in front.
     line: VecDeque<HeldLot>,
-    waiting: BinaryHeap<Waiting>,
-    /// The lots that wait, each in its place; what the heap moves is small.
+    /// Nobody waits in most books, but all lots of HIFO.
+    waiting: Option<Box<Queue>>,
+}
+
+/// Lots that wait, by what is compared of them.
+#[derive(Debug, Clone, Default)]
+struct Queue {
+    heap: BinaryHeap<Waiting>,
+    /// The lots, each in its place; what the heap moves is small.
     places: Vec<HeldLot>,
     /// Places of lots that are gone.
     free: Vec<u32>,
@@ -48,8 +55,7 @@ pub(crate) enum Place {
 impl Line {
     /// Without lots.
     pub(crate) fn new(order: LotOrder) -> Self {
-        let (line, waiting) = (VecDeque::new(), BinaryHeap::new());
-        Self { order, line, waiting, places: Vec::new(), free: Vec::new() }
+        Self { order, line: VecDeque::new(), waiting: None }
     }
 
     /// Adds a lot, with what HIFO compares of it.
@@ -68,32 +74,8 @@ impl Line {
         if stands_in_line {
             self.line.push_back(lot);
         } else {
-            self.wait(lot, unit_cost);
+            self.waiting.get_or_insert_default().add(self.order, lot, unit_cost);
         }
-    }
-
-    fn wait(&mut self, lot: HeldLot, unit_cost: Option<Arc<UnitCost>>) {
-        let (order, rank) = (self.order, Rank::of(&lot, unit_cost));
-        let place = match self.free.pop() {
-            Some(place) => {
-                self.places[place as usize] = lot;
-                place
-            }
-            None => {
-                self.places.push(lot);
-                // Lots are numbered by events, of which there are fewer than 2^32.
-                (self.places.len() - 1) as u32
-            }
-        };
-        self.waiting.push(Waiting { order, rank, place });
-    }
-
-    /// The place of the first of those that wait, when it is consumed before the first in line.
-    fn first_waits(&self, first: Option<&HeldLot>) -> Option<u32> {
-        let waiting = self.waiting.peek()?;
-        let first = first.map(|first| Rank::of(first, None));
-        let waits = first.is_none_or(|first| self.order.compare(&waiting.rank, &first).is_lt());
-        waits.then_some(waiting.place)
     }
 
     /// The lot that is consumed first, and where it stands. What is left of it keeps its place: no order
@@ -102,10 +84,10 @@ impl Line {
     pub(crate) fn first(&mut self) -> Option<(Place, &mut HeldLot)> {
         let newest_first = self.order == LotOrder::NewestFirst;
         // Without moves and HIFO nobody waits.
-        if !self.waiting.is_empty() {
+        if let Some(waiting) = &mut self.waiting {
             let first = if newest_first { self.line.back() } else { self.line.front() };
-            if let Some(place) = self.first_waits(first) {
-                return Some((Place::Waiting(place), &mut self.places[place as usize]));
+            if let Some(place) = waiting.first_before(first) {
+                return Some((Place::Waiting(place), &mut waiting.places[place as usize]));
             }
         }
         if newest_first {
@@ -122,8 +104,10 @@ impl Line {
             Place::Front => drop(self.line.pop_front()),
             Place::Back => drop(self.line.pop_back()),
             Place::Waiting(place) => {
-                self.waiting.pop();
-                self.free.push(place);
+                if let Some(waiting) = &mut self.waiting {
+                    waiting.heap.pop();
+                    waiting.free.push(place);
+                }
             }
         }
     }
@@ -132,51 +116,89 @@ impl Line {
     pub(crate) fn unit_cost(&self, place: Place) -> Option<Arc<UnitCost>> {
         match place {
             Place::Front | Place::Back => None,
-            Place::Waiting(_) => self.waiting.peek()?.rank.unit_cost.clone(),
+            Place::Waiting(_) => self.waiting.as_ref()?.heap.peek()?.rank.unit_cost.clone(),
         }
     }
 
     /// The lots, in any order.
     pub(crate) fn lots(&self) -> impl Iterator<Item = Lot> {
-        let waiting = self.waiting.iter().map(|waiting| {
-            let lot = self.places[waiting.place as usize].lot();
-            Lot { unit_cost: waiting.rank.unit_cost.clone(), ..lot }
-        });
+        let waiting = self.waiting.iter().flat_map(|waiting| waiting.lots());
         self.line.iter().map(HeldLot::lot).chain(waiting)
     }
 
     /// The events that made the lots, in any order.
     pub(crate) fn orders(&self) -> impl Iterator<Item = u32> {
-        let waiting = self.waiting.iter().map(|waiting| waiting.rank.order);
+        let waiting = self.waiting.iter().flat_map(|waiting| waiting.heap.iter());
+        let waiting = waiting.map(|waiting| waiting.rank.order);
         self.line.iter().map(HeldLot::order).chain(waiting)
     }
 
     /// Gives the events that made the lots other numbers, which keep their order.
     pub(crate) fn renumber(&mut self, number: impl Fn(u32) -> u32) {
         self.line.iter_mut().for_each(|lot| lot.renumber(&number));
-        let mut waiting = std::mem::take(&mut self.waiting).into_vec();
-        for Waiting { rank, place, .. } in &mut waiting {
-            rank.order = number(rank.order);
-            self.places[*place as usize].renumber(|_| rank.order);
+        if let Some(waiting) = &mut self.waiting {
+            waiting.renumber(number);
         }
-        self.waiting = waiting.into();
     }
 
     /// The lots in the order of consumption.
     pub(crate) fn into_lots(self) -> Vec<Lot> {
         let in_line = self.line.iter();
-        if self.waiting.is_empty() {
+        let Some(waiting) = self.waiting else {
             return match self.order {
                 LotOrder::NewestFirst => in_line.rev().map(HeldLot::lot).collect(),
                 _ => in_line.map(HeldLot::lot).collect(),
             };
-        }
-        let waiting = self.waiting.into_iter().map(|Waiting { rank, place, .. }| (rank, place));
-        let waiting = waiting.map(|(rank, place)| (rank, &self.places[place as usize]));
+        };
+        let Queue { heap, places, .. } = *waiting;
+        let waiting = heap.into_iter().map(|Waiting { rank, place, .. }| (rank, place));
+        let waiting = waiting.map(|(rank, place)| (rank, &places[place as usize]));
         let mut lots: Vec<_> =
             in_line.map(|lot| (Rank::of(lot, None), lot)).chain(waiting).collect();
         lots.sort_by(|(a, _), (b, _)| self.order.compare(a, b));
         lots.into_iter().map(|(_, lot)| lot.lot()).collect()
+    }
+}
+
+impl Queue {
+    fn add(&mut self, order: LotOrder, lot: HeldLot, unit_cost: Option<Arc<UnitCost>>) {
+        let rank = Rank::of(&lot, unit_cost);
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.places[place as usize] = lot;
+                place
+            }
+            None => {
+                self.places.push(lot);
+                // Lots are numbered by events, of which there are fewer than 2^32.
+                (self.places.len() - 1) as u32
+            }
+        };
+        self.heap.push(Waiting { order, rank, place });
+    }
+
+    /// The place of the first one, when it is consumed before the first in line.
+    fn first_before(&self, first: Option<&HeldLot>) -> Option<u32> {
+        let waiting = self.heap.peek()?;
+        let first = first.map(|first| Rank::of(first, None));
+        let waits = first.is_none_or(|first| waiting.order.compare(&waiting.rank, &first).is_lt());
+        waits.then_some(waiting.place)
+    }
+
+    fn lots(&self) -> impl Iterator<Item = Lot> {
+        self.heap.iter().map(|waiting| {
+            let lot = self.places[waiting.place as usize].lot();
+            Lot { unit_cost: waiting.rank.unit_cost.clone(), ..lot }
+        })
+    }
+
+    fn renumber(&mut self, number: impl Fn(u32) -> u32) {
+        let mut heap = std::mem::take(&mut self.heap).into_vec();
+        for Waiting { rank, place, .. } in &mut heap {
+            rank.order = number(rank.order);
+            self.places[*place as usize].renumber(|_| rank.order);
+        }
+        self.heap = heap.into();
     }
 }
 

@@ -78,8 +78,9 @@ impl Lot {
     }
 }
 
-/// The open lots of one asset in one wallet.
+/// The open lots of one asset in one wallet: one line of a cache, and the lots behind it.
 #[derive(Debug, Clone)]
+#[repr(align(64))]
 pub(crate) struct LotBook {
     arrivals: u64,
     lots: Lots,
@@ -96,10 +97,8 @@ pub(crate) struct StoredBook {
 /// How a book finds its lots.
 #[derive(Debug, Clone)]
 enum Lots {
-    /// In the order of the method.
-    Ordered(Line),
-    /// The same; what a piece costs is the pool's to say.
-    Pooled(Line, Pool),
+    /// In the order of the method. With a pool, what a piece costs is the pool's to say.
+    InLine(Line, Option<Box<Pool>>),
     /// By place of acquisition and arrival, so that any lot can be named.
     Named(BTreeMap<(u32, u64), Lot>),
 }
@@ -109,8 +108,8 @@ impl LotBook {
     pub(crate) fn new(method: Method) -> Self {
         let line = Line::new(method.order());
         let lots = match method {
-            Method::Fifo | Method::Lifo | Method::Hifo => Lots::Ordered(line),
-            Method::Average => Lots::Pooled(line, Pool::default()),
+            Method::Fifo | Method::Lifo | Method::Hifo => Lots::InLine(line, None),
+            Method::Average => Lots::InLine(line, Some(Box::default())),
             Method::Specific => Lots::Named(BTreeMap::new()),
         };
         Self { arrivals: 0, lots }
@@ -129,11 +128,11 @@ impl LotBook {
         let arrival = self.arrivals;
         self.arrivals += 1;
         match &mut self.lots {
-            Lots::Ordered(line) => {
-                line.add(HeldLot::new(order, arrival, quantity, basis), unit_cost);
-            }
-            Lots::Pooled(line, pool) => {
-                let basis = pool.take_in(quantity, basis)?;
+            Lots::InLine(line, pool) => {
+                let basis = match pool {
+                    Some(pool) => pool.take_in(quantity, basis)?,
+                    None => basis,
+                };
                 line.add(HeldLot::new(order, arrival, quantity, basis), unit_cost);
             }
             Lots::Named(lots) => {
@@ -153,8 +152,8 @@ impl LotBook {
             return None;
         }
         let (line, pool) = match &mut self.lots {
-            Lots::Ordered(line) => (line, None),
-            Lots::Pooled(line, pool) => {
+            Lots::InLine(line, None) => (line, None),
+            Lots::InLine(line, Some(pool)) => {
                 let (cost, quantity) = (NarrowUsd::of(&pool.cost)?, pool.quantity.word()?);
                 (line, Some((pool, cost, quantity)))
             }
@@ -180,21 +179,15 @@ impl LotBook {
     pub(crate) fn take(&mut self, limit: &RawAmount) -> Result<Option<Piece>, AmountError> {
         let overflow = || AmountError::Overflow;
         match &mut self.lots {
-            Lots::Ordered(line) => {
-                let Some((place, lot)) = line.first() else { return Ok(None) };
-                let piece = lot.give(limit).ok_or_else(overflow)?;
-                if lot.is_spent() {
-                    line.remove(place);
-                }
-                Ok(Some(piece))
-            }
-            Lots::Pooled(line, pool) => {
+            Lots::InLine(line, pool) => {
                 let Some((place, lot)) = line.first() else { return Ok(None) };
                 let mut piece = lot.give(limit).ok_or_else(overflow)?;
                 if lot.is_spent() {
                     line.remove(place);
                 }
-                piece.basis = pool.give_out(piece.quantity, piece.basis)?;
+                if let Some(pool) = pool {
+                    piece.basis = pool.give_out(piece.quantity, piece.basis)?;
+                }
                 Ok(Some(piece))
             }
             Lots::Named(lots) => lots
@@ -207,10 +200,11 @@ impl LotBook {
     /// The same as a lot of its own, for another holder.
     pub(crate) fn take_lot(&mut self, limit: RawAmount) -> Result<Option<Lot>, AmountError> {
         match &mut self.lots {
-            Lots::Ordered(line) => split_off_first(line, limit),
-            Lots::Pooled(line, pool) => {
+            Lots::InLine(line, pool) => {
                 let Some(mut lot) = split_off_first(line, limit)? else { return Ok(None) };
-                lot.basis = pool.give_out(lot.quantity, lot.basis)?;
+                if let Some(pool) = pool {
+                    lot.basis = pool.give_out(lot.quantity, lot.basis)?;
+                }
                 Ok(Some(lot))
             }
             Lots::Named(lots) => lots
@@ -238,7 +232,7 @@ impl LotBook {
 
     /// Quantity and cost of the lots of known basis.
     pub(crate) fn known(&self) -> Result<(RawAmount, Usd), AmountError> {
-        if let Lots::Pooled(_, pool) = &self.lots {
+        if let Lots::InLine(_, Some(pool)) = &self.lots {
             return Ok((pool.quantity, pool.cost));
         }
         let mut known = self.lots().filter_map(|lot| Some((lot.quantity, lot.basis?)));
@@ -250,7 +244,7 @@ impl LotBook {
     /// The open lots as they are kept, in any order.
     pub(crate) fn lots(&self) -> Box<dyn Iterator<Item = Lot> + '_> {
         match &self.lots {
-            Lots::Ordered(line) | Lots::Pooled(line, _) => Box::new(line.lots()),
+            Lots::InLine(line, _) => Box::new(line.lots()),
             Lots::Named(lots) => Box::new(lots.values().cloned()),
         }
     }
@@ -258,7 +252,7 @@ impl LotBook {
     /// Hands over the events that made the lots, in any order.
     pub(crate) fn for_each_order(&self, each: impl FnMut(u32)) {
         match &self.lots {
-            Lots::Ordered(line) | Lots::Pooled(line, _) => line.orders().for_each(each),
+            Lots::InLine(line, _) => line.orders().for_each(each),
             Lots::Named(lots) => lots.values().map(|lot| lot.order).for_each(each),
         }
     }
@@ -266,7 +260,7 @@ impl LotBook {
     /// Gives the events that made the lots other numbers, which keep their order.
     pub(crate) fn renumber(&mut self, number: impl Fn(u32) -> u32) {
         match &mut self.lots {
-            Lots::Ordered(line) | Lots::Pooled(line, _) => line.renumber(number),
+            Lots::InLine(line, _) => line.renumber(number),
             Lots::Named(lots) => {
                 *lots = std::mem::take(lots)
                     .into_iter()
@@ -284,8 +278,8 @@ impl LotBook {
         let mut lots: Vec<_> = self.lots().collect();
         lots.sort_by_key(|lot| (lot.order, lot.arrival));
         let pool = match &self.lots {
-            Lots::Pooled(_, pool) => Some(*pool),
-            Lots::Ordered(_) | Lots::Named(_) => None,
+            Lots::InLine(_, pool) => pool.as_deref().copied(),
+            Lots::Named(_) => None,
         };
         StoredBook { arrivals: self.arrivals, lots, pool }
     }
@@ -295,10 +289,11 @@ impl LotBook {
         let mut book = Self::new(method);
         book.arrivals = stored.arrivals;
         match &mut book.lots {
-            Lots::Ordered(line) => stored.lots.into_iter().for_each(|lot| hold(line, lot)),
-            Lots::Pooled(line, pool) => {
+            Lots::InLine(line, pool) => {
                 stored.lots.into_iter().for_each(|lot| hold(line, lot));
-                *pool = stored.pool.unwrap_or_default();
+                if let Some(pool) = pool {
+                    **pool = stored.pool.unwrap_or_default();
+                }
             }
             Lots::Named(lots) => {
                 lots.extend(stored.lots.into_iter().map(|lot| ((lot.order, lot.arrival), lot)));
@@ -310,8 +305,8 @@ impl LotBook {
     /// The open lots in the order of consumption.
     pub(crate) fn into_lots(self) -> Result<Vec<Lot>, AmountError> {
         match self.lots {
-            Lots::Ordered(line) => Ok(line.into_lots()),
-            Lots::Pooled(line, pool) => pool.share_out(line.into_lots()),
+            Lots::InLine(line, None) => Ok(line.into_lots()),
+            Lots::InLine(line, Some(pool)) => pool.share_out(line.into_lots()),
             Lots::Named(lots) => Ok(lots.into_values().collect()),
         }
     }
@@ -448,6 +443,11 @@ mod tests {
 
     fn add(book: &mut LotBook, lot: Lot) {
         book.add(lot.order, &lot.quantity, lot.basis.as_ref(), None).unwrap();
+    }
+
+    #[test]
+    fn a_book_takes_one_line_of_a_cache() {
+        assert_eq!(size_of::<LotBook>(), 64);
     }
 
     #[test]

@@ -17,14 +17,26 @@ use crate::asset::AssetId;
 use crate::lot::{Lot, LotBook, StoredBook};
 use crate::method::Method;
 
-/// Entries of [`Books::seen`]; more than the assets of most wallets.
-const SEEN: usize = 2048;
+/// Places of [`Books::seen`] at the beginning, a power of two.
+const FEW_PLACES: usize = 2048;
+/// There are at least so many places for an asset, so that few share one.
+const PLACES_PER_ASSET: usize = 8;
 
 /// What is known about an asset of the history.
+///
+/// With many assets its memory is far away at each event. So what an event touches stands together: names
+/// and book in the first line of a cache, what comes in in the second, what leaves in the third and fourth.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[repr(C, align(64))]
 pub(crate) struct AssetEntry {
     /// Its id.
     pub(crate) id: AssetId,
+    /// The id once more, in the text that the events share when it is not that of `id`.
+    #[serde(skip)]
+    alias: Option<AssetId>,
+    /// The book that was used last: mostly the next one as well.
+    #[serde(skip)]
+    last_book: Option<(WalletIndex, u32)>,
     /// Its decimals, the same in every event.
     pub(crate) decimals: u8,
     /// Others are paid with it (`quote_assets`).
@@ -35,24 +47,27 @@ pub(crate) struct AssetEntry {
     pub(crate) moved: bool,
     /// Whether anything came in at a known basis.
     pub(crate) priced: bool,
-    /// Unix seconds at which something first came in of which the basis or an attached fee is unknown.
-    pub(crate) unknown_from: Option<i64>,
-    /// Base units that came in, all wallets.
-    pub(crate) raw_in: RawAmount,
-    /// Base units that lots gave out, all wallets.
-    pub(crate) raw_out: RawAmount,
-    /// Cost of what came in at a known basis.
-    pub(crate) cost_in: Usd,
     /// Whether anything was disposed of, earned, or paid as an expense.
     pub(crate) flowed: bool,
+    /// Base units that came in, all wallets.
+    pub(crate) raw_in: RawAmount,
+    /// Cost of what came in at a known basis.
+    pub(crate) cost_in: Usd,
+    /// Base units that lots gave out, all wallets.
+    pub(crate) raw_out: RawAmount,
     /// Sums of its records; the realized gain is added when they are read ([`Self::flows`]).
     pub(crate) flows: Flows,
-    /// The book that was used last: mostly the next one as well.
-    #[serde(skip)]
-    last_book: Option<(WalletIndex, usize)>,
+    /// Unix seconds at which something first came in of which the basis or an attached fee is unknown.
+    pub(crate) unknown_from: Option<i64>,
 }
 
 impl AssetEntry {
+    /// Whether an id shares its text with one of those met here.
+    #[inline(always)]
+    fn is_met_as(&self, id: &AssetId) -> bool {
+        self.id.is_same_text(id) || self.alias.as_ref().is_some_and(|alias| alias.is_same_text(id))
+    }
+
     /// Sums of its records.
     pub(super) fn flows(&self, unmatched_gains: bool) -> Result<Flows, AmountError> {
         self.flows.with_gain(unmatched_gains)
@@ -70,16 +85,23 @@ pub(super) struct Books {
     scope: Scope,
     assets: Vec<AssetEntry>,
     asset_index: HashMap<AssetId, usize>,
-    /// The ids met last, by the address of their text: the events of a history mostly share it, and
-    /// then need not be compared.
-    seen: Box<[Option<(AssetId, usize)>]>,
+    /// Indexes of the assets met last, by the address of their text: the events of a history mostly share
+    /// it, and then need not be compared.
+    seen: Vec<u32>,
     wallets: Vec<Arc<str>>,
     wallet_index: HashMap<Arc<str>, WalletIndex>,
     /// Most events are of the wallet of the event before.
     last_wallet: WalletIndex,
-    books: Vec<(WalletIndex, usize, LotBook)>,
-    book_index: HashMap<(WalletIndex, usize), usize>,
+    books: Vec<LotBook>,
+    /// Wallet and asset of each book.
+    holders: Vec<(WalletIndex, usize)>,
+    book_index: HashMap<(WalletIndex, usize), u32>,
+    /// The names of assets and wallets as they were last given out.
+    names: Names,
 }
+
+/// Names of assets and of wallets by index.
+type Names = (Arc<[AssetId]>, Arc<[Arc<str>]>);
 
 impl Books {
     pub(super) fn new(method: Method, scope: Scope) -> Self {
@@ -88,37 +110,51 @@ impl Books {
             scope,
             assets: Vec::new(),
             asset_index: HashMap::default(),
-            seen: vec![None; SEEN].into_boxed_slice(),
+            seen: vec![rows::NONE; FEW_PLACES],
             wallets: Vec::new(),
             wallet_index: HashMap::default(),
             last_wallet: WalletIndex(0),
             books: Vec::new(),
+            holders: Vec::new(),
             book_index: HashMap::default(),
+            names: Names::default(),
         }
     }
 
     /// The index of an asset and the decimals it is known with.
     #[inline(always)]
     pub(super) fn asset(&mut self, id: &AssetId, decimals: u8, options: &Options) -> (usize, u8) {
-        let seen = &self.seen[id.place_in(SEEN)];
-        if let Some((last, index)) = seen
-            && last.is_same_text(id)
-        {
-            return (*index, self.assets[*index].decimals);
+        let index = self.seen_at(id);
+        match self.assets.get(index) {
+            Some(asset) if asset.is_met_as(id) => (index, asset.decimals),
+            _ => self.find_asset(id, decimals, options),
         }
-        self.find_asset(id, decimals, options)
+    }
+
+    #[inline(always)]
+    fn seen_at(&self, id: &AssetId) -> usize {
+        self.seen[id.place_in(self.seen.len())] as usize
     }
 
     /// The same by the text of the id.
     #[inline(never)]
     fn find_asset(&mut self, id: &AssetId, decimals: u8, options: &Options) -> (usize, u8) {
-        let seen = &mut self.seen[id.place_in(SEEN)];
-        if let Some(&index) = self.asset_index.get(id) {
-            *seen = Some((id.clone(), index));
-            return (index, self.assets[index].decimals);
+        let index = match self.asset_index.get(id) {
+            Some(&index) => index,
+            None => self.add_asset(id, decimals, options),
+        };
+        let asset = &mut self.assets[index];
+        if !asset.is_met_as(id) {
+            asset.alias = Some(id.clone());
         }
+        let decimals = asset.decimals;
+        let place = id.place_in(self.seen.len());
+        self.seen[place] = index as u32;
+        (index, decimals)
+    }
+
+    fn add_asset(&mut self, id: &AssetId, decimals: u8, options: &Options) -> usize {
         let index = self.assets.len();
-        *seen = Some((id.clone(), index));
         self.assets.push(AssetEntry {
             id: id.clone(),
             decimals,
@@ -133,9 +169,19 @@ impl Books {
             flowed: false,
             flows: Flows::default(),
             last_book: None,
+            alias: None,
         });
         self.asset_index.insert(id.clone(), index);
-        (index, decimals)
+        self.make_places();
+        index
+    }
+
+    /// Sees to it that there are enough places for the assets; who is met again finds one again.
+    fn make_places(&mut self) {
+        let places = (PLACES_PER_ASSET * self.assets.len()).next_power_of_two();
+        if places > self.seen.len() {
+            self.seen = vec![rows::NONE; places];
+        }
     }
 
     /// The index of a wallet.
@@ -167,9 +213,16 @@ impl Books {
         Ok(self.last_wallet)
     }
 
-    /// The names of wallets and assets by index.
-    pub(super) fn names(&self) -> (Vec<AssetId>, Vec<Arc<str>>) {
-        (self.assets.iter().map(|asset| asset.id.clone()).collect(), self.wallets.clone())
+    /// The names of assets and wallets by index.
+    pub(super) fn names(&mut self) -> Names {
+        // Both only grow.
+        if self.names.0.len() < self.assets.len() {
+            self.names.0 = self.assets.iter().map(|asset| asset.id.clone()).collect();
+        }
+        if self.names.1.len() < self.wallets.len() {
+            self.names.1 = self.wallets.iter().cloned().collect();
+        }
+        self.names.clone()
     }
 
     #[inline(always)]
@@ -218,18 +271,23 @@ impl Books {
     #[inline(always)]
     pub(super) fn book(&mut self, wallet: WalletIndex, asset: usize) -> &mut LotBook {
         let holder = if self.scope == Scope::Global { WalletIndex(0) } else { wallet };
-        if let Some((last, index)) = self.assets[asset].last_book
-            && last == holder
-        {
-            return &mut self.books[index].2;
+        match self.assets[asset].last_book {
+            Some((last, book)) if last == holder => &mut self.books[book as usize],
+            _ => self.find_book(holder, asset),
         }
-        let next = self.books.len();
-        let index = *self.book_index.entry((holder, asset)).or_insert(next);
-        if index == next {
-            self.books.push((holder, asset, LotBook::new(self.method)));
+    }
+
+    #[inline(never)]
+    fn find_book(&mut self, holder: WalletIndex, asset: usize) -> &mut LotBook {
+        // A book takes at least one event, of which there are fewer than 2^32.
+        let next = self.books.len() as u32;
+        let book = *self.book_index.entry((holder, asset)).or_insert(next);
+        if book == next {
+            self.books.push(LotBook::new(self.method));
+            self.holders.push((holder, asset));
         }
-        self.assets[asset].last_book = Some((holder, index));
-        &mut self.books[index].2
+        self.assets[asset].last_book = Some((holder, book));
+        &mut self.books[book as usize]
     }
 
     /// Takes up to `quantity` out of a book, for the caller to say where it goes. What no lot covers
@@ -258,18 +316,23 @@ impl Books {
         self,
         origins: &Origins,
     ) -> Result<(Vec<AssetEntry>, Vec<OpenLot>), AmountError> {
-        let Self { scope, assets, wallets, mut books, .. } = self;
+        let Self { scope, mut assets, wallets, books, holders, .. } = self;
+        // How they were found is not what is known of them.
+        for asset in &mut assets {
+            (asset.alias, asset.last_book) = (None, None);
+        }
         let nobody = Arc::<str>::from("");
         let name = |wallet: WalletIndex| match scope {
             Scope::Wallet => &wallets[wallet.0 as usize],
             Scope::Global => &nobody,
         };
-        books.sort_by(|(wallet_a, asset_a, _), (wallet_b, asset_b, _)| {
+        let mut books: Vec<_> = holders.into_iter().zip(books).collect();
+        books.sort_by(|((wallet_a, asset_a), _), ((wallet_b, asset_b), _)| {
             let by_wallet = name(*wallet_a).cmp(name(*wallet_b));
             by_wallet.then_with(|| assets[*asset_a].id.cmp(&assets[*asset_b].id))
         });
         let mut lots = Vec::new();
-        for (wallet, asset, book) in books {
+        for ((wallet, asset), book) in books {
             let entry = &assets[asset];
             lots.extend(book.into_lots()?.into_iter().map(|lot| {
                 let origin = origins.get(lot.order);
@@ -290,13 +353,13 @@ impl Books {
 
     /// Hands over the events that made the open lots, in any order.
     pub(super) fn for_each_order(&self, mut each: impl FnMut(u32)) {
-        self.books.iter().for_each(|(_, _, book)| book.for_each_order(&mut each));
+        self.books.iter().for_each(|book| book.for_each_order(&mut each));
     }
 
     /// By asset index: quantity and cost of what is held at a known basis, all wallets.
     pub(super) fn known_holdings(&self) -> Result<Vec<(RawAmount, Usd)>, AmountError> {
         let mut holdings = vec![(RawAmount::ZERO, Usd::ZERO); self.assets.len()];
-        for (_, asset, book) in &self.books {
+        for ((_, asset), book) in self.holders.iter().zip(&self.books) {
             let (quantity, basis) = book.known()?;
             let held = &mut holdings[*asset];
             *held = (held.0.checked_add(quantity)?, held.1.checked_add(basis)?);
@@ -310,14 +373,13 @@ impl Books {
 
     /// Gives the events that made the lots other numbers, which keep their order.
     pub(super) fn renumber(&mut self, number: impl Fn(u32) -> u32 + Copy) {
-        self.books.iter_mut().for_each(|(_, _, book)| book.renumber(number));
+        self.books.iter_mut().for_each(|book| book.renumber(number));
     }
 
     /// The books as a value.
     pub(super) fn store(self) -> StoredBooks {
-        let book =
-            |(wallet, asset, book): &(WalletIndex, usize, LotBook)| (*wallet, *asset, book.store());
-        let books = self.books.iter().map(book).collect();
+        let held = self.holders.iter().zip(&self.books);
+        let books = held.map(|((wallet, asset), book)| (*wallet, *asset, book.store())).collect();
         StoredBooks { assets: self.assets, wallets: self.wallets, books }
     }
 }
@@ -339,14 +401,61 @@ impl StoredBooks {
             assets.iter().enumerate().map(|(at, asset)| (asset.id.clone(), at)).collect();
         opened.wallet_index =
             wallets.iter().zip(0..).map(|(name, at)| (Arc::clone(name), WalletIndex(at))).collect();
-        opened.book_index = books
-            .iter()
-            .enumerate()
-            .map(|(at, (wallet, asset, _))| ((*wallet, *asset), at))
-            .collect();
-        let open = |(wallet, asset, stored)| (wallet, asset, LotBook::open(method, stored));
-        opened.books = books.into_iter().map(open).collect();
+        for ((wallet, asset, stored), number) in books.into_iter().zip(0..) {
+            opened.book_index.insert((wallet, asset), number);
+            opened.holders.push((wallet, asset));
+            opened.books.push(LotBook::open(method, stored));
+        }
         (opened.assets, opened.wallets) = (assets, wallets);
+        opened.make_places();
         opened
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_event_touches_of_an_asset_begins_a_line_of_a_cache_each() {
+        assert_eq!(align_of::<AssetEntry>(), 64);
+        let comes_in = std::mem::offset_of!(AssetEntry, raw_in);
+        let leaves = std::mem::offset_of!(AssetEntry, raw_out);
+        assert_eq!((comes_in, leaves), (64, 128));
+        let flows = std::mem::offset_of!(AssetEntry, flows);
+        let last = flows + std::mem::offset_of!(Flows, basis_disposed) + size_of::<Usd>();
+        assert!(last <= 256, "{last}");
+    }
+
+    #[test]
+    fn an_asset_is_the_same_by_whatever_text_it_comes() {
+        let options = Options::default();
+        let mut books = Books::new(Method::Fifo, Scope::Wallet);
+        let names = || (0..5_000).map(|number| AssetId::new(&format!("asset {number}")));
+        let [first, second, third] = [(); 3].map(|()| names().collect::<Vec<_>>());
+        for (number, id) in first.iter().enumerate() {
+            assert_eq!(books.asset(id, 6, &options), (number, 6));
+        }
+        // By two texts in turn, and by one that is met for the first time.
+        for ids in [&second, &first, &second, &third, &first] {
+            for (number, id) in ids.iter().enumerate() {
+                assert_eq!(books.asset(id, 9, &options), (number, 6));
+            }
+        }
+        assert_eq!(books.assets().len(), 5_000);
+    }
+
+    #[test]
+    fn names_are_given_out_again_until_there_are_more() {
+        let options = Options::default();
+        let mut books = Books::new(Method::Fifo, Scope::Wallet);
+        books.asset(&AssetId::new("A"), 6, &options);
+        assert!(books.wallet(&"w".into()).is_ok());
+        let (assets, wallets) = books.names();
+        assert_eq!((&*assets, &*wallets), (&[AssetId::new("A")][..], &["w".into()][..]));
+        assert!(Arc::ptr_eq(&assets, &books.names().0));
+        books.asset(&AssetId::new("B"), 6, &options);
+        assert_eq!(books.names().0.len(), 2);
+        assert_eq!(assets.len(), 1);
     }
 }

@@ -134,9 +134,8 @@ impl Origins {
     pub(super) fn keep(&mut self, is_kept: impl Fn(u32) -> bool) {
         let mut kept = Run::default();
         for Chapter { first, events } in std::mem::take(&mut self.chapters) {
-            let numbered = events.iter().zip(first..);
-            let wanted = numbered.filter(|(_, number)| is_kept(*number));
-            wanted.for_each(|(event, _)| kept.push(event.id, event.ts));
+            let wanted = (0..events.rows.len()).filter(|place| is_kept(first + *place as u32));
+            wanted.map(|place| events.get(place)).for_each(|event| kept.push(event.id, event.ts));
         }
         self.first_open = kept.rows.len() as u32;
         self.chapters.push(Chapter { first: 0, events: Arc::new(kept) });

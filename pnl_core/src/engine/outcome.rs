@@ -32,8 +32,23 @@ impl Window {
 }
 
 /// Sums over the records of some span of time.
+///
+/// What a disposal adds to stands together: the engine touches it at nearly every one.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[repr(C)]
 pub struct Flows {
+    /// Known proceeds of disposals, after attached fees.
+    pub proceeds: Usd,
+    /// Of the proceeds: the share of quantities with known basis.
+    pub matched_proceeds: Usd,
+    /// Basis of disposals with known proceeds.
+    pub basis_disposed: Usd,
+    /// Of the proceeds: the share of quantities with unknown basis.
+    pub unknown_proceeds: Usd,
+    /// Of the proceeds: the share of quantities that no lot covers.
+    pub unmatched_proceeds: Usd,
+    /// Basis of disposals with unknown proceeds: their gain is unknown.
+    pub basis_unpriced: Usd,
     /// Gain of disposals with known proceeds.
     pub realized_gain: Usd,
     /// Value of what was earned.
@@ -42,18 +57,6 @@ pub struct Flows {
     pub fee_expense: Usd,
     /// Value of all fees, those of trades included.
     pub fees_usd: Usd,
-    /// Known proceeds of disposals, after attached fees.
-    pub proceeds: Usd,
-    /// Of the proceeds: the share of quantities with known basis.
-    pub matched_proceeds: Usd,
-    /// Of the proceeds: the share of quantities with unknown basis.
-    pub unknown_proceeds: Usd,
-    /// Of the proceeds: the share of quantities that no lot covers.
-    pub unmatched_proceeds: Usd,
-    /// Basis of disposals with known proceeds.
-    pub basis_disposed: Usd,
-    /// Basis of disposals with unknown proceeds: their gain is unknown.
-    pub basis_unpriced: Usd,
 }
 
 impl Flows {

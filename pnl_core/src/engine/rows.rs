@@ -102,8 +102,8 @@ pub(super) struct ActivityFacts {
 pub struct Records {
     pub(super) origins: Origins,
     /// Names by index; set when the records are given out.
-    pub(super) assets: Vec<AssetId>,
-    pub(super) wallets: Vec<Arc<str>>,
+    pub(super) assets: Arc<[AssetId]>,
+    pub(super) wallets: Arc<[Arc<str>]>,
     pub(super) disposals: Vec<DisposalRow>,
     pub(super) matches: Vec<MatchRow>,
     pub(super) incomes: Vec<IncomeRow>,
