@@ -138,10 +138,12 @@ impl Account<'_> {
             (Some(was), Some(is)) => {
                 let (before, after) =
                     (self.token_deposit(&was, pre), self.token_deposit(&is, post));
-                // A deposit changes with the size of a Token-2022 account, and then both balances are
-                // exact, or when a lower rate sets a part of it free.
-                let is_resized = self.rent.is_exact(pre) && self.rent.is_exact(post);
-                if !is_native(&is) && (is_resized || self.gave_excess()) {
+                let exact = self.rent.is_exact(pre) && self.rent.is_exact(post);
+                if !is_native(&is) && self.gave_excess() {
+                    // A lower rate may have set a part of it free. Nothing but the minimum stays.
+                    (before.max(after), after)
+                } else if !is_native(&is) && exact {
+                    // Only Token-2022 accounts can grow.
                     (before, after)
                 } else {
                     (before.min(after), before.min(after))

@@ -349,6 +349,20 @@ fn a_surplus_that_somebody_sent_is_net_when_it_is_withdrawn() {
 }
 
 #[test]
+fn a_surplus_of_a_large_account_is_net_alone_while_the_rate_stays() {
+    // More than the smallest Token-2022 account holds.
+    let (deposit, surplus) = ((128 + 300) * 6_960, 5_000_001);
+    let given = Builder::signed_by(&["wallet"])
+        .lamports("wallet", SOL, SOL - FEE)
+        .lamports("friend", SOL, SOL + surplus)
+        .lamports("account", deposit + surplus, deposit)
+        .held("account", &of_2022("mint", "wallet"), 70, 70)
+        .call(withdraw_excess(TOKEN_2022, "account", "friend", "wallet"));
+    assert_eq!(split(&given, "wallet"), (-signed(surplus), 0));
+    assert_eq!(split(&given, "friend"), (signed(surplus), 0));
+}
+
+#[test]
 fn a_deposit_that_becomes_wrapped_stays_with_the_wallet() {
     // At a lower rate the program counts what the deposit no longer needs as wrapped.
     let synced = Builder::signed_by(&["wallet"])
