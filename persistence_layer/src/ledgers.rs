@@ -5,12 +5,14 @@
 //! an attempt leaves unfinished is removed when it ends, or by the sweep when its worker died, unless
 //! the next attempt can go on with it ([`crate::wallet_work`]).
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use pnl_core::{Chain, Pin, WalletRef};
 use sqlx::PgConnection;
 use uuid::Uuid;
+use zstd::bulk::Decompressor;
 
 use crate::convert::{from_bigint, from_integer, interval, to_integer};
 use crate::error::StoreError;
@@ -311,8 +313,17 @@ pub(crate) fn compress(plain: &[u8]) -> Result<Vec<u8>, StoreError> {
         .map_err(|_| StoreError::OutOfRange("payload to compress"))
 }
 
+/// No payload unpacks to more bytes: a header that says so is broken.
+const LARGEST_PAYLOAD: usize = 1 << 30;
+
+thread_local! {
+    /// A decompressor is larger than most payloads, so each thread keeps its own.
+    static DECOMPRESSOR: RefCell<Decompressor<'static>> = RefCell::default();
+}
+
 /// Reads what was compressed.
 pub(crate) fn decompress(packed: &[u8], what: &str) -> Result<Vec<u8>, StoreError> {
-    zstd::stream::decode_all(packed)
+    DECOMPRESSOR
+        .with_borrow_mut(|decompressor| decompressor.decompress(packed, LARGEST_PAYLOAD))
         .map_err(|error| StoreError::Corrupt(format!("{what} does not unpack: {error}")))
 }
