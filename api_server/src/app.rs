@@ -1,6 +1,6 @@
 //! What every handler can reach, behind one cheap clone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use axum::extract::FromRef;
 use chrono::{DateTime, Utc};
 use job_orchestrator::Worker;
 use job_orchestrator::batch::Batches;
+use job_orchestrator::sources::Pace;
 use job_orchestrator::wallets::Wallets;
 use persistence_layer::Store;
 use persistence_layer::redis_monitor::RedisMonitor;
@@ -48,6 +49,8 @@ pub struct App {
     pub worker: Option<Worker>,
     /// Chains with a provider.
     pub chains: BTreeSet<Chain>,
+    /// What the providers of each chain take.
+    pub paces: BTreeMap<Chain, Vec<Pace>>,
     /// Answers that were given already.
     pub answers: Answers,
     /// The keys of clients; none where everybody is answered.
@@ -109,7 +112,11 @@ impl AppState {
 impl App {
     /// What a submission is checked against.
     pub fn submit_rules(&self) -> SubmitRules {
-        SubmitRules { max_wallets: self.limits.max_wallets, available: self.chains.clone() }
+        SubmitRules {
+            max_wallets: self.limits.max_wallets,
+            max_streamed_wallets: self.limits.max_streamed_wallets,
+            available: self.chains.clone(),
+        }
     }
 
     /// Whether the process is about to stop.

@@ -6,9 +6,10 @@ use crate::handlers::{
     batches, diff, disposals, docs, group, health, latest, live, problems, reports, results,
     series, services, wallets, what_if,
 };
+use crate::extract::NDJSON;
 use crate::openapi::shapes::{
     Accepted, AccountingDocument, Calendar, CoverageReport, DatabaseProbe, Difference, Disposals,
-    Distribution, Equity, Explanation, GroupResult, Job, JobList, LatestResults, LedgerPage,
+    Distribution, DryRun, Equity, Explanation, GroupResult, Job, JobList, LatestResults, LedgerPage,
     Liveness, NoMembers, Probe, Results, ServiceStatus, Submission, Tokens, WalletPnl, WhatIf,
 };
 use crate::openapi::{Api, Operation, params};
@@ -97,6 +98,19 @@ pub fn streams() -> Api {
             .text("Server-sent events, each a CloudEvent", live::EVENT_STREAM)
             .nothing("The job is over, and nothing comes behind that event"),
     )
+    .get(
+        "/api/pnl/batch/{job_id}/ws",
+        live::socket_of_job,
+        Operation::new(JOBS, "Follow a job over a WebSocket: the same events")
+            .takes([params::last_event_id()])
+            .switches("A WebSocket; each message is a CloudEvent"),
+    )
+    .get(
+        "/api/ws",
+        live::socket,
+        Operation::new(JOBS, "A WebSocket whose first message names the job to follow")
+            .switches("A WebSocket; each message is a CloudEvent"),
+    )
 }
 
 fn jobs() -> Api {
@@ -108,7 +122,10 @@ fn jobs() -> Api {
             Operation::new(JOBS, "Submit wallets as a batch job")
                 .takes([params::idempotency_key(), params::prefer_wait()])
                 .body::<Submission>(true)
-                .json::<Job>("The job has ended while the answer waited for it")
+                .or_lines(NDJSON)
+                .json_or::<Job, DryRun>(
+                    "The job has ended while the answer waited for it, or what it would cost",
+                )
                 .accepts::<Accepted>("The job is stored, or was already with this Idempotency-Key"),
         )
         .get(

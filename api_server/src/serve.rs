@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use job_orchestrator::batch::{BatchRules, Batches};
 use job_orchestrator::reports::Reporter;
-use job_orchestrator::sources::{Sources, ledger_rules, offered_chains};
+use job_orchestrator::sources::{Sources, ledger_rules, offered_chains, paces};
 use job_orchestrator::wallets::Wallets;
 use job_orchestrator::{Worker, WorkerDeps, care, sweep_only};
 use persistence_layer::Store;
@@ -109,6 +109,7 @@ async fn serve(
     for listener in [public, admin] {
         listener.await.context("a listener ended badly")?;
     }
+    app.live.until_empty(REQUEST_GRACE).await;
     reporter.await.context("the report of this process ended badly")?;
     drained
 }
@@ -235,7 +236,7 @@ pub async fn assemble(
         live: Live::new(
             store.clone(),
             batches.clone(),
-            settings.live.max_streams,
+            settings.live.clone(),
             LiveMetrics::register(&registry)?,
             drain.clone(),
         ),
@@ -260,9 +261,12 @@ pub async fn assemble(
         store,
         worker,
         chains: offered_chains(settings),
+        paces: paces(settings),
         limits: Limits {
             max_body_bytes: usize::try_from(settings.api.max_body_bytes).unwrap_or(usize::MAX),
             max_wallets: usize::try_from(settings.api.max_wallets).unwrap_or(usize::MAX),
+            max_streamed_wallets: usize::try_from(settings.api.max_streamed_wallets)
+                .unwrap_or(usize::MAX),
         },
         results_days: settings.retention.results_days,
         compression_min_bytes: settings.api.compression_min_bytes,

@@ -162,6 +162,12 @@ pub fn after_event() -> [Parameter; 2] {
     ]
 }
 
+/// The event behind which a WebSocket begins.
+pub fn last_event_id() -> Parameter {
+    let number = json!({"type": "integer", "minimum": 0});
+    query("last_event_id", "Begin behind this event instead of with a snapshot", number)
+}
+
 /// `If-None-Match`.
 pub(super) fn if_none_match() -> Parameter {
     header("If-None-Match", "Tags of answers at hand", json!({"type": "string"}))

@@ -125,6 +125,8 @@ pub struct ApiSettings {
     pub max_body_bytes: u64,
     /// Most wallets of one batch, counted before duplicates are removed.
     pub max_wallets: u32,
+    /// Wallets of one batch that is submitted as lines.
+    pub max_streamed_wallets: u32,
     /// Smallest answer that is compressed, in bytes; 0: none is.
     pub compression_min_bytes: u64,
 }
@@ -137,6 +139,7 @@ impl Default for ApiSettings {
             request_timeout_seconds: 30,
             max_body_bytes: 2_097_152,
             max_wallets: 10_000,
+            max_streamed_wallets: 100_000,
             compression_min_bytes: 1024,
         }
     }

@@ -20,7 +20,7 @@ use utoipa::openapi::{KnownFormat, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 pub use job::{
-    Accepted, GroupResult, GroupStatus, Job, JobList, LatestResults, NoMembers, Results, Submission,
+    Accepted, DryRun, GroupResult, GroupStatus, Job, JobList, LatestResults, NoMembers, Results, Submission,
 };
 pub use ledger::{AccountingDocument, LedgerPage};
 pub use result::{Pinned, WalletResult};
