@@ -20,6 +20,7 @@ use uuid::Uuid;
 
 use crate::answers::Answers;
 use crate::dto::batch::SubmitRules;
+use crate::export::Exports;
 use crate::extract::Limits;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
@@ -53,6 +54,8 @@ pub struct App {
     pub paces: BTreeMap<Chain, Vec<Pace>>,
     /// Answers that were given already.
     pub answers: Answers,
+    /// Files of results that were made.
+    pub exports: Exports,
     /// The keys of clients; none where everybody is answered.
     pub keys: Option<Keys>,
     /// How much each client may ask.

@@ -24,6 +24,7 @@ pub mod cursor;
 pub mod database;
 pub mod dto;
 pub mod error;
+pub mod export;
 pub mod extract;
 pub mod fleet;
 pub mod handlers;

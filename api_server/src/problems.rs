@@ -148,6 +148,10 @@ problems! {
         "The content type is not supported",
         "Send the body as `Content-Type: application/json`, without a content encoding; a submission may also \
          come as `application/x-ndjson`.";
+    /// A part that is not there.
+    RANGE_NOT_SATISFIABLE = "range-not-satisfiable", RANGE_NOT_SATISFIABLE,
+        "The file has no such part",
+        "The header Range begins behind the end of the file; Content-Range has its length.";
     /// Field errors.
     VALIDATION_FAILED = "validation-failed", UNPROCESSABLE_ENTITY,
         "The request has invalid fields",

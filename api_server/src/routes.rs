@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::handlers::{
-    batches, diff, disposals, docs, group, health, latest, live, problems, reports, results,
+    batches, diff, disposals, docs, exports, group, health, latest, live, problems, reports, results,
     series, services, wallets, what_if,
 };
 use crate::extract::NDJSON;
@@ -22,7 +22,7 @@ const SERVICE: &str = "service";
 
 /// All of the public listener, for the document.
 pub fn all() -> Api {
-    probes().and(explanations()).and(service().and(data()).and(streams()).keyed())
+    probes().and(explanations()).and(service().and(data()).and(streams()).and(files()).keyed())
 }
 
 /// Probes: on both listeners, whatever the process does.
@@ -113,6 +113,33 @@ pub fn streams() -> Api {
     )
 }
 
+/// The results of a job as files.
+pub fn files() -> Api {
+    let file = |summary: &str, media_type: &str| {
+        Operation::new(JOBS, summary)
+            .takes([params::rows(), params::flag("partial", "Also while the job runs")])
+            .text("A row per wallet, or per disposal", media_type)
+            .in_parts(media_type)
+            .tagged()
+    };
+    Api::default()
+        .get(
+            "/api/pnl/batch/results/{job_id}/export.csv",
+            exports::csv,
+            file("The results of a job as CSV", "text/csv"),
+        )
+        .get(
+            "/api/pnl/batch/results/{job_id}/export.ndjson",
+            exports::ndjson,
+            file("The results of a job as lines of JSON", NDJSON),
+        )
+        .get(
+            "/api/pnl/batch/results/{job_id}/export.parquet",
+            exports::parquet,
+            file("The results of a job as Parquet", "application/vnd.apache.parquet"),
+        )
+}
+
 fn jobs() -> Api {
     let statuses = BatchStatus::ALL.map(BatchStatus::as_str);
     Api::default()
@@ -178,14 +205,6 @@ fn job_results() -> Api {
             Operation::new(JOBS, "Every wallet of a job, in the order of the submission")
                 .takes(params::pages())
                 .json::<Results>("A page of wallets")
-                .tagged(),
-        )
-        .get(
-            "/api/pnl/batch/results/{job_id}/export.csv",
-            results::export_csv,
-            Operation::new(JOBS, "The same as CSV")
-                .takes([params::flag("partial", "Also while the job runs")])
-                .text("A line per wallet", "text/csv")
                 .tagged(),
         )
         .get(

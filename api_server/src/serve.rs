@@ -30,6 +30,7 @@ use crate::app::{App, AppState, Instance};
 use crate::cli::ServeArgs;
 use crate::commands::configure;
 use crate::database::Database;
+use crate::export::Exports;
 use crate::extract::Limits;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
@@ -254,6 +255,7 @@ pub async fn assemble(
             redis.clone(),
             &format!("{:?}", ledger_rules(settings)),
         ),
+        exports: Exports::default(),
         keys: (settings.auth.mode == AuthMode::Keys).then(|| Keys::new(store.clone())),
         limiter: Limiter::new(settings.limits.clone(), redis.clone())
             .context("the limits cannot be used")?,

@@ -11,6 +11,7 @@ mod contract;
 mod diff;
 mod disposals;
 mod evm;
+mod exports;
 mod group;
 mod health;
 mod limits;
