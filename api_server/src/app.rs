@@ -28,6 +28,7 @@ use crate::live::Live;
 use crate::metrics::{HttpMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::queue::QueueWatch;
+use crate::signing::Signer;
 use crate::waiting::Waiting;
 
 /// Stores and services of the process.
@@ -58,6 +59,8 @@ pub struct App {
     pub exports: Exports,
     /// The keys of clients; none where everybody is answered.
     pub keys: Option<Keys>,
+    /// What results are signed with; none where nothing is signed.
+    pub signer: Option<Signer>,
     /// How much each client may ask.
     pub limiter: Limiter,
     /// Bounds on requests.

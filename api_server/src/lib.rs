@@ -42,5 +42,6 @@ pub mod queue;
 pub mod router;
 pub mod routes;
 pub mod serve;
+pub mod signing;
 pub mod waiting;
 mod wire;

@@ -90,6 +90,10 @@ problems! {
     UNKNOWN_WALLET = "unknown-wallet", NOT_FOUND, "The wallet has not been analyzed",
         "No full-history analysis of this wallet is stored. Submit it with \
          POST /api/pnl/batch/run and ask again when the job has completed.";
+    /// No key to sign with.
+    NOT_SIGNING = "not-signing", NOT_FOUND, "This server signs no results",
+        "Results are signed where the operator has set `signing.key_file` to a key that `pnl-tracker signing-key` \
+         has made.";
     /// Unknown disposal.
     UNKNOWN_DISPOSAL = "unknown-disposal", NOT_FOUND, "The wallet has no such disposal",
         "The newest ledger of the wallet has no disposal with this id. \

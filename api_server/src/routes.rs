@@ -2,15 +2,16 @@
 
 use serde_json::json;
 
-use crate::handlers::{
-    batches, diff, disposals, docs, exports, group, health, latest, live, problems, reports, results,
-    series, services, wallets, what_if,
-};
 use crate::extract::NDJSON;
+use crate::handlers::{
+    batches, diff, disposals, docs, exports, group, health, latest, live, problems, reports,
+    results, series, services, signed, wallets, what_if,
+};
 use crate::openapi::shapes::{
     Accepted, AccountingDocument, Calendar, CoverageReport, DatabaseProbe, Difference, Disposals,
-    Distribution, DryRun, Equity, Explanation, GroupResult, Job, JobList, LatestResults, LedgerPage,
-    Liveness, NoMembers, Probe, Results, ServiceStatus, Submission, Tokens, WalletPnl, WhatIf,
+    Distribution, DryRun, Equity, Explanation, GroupResult, Job, JobList, LatestResults,
+    LedgerPage, Liveness, NoMembers, Probe, Results, ServiceStatus, SigningKey, Submission, Tokens,
+    WalletPnl, WhatIf,
 };
 use crate::openapi::{Api, Operation, params};
 use persistence_layer::batches::BatchStatus;
@@ -75,12 +76,19 @@ pub fn explanations() -> Api {
 
 /// The state of the service.
 pub fn service() -> Api {
-    Api::default().get(
-        "/api/services/status",
-        services::status,
-        Operation::new(SERVICE, "What runs, how much waits, how the providers are")
-            .json::<ServiceStatus>("The state"),
-    )
+    Api::default()
+        .get(
+            "/api/services/status",
+            services::status,
+            Operation::new(SERVICE, "What runs, how much waits, how the providers are")
+                .json::<ServiceStatus>("The state"),
+        )
+        .get(
+            "/api/signing/key",
+            signed::key,
+            Operation::new(SERVICE, "The key that signed results are checked with")
+                .json::<SigningKey>("The public key"),
+        )
 }
 
 /// What needs the database.
@@ -90,27 +98,28 @@ pub fn data() -> Api {
 
 /// What goes on for as long as the client wants, and needs the database.
 pub fn streams() -> Api {
-    Api::default().get(
-        "/api/pnl/batch/{job_id}/events",
-        live::events,
-        Operation::new(JOBS, "Follow a job: its events as they happen")
-            .takes(params::after_event())
-            .text("Server-sent events, each a CloudEvent", live::EVENT_STREAM)
-            .nothing("The job is over, and nothing comes behind that event"),
-    )
-    .get(
-        "/api/pnl/batch/{job_id}/ws",
-        live::socket_of_job,
-        Operation::new(JOBS, "Follow a job over a WebSocket: the same events")
-            .takes([params::last_event_id()])
-            .switches("A WebSocket; each message is a CloudEvent"),
-    )
-    .get(
-        "/api/ws",
-        live::socket,
-        Operation::new(JOBS, "A WebSocket whose first message names the job to follow")
-            .switches("A WebSocket; each message is a CloudEvent"),
-    )
+    Api::default()
+        .get(
+            "/api/pnl/batch/{job_id}/events",
+            live::events,
+            Operation::new(JOBS, "Follow a job: its events as they happen")
+                .takes(params::after_event())
+                .text("Server-sent events, each a CloudEvent", live::EVENT_STREAM)
+                .nothing("The job is over, and nothing comes behind that event"),
+        )
+        .get(
+            "/api/pnl/batch/{job_id}/ws",
+            live::socket_of_job,
+            Operation::new(JOBS, "Follow a job over a WebSocket: the same events")
+                .takes([params::last_event_id()])
+                .switches("A WebSocket; each message is a CloudEvent"),
+        )
+        .get(
+            "/api/ws",
+            live::socket,
+            Operation::new(JOBS, "A WebSocket whose first message names the job to follow")
+                .switches("A WebSocket; each message is a CloudEvent"),
+        )
 }
 
 /// The results of a job as files.
@@ -137,6 +146,12 @@ pub fn files() -> Api {
             "/api/pnl/batch/results/{job_id}/export.parquet",
             exports::parquet,
             file("The results of a job as Parquet", "application/vnd.apache.parquet"),
+        )
+        .get(
+            "/api/pnl/batch/results/{job_id}/signed.ndjson",
+            signed::results,
+            Operation::new(JOBS, "The results of a job that has ended, signed")
+                .text("A row per wallet with its digest, and the signature", NDJSON),
         )
 }
 

@@ -40,6 +40,7 @@ use crate::metrics::{HttpMetrics, LiveMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::queue::QueueWatch;
 use crate::router;
+use crate::signing::{Signer, SigningError};
 use crate::waiting::Waiting;
 
 /// Time that requests at hand get when the listeners close.
@@ -189,6 +190,12 @@ pub fn worker_deps(
     })
 }
 
+/// What results are signed with, if anything.
+fn signer(settings: &Settings) -> Result<Option<Signer>, SigningError> {
+    let file = &settings.signing.key_file;
+    if file.as_os_str().is_empty() { Ok(None) } else { Signer::open(file).map(Some) }
+}
+
 /// Puts a process of `role` together on an open and migrated database and starts its worker.
 ///
 /// `drain` stops the worker and turns readiness off; `closing` ends what watches beside.
@@ -257,6 +264,7 @@ pub async fn assemble(
         ),
         exports: Exports::default(),
         keys: (settings.auth.mode == AuthMode::Keys).then(|| Keys::new(store.clone())),
+        signer: signer(settings)?,
         limiter: Limiter::new(settings.limits.clone(), redis.clone())
             .context("the limits cannot be used")?,
         redis,

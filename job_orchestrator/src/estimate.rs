@@ -70,7 +70,8 @@ pub async fn estimate(
         found.missing_transactions += stored.missing;
         looked_up += some.len();
         for calls in stored.calls.iter().flatten().filter_map(|calls| calls.as_object()) {
-            for (method, count) in calls.iter().filter(|(method, _)| !fetches_transactions(method)) {
+            for (method, count) in calls.iter().filter(|(method, _)| !fetches_transactions(method))
+            {
                 *found.calls.entry(method.clone()).or_default() += count.as_u64().unwrap_or(0);
             }
         }
@@ -104,7 +105,9 @@ mod tests {
         for method in ["getTransaction", "eth_getTransactionReceipt", "debug_traceTransaction"] {
             assert!(fetches_transactions(method), "{method}");
         }
-        for method in ["getSignaturesForAddress", "getTokenAccountsByOwner", "txlist", "eth_getLogs"] {
+        for method in
+            ["getSignaturesForAddress", "getTokenAccountsByOwner", "txlist", "eth_getLogs"]
+        {
             assert!(!fetches_transactions(method), "{method}");
         }
     }

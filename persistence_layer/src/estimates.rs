@@ -46,7 +46,11 @@ pub async fn known(
 ///
 /// # Errors
 /// As every read.
-pub async fn typical_calls(store: &Store, chain: Chain, of: u32) -> Result<Option<u64>, StoreError> {
+pub async fn typical_calls(
+    store: &Store,
+    chain: Chain,
+    of: u32,
+) -> Result<Option<u64>, StoreError> {
     let calls = read!(store, async |connection| sqlx::query_file_scalar!(
         "queries/estimates/typical.sql",
         chain.as_str(),

@@ -413,7 +413,11 @@ mod tests {
     const USDC: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
 
     fn rules() -> SubmitRules {
-        SubmitRules { max_wallets: 5, max_streamed_wallets: 5, available: BTreeSet::from([Chain::Solana, Chain::Base]) }
+        SubmitRules {
+            max_wallets: 5,
+            max_streamed_wallets: 5,
+            available: BTreeSet::from([Chain::Solana, Chain::Base]),
+        }
     }
 
     fn read(body: &str) -> Result<CreateBatch, ApiError> {

@@ -7,6 +7,7 @@ mod encoder;
 mod measure;
 mod parquet;
 mod range;
+mod signed;
 mod wallets;
 
 use axum::body::Bytes;
@@ -19,6 +20,7 @@ pub use self::cell::{Cell, Column, Kind};
 pub use self::encoder::{Format, Line};
 pub use self::measure::{Exports, Measured};
 pub use self::range::{Wanted, part, wanted};
+pub use self::signed::signed;
 pub use self::wallets::is_unbroken;
 use crate::app::App;
 use crate::problems;
@@ -36,7 +38,8 @@ pub enum Rows {
 
 impl Rows {
     /// The names in the address.
-    pub const NAMES: [(&str, Self); 2] = [("wallets", Self::Wallets), ("disposals", Self::Disposals)];
+    pub const NAMES: [(&str, Self); 2] =
+        [("wallets", Self::Wallets), ("disposals", Self::Disposals)];
 }
 
 /// A piece of a file.
@@ -205,7 +208,8 @@ mod tests {
         assert_eq!(file(25_000, Format::Parquet).await.0, bytes, "the same each time");
         let reader = SerializedFileReader::new(Bytes::from(bytes)).unwrap();
         let schema = reader.metadata().file_metadata().schema().clone();
-        let names: Vec<_> = schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
+        let names: Vec<_> =
+            schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
         assert_eq!(names, ["a_text", "number", "is"]);
         assert!(reader.num_row_groups() > 5);
         for (n, row) in reader.get_row_iter(None).unwrap().enumerate() {

@@ -28,27 +28,28 @@ pub fn wanted(range: &str, length: u64) -> Wanted {
     else {
         return Wanted::Whole;
     };
-    let number = |text: &str| -> Option<u64> {
-        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| text.parse().unwrap_or(u64::MAX))
+    let (Some(first), Some(last)) = (bound(first.trim()), bound(last.trim())) else {
+        return Wanted::Whole;
     };
-    let (first, last) = (first.trim(), last.trim());
-    match (number(first), number(last)) {
+    match (first, last) {
         (Some(first), Some(last)) if first > last => Wanted::Whole,
-        (Some(first), _) if !last.is_empty() && number(last).is_none() => {
-            let _ = first;
-            Wanted::Whole
-        }
         (Some(first), _) if first >= length => Wanted::Nowhere,
         (Some(first), last) => {
             Wanted::Part { first, last: last.unwrap_or(u64::MAX).min(length - 1) }
         }
-        (None, Some(last)) if first.is_empty() => match last.min(length) {
+        (None, Some(last)) => match last.min(length) {
             0 => Wanted::Nowhere,
             count => Wanted::Part { first: length - count, last: length - 1 },
         },
-        _ => Wanted::Whole,
+        (None, None) => Wanted::Whole,
     }
+}
+
+/// A number, or the absence of one; `None` for anything else.
+fn bound(text: &str) -> Option<Option<u64>> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    // One that is too large lies behind every file.
+    is_number.then(|| (!text.is_empty()).then(|| text.parse().unwrap_or(u64::MAX)))
 }
 
 /// The bytes of `document` from `first` on, so many.

@@ -95,7 +95,8 @@ mod tests {
     use super::*;
 
     async fn lines(chunks: &[&'static str]) -> Vec<(u64, String)> {
-        let chunks: Vec<_> = chunks.iter().map(|text| Ok::<_, std::io::Error>(Bytes::from(*text))).collect();
+        let chunks: Vec<_> =
+            chunks.iter().map(|text| Ok::<_, std::io::Error>(Bytes::from(*text))).collect();
         let body = Body::from_stream(futures::stream::iter(chunks));
         let mut lines = Lines::of(Request::new(body)).unwrap();
         let mut all = Vec::new();

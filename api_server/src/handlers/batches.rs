@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use axum::extract::{Extension, FromRequest, Request, State};
+use axum::http::HeaderName;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::http::HeaderName;
 use job_orchestrator::batch::{IdempotencyKey, NewBatchRequest};
 use persistence_layer::batches::{self, BatchId, BatchStatus};
 use serde::Serialize;
@@ -68,8 +68,10 @@ pub async fn run(
     let wait = preferred_wait(&headers).map(|wait| wait.min(due.leaves()));
     let mut response = match end_within(&app, wait, &accepted.body).await {
         Some(job) => job_answer(StatusCode::OK, &job),
-        None => (StatusCode::ACCEPTED, [Keep::Not.header(), POLL_SECONDS], axum::Json(&accepted.body))
-            .into_response(),
+        None => {
+            (StatusCode::ACCEPTED, [Keep::Not.header(), POLL_SECONDS], axum::Json(&accepted.body))
+                .into_response()
+        }
     };
     let applied = wait.and_then(|wait| format!("wait={}", wait.as_secs()).parse().ok());
     response.headers_mut().extend(applied.map(|applied| (PREFERENCE_APPLIED, applied)));

@@ -146,7 +146,11 @@ fn is_same(headers: &HeaderMap, tag: &str) -> bool {
     headers.get(header::IF_RANGE).is_none_or(|known| known == tag)
 }
 
-fn described(file: &Measured, tag: &str, length: u64) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+fn described(
+    file: &Measured,
+    tag: &str,
+    length: u64,
+) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
     let digest = STANDARD.encode(file.digest);
     [
         (header::ETAG, tag.to_owned()),

@@ -17,6 +17,7 @@ pub mod reports;
 pub mod results;
 pub mod series;
 pub mod services;
+pub mod signed;
 pub mod wallets;
 pub mod what_if;
 

@@ -150,7 +150,10 @@ async fn a_file_of_a_job_that_ended_has_a_digest_and_comes_in_parts() {
             let part = file(if joined.is_empty() { &app } else { &other }, &path, &headers).await;
             let last = (joined.len() + step).min(length) - 1;
             assert_eq!(part.status, 206);
-            assert_eq!(part.header("content-range"), format!("bytes {}-{last}/{length}", joined.len()));
+            assert_eq!(
+                part.header("content-range"),
+                format!("bytes {}-{last}/{length}", joined.len())
+            );
             assert_eq!(part.header("repr-digest"), format!("sha-256=:{digest}:"));
             joined.extend_from_slice(&part.bytes);
         }
@@ -158,7 +161,8 @@ async fn a_file_of_a_job_that_ended_has_a_digest_and_comes_in_parts() {
         let end = file(&app, &path, &[("range", "bytes=-7")]).await;
         assert_eq!((end.status, &end.bytes[..]), (206, &whole.bytes[length - 7..]));
         // Of another file nothing is appended.
-        let other_file = [("range", "bytes=7-"), ("if-range", "\"0123456789abcdef0123456789abcdef\"")];
+        let other_file =
+            [("range", "bytes=7-"), ("if-range", "\"0123456789abcdef0123456789abcdef\"")];
         let all = file(&app, &path, &other_file).await;
         assert_eq!((all.status, &all.bytes), (200, &whole.bytes));
         let several = file(&app, &path, &[("range", "bytes=0-1,4-5")]).await;
@@ -182,7 +186,8 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::new();
     for three in bytes.chunks(3) {
-        let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte))
+            << (8 * (3 - three.len()));
         for place in 0..4 {
             let digit = char::from(DIGITS[(bits >> (18 - 6 * place)) as usize & 63]);
             text.push(if place <= three.len() { digit } else { '=' });
@@ -217,13 +222,15 @@ async fn disposals_sum_to_the_gains_of_their_wallets() {
             .collect();
         assert_eq!(&here, listed["data"].as_array().unwrap(), "{wallet}");
     }
-    let csv = rows_of_csv(&file(&app, &format!("{path}/export.csv?rows=disposals"), &[]).await.bytes);
+    let csv =
+        rows_of_csv(&file(&app, &format!("{path}/export.csv?rows=disposals"), &[]).await.bytes);
     let parquet = file(&app, &format!("{path}/export.parquet?rows=disposals"), &[]).await;
     assert_eq!(rows_of_parquet(&parquet.bytes), csv);
     assert_eq!(csv.len(), lines.len());
     assert_eq!(csv[0]["id"], lines[0]["disposal"]["id"].as_str().unwrap());
     // A ledger that is another one is not taken for that of the result.
-    let changed = format!("update ledgers set input_hash = 'other' where wallet = '{}'", wallets[0]);
+    let changed =
+        format!("update ledgers set input_hash = 'other' where wallet = '{}'", wallets[0]);
     assert_eq!(app.database.execute(&changed).await, 1);
     let after = file(&app, &format!("{path}/export.ndjson?rows=disposals"), &[]).await;
     let first: Vec<_> = rows_of_ndjson(&after.bytes)
@@ -231,7 +238,10 @@ async fn disposals_sum_to_the_gains_of_their_wallets() {
         .filter(|line| line["wallet"] == *wallets[0])
         .collect();
     assert_eq!(first.len(), 1);
-    assert_eq!((&first[0]["error_code"], &first[0]["disposal"]), (&"ledger-replaced".into(), &Value::Null));
+    assert_eq!(
+        (&first[0]["error_code"], &first[0]["disposal"]),
+        (&"ledger-replaced".into(), &Value::Null)
+    );
     app.get(&format!("{path}/export.csv?rows=lots")).await.problem(400, "bad-query");
 }
 

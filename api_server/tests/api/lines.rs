@@ -53,10 +53,21 @@ async fn lines_are_a_job_like_any_other() {
     let first = send(&app, Some("once"), body.clone()).await;
     assert_eq!(first.status, 202, "{}", first.text);
     let accepted = first.json();
-    assert_eq!((&accepted["total_wallets"], &accepted["duplicates_removed"]), (&distinct.into(), &1.into()));
+    assert_eq!(
+        (&accepted["total_wallets"], &accepted["duplicates_removed"]),
+        (&distinct.into(), &1.into())
+    );
     // The same lines in other words, without the last end of line, in pieces.
-    let again = body.replace("{\"chain\": \"sol\", \"method\": \"lifo\"}", "{\"method\":\"lifo\",\"chain\":\"sol\"}\r");
-    let pieces: Vec<_> = again.trim_end().as_bytes().chunks(7).map(|piece| Ok::<_, std::io::Error>(piece.to_vec())).collect();
+    let again = body.replace(
+        "{\"chain\": \"sol\", \"method\": \"lifo\"}",
+        "{\"method\":\"lifo\",\"chain\":\"sol\"}\r",
+    );
+    let pieces: Vec<_> = again
+        .trim_end()
+        .as_bytes()
+        .chunks(7)
+        .map(|piece| Ok::<_, std::io::Error>(piece.to_vec()))
+        .collect();
     let replayed = send(&app, Some("once"), Body::wrap_stream(futures::stream::iter(pieces))).await;
     assert_eq!((replayed.header("idempotent-replayed"), &replayed.text), ("true", &first.text));
     let other = send(&app, Some("once"), body.replace("lifo", "fifo")).await;
@@ -64,7 +75,8 @@ async fn lines_are_a_job_like_any_other() {
     let job = accepted["job_id"].as_str().unwrap();
     assert_eq!(app.ended(job).await["status"], "completed");
     let results = app.get(&format!("/api/pnl/batch/results/{job}?limit=1000")).await.json();
-    let told: Vec<_> = results["data"].as_array().unwrap().iter().map(|row| row["wallet"].clone()).collect();
+    let told: Vec<_> =
+        results["data"].as_array().unwrap().iter().map(|row| row["wallet"].clone()).collect();
     assert_eq!(told, wallets[..distinct]);
     assert_eq!(results["data"][0]["result"]["method"], "lifo");
 }
@@ -74,15 +86,40 @@ async fn a_bad_line_is_named_and_nothing_is_stored() {
     let app = TestApp::without_worker().await;
     let good = format!("\"{UNUSED}\"");
     for (body, pointer, code, value) in [
-        (format!("{{\"chain\":\"sol\"}}\n{good}\n\"wallet1\"\n"), "line:3", "bad-address", "wallet1"),
+        (
+            format!("{{\"chain\":\"sol\"}}\n{good}\n\"wallet1\"\n"),
+            "line:3",
+            "bad-address",
+            "wallet1",
+        ),
         (format!("{{\"chain\":\"sol\"}}\n{good}\nwallet1\n"), "line:3", "bad-line", "wallet1"),
         (format!("{{\"chain\":\"sol\"}}\n\n{good}\n"), "line:2", "bad-line", ""),
         (format!("{{\"chain\":\"sol\"}}\n7\n{good}\n"), "line:2", "wrong-type", "number"),
-        (format!("{{\"chain\":\"sol\"}}\n{{\"wallet\":7}}\n"), "line:2/wallet", "wrong-type", "number"),
-        (format!("{{\"chain\":\"sol\"}}\n{{\"address\":{good}}}\n"), "line:2/address", "unknown-field", "wallet"),
-        (format!("{{\"chain\":\"sol\"}}\n{{\"wallet\":{good},\"wallet\":{good}}}\n"), "line:2/wallet", "duplicate-key", ""),
+        (
+            format!("{{\"chain\":\"sol\"}}\n{{\"wallet\":7}}\n"),
+            "line:2/wallet",
+            "wrong-type",
+            "number",
+        ),
+        (
+            format!("{{\"chain\":\"sol\"}}\n{{\"address\":{good}}}\n"),
+            "line:2/address",
+            "unknown-field",
+            "wallet",
+        ),
+        (
+            format!("{{\"chain\":\"sol\"}}\n{{\"wallet\":{good},\"wallet\":{good}}}\n"),
+            "line:2/wallet",
+            "duplicate-key",
+            "",
+        ),
         (format!("{{\"chain\":\"doge\"}}\n{good}\n"), "line:1/chain", "unknown-chain", "doge"),
-        (format!("{{\"chain\":\"sol\",\"wallet_addresses\":[]}}\n{good}\n"), "line:1/wallet_addresses", "unknown-field", ""),
+        (
+            format!("{{\"chain\":\"sol\",\"wallet_addresses\":[]}}\n{good}\n"),
+            "line:1/wallet_addresses",
+            "unknown-field",
+            "",
+        ),
         (format!("{{\"chain\":\"sol\"\n{good}\n"), "line:1", "bad-line", "chain"),
         (format!("{good}\n{good}\n"), "line:1", "wrong-type", "object"),
         (String::new(), "line:1", "bad-line", ""),
@@ -100,10 +137,14 @@ async fn a_bad_line_is_named_and_nothing_is_stored() {
     // All of them are counted, a hundred are shown.
     let many = lines(r#"{"chain":"sol"}"#, &vec!["x".to_owned(); 1000]);
     let answer = send(&app, None, many).await.problem(422, "validation-failed");
-    assert_eq!((&answer["errors_total"], &answer["errors"][99]["pointer"]), (&1000.into(), &"line:101/wallet".into()));
+    assert_eq!(
+        (&answer["errors_total"], &answer["errors"][99]["pointer"]),
+        (&1000.into(), &"line:101/wallet".into())
+    );
     let long = format!("{{\"chain\":\"sol\"}}\n\"{}\"\n", "x".repeat(2000));
     send(&app, None, long).await.problem(413, "body-too-large");
-    let group = lines(r#"{"chain":"sol","group":true}"#, &(0..101).map(address).collect::<Vec<_>>());
+    let group =
+        lines(r#"{"chain":"sol","group":true}"#, &(0..101).map(address).collect::<Vec<_>>());
     let answer = send(&app, None, group).await.problem(422, "validation-failed");
     assert_eq!(answer["errors"][0]["pointer"], "line:1/group");
     let broken = futures::stream::iter([
@@ -116,7 +157,9 @@ async fn a_bad_line_is_named_and_nothing_is_stored() {
         .body(Body::wrap_stream(broken));
     assert!(request.send().await.is_err());
     let request = app.request(Method::POST, RUN).header("content-type", "application/x-ndjson");
-    reply(request.header("content-encoding", "gzip").body("x")).await.problem(415, "unsupported-media-type");
+    reply(request.header("content-encoding", "gzip").body("x"))
+        .await
+        .problem(415, "unsupported-media-type");
     assert!(app.jobs().await.is_empty());
 }
 
@@ -143,7 +186,10 @@ async fn a_hundred_thousand_wallets_are_one_job_and_answered_soon() {
     let took = begun.elapsed();
     assert_eq!(accepted.status, 202, "{}", accepted.text);
     let accepted = accepted.json();
-    assert_eq!((&accepted["total_wallets"], &accepted["duplicates_removed"]), (&WALLETS.into(), &0.into()));
+    assert_eq!(
+        (&accepted["total_wallets"], &accepted["duplicates_removed"]),
+        (&WALLETS.into(), &0.into())
+    );
     // Far beyond what it takes on a machine that does nothing else; the time limit of requests is shorter.
     assert!(took < Duration::from_secs(30), "{took:?}");
     println!("{WALLETS} wallets in {took:?}");
@@ -156,14 +202,24 @@ async fn a_hundred_thousand_wallets_are_one_job_and_answered_soon() {
 async fn a_dry_run_checks_and_estimates_and_stores_nothing() {
     let app = TestApp::start(Plan { role: Role::All, ..Plan::default() }).await;
     let wallets = demo_wallets();
-    let dry = |wallets: &[String]| json!({"wallet_addresses": wallets, "chain": "sol", "dry_run": true});
+    let dry =
+        |wallets: &[String]| json!({"wallet_addresses": wallets, "chain": "sol", "dry_run": true});
     let before = app.submit(&dry(&wallets)).await;
     assert_eq!(before.status, 200, "{}", before.text);
     let before = before.json();
-    assert_eq!((&before["dry_run"], &before["total_wallets"]), (&true.into(), &wallets.len().into()));
+    assert_eq!(
+        (&before["dry_run"], &before["total_wallets"]),
+        (&true.into(), &wallets.len().into())
+    );
     let estimate = &before["estimate"];
-    assert_eq!((&estimate["known_wallets"], &estimate["unknown_wallets"]), (&0.into(), &wallets.len().into()));
-    assert_eq!((&estimate["calls"], &estimate["calls_with_unknown_wallets"]), (&0.into(), &Value::Null));
+    assert_eq!(
+        (&estimate["known_wallets"], &estimate["unknown_wallets"]),
+        (&0.into(), &wallets.len().into())
+    );
+    assert_eq!(
+        (&estimate["calls"], &estimate["calls_with_unknown_wallets"]),
+        (&0.into(), &Value::Null)
+    );
     assert!(estimate["not_counted"].as_array().unwrap().contains(&"unknown_wallets".into()));
     assert!(app.jobs().await.is_empty());
 
@@ -174,13 +230,19 @@ async fn a_dry_run_checks_and_estimates_and_stores_nothing() {
     let after = send(&app, Some("dry"), body).await;
     assert_eq!(after.status, 200, "{}", after.text);
     let estimate = after.json()["estimate"].clone();
-    assert_eq!((&estimate["known_wallets"], &estimate["unknown_wallets"]), (&wallets.len().into(), &1.into()));
+    assert_eq!(
+        (&estimate["known_wallets"], &estimate["unknown_wallets"]),
+        (&wallets.len().into(), &1.into())
+    );
     assert_eq!(estimate["missing_transactions"], 0);
     let calls = estimate["calls"].as_u64().unwrap();
     let typical = estimate["typical_calls_of_a_wallet"].as_u64().unwrap();
     assert_eq!(estimate["calls_with_unknown_wallets"], calls + typical);
     let provider = &estimate["providers"][0];
-    assert_eq!((&provider["name"], &provider["requests_per_second"]), (&"recorded".into(), &1000.into()));
+    assert_eq!(
+        (&provider["name"], &provider["requests_per_second"]),
+        (&"recorded".into(), &1000.into())
+    );
     assert_eq!(provider["seconds"], calls.div_ceil(1000));
     assert_eq!(app.jobs().await.len(), 1);
     // What it said against what it takes.
@@ -195,7 +257,8 @@ async fn a_dry_run_checks_and_estimates_and_stores_nothing() {
         .sum();
     assert!(calls >= taken.div_ceil(2) && calls <= taken * 2, "{calls} estimated, {taken} made");
     // What is wrong is refused as ever.
-    let bad = app.submit(&json!({"wallet_addresses": ["x"], "chain": "sol", "dry_run": true})).await;
+    let bad =
+        app.submit(&json!({"wallet_addresses": ["x"], "chain": "sol", "dry_run": true})).await;
     bad.problem(422, "validation-failed");
     let bad = app.submit(&json!({"wallet_addresses": wallets, "chain": "sol", "dry_run": 1})).await;
     assert_eq!(bad.problem(422, "validation-failed")["errors"][0]["pointer"], "/dry_run");

@@ -12,6 +12,7 @@ use super::endpoints::{Chains, PriceSettings};
 use super::limits::LimitSettings;
 use super::live::LiveSettings;
 use super::secret::SecretUrl;
+use super::signing::SigningSettings;
 
 /// All settings of one process, validated.
 ///
@@ -27,6 +28,8 @@ pub struct Settings {
     pub admin: AdminSettings,
     /// Who may ask.
     pub auth: AuthSettings,
+    /// Results that others can check.
+    pub signing: SigningSettings,
     /// Log lines.
     pub log: LogSettings,
     /// PostgreSQL.
