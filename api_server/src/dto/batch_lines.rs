@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use pnl_core::{Address, Chain};
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::dto::batch::{CreateBatch, SubmitRules, Terms, wrong_type};
@@ -123,12 +122,9 @@ fn wallet(line: &[u8], chain: Chain, wrong: &mut FieldErrors) -> Option<Address>
 
 /// The value on a line.
 fn json(line: &[u8], wrong: &mut FieldErrors) -> Option<Json> {
-    let text = String::from_utf8_lossy(line);
-    let value = match serde_json::from_str::<&RawValue>(&text) {
-        Ok(_) => Json::read(line, MAX_VALUES).ok(),
-        Err(_) => None,
-    };
+    let value = Json::read(line, MAX_VALUES).ok();
     if value.is_none() {
+        let text = String::from_utf8_lossy(line);
         let detail = || format!("{} is no JSON value that is taken here", shown(&text));
         wrong.push(String::new, "bad-line", detail);
     }

@@ -236,14 +236,15 @@ impl Socket {
         Ok(())
     }
 
-    /// Says why, and waits a moment for the other side to have read it: a connection that is closed with
-    /// bytes unread is reset, and the code would be lost.
+    /// Says why, unless the client was first, and waits a moment for the other side to have read it: a
+    /// connection that is closed with bytes unread is reset, and the code would be lost.
     async fn close(mut self, goodbye: Option<Goodbye>) {
-        let Some(Goodbye { code, reason }) = goodbye else { return };
-        tracing::debug!(code, %reason, "a WebSocket is closed");
-        let frame = CloseFrame { code, reason: reason.as_ref().into() };
         let farewell = async {
-            self.socket.send(Frame::Close(Some(frame))).await?;
+            if let Some(Goodbye { code, reason }) = goodbye {
+                tracing::debug!(code, %reason, "a WebSocket is closed");
+                let frame = CloseFrame { code, reason: reason.as_ref().into() };
+                self.socket.send(Frame::Close(Some(frame))).await?;
+            }
             while let Some(frame) = self.socket.recv().await {
                 frame?;
             }

@@ -283,7 +283,8 @@ async fn a_slow_client_is_let_go_of_and_goes_on_where_it_was() {
     // More than connections hold. Once nothing goes out any more it is told so, if it reads on soon.
     let sent = || async {
         let text = app.admin_get("/metrics").await.text;
-        let line = text.lines().find(|line| line.contains("messages_total{transport=\"websocket\"}"));
+        let line =
+            text.lines().find(|line| line.contains("messages_total{transport=\"websocket\"}"));
         line.and_then(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok()).unwrap_or(0)
     };
     let (mut last, mut since) = (0, Instant::now());
@@ -373,10 +374,8 @@ async fn a_job_of_which_no_moment_can_be_had_is_busy() {
         .session(&format!("select pg_advisory_lock(hashtextextended('events:{job}', 0))"))
         .await;
     let path = format!("/api/pnl/batch/{job}");
-    tokio::join!(
-        async { app.get(&format!("{path}/events")).await.problem(503, "job-busy") },
-        refused(&app, &format!("{path}/ws"), 503, "job-busy"),
-    );
+    app.get(&format!("{path}/events")).await.problem(503, "job-busy");
+    refused(&app, &format!("{path}/ws"), 503, "job-busy").await;
     drop(held);
     let mut ids = Vec::new();
     for _ in 0..2 {
