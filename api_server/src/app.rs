@@ -1,6 +1,6 @@
 //! What every handler can reach, behind one cheap clone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use axum::extract::FromRef;
 use chrono::{DateTime, Utc};
 use job_orchestrator::Worker;
 use job_orchestrator::batch::Batches;
+use job_orchestrator::sources::Pace;
 use job_orchestrator::wallets::Wallets;
 use persistence_layer::Store;
 use persistence_layer::redis_monitor::RedisMonitor;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 
 use crate::answers::Answers;
 use crate::dto::batch::SubmitRules;
+use crate::export::Exports;
 use crate::extract::Limits;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
@@ -27,6 +29,7 @@ use crate::load::Load;
 use crate::metrics::{HttpMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::queue::QueueWatch;
+use crate::signing::Signer;
 use crate::waiting::Waiting;
 
 /// Stores and services of the process.
@@ -49,10 +52,16 @@ pub struct App {
     pub worker: Option<Worker>,
     /// Chains with a provider.
     pub chains: BTreeSet<Chain>,
+    /// What the providers of each chain take.
+    pub paces: BTreeMap<Chain, Vec<Pace>>,
     /// Answers that were given already.
     pub answers: Answers,
+    /// Files of results that were made.
+    pub exports: Exports,
     /// The keys of clients; none where everybody is answered.
     pub keys: Option<Keys>,
+    /// What results are signed with; none where nothing is signed.
+    pub signer: Option<Signer>,
     /// How much each client may ask.
     pub limiter: Limiter,
     /// How many requests are worked on at a time.
@@ -112,7 +121,11 @@ impl AppState {
 impl App {
     /// What a submission is checked against.
     pub fn submit_rules(&self) -> SubmitRules {
-        SubmitRules { max_wallets: self.limits.max_wallets, available: self.chains.clone() }
+        SubmitRules {
+            max_wallets: self.limits.max_wallets,
+            max_streamed_wallets: self.limits.max_streamed_wallets,
+            available: self.chains.clone(),
+        }
     }
 
     /// Whether the process is about to stop.

@@ -51,6 +51,10 @@ pub enum Command {
     /// Create, list, rotate and revoke the keys of clients (auth.mode = "keys").
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Make a key that signs results; its public part goes to stdout.
+    SigningKey(SigningKeyArgs),
+    /// Check signed results: exit code 0 when they are what was signed, 1 with what differs.
+    Verify(VerifyArgs),
     /// Bring the database schema to the newest version and exit.
     Migrate(ConfigArgs),
     /// Print the description of the HTTP interface: OpenAPI 3.1.
@@ -118,6 +122,26 @@ impl KeysCommand {
             Self::Revoke(args) => &args.config,
         }
     }
+}
+
+/// `signing-key`
+#[derive(Debug, Args)]
+pub struct SigningKeyArgs {
+    /// Where it goes; the file must not be there yet
+    #[arg(long, value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// `verify`
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The signed results: a file, - for stdin, or an address such as
+    /// http://HOST/api/pnl/batch/results/JOB/signed.ndjson
+    #[arg(value_name = "FILE|URL")]
+    pub source: String,
+    /// The public key that must have signed them [default: any]
+    #[arg(long, value_name = "KEY")]
+    pub key: Option<String>,
 }
 
 /// `keys create`

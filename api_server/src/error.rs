@@ -183,6 +183,10 @@ impl From<BatchError> for ApiError {
                 problems::JOB_EXPIRED,
                 format!("The job was removed with its results at {}.", rfc3339(at)),
             ),
+            BatchError::Busy => Self::new(
+                problems::JOB_BUSY,
+                "So much happens in the job that its state could not be read; please try again.",
+            ),
             BatchError::NotTerminal => {
                 Self::new(problems::JOB_RUNNING, "The job has not ended yet.").retry_after(2)
             }
@@ -306,6 +310,16 @@ impl FieldErrors {
         if self.shown.len() < MAX_SHOWN_ERRORS {
             self.shown.push(FieldError { pointer: pointer(), code, detail: detail().into() });
         }
+    }
+
+    /// Takes over what is wrong with one line of a body; its pointers begin with the number of the line.
+    pub fn take_of_line(&mut self, number: u64, wrong: Self) {
+        self.total += wrong.total;
+        let room = MAX_SHOWN_ERRORS.saturating_sub(self.shown.len());
+        self.shown.extend(wrong.shown.into_iter().take(room).map(|error| FieldError {
+            pointer: format!("line:{number}{}", error.pointer),
+            ..error
+        }));
     }
 
     /// Whether nothing was noted.

@@ -16,7 +16,6 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -63,7 +62,6 @@ pub struct Rules {
 pub async fn serve(listener: TcpListener, router: Router, rules: Rules, stop: CancellationToken) {
     let Rules { head_timeout, grace, metrics } = rules;
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let graceful = GracefulShutdown::new();
     let tasks = tokio_util::task::TaskTracker::new();
     let closing = CancellationToken::new();
     loop {
@@ -87,7 +85,6 @@ pub async fn serve(listener: TcpListener, router: Router, rules: Rules, stop: Ca
             tracing::debug!(%error, "a connection was gone at once");
         }
         let open = metrics.as_ref().map(HttpMetrics::connection);
-        let watcher = graceful.watcher();
         let called = Arc::new(AtomicBool::new(false));
         let wire = Wire::new(stream, metrics.clone(), head_timeout, Arc::clone(&called));
         let routed = TowerToHyperService::new(router.clone());
@@ -96,7 +93,7 @@ pub async fn serve(listener: TcpListener, router: Router, rules: Rules, stop: Ca
             request.extensions_mut().insert(Peer(peer.ip()));
             routed.call(request)
         });
-        let closing = closing.clone();
+        let (stop, closing) = (stop.clone(), closing.clone());
         tasks.spawn(async move {
             // HTTP/1.1: what clients, proxies and scrapers of such a service speak.
             let connection = http1::Builder::new()
@@ -105,21 +102,29 @@ pub async fn serve(listener: TcpListener, router: Router, rules: Rules, stop: Ca
                 .max_headers(MAX_HEADERS)
                 .max_header_size(MAX_HEAD_BYTES)
                 .max_buf_size(MAX_BUFFER_BYTES)
-                .serve_connection(TokioIo::new(wire), service);
-            let connection = watcher.watch(connection);
-            tokio::select! {
+                .serve_connection(TokioIo::new(wire), service)
+                .with_upgrades();
+            let mut connection = std::pin::pin!(connection);
+            let stopped = tokio::select! {
                 // A client that goes away in the middle is its own business, not an error of ours.
-                _ = connection => {}
-                () = closing.cancelled() => {}
+                _ = connection.as_mut() => false,
+                () = stop.cancelled() => true,
+            };
+            if stopped {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    _ = connection => {}
+                    () = closing.cancelled() => {}
+                }
             }
             drop((slot, open));
         });
     }
     drop(listener);
-    if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
+    tasks.close();
+    if tokio::time::timeout(grace, tasks.wait()).await.is_err() {
         tracing::warn!("closing connections that did not end in time");
     }
     closing.cancel();
-    tasks.close();
     tasks.wait().await;
 }

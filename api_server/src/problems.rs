@@ -71,6 +71,10 @@ problems! {
     FORBIDDEN = "forbidden", FORBIDDEN, "The key is not good for this request",
         "Reading needs a key with the scope `read`; submitting, cancelling and retrying jobs one with the \
          scope `submit`. The detail names the scope that is missing.";
+    /// A page of somebody else.
+    FOREIGN_ORIGIN = "foreign-origin", FORBIDDEN, "The page may not open this WebSocket",
+        "Browsers let any page open a WebSocket anywhere, so one whose header Origin is not the Host of the \
+         request is refused. Serve the page from the same host, or let a proxy in front set Host.";
     /// Unknown route.
     NOT_FOUND = "not-found", NOT_FOUND, "There is nothing at this path",
         "The path names no route of this service. docs/api.md lists all routes.";
@@ -86,6 +90,10 @@ problems! {
     UNKNOWN_WALLET = "unknown-wallet", NOT_FOUND, "The wallet has not been analyzed",
         "No full-history analysis of this wallet is stored. Submit it with \
          POST /api/pnl/batch/run and ask again when the job has completed.";
+    /// No key to sign with.
+    NOT_SIGNING = "not-signing", NOT_FOUND, "This server signs no results",
+        "Results are signed where the operator has set `signing.key_file` to a key that `pnl-tracker signing-key` \
+         has made.";
     /// Unknown disposal.
     UNKNOWN_DISPOSAL = "unknown-disposal", NOT_FOUND, "The wallet has no such disposal",
         "The newest ledger of the wallet has no disposal with this id. \
@@ -128,8 +136,9 @@ problems! {
         "The request body exceeds `api.max_body_bytes`. Split the wallets over several jobs.";
     /// List size.
     TOO_MANY_WALLETS = "too-many-wallets", PAYLOAD_TOO_LARGE, "Too many wallets in one job",
-        "`wallet_addresses` is longer than `api.max_wallets` (counted before duplicates are removed). \
-         Split the wallets over several jobs.";
+        "`wallet_addresses` is longer than `api.max_wallets`, or there are more lines of wallets than \
+         `api.max_streamed_wallets` (counted before duplicates are removed). Send more wallets as \
+         application/x-ndjson, or split them over several jobs.";
     /// Header count or size.
     HEADERS_TOO_LARGE = "headers-too-large", REQUEST_HEADER_FIELDS_TOO_LARGE,
         "The headers of the request are too large",
@@ -141,7 +150,12 @@ problems! {
     /// Content type.
     UNSUPPORTED_MEDIA_TYPE = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE,
         "The content type is not supported",
-        "Send the body as `Content-Type: application/json`, without a content encoding.";
+        "Send the body as `Content-Type: application/json`, without a content encoding; a submission may also \
+         come as `application/x-ndjson`.";
+    /// A part that is not there.
+    RANGE_NOT_SATISFIABLE = "range-not-satisfiable", RANGE_NOT_SATISFIABLE,
+        "The file has no such part",
+        "The header Range begins behind the end of the file; Content-Range has its length.";
     /// Field errors.
     VALIDATION_FAILED = "validation-failed", UNPROCESSABLE_ENTITY,
         "The request has invalid fields",
@@ -157,6 +171,10 @@ problems! {
         "The Idempotency-Key was used for a different request",
         "The key belongs to an earlier request with different content. Use a new key for a new job, \
          or repeat the original request unchanged to receive its answer.";
+    /// No WebSocket.
+    UPGRADE_REQUIRED = "upgrade-required", UPGRADE_REQUIRED, "The route is a WebSocket",
+        "The request is no WebSocket handshake (RFC 6455, version 13), or a proxy in front has taken its \
+         headers Connection and Upgrade away.";
     /// Limit of a client.
     RATE_LIMITED = "rate-limited", TOO_MANY_REQUESTS, "The client has made too many requests",
         "Each client has a number of requests per minute and class (`limits` in the configuration). The header \
@@ -185,6 +203,10 @@ problems! {
         "Too many clients follow jobs",
         "Only so many clients follow a job at one process at a time (`live.max_streams`). Ask for the status \
          instead, or try again after the time in Retry-After.";
+    /// No moment of a job.
+    JOB_BUSY = "job-busy", SERVICE_UNAVAILABLE, "Too much happens in the job just now",
+        "The events of the job come so fast that no snapshot of it could be taken. Try again after the time in \
+         Retry-After, or follow it behind an event that is known.";
     /// No database.
     DATABASE_UNAVAILABLE = "database-unavailable", SERVICE_UNAVAILABLE,
         "The database cannot be reached",
@@ -203,6 +225,7 @@ problems! {
 
 /// What the `code` of an entry of `errors` can be, with its meaning.
 pub const FIELD_CODES: &[(&str, &str)] = &[
+    ("bad-line", "The line is no JSON value, or none that is taken there."),
     ("missing-field", "A required member is absent."),
     ("unknown-field", "The member is not known here; perhaps it is misspelled."),
     ("duplicate-key", "The member stands more than once in its object."),

@@ -2,14 +2,16 @@
 
 use serde_json::json;
 
+use crate::extract::NDJSON;
 use crate::handlers::{
-    batches, diff, disposals, docs, group, health, latest, live, problems, reports, results,
-    series, services, wallets, what_if,
+    batches, diff, disposals, docs, exports, group, health, latest, live, problems, reports,
+    results, series, services, signed, wallets, what_if,
 };
 use crate::openapi::shapes::{
     Accepted, AccountingDocument, Calendar, CoverageReport, DatabaseProbe, Difference, Disposals,
-    Distribution, Equity, Explanation, GroupResult, Job, JobList, LatestResults, LedgerPage,
-    Liveness, NoMembers, Probe, Results, ServiceStatus, Submission, Tokens, WalletPnl, WhatIf,
+    Distribution, DryRun, Equity, Explanation, GroupResult, Job, JobList, LatestResults,
+    LedgerPage, Liveness, NoMembers, Probe, Results, ServiceStatus, SigningKey, Submission, Tokens,
+    WalletPnl, WhatIf,
 };
 use crate::openapi::{Api, Operation, params};
 use persistence_layer::batches::BatchStatus;
@@ -21,7 +23,7 @@ const SERVICE: &str = "service";
 
 /// All of the public listener, for the document.
 pub fn all() -> Api {
-    probes().and(explanations()).and(service().and(data()).and(streams()).keyed())
+    probes().and(explanations()).and(service().and(data()).and(streams()).and(files()).keyed())
 }
 
 /// Probes: on both listeners, whatever the process does.
@@ -74,12 +76,19 @@ pub fn explanations() -> Api {
 
 /// The state of the service.
 pub fn service() -> Api {
-    Api::default().get(
-        "/api/services/status",
-        services::status,
-        Operation::new(SERVICE, "What runs, how much waits, how the providers are")
-            .json::<ServiceStatus>("The state"),
-    )
+    Api::default()
+        .get(
+            "/api/services/status",
+            services::status,
+            Operation::new(SERVICE, "What runs, how much waits, how the providers are")
+                .json::<ServiceStatus>("The state"),
+        )
+        .get(
+            "/api/signing/key",
+            signed::key,
+            Operation::new(SERVICE, "The key that signed results are checked with")
+                .json::<SigningKey>("The public key"),
+        )
 }
 
 /// What needs the database.
@@ -89,14 +98,61 @@ pub fn data() -> Api {
 
 /// What goes on for as long as the client wants, and needs the database.
 pub fn streams() -> Api {
-    Api::default().get(
-        "/api/pnl/batch/{job_id}/events",
-        live::events,
-        Operation::new(JOBS, "Follow a job: its events as they happen")
-            .takes(params::after_event())
-            .text("Server-sent events, each a CloudEvent", live::EVENT_STREAM)
-            .nothing("The job is over, and nothing comes behind that event"),
-    )
+    Api::default()
+        .get(
+            "/api/pnl/batch/{job_id}/events",
+            live::events,
+            Operation::new(JOBS, "Follow a job: its events as they happen")
+                .takes(params::after_event())
+                .text("Server-sent events, each a CloudEvent", live::EVENT_STREAM)
+                .nothing("The job is over, and nothing comes behind that event"),
+        )
+        .get(
+            "/api/pnl/batch/{job_id}/ws",
+            live::socket_of_job,
+            Operation::new(JOBS, "Follow a job over a WebSocket: the same events")
+                .takes([params::last_event_id()])
+                .switches("A WebSocket; each message is a CloudEvent"),
+        )
+        .get(
+            "/api/ws",
+            live::socket,
+            Operation::new(JOBS, "A WebSocket whose first message names the job to follow")
+                .switches("A WebSocket; each message is a CloudEvent"),
+        )
+}
+
+/// The results of a job as files.
+pub fn files() -> Api {
+    let file = |summary: &str, media_type: &str| {
+        Operation::new(JOBS, summary)
+            .takes([params::rows(), params::flag("partial", "Also while the job runs")])
+            .text("A row per wallet, or per disposal", media_type)
+            .in_parts(media_type)
+            .tagged()
+    };
+    Api::default()
+        .get(
+            "/api/pnl/batch/results/{job_id}/export.csv",
+            exports::csv,
+            file("The results of a job as CSV", "text/csv"),
+        )
+        .get(
+            "/api/pnl/batch/results/{job_id}/export.ndjson",
+            exports::ndjson,
+            file("The results of a job as lines of JSON", NDJSON),
+        )
+        .get(
+            "/api/pnl/batch/results/{job_id}/export.parquet",
+            exports::parquet,
+            file("The results of a job as Parquet", "application/vnd.apache.parquet"),
+        )
+        .get(
+            "/api/pnl/batch/results/{job_id}/signed.ndjson",
+            signed::results,
+            Operation::new(JOBS, "The results of a job that has ended, signed")
+                .text("A row per wallet with its digest, and the signature", NDJSON),
+        )
 }
 
 fn jobs() -> Api {
@@ -108,7 +164,10 @@ fn jobs() -> Api {
             Operation::new(JOBS, "Submit wallets as a batch job")
                 .takes([params::idempotency_key(), params::prefer_wait()])
                 .body::<Submission>(true)
-                .json::<Job>("The job has ended while the answer waited for it")
+                .or_lines(NDJSON)
+                .json_or::<Job, DryRun>(
+                    "The job has ended while the answer waited for it, or what it would cost",
+                )
                 .accepts::<Accepted>("The job is stored, or was already with this Idempotency-Key"),
         )
         .get(
@@ -161,14 +220,6 @@ fn job_results() -> Api {
             Operation::new(JOBS, "Every wallet of a job, in the order of the submission")
                 .takes(params::pages())
                 .json::<Results>("A page of wallets")
-                .tagged(),
-        )
-        .get(
-            "/api/pnl/batch/results/{job_id}/export.csv",
-            results::export_csv,
-            Operation::new(JOBS, "The same as CSV")
-                .takes([params::flag("partial", "Also while the job runs")])
-                .text("A line per wallet", "text/csv")
                 .tagged(),
         )
         .get(

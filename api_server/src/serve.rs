@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use job_orchestrator::batch::{BatchRules, Batches};
 use job_orchestrator::reports::Reporter;
-use job_orchestrator::sources::{Sources, ledger_rules, offered_chains};
+use job_orchestrator::sources::{Sources, ledger_rules, offered_chains, paces};
 use job_orchestrator::wallets::Wallets;
 use job_orchestrator::{Worker, WorkerDeps, care, sweep_only};
 use persistence_layer::Store;
@@ -30,6 +30,7 @@ use crate::app::{App, AppState, Instance};
 use crate::cli::ServeArgs;
 use crate::commands::configure;
 use crate::database::Database;
+use crate::export::Exports;
 use crate::extract::Limits;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
@@ -40,6 +41,7 @@ use crate::metrics::{HttpMetrics, LiveMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::queue::QueueWatch;
 use crate::router;
+use crate::signing::{Signer, SigningError};
 use crate::waiting::Waiting;
 
 /// Time that requests at hand get when the listeners close.
@@ -110,6 +112,7 @@ async fn serve(
     for listener in [public, admin] {
         listener.await.context("a listener ended badly")?;
     }
+    app.live.until_empty(REQUEST_GRACE).await;
     reporter.await.context("the report of this process ended badly")?;
     drained
 }
@@ -188,6 +191,12 @@ pub fn worker_deps(
     })
 }
 
+/// What results are signed with, if anything.
+fn signer(settings: &Settings) -> Result<Option<Signer>, SigningError> {
+    let file = &settings.signing.key_file;
+    if file.as_os_str().is_empty() { Ok(None) } else { Signer::open(file).map(Some) }
+}
+
 /// Puts a process of `role` together on an open and migrated database and starts its worker.
 ///
 /// `drain` stops the worker and turns readiness off; `closing` ends what watches beside.
@@ -236,7 +245,7 @@ pub async fn assemble(
         live: Live::new(
             store.clone(),
             batches.clone(),
-            settings.live.max_streams,
+            settings.live.clone(),
             LiveMetrics::register(&registry)?,
             drain.clone(),
         ),
@@ -254,7 +263,9 @@ pub async fn assemble(
             redis.clone(),
             &format!("{:?}", ledger_rules(settings)),
         ),
+        exports: Exports::default(),
         keys: (settings.auth.mode == AuthMode::Keys).then(|| Keys::new(store.clone())),
+        signer: signer(settings)?,
         limiter: Limiter::new(settings.limits.clone(), redis.clone())
             .context("the limits cannot be used")?,
         redis,
@@ -262,9 +273,12 @@ pub async fn assemble(
         worker,
         chains: offered_chains(settings),
         load: Load::new(settings.api.max_at_work),
+        paces: paces(settings),
         limits: Limits {
             max_body_bytes: usize::try_from(settings.api.max_body_bytes).unwrap_or(usize::MAX),
             max_wallets: usize::try_from(settings.api.max_wallets).unwrap_or(usize::MAX),
+            max_streamed_wallets: usize::try_from(settings.api.max_streamed_wallets)
+                .unwrap_or(usize::MAX),
         },
         results_days: settings.retention.results_days,
         compression_min_bytes: settings.api.compression_min_bytes,

@@ -295,7 +295,7 @@ fn below(base: &Url, segments: &[String]) -> Url {
 ///
 /// Certificates are judged by the machine's own roots; on a machine that has none, by Mozilla's,
 /// which are compiled in.
-fn http_client(url: &SecretUrl) -> Result<reqwest::Client, String> {
+pub(crate) fn http_client(url: &SecretUrl) -> Result<reqwest::Client, String> {
     let builder = || {
         let builder = reqwest::Client::builder()
             .user_agent(concat!("pnl-tracker/", env!("CARGO_PKG_VERSION")))

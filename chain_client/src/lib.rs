@@ -9,11 +9,13 @@
 //! - [`prices`]: what it asks of a price source;
 //! - [`error`]: why there is no answer, sorted by what to do about it;
 //! - [`calls`], [`metrics`]: counting, on a wallet's behalf and for the whole process;
+//! - [`download`]: a file from a server, for a command;
 //! - [`redact`]: URLs that do not give away their keys.
 //!
 //! What does not: SQL, jobs, parsing. A transaction stays the opaque bytes the node sent.
 
 pub mod calls;
+pub mod download;
 pub mod error;
 pub mod evm;
 #[cfg(feature = "fuzzing")]

@@ -96,6 +96,9 @@ pub enum BatchError {
         /// When.
         at: DateTime<Utc>,
     },
+    /// So much happens in the batch that no moment of it could be had.
+    #[error("too much happens in the job just now")]
+    Busy,
     /// The batch is not over yet.
     #[error("the job is not over yet")]
     NotTerminal,
@@ -114,6 +117,7 @@ impl BatchError {
             Self::ChainUnavailable { .. } => "chain-unavailable",
             Self::Unknown => "unknown-job",
             Self::Expired { .. } => "job-expired",
+            Self::Busy => "job-busy",
             Self::NotTerminal => "job-running",
             Self::Store(error) => error.code(),
         }

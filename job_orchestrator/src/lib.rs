@@ -21,6 +21,7 @@ pub mod batch;
 pub mod care;
 pub mod driver;
 pub mod error;
+pub mod estimate;
 mod heartbeat;
 mod in_flight;
 pub mod metrics;

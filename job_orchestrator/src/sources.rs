@@ -109,6 +109,28 @@ pub fn offered_chains(settings: &Settings) -> BTreeSet<Chain> {
     Chain::ALL.into_iter().filter(|chain| !providers(settings, *chain).is_empty()).collect()
 }
 
+/// How fast a provider may be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pace {
+    /// Its name.
+    pub name: String,
+    /// What it speaks.
+    pub kind: &'static str,
+    /// Most calls in a second.
+    pub requests_per_second: u32,
+}
+
+/// The paces of each chain's providers, in the order in which they are asked.
+pub fn paces(settings: &Settings) -> BTreeMap<Chain, Vec<Pace>> {
+    let pace = |provider: &config::ProviderSettings| Pace {
+        name: provider.name.clone(),
+        kind: provider.kind.as_str(),
+        requests_per_second: provider.requests_per_second,
+    };
+    let of = |chain| (chain, providers(settings, chain).iter().map(pace).collect());
+    offered_chains(settings).into_iter().map(of).collect()
+}
+
 /// What the parser of an EVM chain must know; `None` for Solana.
 fn network(settings: &Settings, chain: Chain) -> Option<Network> {
     let usual = Network::of(chain)?;

@@ -33,6 +33,8 @@ pub mod chain_data;
 mod convert;
 pub mod error;
 #[cfg(feature = "queries")]
+pub mod estimates;
+#[cfg(feature = "queries")]
 pub mod groups;
 #[cfg(feature = "queries")]
 pub mod job_events;

@@ -113,6 +113,17 @@ impl TestDatabase {
         query.execute(&mut connection).await.expect("the server does it").rows_affected()
     }
 
+    /// A session that has done one statement, for as long as it is kept: to hold a lock.
+    ///
+    /// # Panics
+    /// When the server refuses.
+    pub async fn session(&self, sql: &str) -> PgConnection {
+        let mut connection = self.connection().await;
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()));
+        query.execute(&mut connection).await.expect("the server does it");
+        connection
+    }
+
     /// Lets the database take no writes, as a primary that became a replica, or writes again. All
     /// sessions on it end.
     ///

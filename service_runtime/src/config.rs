@@ -21,6 +21,7 @@ mod live;
 mod load;
 mod secret;
 mod settings;
+mod signing;
 mod source;
 mod validate;
 
@@ -37,3 +38,4 @@ pub use settings::{
     LogFormat, LogSettings, RedisSettings, RetentionSettings, Role, ServiceSettings, Settings,
     UnknownRole, WorkerSettings,
 };
+pub use signing::SigningSettings;

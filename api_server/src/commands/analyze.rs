@@ -27,7 +27,6 @@ use crate::dto::batch::{not_a_time, range_of, unknown_method};
 use crate::dto::csv;
 use crate::dto::result::{WalletRow, wallet_status};
 use crate::dto::time::read_moment;
-use crate::handlers::results::csv_row;
 use crate::serve::{batches, worker_deps};
 
 /// Exit code 0 when every wallet is done, 1 when any is not.
@@ -148,7 +147,7 @@ fn print(rows: &[ResultRow], chain: Chain, format: Format) -> anyhow::Result<()>
 fn csv_of(rows: &[ResultRow], chain: Chain) -> anyhow::Result<String> {
     let mut bytes = csv::header()?;
     for row in rows {
-        bytes.extend(csv::line(csv_row(row, chain))?);
+        bytes.extend(csv::line(csv::CsvRow::of(row, chain))?);
     }
     Ok(String::from_utf8(bytes)?)
 }

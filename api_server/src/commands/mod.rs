@@ -12,6 +12,7 @@ pub mod openapi;
 pub mod parse;
 pub mod status;
 mod table;
+pub mod verify;
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -43,6 +44,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Doctor(args) => blocking_on(doctor::run(args)),
         Command::Status(args) => blocking_on(status::run(args)),
+        Command::Verify(args) => blocking_on(verify::run(args)),
+        Command::SigningKey(args) => verify::create(&args),
     };
     match outcome {
         Ok(code) => code,

@@ -23,6 +23,7 @@ const FIELDS: &[&str] = &[
     "method",
     "options",
     "group",
+    "dry_run",
 ];
 
 /// What this server takes.
@@ -30,6 +31,8 @@ const FIELDS: &[&str] = &[
 pub struct SubmitRules {
     /// Entries of `wallet_addresses`, before duplicates are removed.
     pub max_wallets: usize,
+    /// Wallets on lines of their own, before duplicates are removed.
+    pub max_streamed_wallets: usize,
     /// Chains with a provider.
     pub available: BTreeSet<Chain>,
 }
@@ -45,6 +48,42 @@ pub struct CreateBatch {
     pub duplicates_removed: usize,
     /// How they are analyzed.
     pub analysis: Analysis,
+    /// Whether it is only checked and estimated.
+    pub dry_run: bool,
+}
+
+/// What stands beside the wallets.
+pub(super) struct Terms {
+    /// The chain; `None` when that was noted as wrong.
+    pub chain: Option<Chain>,
+    /// How the wallets are analyzed, but for the bound of a group.
+    pub analysis: Analysis,
+    /// Whether the request is only checked and estimated.
+    pub dry_run: bool,
+}
+
+impl Terms {
+    /// Reads the members of `body`, of which `fields` are taken.
+    pub(super) fn read(
+        body: &Object,
+        fields: &[&str],
+        rules: &SubmitRules,
+        errors: &mut FieldErrors,
+    ) -> Self {
+        body.check_names("", fields, errors);
+        let chain = read_chain(body, rules, errors);
+        Self {
+            chain,
+            analysis: Analysis {
+                group: read_flag(body, "group", errors),
+                method: read_method(body, errors),
+                options: options::read(optional(body, "options"), chain, errors),
+                time_range: read_as_of(body, read_time_range(body, errors), errors),
+                max_transactions: read_max_transactions(body, errors),
+            },
+            dry_run: read_flag(body, "dry_run", errors),
+        }
+    }
 }
 
 impl CreateBatch {
@@ -71,24 +110,27 @@ impl CreateBatch {
             );
             return Err(ApiError::new(problems::TOO_MANY_WALLETS, detail));
         }
-        body.check_names("", FIELDS, &mut errors);
-        let chain = read_chain(body, rules, &mut errors);
-        let (wallets, duplicates_removed) = read_wallets(body, chain, &mut errors);
-        let group = read_group(body, wallets.len(), &mut errors);
-        let request = Self {
-            // Without a chain there is an error, and this value goes nowhere.
-            chain: chain.unwrap_or(Chain::Solana),
-            wallets,
-            duplicates_removed,
-            analysis: Analysis {
-                method: read_method(body, &mut errors),
-                options: options::read(optional(body, "options"), chain, &mut errors),
-                time_range: read_as_of(body, read_time_range(body, &mut errors), &mut errors),
-                max_transactions: read_max_transactions(body, &mut errors),
-                group,
-            },
-        };
-        errors.into_result().map(|()| request)
+        let terms = Terms::read(body, FIELDS, rules, &mut errors);
+        let (wallets, duplicates_removed) = read_wallets(body, terms.chain, &mut errors);
+        Self::of(terms, wallets, duplicates_removed, "", errors)
+    }
+
+    /// The wallets under the terms, whose pointer is `at`, unless something is wrong.
+    pub(super) fn of(
+        terms: Terms,
+        wallets: Vec<Address>,
+        duplicates_removed: usize,
+        at: &str,
+        mut errors: FieldErrors,
+    ) -> Result<Self, ApiError> {
+        let Terms { chain, analysis, dry_run } = terms;
+        if analysis.group {
+            check_group(wallets.len(), at, &mut errors);
+        }
+        // Without a chain there is an error, and this value goes nowhere.
+        let chain = chain.unwrap_or(Chain::Solana);
+        errors.into_result()?;
+        Ok(Self { chain, wallets, duplicates_removed, analysis, dry_run })
     }
 }
 
@@ -281,19 +323,23 @@ pub fn not_a_time(text: &str) -> String {
     format!("{} is no RFC 3339 time such as 2024-05-01T00:00:00Z", shown(text))
 }
 
-/// Whether the wallets, of which there are so many, are a group.
-fn read_group(body: &Object, wallets: usize, errors: &mut FieldErrors) -> bool {
-    let group = match optional(body, "group") {
-        None => return false,
-        Some(Json::Bool(group)) => *group,
+/// The switch `name`, off when it is absent.
+fn read_flag(body: &Object, name: &str, errors: &mut FieldErrors) -> bool {
+    match optional(body, name) {
+        None => false,
+        Some(Json::Bool(on)) => *on,
         Some(other) => {
-            wrong_type(other, "/group", "true or false", errors);
-            return false;
+            wrong_type(other, &format!("/{name}"), "true or false", errors);
+            false
         }
-    };
-    if group && wallets > MOST_WALLETS_OF_A_GROUP {
+    }
+}
+
+/// Whether so many wallets can be a group.
+fn check_group(wallets: usize, at: &str, errors: &mut FieldErrors) {
+    if wallets > MOST_WALLETS_OF_A_GROUP {
         errors.push(
-            || "/group".into(),
+            || format!("{at}/group"),
             "out-of-range",
             || {
                 format!(
@@ -302,7 +348,6 @@ fn read_group(body: &Object, wallets: usize, errors: &mut FieldErrors) -> bool {
             },
         );
     }
-    group
 }
 
 fn read_bounds(range: &Object, errors: &mut FieldErrors) -> Option<TimeRange> {
@@ -368,7 +413,11 @@ mod tests {
     const USDC: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
 
     fn rules() -> SubmitRules {
-        SubmitRules { max_wallets: 5, available: BTreeSet::from([Chain::Solana, Chain::Base]) }
+        SubmitRules {
+            max_wallets: 5,
+            max_streamed_wallets: 5,
+            available: BTreeSet::from([Chain::Solana, Chain::Base]),
+        }
     }
 
     fn read(body: &str) -> Result<CreateBatch, ApiError> {
@@ -443,15 +492,15 @@ mod tests {
             [
                 "/grp unknown-field",
                 "/chain duplicate-key",
-                "/wallet_addresses/0 bad-address",
-                "/wallet_addresses/2 wrong-type",
-                "/wallet_addresses/3 wrong-type",
                 "/group wrong-type",
                 "/method unknown-method",
                 "/options/scoop unknown-field",
                 "/options/oversold bad-option",
                 "/time_range bad-time-range",
                 "/max_transactions out-of-range",
+                "/wallet_addresses/0 bad-address",
+                "/wallet_addresses/2 wrong-type",
+                "/wallet_addresses/3 wrong-type",
             ]
         );
     }

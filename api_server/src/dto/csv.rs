@@ -7,9 +7,12 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use csv::{Terminator, Writer, WriterBuilder};
-use serde::Deserialize;
-use serde_json::Value;
+use persistence_layer::results::ResultRow;
+use pnl_core::Chain;
 use serde_json::value::RawValue;
+
+use crate::dto::result::wallet_status;
+use crate::export::{Cell, Column, ExportError, Kind};
 
 /// The columns before the result.
 const HEAD: &[&str] = &["wallet", "chain", "status", "error_code"];
@@ -60,6 +63,19 @@ pub const METRICS: &[&str] = &[
     "unique_tokens",
 ];
 
+/// Those of them that are counts; all others are text, exact.
+const COUNTS: &[&str] = &[
+    "trades",
+    "transactions",
+    "winning_trades",
+    "losing_trades",
+    "closed_tokens",
+    "win_streak",
+    "loss_streak",
+    "active_days",
+    "unique_tokens",
+];
+
 /// What a row is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct CsvRow<'a> {
@@ -75,44 +91,37 @@ pub struct CsvRow<'a> {
     pub report: Option<&'a str>,
 }
 
-/// The header line.
-pub fn header() -> Result<Vec<u8>, CsvError> {
-    let mut writer = writer();
-    for name in HEAD.iter().chain(SCALARS) {
-        writer.write_field(name)?;
+impl<'a> CsvRow<'a> {
+    /// A stored row.
+    pub fn of(row: &'a ResultRow, chain: Chain) -> Self {
+        Self {
+            wallet: row.wallet.as_str(),
+            chain: chain.as_str(),
+            status: wallet_status(row.state),
+            error_code: row.error.as_ref().map(|error| error.code.as_str()),
+            report: row.report_json.as_deref(),
+        }
     }
-    writer.write_field("coverage_complete")?;
-    for name in METRICS {
-        writer.write_field(format!("metrics.{name}"))?;
-    }
-    finish(writer)
 }
 
-/// Why a row could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum CsvError {
-    /// A stored report is no report.
-    #[error("a stored report cannot be read")]
-    Report(#[from] serde_json::Error),
-    /// Writing into memory failed.
-    #[error("a row cannot be written")]
-    Write(#[from] csv::Error),
+/// The columns of a row.
+pub fn columns() -> Vec<Column> {
+    let head = HEAD.iter().map(|name| Column::new(*name, Kind::Text));
+    let scalars = SCALARS.iter().map(|name| Column::new(*name, kind(name)));
+    let complete = [Column::new("coverage_complete", Kind::Bool)];
+    let metrics = METRICS.iter().map(|name| Column::new(format!("metrics.{name}"), kind(name)));
+    head.chain(scalars).chain(complete).chain(metrics).collect()
 }
 
-#[derive(Deserialize)]
-struct Coverage {
-    complete: bool,
+fn kind(name: &str) -> Kind {
+    if COUNTS.contains(&name) { Kind::Integer } else { Kind::Text }
 }
 
-/// One line.
+/// What stands in the columns of a row.
 ///
 /// # Errors
-/// [`CsvError::Report`] when the stored report is not what the service stores.
-pub fn line(row: CsvRow<'_>) -> Result<Vec<u8>, CsvError> {
-    let mut writer = writer();
-    for text in [row.wallet, row.chain, row.status, row.error_code.unwrap_or("")] {
-        writer.write_field(harmless(text).as_bytes())?;
-    }
+/// When the stored report is not what the service stores.
+pub fn cells(row: &CsvRow<'_>) -> Result<Vec<Cell>, ExportError> {
     let report: BTreeMap<&str, &RawValue> = match row.report {
         Some(report) => serde_json::from_str(report)?,
         None => BTreeMap::new(),
@@ -121,27 +130,66 @@ pub fn line(row: CsvRow<'_>) -> Result<Vec<u8>, CsvError> {
         Some(metrics) => serde_json::from_str(metrics.get())?,
         None => BTreeMap::new(),
     };
-    for name in SCALARS {
-        write_scalar(&mut writer, report.get(name))?;
-    }
-    let complete = match report.get("coverage") {
-        Some(coverage) => serde_json::from_str::<Coverage>(coverage.get())?.complete.to_string(),
-        None => String::new(),
+    let coverage: BTreeMap<&str, &RawValue> = match report.get("coverage") {
+        Some(coverage) => serde_json::from_str(coverage.get())?,
+        None => BTreeMap::new(),
     };
-    writer.write_field(complete)?;
-    for name in METRICS {
-        write_scalar(&mut writer, metrics.get(name))?;
+    let head = [Some(row.wallet), Some(row.chain), Some(row.status), row.error_code];
+    let values = SCALARS
+        .iter()
+        .map(|name| report.get(name))
+        .chain([coverage.get("complete")])
+        .chain(METRICS.iter().map(|name| metrics.get(name)));
+    let mut cells: Vec<_> = head.into_iter().map(Cell::text).collect();
+    for (column, value) in columns().iter().skip(head.len()).zip(values) {
+        cells.push(column.cell(value.copied())?);
+    }
+    Ok(cells)
+}
+
+/// The header line.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn header() -> Result<Vec<u8>, csv::Error> {
+    header_of(&columns())
+}
+
+/// The header line of these columns.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn header_of(columns: &[Column]) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = writer();
+    for column in columns {
+        writer.write_field(&column.name)?;
     }
     finish(writer)
 }
 
-fn write_scalar(writer: &mut Writer<Vec<u8>>, value: Option<&&RawValue>) -> Result<(), CsvError> {
-    let text = match value.map(|value| serde_json::from_str(value.get())).transpose()? {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => harmless(&text).into_owned(),
-        Some(other) => other.to_string(),
-    };
-    Ok(writer.write_field(text)?)
+/// One line.
+///
+/// # Errors
+/// When the stored report is not what the service stores.
+pub fn line(row: CsvRow<'_>) -> Result<Vec<u8>, ExportError> {
+    Ok(line_of(&cells(&row)?)?)
+}
+
+/// A line of these cells.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn line_of(cells: &[Cell]) -> Result<Vec<u8>, csv::Error> {
+    let mut writer = writer();
+    for cell in cells {
+        match cell {
+            Cell::Null => writer.write_field("")?,
+            Cell::Text(text) => writer.write_field(harmless(text).as_bytes())?,
+            Cell::Integer(number) => writer.write_field(number.to_string())?,
+            Cell::Bool(is) => writer.write_field(is.to_string())?,
+        }
+    }
+    finish(writer)
 }
 
 /// The cell without the power to be a formula: a text that begins like one gets an apostrophe.
@@ -163,17 +211,16 @@ fn writer() -> Writer<Vec<u8>> {
     WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new())
 }
 
-fn finish(mut writer: Writer<Vec<u8>>) -> Result<Vec<u8>, CsvError> {
+fn finish(mut writer: Writer<Vec<u8>>) -> Result<Vec<u8>, csv::Error> {
     writer.write_record(None::<&[u8]>)?;
-    let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
-    Ok(bytes)
+    writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn text(line: Result<Vec<u8>, CsvError>) -> String {
+    fn text<E: std::fmt::Debug>(line: Result<Vec<u8>, E>) -> String {
         String::from_utf8(line.unwrap()).unwrap()
     }
 

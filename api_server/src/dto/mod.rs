@@ -1,7 +1,9 @@
 //! The wire types: request bodies read into checked values, answers written from them.
 
 pub mod batch;
+pub mod batch_lines;
 pub mod csv;
+pub mod estimate;
 pub mod fleet;
 pub mod job;
 pub mod key;

@@ -26,7 +26,7 @@ impl BodyPhase {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn set_reading(&self, reading: bool) {
+    pub(super) fn set_reading(&self, reading: bool) {
         self.0.store(reading, Ordering::Relaxed);
     }
 }
@@ -91,7 +91,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(named) = headers.get(header::CONTENT_TYPE).map(as_text) else {
         return refuse("The header Content-Type: application/json is missing.".to_owned());
     };
-    let essence = named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = essence(&named);
     let is_json = essence == "application/json"
         || (essence.starts_with("application/") && essence.ends_with("+json"));
     if !is_json {
@@ -100,13 +100,29 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), ApiError> {
             shown(&named)
         ));
     }
-    match headers.get(header::CONTENT_ENCODING).map(as_text) {
-        Some(coding) if !coding.eq_ignore_ascii_case("identity") => refuse(format!(
-            "The Content-Encoding is {}; send the body without one.",
-            shown(&coding)
-        )),
-        _ => Ok(()),
+    check_encoding(headers)
+}
+
+/// The media type without its parameters.
+pub(super) fn essence(named: &str) -> String {
+    named.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+/// Refuses a body that is compressed.
+pub(super) fn check_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
+    let coding = headers.get(header::CONTENT_ENCODING).map(axum::http::HeaderValue::as_bytes);
+    let coding = String::from_utf8_lossy(coding.unwrap_or(b"identity"));
+    if coding.eq_ignore_ascii_case("identity") {
+        return Ok(());
     }
+    let detail = format!("The Content-Encoding is {}; send the body without one.", shown(&coding));
+    Err(ApiError::new(problems::UNSUPPORTED_MEDIA_TYPE, detail))
+}
+
+/// The refusal of a body that cannot be read to its end.
+pub(super) fn broken_off() -> ApiError {
+    let detail = "The body broke off before its end, or its chunks are not well-formed.";
+    ApiError::new(problems::UNREADABLE_BODY, detail)
 }
 
 /// The bytes of the body, marked as being read while they come in.
@@ -137,10 +153,7 @@ async fn collect(headers: &HeaderMap, body: Body, max_bytes: usize) -> Result<Ve
     let mut chunks = body.into_data_stream();
     let mut bytes = Vec::new();
     while let Some(chunk) = chunks.next().await {
-        let chunk = chunk.map_err(|_| {
-            let detail = "The body broke off before its end, or its chunks are not well-formed.";
-            ApiError::new(problems::UNREADABLE_BODY, detail)
-        })?;
+        let chunk = chunk.map_err(|_| broken_off())?;
         if bytes.len() + chunk.len() > max_bytes {
             return Err(too_large());
         }

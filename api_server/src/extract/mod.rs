@@ -11,9 +11,11 @@ use persistence_layer::batches::BatchId;
 use pnl_core::Chain;
 
 mod body;
+mod lines;
 mod wait;
 
 pub use body::{BodyPhase, JsonBody, NoBody};
+pub use lines::{Lines, NDJSON, is_ndjson};
 pub use wait::{MAX_WAIT_SECONDS, preferred_wait};
 
 use crate::error::{ApiError, FieldErrors};
@@ -33,6 +35,8 @@ pub struct Limits {
     pub max_body_bytes: usize,
     /// Entries of `wallet_addresses`, before duplicates are removed.
     pub max_wallets: usize,
+    /// Wallets on lines of their own, before duplicates are removed.
+    pub max_streamed_wallets: usize,
 }
 
 /// The parameters of the query string; each is taken once, what remains is unknown.

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use axum::extract::{Extension, State};
+use axum::extract::{Extension, FromRequest, Request, State};
+use axum::http::HeaderName;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, http::HeaderName};
 use job_orchestrator::batch::{IdempotencyKey, NewBatchRequest};
 use persistence_layer::batches::{self, BatchId, BatchStatus};
 use serde::Serialize;
@@ -14,13 +14,16 @@ use serde_json::Value;
 use crate::app::AppState;
 use crate::cursor;
 use crate::dto::batch::CreateBatch;
+use crate::dto::batch_lines;
+use crate::dto::estimate::estimate;
 use crate::dto::job::JobView;
 use crate::error::ApiError;
 use crate::extract::{
-    JobId, JsonBody, NoBody, Params, check_accept, idempotency_key, job_id, preferred_wait,
+    JobId, JsonBody, Lines, NoBody, Params, check_accept, idempotency_key, is_ndjson, job_id,
+    preferred_wait,
 };
 use crate::handlers::{Keep, POLL_SECONDS, fresh_json};
-use crate::json::fingerprint;
+use crate::json::{Json, fingerprint};
 use crate::middleware::context::RequestContext;
 use crate::middleware::deadline::Due;
 use crate::middleware::validators::asked_with;
@@ -41,12 +44,17 @@ pub async fn run(
     Extension(due): Extension<Due>,
     headers: HeaderMap,
     params: Params,
-    JsonBody(body): JsonBody,
+    request: Request,
 ) -> Result<Response, ApiError> {
+    let body = Body::receive(request, &app).await?;
     check_accept(&headers, "application/json")?;
     params.finish()?;
     let key = idempotency_key(&headers)?;
-    let request = CreateBatch::read(&body, &app.submit_rules())?;
+    let (request, fingerprint) = body.read(&app).await?;
+    if request.dry_run {
+        let answer = estimate(&app, &request, due.leaves() / 2).await?;
+        return Ok(fresh_json(&answer));
+    }
     let accepted = app
         .batches
         .submit(NewBatchRequest {
@@ -54,8 +62,7 @@ pub async fn run(
             wallets: request.wallets,
             duplicates_removed: request.duplicates_removed,
             analysis: request.analysis,
-            idempotency: key
-                .map(|key| IdempotencyKey { key, fingerprint: fingerprint("POST", RUN, &body) }),
+            idempotency: key.map(|key| IdempotencyKey { key, fingerprint }),
             trace_id: context.trace_id.to_string(),
         })
         .await?;
@@ -67,8 +74,10 @@ pub async fn run(
         waits.as_ref().and_then(|(wait, _)| format!("wait={}", wait.as_secs()).parse().ok());
     let mut response = match end_within(&app, waits, &accepted.body).await {
         Some(job) => job_answer(StatusCode::OK, &job),
-        None => (StatusCode::ACCEPTED, [Keep::Not.header(), POLL_SECONDS], Json(&accepted.body))
-            .into_response(),
+        None => {
+            (StatusCode::ACCEPTED, [Keep::Not.header(), POLL_SECONDS], axum::Json(&accepted.body))
+                .into_response()
+        }
     };
     response.headers_mut().extend(applied.map(|applied| (PREFERENCE_APPLIED, applied)));
     let location = accepted.body.get("status_url").and_then(Value::as_str);
@@ -79,6 +88,33 @@ pub async fn run(
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// The body of a submission, in either of its forms.
+enum Body {
+    Whole(Json),
+    Lines(Lines),
+}
+
+impl Body {
+    async fn receive(request: Request, app: &AppState) -> Result<Self, ApiError> {
+        if is_ndjson(request.headers()) {
+            return Lines::of(request).map(Self::Lines);
+        }
+        JsonBody::from_request(request, app).await.map(|JsonBody(body)| Self::Whole(body))
+    }
+
+    /// The request, and the fingerprint that tells it from others.
+    async fn read(self, app: &AppState) -> Result<(CreateBatch, String), ApiError> {
+        let rules = app.submit_rules();
+        match self {
+            Self::Whole(body) => {
+                let request = CreateBatch::read(&body, &rules)?;
+                Ok((request, fingerprint("POST", RUN, &body)))
+            }
+            Self::Lines(lines) => batch_lines::read(lines, &rules, RUN).await,
+        }
+    }
 }
 
 /// The job of an accepted submission that waits for its end, when it ends in time.
@@ -195,7 +231,7 @@ pub async fn retry(
 
 /// A status body; with the pace of polling while the job is not done.
 fn job_answer(status: StatusCode, job: &JobView) -> Response {
-    let mut response = (status, [Keep::Not.header()], Json(job)).into_response();
+    let mut response = (status, [Keep::Not.header()], axum::Json(job)).into_response();
     if !job.is_done() {
         let (name, value) = POLL_SECONDS;
         response.headers_mut().insert(name, value);

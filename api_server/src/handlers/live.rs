@@ -4,7 +4,9 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::Stream;
@@ -14,6 +16,8 @@ use crate::app::{App, AppState};
 use crate::error::ApiError;
 use crate::extract::{JobId, Params, check_accept};
 use crate::handlers::keep::Keep;
+use crate::json::shown;
+use crate::live::socket::{self, MAX_MESSAGE_BYTES, Start};
 use crate::live::{End, Follower, Message, Place, Transport};
 use crate::problems;
 
@@ -52,6 +56,93 @@ pub async fn events(
     let heartbeat = KeepAlive::new().interval(HEARTBEAT).text("heartbeat");
     Ok(([Keep::Not.header(), UNBUFFERED], Sse::new(stream(follower)).keep_alive(heartbeat))
         .into_response())
+}
+
+/// What may be buffered of what a WebSocket sends and gets, in bytes. A client sends next to nothing.
+const SOCKET_BUFFER_BYTES: usize = 4096;
+
+/// A frame beyond this breaks the protocol; smaller ones that are too large are told so.
+const MAX_FRAME_BYTES: usize = 16 * MAX_MESSAGE_BYTES;
+
+/// A handshake, or why it is none.
+type Handshake = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
+/// `GET /api/pnl/batch/{job_id}/ws`
+pub async fn socket_of_job(
+    State(app): State<AppState>,
+    headers: HeaderMap,
+    mut params: Params,
+    JobId(id): JobId,
+    handshake: Handshake,
+) -> Result<Response, ApiError> {
+    let read = |text: &str| text.parse().ok().map(Number);
+    let after = params.read("last_event_id", "is no number of an event", read);
+    params.finish()?;
+    let upgrade = match accept(&headers, handshake)? {
+        Ok(upgrade) => upgrade,
+        Err(refusal) => return Ok(*refusal),
+    };
+    let place = place(&app, Transport::WebSocket)?;
+    let follower = Box::new(app.live.follow(place, id, after).await?);
+    let live = app.live.clone();
+    let talk = move |socket: WebSocket| socket::run(live, socket, Start::Following(id, follower));
+    Ok(upgrade.on_upgrade(talk))
+}
+
+/// `GET /api/ws`
+pub async fn socket(
+    State(app): State<AppState>,
+    headers: HeaderMap,
+    params: Params,
+    handshake: Handshake,
+) -> Result<Response, ApiError> {
+    params.finish()?;
+    let upgrade = match accept(&headers, handshake)? {
+        Ok(upgrade) => upgrade,
+        Err(refusal) => return Ok(*refusal),
+    };
+    let place = place(&app, Transport::WebSocket)?;
+    let live = app.live.clone();
+    Ok(upgrade.on_upgrade(|socket| socket::run(live, socket, Start::Asked(place))))
+}
+
+/// The handshake with the bounds of a socket; the inner error is the answer to what is none.
+fn accept(
+    headers: &HeaderMap,
+    handshake: Handshake,
+) -> Result<Result<WebSocketUpgrade, Box<Response>>, ApiError> {
+    let Ok(upgrade) = handshake else {
+        let detail = "The route takes a WebSocket handshake of version 13 by GET alone.";
+        let mut response = ApiError::new(problems::UPGRADE_REQUIRED, detail).into_response();
+        let offered = [
+            (header::CONNECTION, "upgrade"),
+            (header::UPGRADE, "websocket"),
+            (header::SEC_WEBSOCKET_VERSION, "13"),
+        ];
+        let offered = offered.map(|(name, value)| (name, HeaderValue::from_static(value)));
+        response.headers_mut().extend(offered);
+        return Ok(Err(Box::new(response)));
+    };
+    check_origin(headers)?;
+    let upgrade = upgrade
+        .read_buffer_size(SOCKET_BUFFER_BYTES)
+        .write_buffer_size(SOCKET_BUFFER_BYTES)
+        .max_message_size(MAX_FRAME_BYTES)
+        .max_frame_size(MAX_FRAME_BYTES);
+    Ok(Ok(upgrade))
+}
+
+/// Refuses pages of other hosts: browsers do not, where it is about a WebSocket. Programs send no Origin.
+fn check_origin(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let (_, from) = origin.split_once("://").unwrap_or_default();
+    if !from.is_empty() && from.eq_ignore_ascii_case(host) {
+        return Ok(());
+    }
+    let detail = format!("The Origin {} is not the host of the request.", shown(origin));
+    Err(ApiError::new(problems::FOREIGN_ORIGIN, detail))
 }
 
 /// `after`: the event behind which to begin.

@@ -5,6 +5,7 @@ pub mod batches;
 pub mod diff;
 pub mod disposals;
 pub mod docs;
+pub mod exports;
 pub mod group;
 pub mod health;
 mod keep;
@@ -16,6 +17,7 @@ pub mod reports;
 pub mod results;
 pub mod series;
 pub mod services;
+pub mod signed;
 pub mod wallets;
 pub mod what_if;
 
@@ -29,6 +31,9 @@ use keep::Keep;
 /// How often a client should ask for the status of a job that is not done, in seconds.
 const POLL_SECONDS: (HeaderName, HeaderValue) =
     (header::RETRY_AFTER, HeaderValue::from_static("2"));
+
+/// The same of a refusal.
+const POLL_AFTER_SECONDS: u32 = 2;
 
 /// `body` as JSON that may be kept so long.
 fn value<T: Serialize>(keep: Keep, body: &T) -> Response {

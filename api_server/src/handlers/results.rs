@@ -1,28 +1,22 @@
-//! Results of one job, as pages or as a CSV stream.
+//! Results of one job, as pages.
 
-use std::io;
-
-use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use chrono::Utc;
-use futures::{Stream, StreamExt, TryStreamExt, stream};
-use persistence_layer::batches::{Batch, BatchId};
+use persistence_layer::batches::Batch;
 use persistence_layer::results::{self, ResultRow};
 use persistence_layer::{Store, StoreError};
-use pnl_core::Chain;
 use serde::Serialize;
 
 use crate::app::AppState;
 use crate::cursor;
-use crate::dto::csv::{self, CsvError, CsvRow};
 use crate::dto::job::GroupStatus;
-use crate::dto::result::{WalletRow, wallet_status};
+use crate::dto::result::WalletRow;
 use crate::error::ApiError;
+use crate::export::{is_taken_up_again, is_unbroken};
 use crate::extract::{JobId, Params, check_accept};
 use crate::handlers::{Keep, POLL_SECONDS, value};
-use crate::problems;
 
 /// Rows read from the database at a time: a report can be large.
 const ROWS_AT_ONCE: u32 = 100;
@@ -128,191 +122,7 @@ async fn read_page(
     Ok((rows, !is_end(after)))
 }
 
-/// Whether rows of a job that had ended show that it has not: it was retried in between.
-fn is_taken_up_again(rows: &[ResultRow]) -> bool {
-    rows.iter().any(|row| !row.state.is_terminal())
-}
-
-/// Whether `rows` are those from `first` on, with none left out: every wallet has a row from the
-/// submission to the day the job is removed.
-fn is_unbroken(rows: &[ResultRow], first: u32) -> bool {
-    !rows.is_empty() && rows.iter().zip(first..).all(|(row, ordinal)| row.ordinal == ordinal)
-}
-
-/// `GET /api/pnl/batch/results/{job_id}/export.csv`
-pub async fn export_csv(
-    State(app): State<AppState>,
-    mut params: Params,
-    JobId(id): JobId,
-) -> Result<Response, ApiError> {
-    // The path names the format; what the client accepts by habit does not matter.
-    let partial = params.flag("partial");
-    params.finish()?;
-    let batch = app.batches.status(id).await?;
-    if !batch.state.is_terminal() && !partial {
-        let detail = "The job has not ended; ?partial=true exports what is there.";
-        return Err(ApiError::new(problems::JOB_RUNNING, detail).retry_after(POLL_AFTER_SECONDS));
-    }
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present")),
-        Keep::results_of(&batch, app.results_days, Utc::now()).header(),
-        (header::CONTENT_DISPOSITION, disposition(id)),
-    ];
-    Ok((headers, Body::from_stream(csv_stream(app.store.clone(), &batch)?)).into_response())
-}
-
-const POLL_AFTER_SECONDS: u32 = 2;
-
-fn disposition(id: BatchId) -> HeaderValue {
-    HeaderValue::from_str(&format!("attachment; filename=\"pnl-{id}.csv\""))
-        .expect("a UUID has no character that a header refuses")
-}
-
-/// Header and rows, read page by page as the client takes them. An error ends the stream as an
-/// error, which aborts the connection: a file that ends cleanly is complete.
-fn csv_stream(
-    store: Store,
-    batch: &Batch,
-) -> Result<impl Stream<Item = io::Result<Bytes>> + use<>, ApiError> {
-    let (id, chain, total) = (batch.id, batch.chain, batch.total);
-    let is_whole = batch.state.is_terminal();
-    let header = csv::header().map_err(|error| unreadable(&error))?;
-    let pages = stream::try_unfold(0, move |next: u32| {
-        let store = store.clone();
-        async move {
-            if next >= total {
-                return Ok::<_, ExportError>(None);
-            }
-            let rows = results::page(&store, id, next.checked_sub(1), ROWS_AT_ONCE).await?;
-            if !is_unbroken(&rows, next) {
-                return Err(ExportError::Removed);
-            }
-            if is_whole && is_taken_up_again(&rows) {
-                return Err(ExportError::TakenUpAgain);
-            }
-            let mut lines = Vec::new();
-            for row in &rows {
-                lines.extend(csv::line(csv_row(row, chain))?);
-            }
-            Ok(Some((Bytes::from(lines), next + rows.len() as u32)))
-        }
-    });
-    let all = stream::once(async { Ok(Bytes::from(header)) }).chain(pages);
-    Ok(all.map_err(|error| {
-        tracing::error!(%error, code = error.code(), "a CSV export was aborted");
-        io::Error::other("the export failed")
-    }))
-}
-
-/// The CSV form of a stored row.
-pub fn csv_row(row: &ResultRow, chain: Chain) -> CsvRow<'_> {
-    CsvRow {
-        wallet: row.wallet.as_str(),
-        chain: chain.as_str(),
-        status: wallet_status(row.state),
-        error_code: row.error.as_ref().map(|error| error.code.as_str()),
-        report: row.report_json.as_deref(),
-    }
-}
-
-/// Why an export broke off.
-#[derive(Debug, thiserror::Error)]
-enum ExportError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Row(#[from] CsvError),
-    #[error("the job was removed meanwhile")]
-    Removed,
-    #[error("the job was retried meanwhile")]
-    TakenUpAgain,
-}
-
-impl ExportError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Store(error) => error.code(),
-            Self::Row(_) => "store-corrupt",
-            Self::Removed => problems::JOB_EXPIRED.code,
-            Self::TakenUpAgain => problems::JOB_RUNNING.code,
-        }
-    }
-}
-
 pub(super) fn unreadable(error: &dyn std::error::Error) -> ApiError {
     tracing::error!(error = %service_runtime::telemetry::Chain(error), "a stored report cannot be shown");
     ApiError::internal()
-}
-
-#[cfg(test)]
-mod tests {
-    use persistence_layer::batches::{self, NewBatch};
-    use persistence_layer::test_util::TestDatabase;
-    use pnl_core::Address;
-    use serde_json::json;
-
-    use super::*;
-
-    fn batch_of(id: BatchId, wallets: u32) -> NewBatch {
-        let wallet = |n: u32| Address::from_chain_data(&format!("wallet{n}"));
-        NewBatch {
-            id,
-            chain: Chain::Solana,
-            wallets: (0..wallets).map(wallet).collect(),
-            request: json!({}),
-            trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
-            created_at: chrono::Utc::now(),
-            idempotency: None,
-            response: json!({}),
-        }
-    }
-
-    #[tokio::test]
-    async fn an_export_that_loses_its_database_ends_with_an_error() {
-        let database = TestDatabase::create().await;
-        let id = BatchId::generate();
-        let total = 2 * ROWS_AT_ONCE + 1;
-        let batch = batch_of(id, total);
-        batches::submit(database.store(), &batch, batches::Admission::rejecting(1)).await.unwrap();
-        let batch = batches::get(database.store(), id).await.unwrap().unwrap();
-        let whole = csv_stream(database.store().clone(), &batch).unwrap();
-        let whole: Vec<_> = whole.map(Result::unwrap).collect().await;
-        let lines = |pieces: &[Bytes]| pieces.concat().split(|byte| *byte == b'\n').count() - 1;
-        assert_eq!(lines(&whole), 1 + 2 * ROWS_AT_ONCE as usize + 1);
-
-        let store = database.second_store().await;
-        let mut broken = Box::pin(csv_stream(store.clone(), &batch).unwrap());
-        for _ in ["header", "first page"] {
-            broken.next().await.unwrap().unwrap();
-        }
-        store.close().await;
-        broken.next().await.unwrap().unwrap_err();
-
-        // And so does one that loses its job.
-        let mut broken = Box::pin(csv_stream(database.store().clone(), &batch).unwrap());
-        for _ in ["header", "first page"] {
-            broken.next().await.unwrap().unwrap();
-        }
-        let left = "with removed as (delete from wallet_tasks where ordinal >= 100 returning 1)
-            select count(*) from removed";
-        assert_eq!(database.number(left).await, i64::from(total - 100));
-        broken.next().await.unwrap().unwrap_err();
-    }
-    #[tokio::test]
-    async fn an_export_of_an_ended_job_that_is_retried_meanwhile_ends_with_an_error() {
-        let database = TestDatabase::create().await;
-        let id = BatchId::generate();
-        let batch = batch_of(id, 1);
-        batches::submit(database.store(), &batch, batches::Admission::rejecting(1)).await.unwrap();
-        batches::cancel(database.store(), id).await.unwrap();
-        let failed = "update wallet_tasks set state = 'failed',
-            error = '{\"code\": \"x\", \"title\": \"x\", \"detail\": \"x\", \"retryable\": true}'";
-        database.execute(failed).await;
-        let ended = batches::get(database.store(), id).await.unwrap().unwrap();
-        assert!(ended.state.is_terminal());
-        let stream = || csv_stream(database.store().clone(), &ended).unwrap();
-        assert!(stream().all(async |piece| piece.is_ok()).await);
-        batches::retry(database.store(), id, batches::Admission::rejecting(1)).await.unwrap();
-        assert!(stream().any(async |piece| piece.is_err()).await);
-    }
 }

@@ -49,6 +49,17 @@ pub struct Shot {
     pub snapshot: Snapshot,
     /// What stands in every message of the job.
     pub subject: Subject,
+    /// The message that tells it.
+    pub message: Message,
+}
+
+impl Shot {
+    /// Of a snapshot that was taken then.
+    pub fn new(taken: Instant, snapshot: Snapshot) -> Self {
+        let subject = Subject::of(&snapshot.batch);
+        let message = subject.snapshot(&snapshot);
+        Self { taken, snapshot, subject, message }
+    }
 }
 
 /// How far the events of a job were told, and what they sum to.

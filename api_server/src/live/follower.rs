@@ -60,10 +60,15 @@ impl Follower {
         let last = after.unwrap_or(shot.snapshot.last);
         let ready = match after {
             Some(_) => VecDeque::new(),
-            None => VecDeque::from([shot.subject.snapshot(&shot.snapshot)]),
+            None => VecDeque::from([shot.message.clone()]),
         };
         let is_end = last == shot.snapshot.last && shot.snapshot.batch.state.is_terminal();
         Self { live, feed, pieces, shot, last, ready, is_up_to_date: false, is_end, place }
+    }
+
+    /// Ends the following; the place is free for another.
+    pub fn leave(self) -> Place {
+        self.place
     }
 
     /// Whether nothing will come at all: the job is over, and the client has all of it.

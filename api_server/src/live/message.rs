@@ -6,6 +6,7 @@ use persistence_layer::batches::{Batch, BatchState, Counts};
 use persistence_layer::job_events::{Event, Kind, Number, Snapshot};
 use persistence_layer::wallet_tasks::TaskState;
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::dto::job::{self, JobView};
 use crate::dto::result::wallet_status;
@@ -35,6 +36,9 @@ struct CloudEvent<'a, T> {
     subject: String,
     time: String,
     traceid: &'a str,
+    /// What a client that has this message sends to go on behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lasteventid: Option<String>,
     data: T,
 }
 
@@ -85,10 +89,11 @@ impl Subject {
         Self { job: batch.id.to_string(), trace_id: batch.trace_id.clone() }
     }
 
-    /// How the job stands after its last event.
+    /// How the job stands after its last event. Two snapshots behind one event may differ in what is no
+    /// event, such as running wallets, so each has an id of its own.
     pub fn snapshot(&self, snapshot: &Snapshot) -> Message {
         let batch = &snapshot.batch;
-        let id = format!("{}-snapshot", snapshot.last);
+        let id = format!("{}-snapshot-{}", snapshot.last, Uuid::new_v4().simple());
         let data = JobView::of(batch);
         self.message(Some(snapshot.last), id, "job.snapshot", rfc3339(batch.updated_at), data)
     }
@@ -152,6 +157,7 @@ impl Subject {
             subject: self.job.clone(),
             time,
             traceid: &self.trace_id,
+            lasteventid: number.map(|number| number.to_string()),
             data,
         };
         // Texts and numbers always have a JSON.

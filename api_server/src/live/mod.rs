@@ -9,6 +9,7 @@
 mod feed;
 mod follower;
 mod message;
+pub mod socket;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,13 +19,13 @@ use job_orchestrator::batch::{BatchError, Batches};
 use persistence_layer::batches::BatchId;
 use persistence_layer::job_events::{self, Number};
 use persistence_layer::{Store, StoreError};
+use service_runtime::config::LiveSettings;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
 
 use self::feed::{Feed, PROGRESS_PAUSE, Piece, Shot};
 pub use self::follower::{End, Follower};
 pub use self::message::Message;
-use self::message::Subject;
 use crate::metrics::{GaugeGuard, LiveMetrics};
 
 /// Pause between two looks into the log.
@@ -47,16 +48,19 @@ const READS: usize = 4;
 pub enum Transport {
     /// Server-sent events.
     Sse,
+    /// A WebSocket.
+    WebSocket,
 }
 
 impl Transport {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Sse];
+    pub const ALL: [Self; 2] = [Self::Sse, Self::WebSocket];
 
     /// Its name in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Sse => "sse",
+            Self::WebSocket => "websocket",
         }
     }
 }
@@ -69,6 +73,7 @@ struct Inner {
     store: Store,
     batches: Batches,
     metrics: LiveMetrics,
+    rules: LiveSettings,
     places: Arc<Semaphore>,
     reads: Semaphore,
     feeds: Mutex<Feeds>,
@@ -97,11 +102,11 @@ impl Place {
 }
 
 impl Live {
-    /// Room for `most` followers. All of them end when `drain` is cancelled.
+    /// Room for as many followers as `rules` say. All of them end when `drain` is cancelled.
     pub fn new(
         store: Store,
         batches: Batches,
-        most: u32,
+        rules: LiveSettings,
         metrics: LiveMetrics,
         drain: CancellationToken,
     ) -> Self {
@@ -109,7 +114,8 @@ impl Live {
             store,
             batches,
             metrics,
-            places: Arc::new(Semaphore::new(most as usize)),
+            places: Arc::new(Semaphore::new(rules.max_streams as usize)),
+            rules,
             reads: Semaphore::new(READS),
             feeds: Mutex::default(),
             drain,
@@ -126,7 +132,7 @@ impl Live {
     /// Follows a job: behind the event `after` where its log has that, else with a snapshot first.
     ///
     /// # Errors
-    /// [`BatchError::Unknown`], [`BatchError::Expired`], or the database.
+    /// [`BatchError::Unknown`], [`BatchError::Expired`], [`BatchError::Busy`], or the database.
     pub async fn follow(
         &self,
         place: Place,
@@ -138,6 +144,18 @@ impl Live {
         let shot = self.shot(&feed, after).await?;
         feed.begin(&shot);
         Ok(Follower::new(self.clone(), feed, pieces, shot, after, place))
+    }
+
+    /// Waits until nobody follows a job, for at most `time`; then whoever is left is let go of.
+    pub async fn until_empty(&self, time: Duration) {
+        let all = self.0.places.acquire_many(self.0.rules.max_streams);
+        if tokio::time::timeout(time, all).await.is_err() {
+            tracing::warn!("letting go of clients that follow jobs and did not end in time");
+        }
+    }
+
+    fn rules(&self) -> &LiveSettings {
+        &self.0.rules
     }
 
     fn drain(&self) -> &CancellationToken {
@@ -177,11 +195,13 @@ impl Live {
             return Ok(Arc::clone(shot));
         }
         let taken = Instant::now();
-        let Some(snapshot) = job_events::snapshot(&self.0.store, feed.job).await? else {
-            return Err(self.0.batches.absence(feed.job).await);
+        let snapshot = match job_events::snapshot(&self.0.store, feed.job).await {
+            Ok(Some(snapshot)) => snapshot,
+            Ok(None) => return Err(self.0.batches.absence(feed.job).await),
+            Err(StoreError::Conflict(_)) => return Err(BatchError::Busy),
+            Err(error) => return Err(error.into()),
         };
-        let subject = Subject::of(&snapshot.batch);
-        let shot = Arc::new(Shot { taken, snapshot, subject });
+        let shot = Arc::new(Shot::new(taken, snapshot));
         *last = Some(Arc::clone(&shot));
         Ok(shot)
     }

@@ -14,6 +14,13 @@ use super::validators::with_encoding;
 /// A client that sends this header, whatever its value, gets no compressed answer.
 const OPT_OUT: HeaderName = HeaderName::from_static("x-no-compression");
 
+/// What describes the bytes of an answer as they are.
+const OF_PLAIN_BYTES: [HeaderName; 3] = [
+    HeaderName::from_static("repr-digest"),
+    HeaderName::from_static("digest"),
+    header::ACCEPT_RANGES,
+];
+
 /// Good compression at a moderate price.
 const LEVEL: CompressionLevel = CompressionLevel::Precise(6);
 
@@ -46,6 +53,12 @@ async fn around(mut request: Request, next: Next) -> Response {
         && let Ok(tag) = HeaderValue::from_str(&tag)
     {
         headers.insert(header::ETAG, tag);
+    }
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        // They are of the bytes before.
+        for name in OF_PLAIN_BYTES {
+            headers.remove(name);
+        }
     }
     response
 }

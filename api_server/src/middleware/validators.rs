@@ -21,7 +21,7 @@ const MAX_HELD_BYTES: usize = 1 << 20;
 const TAG_BYTES: usize = 16;
 
 /// What an answer depends on beside its address.
-const VARY: HeaderValue =
+pub const VARY: HeaderValue =
     HeaderValue::from_static("Accept, Accept-Encoding, Authorization, X-API-Key");
 
 /// Gives whole answers a tag, and answers 304 when the client has the one at hand.

@@ -68,6 +68,18 @@ impl Operation {
         self.answer("200", answer.content("application/json", content).build())
     }
 
+    /// Takes lines of JSON in place of the JSON body.
+    #[must_use]
+    pub fn or_lines(mut self, media_type: &str) -> Self {
+        let lines = ContentBuilder::new().schema(Some(String::schema())).build();
+        let mut operation = self.builder.build();
+        if let Some(RefOr::T(body)) = &mut operation.request_body {
+            body.content.insert(media_type.to_owned(), RefOr::T(lines));
+        }
+        self.builder = operation.into();
+        self
+    }
+
     /// Answers 202 with JSON.
     #[must_use]
     pub fn accepts<T: ToSchema>(self, description: &str) -> Self {
@@ -87,6 +99,21 @@ impl Operation {
     pub fn nothing(self, description: &str) -> Self {
         let answer = ResponseBuilder::new().description(description);
         self.answer("204", answer.build())
+    }
+
+    /// Switches the connection to another protocol.
+    #[must_use]
+    pub fn switches(self, description: &str) -> Self {
+        let answer = ResponseBuilder::new().description(description);
+        self.answer("101", answer.build())
+    }
+
+    /// Answers 206 with a part of the document.
+    #[must_use]
+    pub fn in_parts(self, media_type: &str) -> Self {
+        let content = ContentBuilder::new().schema(Some(String::schema())).build();
+        let answer = ResponseBuilder::new().description("The part that `Range` asks for");
+        self.takes(params::range()).answer("206", answer.content(media_type, content).build())
     }
 
     /// Answers 304 to whoever sends the tag of the answer back.

@@ -162,6 +162,27 @@ pub fn after_event() -> [Parameter; 2] {
     ]
 }
 
+/// The event behind which a WebSocket begins.
+pub fn last_event_id() -> Parameter {
+    let number = json!({"type": "integer", "minimum": 0});
+    query("last_event_id", "Begin behind this event instead of with a snapshot", number)
+}
+
+/// `Range` and `If-Range`.
+pub(super) fn range() -> [Parameter; 2] {
+    let text = || json!({"type": "string"});
+    [
+        header("Range", "Bytes of the file, as `bytes=1000-`", text()),
+        header("If-Range", "The tag of the file that the part must be of", text()),
+    ]
+}
+
+/// `rows` of a file.
+pub fn rows() -> Parameter {
+    let rows = json!({"type": "string", "enum": ["wallets", "disposals"], "default": "wallets"});
+    query("rows", "What has a row", rows)
+}
+
 /// `If-None-Match`.
 pub(super) fn if_none_match() -> Parameter {
     header("If-None-Match", "Tags of answers at hand", json!({"type": "string"}))

@@ -102,7 +102,7 @@ fn follow_on(all: &[Told], first: u64) {
 }
 
 /// Ends a wallet as a program of before events would.
-async fn end_wallet(app: &TestApp, job: &str, ordinal: usize) {
+pub async fn end_wallet(app: &TestApp, job: &str, ordinal: usize) {
     let ended = app
         .database
         .execute(&format!(
@@ -113,7 +113,7 @@ async fn end_wallet(app: &TestApp, job: &str, ordinal: usize) {
     assert_eq!(ended, 1);
 }
 
-async fn end_job(app: &TestApp, job: &str) {
+pub async fn end_job(app: &TestApp, job: &str) {
     let ended = app
         .database
         .execute(&format!(

@@ -8,5 +8,6 @@ mod exposure;
 mod keys;
 mod operator;
 mod serve;
+mod signing;
 mod status;
 mod support;

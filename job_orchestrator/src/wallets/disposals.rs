@@ -4,13 +4,15 @@
 //! lots and by what is on the page, however long the history is.
 
 use pnl_core::engine::{Disposal, DisposalLeg, LotMatch, Records};
-use pnl_core::{AssetId, Pin, RawAmount, Usd, WalletRef};
-use serde::Serialize;
+use pnl_core::{Address, AssetId, ENGINE_VERSION, Pin, RawAmount, Usd, WalletRef};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
 use super::explain::DisposalId;
-use super::{LedgerPlace, View, Wallets, WalletsError, corrupt};
+use super::walk::Walk;
+use super::{LedgerPlace, Reader, View, Wallets, WalletsError, corrupt};
+use crate::request::Analysis;
 
 /// Lots shown with a disposal of a page; [`Wallets::explain`] pages through all of them.
 const MOST_MATCHES: usize = 100;
@@ -119,7 +121,68 @@ pub(super) fn with_ids<'a>(
     })
 }
 
+/// What a result says of what it was made from.
+#[derive(Deserialize)]
+struct Origin {
+    input_hash: String,
+    price_set_hash: String,
+    engine_version: String,
+}
+
+/// The disposals behind a stored result that have not been taken yet.
+#[derive(Debug)]
+pub struct DisposalsOfResult {
+    walk: Walk,
+    wallet: Address,
+}
+
+impl DisposalsOfResult {
+    /// The next of them as JSON, as [`DisposalView`]s; `None` at the end.
+    ///
+    /// # Errors
+    /// [`WalletsError`].
+    pub async fn next(self) -> Result<Option<(Vec<Box<RawValue>>, Self)>, WalletsError> {
+        let (walk, taken) = self.walk.records().await?;
+        let Some(records) = taken else { return Ok(None) };
+        let window = walk.window();
+        let rows = with_ids(&records, self.wallet.as_str())
+            .filter(|(_, disposal)| window.contains(disposal.ts))
+            .map(|(id, disposal)| {
+                let view = DisposalView::new(&disposal, id, 0, MOST_MATCHES);
+                serde_json::value::to_raw_value(&view).map_err(corrupt)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Some((rows, Self { walk, ..self })))
+    }
+}
+
 impl Wallets {
+    /// The disposals behind the stored `report` of the wallet, which was asked for by `analysis`, oldest first.
+    /// They are computed again: `None` when the ledger that it was made from is not stored (any more), or the
+    /// engine that made it is another one.
+    ///
+    /// # Errors
+    /// [`WalletsError`].
+    pub async fn disposals_of_result(
+        &self,
+        wallet: &WalletRef,
+        report: &str,
+        analysis: &Analysis,
+    ) -> Result<Option<DisposalsOfResult>, WalletsError> {
+        let origin: Origin = serde_json::from_str(report).map_err(corrupt)?;
+        let Some(reader) = self.open(wallet).await? else { return Ok(None) };
+        let is_origin = reader.ledger.head.input_hash == origin.input_hash
+            && reader.history.price_set_hash == origin.price_set_hash
+            && origin.engine_version == ENGINE_VERSION;
+        if !is_origin {
+            return Ok(None);
+        }
+        let options = analysis.engine_options(reader.options.clone()).map_err(corrupt)?;
+        let view = View { method: analysis.method, time_range: analysis.time_range };
+        let walk = self.walk(&Arc::new(Reader { options, ..reader }), view)?;
+        Ok(Some(DisposalsOfResult { walk, wallet: wallet.address.clone() }))
+    }
+
     /// A page of at most `limit` disposals behind `after`, oldest first; `None` when no ledger of the
     /// wallet is stored.
     ///

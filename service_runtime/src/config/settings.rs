@@ -12,6 +12,7 @@ use super::endpoints::{Chains, PriceSettings};
 use super::limits::LimitSettings;
 use super::live::LiveSettings;
 use super::secret::SecretUrl;
+use super::signing::SigningSettings;
 
 /// All settings of one process, validated.
 ///
@@ -27,6 +28,8 @@ pub struct Settings {
     pub admin: AdminSettings,
     /// Who may ask.
     pub auth: AuthSettings,
+    /// Results that others can check.
+    pub signing: SigningSettings,
     /// Log lines.
     pub log: LogSettings,
     /// PostgreSQL.
@@ -127,6 +130,8 @@ pub struct ApiSettings {
     pub max_wallets: u32,
     /// Most requests that read which are worked on at a time; 0: no limit.
     pub max_at_work: u32,
+    /// Wallets of one batch that is submitted as lines.
+    pub max_streamed_wallets: u32,
     /// Smallest answer that is compressed, in bytes; 0: none is.
     pub compression_min_bytes: u64,
 }
@@ -140,6 +145,7 @@ impl Default for ApiSettings {
             max_body_bytes: 2_097_152,
             max_wallets: 10_000,
             max_at_work: 256,
+            max_streamed_wallets: 100_000,
             compression_min_bytes: 1024,
         }
     }

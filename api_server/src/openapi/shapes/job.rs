@@ -30,6 +30,49 @@ pub struct Submission {
     pub options: Option<Open>,
     /// Whether the wallets are also computed as one history.
     pub group: Option<bool>,
+    /// Whether the request is only checked and estimated.
+    pub dry_run: Option<bool>,
+}
+
+/// What a submission would cost.
+#[derive(ToSchema)]
+pub struct DryRun {
+    pub dry_run: bool,
+    pub chain: String,
+    pub total_wallets: u32,
+    pub duplicates_removed: u32,
+    pub estimate: Estimate,
+}
+
+/// Calls to providers, as far as they are known.
+#[derive(ToSchema)]
+pub struct Estimate {
+    /// Wallets that have a full-history result.
+    pub known_wallets: u32,
+    pub unknown_wallets: u32,
+    /// Wallets that there was no time to look up.
+    pub unexamined_wallets: u32,
+    /// For the known wallets.
+    pub calls: u64,
+    pub calls_by_method: BTreeMap<String, u64>,
+    /// Listed, and to be fetched.
+    pub missing_transactions: u64,
+    /// The median of the newest analyses.
+    pub typical_calls_of_a_wallet: Option<u64>,
+    pub calls_with_unknown_wallets: Option<u64>,
+    pub providers: Vec<EstimatedProvider>,
+    /// `unknown_wallets`, `new_transactions`, `prices`, `other_jobs`.
+    pub not_counted: Vec<String>,
+}
+
+/// A provider, as if it took all calls.
+#[derive(ToSchema)]
+pub struct EstimatedProvider {
+    pub name: String,
+    pub kind: String,
+    pub requests_per_second: u32,
+    pub seconds: u64,
+    pub seconds_with_unknown_wallets: Option<u64>,
 }
 
 /// A preset or two times.

@@ -20,11 +20,12 @@ use utoipa::openapi::{KnownFormat, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 pub use job::{
-    Accepted, GroupResult, GroupStatus, Job, JobList, LatestResults, NoMembers, Results, Submission,
+    Accepted, DryRun, GroupResult, GroupStatus, Job, JobList, LatestResults, NoMembers, Results,
+    Submission,
 };
 pub use ledger::{AccountingDocument, LedgerPage};
 pub use result::{Pinned, WalletResult};
-pub use service::{DatabaseProbe, Liveness, Probe, ServiceStatus};
+pub use service::{DatabaseProbe, Liveness, Probe, ServiceStatus, SigningKey};
 pub use wallet::{
     Calendar, CoverageReport, Difference, Disposals, Distribution, Equity, Explanation, Tokens,
     WalletPnl, WhatIf,

@@ -131,3 +131,11 @@ pub struct ServiceStatus {
     pub providers: Vec<Provider>,
     pub processes: Option<Vec<Process>>,
 }
+
+/// What signatures are checked with.
+#[derive(ToSchema)]
+pub struct SigningKey {
+    pub algorithm: String,
+    /// Base64.
+    pub public_key: String,
+}

@@ -1,0 +1,147 @@
+//! A row for each disposal behind the results of a job, wallet by wallet, oldest first.
+//!
+//! Disposals are not stored: they are computed again from the ledger that a result was made from. A wallet
+//! whose ledger is no longer that one, or that has no result, has one row that says so instead.
+
+use std::collections::BTreeMap;
+
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use job_orchestrator::request::Analysis;
+use job_orchestrator::wallets::{DisposalsOfResult, Wallets};
+use persistence_layer::batches::Batch;
+use persistence_layer::results::ResultRow;
+use pnl_core::{Chain, WalletRef};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{Cell, Column, ExportError, Kind, Line};
+use crate::dto::result::wallet_status;
+
+/// Code of a wallet whose ledger was replaced.
+const REPLACED: &str = "ledger-replaced";
+
+/// The columns before those of a disposal.
+const HEAD: [&str; 4] = ["wallet", "chain", "status", "error_code"];
+
+/// Members of a disposal.
+const MEMBERS: [(&str, Kind); 15] = [
+    ("id", Kind::Text),
+    ("event", Kind::Text),
+    ("leg", Kind::Text),
+    ("asset", Kind::Text),
+    ("ts", Kind::Integer),
+    ("qty", Kind::Text),
+    ("proceeds", Kind::Text),
+    ("basis", Kind::Text),
+    ("gain", Kind::Text),
+    ("matched_qty", Kind::Text),
+    ("unknown_qty", Kind::Text),
+    ("unmatched_qty", Kind::Text),
+    ("unknown_proceeds", Kind::Text),
+    ("unmatched_proceeds", Kind::Text),
+    ("matches_total", Kind::Integer),
+];
+
+/// The columns.
+pub(super) fn columns() -> Vec<Column> {
+    let head = HEAD.map(|name| Column::new(name, Kind::Text));
+    head.into_iter().chain(MEMBERS.map(|(name, kind)| Column::new(name, kind))).collect()
+}
+
+/// A disposal, or why a wallet has none here.
+pub(super) struct DisposalLine {
+    wallet: String,
+    chain: Chain,
+    status: &'static str,
+    error_code: Option<String>,
+    disposal: Option<Box<RawValue>>,
+}
+
+impl Line for DisposalLine {
+    fn cells(&self) -> Result<Vec<Cell>, ExportError> {
+        let mut cells = vec![
+            Cell::Text(self.wallet.clone()),
+            Cell::Text(self.chain.as_str().to_owned()),
+            Cell::Text(self.status.to_owned()),
+            Cell::text(self.error_code.as_deref()),
+        ];
+        let members: BTreeMap<&str, &RawValue> = match &self.disposal {
+            Some(disposal) => serde_json::from_str(disposal.get())?,
+            None => BTreeMap::new(),
+        };
+        for (name, kind) in MEMBERS {
+            cells.push(Column::new(name, kind).cell(members.get(name).copied())?);
+        }
+        Ok(cells)
+    }
+
+    fn json(&self) -> Result<String, ExportError> {
+        Ok(serde_json::to_string(&JsonLine {
+            wallet: &self.wallet,
+            chain: self.chain.as_str(),
+            status: self.status,
+            error_code: self.error_code.as_deref(),
+            disposal: self.disposal.as_deref(),
+        })?)
+    }
+}
+
+#[derive(Serialize)]
+struct JsonLine<'a> {
+    wallet: &'a str,
+    chain: &'static str,
+    status: &'static str,
+    error_code: Option<&'a str>,
+    disposal: Option<&'a RawValue>,
+}
+
+/// The lines of a job.
+pub(super) fn lines(
+    wallets: Wallets,
+    pages: BoxStream<'static, Result<Vec<ResultRow>, ExportError>>,
+    batch: &Batch,
+) -> BoxStream<'static, Result<Vec<DisposalLine>, ExportError>> {
+    let chain = batch.chain;
+    let analysis = Analysis::of_batch(&batch.request);
+    let rows = pages.map_ok(|rows| stream::iter(rows.into_iter().map(Ok))).try_flatten();
+    let of_wallets = rows.and_then(move |row| {
+        let (wallets, analysis) = (wallets.clone(), analysis.as_ref().ok().cloned());
+        async move { of_wallet(&wallets, row, chain, analysis).await }
+    });
+    of_wallets.try_flatten().boxed()
+}
+
+/// The lines of one wallet.
+async fn of_wallet(
+    wallets: &Wallets,
+    row: ResultRow,
+    chain: Chain,
+    analysis: Option<Analysis>,
+) -> Result<BoxStream<'static, Result<Vec<DisposalLine>, ExportError>>, ExportError> {
+    let (wallet, status) = (row.wallet.to_string(), wallet_status(row.state));
+    let line = move |error_code: Option<String>, disposal| DisposalLine {
+        wallet: wallet.clone(),
+        chain,
+        status,
+        error_code,
+        disposal,
+    };
+    let Some(report) = row.report_json else {
+        let code = row.error.map(|error| error.code);
+        return Ok(stream::iter([Ok(vec![line(code, None)])]).boxed());
+    };
+    let of = WalletRef { chain, address: row.wallet };
+    let found = match analysis {
+        Some(analysis) => wallets.disposals_of_result(&of, &report, &analysis).await?,
+        None => None,
+    };
+    let Some(disposals) = found else {
+        return Ok(stream::iter([Ok(vec![line(Some(REPLACED.to_owned()), None)])]).boxed());
+    };
+    let spans = stream::try_unfold(disposals, DisposalsOfResult::next);
+    let lines = spans.map_ok(move |some| {
+        some.into_iter().map(|disposal| line(None, Some(disposal))).collect::<Vec<_>>()
+    });
+    Ok(lines.map_err(ExportError::from).boxed())
+}

@@ -1,0 +1,97 @@
+//! The formats of files.
+
+use axum::http::HeaderValue;
+
+use super::parquet::Parquet;
+use super::{Cell, Column, ExportError};
+use crate::dto::csv;
+
+/// A format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// RFC 4180.
+    Csv,
+    /// A JSON object on each line.
+    Ndjson,
+    /// Apache Parquet.
+    Parquet,
+}
+
+impl Format {
+    /// The end of its file names.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+            Self::Parquet => "parquet",
+        }
+    }
+
+    /// Its media type, with parameters.
+    pub const fn content_type(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Csv => "text/csv; charset=utf-8; header=present",
+            Self::Ndjson => "application/x-ndjson",
+            Self::Parquet => "application/vnd.apache.parquet",
+        })
+    }
+}
+
+/// What a row is written from.
+pub trait Line {
+    /// What stands in its columns.
+    ///
+    /// # Errors
+    /// When what is stored is none.
+    fn cells(&self) -> Result<Vec<Cell>, ExportError>;
+
+    /// The same, and what fits no column, as a JSON object.
+    ///
+    /// # Errors
+    /// When what is stored is none.
+    fn json(&self) -> Result<String, ExportError>;
+}
+
+/// A file that is being written.
+pub(super) enum Encoder {
+    Csv,
+    Ndjson,
+    Parquet(Box<Parquet>),
+}
+
+impl Encoder {
+    /// A file of these columns, and what it begins with.
+    pub fn begin(format: Format, columns: Vec<Column>) -> Result<(Self, Vec<u8>), ExportError> {
+        Ok(match format {
+            Format::Csv => (Self::Csv, csv::header_of(&columns)?),
+            Format::Ndjson => (Self::Ndjson, Vec::new()),
+            Format::Parquet => {
+                let mut parquet = Parquet::begin(columns)?;
+                let mut head = Vec::new();
+                parquet.take(&mut head)?;
+                (Self::Parquet(Box::new(parquet)), head)
+            }
+        })
+    }
+
+    /// Writes a row; `out` gets what is ready.
+    pub fn push(&mut self, line: &impl Line, out: &mut Vec<u8>) -> Result<(), ExportError> {
+        match self {
+            Self::Csv => out.extend(csv::line_of(&line.cells()?)?),
+            Self::Ndjson => {
+                out.extend_from_slice(line.json()?.as_bytes());
+                out.push(b'\n');
+            }
+            Self::Parquet(parquet) => parquet.push(line.cells()?, out)?,
+        }
+        Ok(())
+    }
+
+    /// Writes the end of the file.
+    pub fn finish(self, out: &mut Vec<u8>) -> Result<(), ExportError> {
+        match self {
+            Self::Csv | Self::Ndjson => Ok(()),
+            Self::Parquet(parquet) => parquet.finish(out),
+        }
+    }
+}

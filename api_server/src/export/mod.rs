@@ -1,0 +1,237 @@
+//! The results of a job as files: rows read page by page and written in one of several formats as the client
+//! takes them, in memory that does not grow with the job.
+
+mod cell;
+mod disposals;
+mod encoder;
+mod measure;
+mod parquet;
+mod range;
+mod signed;
+mod wallets;
+
+use axum::body::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt, stream};
+use job_orchestrator::wallets::WalletsError;
+use persistence_layer::StoreError;
+
+pub use self::cell::{Cell, Column, Kind};
+pub use self::encoder::{Format, Line};
+pub use self::measure::{Exports, Measured};
+pub use self::range::{Wanted, part, wanted};
+pub use self::signed::signed;
+pub use self::wallets::{is_taken_up_again, is_unbroken};
+use crate::app::App;
+use crate::problems;
+use encoder::Encoder;
+use persistence_layer::batches::Batch;
+
+/// What has a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rows {
+    /// Every wallet of the job.
+    Wallets,
+    /// Every disposal behind the results of the job.
+    Disposals,
+}
+
+impl Rows {
+    /// The names in the address.
+    pub const NAMES: [(&str, Self); 2] =
+        [("wallets", Self::Wallets), ("disposals", Self::Disposals)];
+}
+
+/// A piece of a file.
+#[derive(Debug)]
+pub struct Piece {
+    /// Its bytes.
+    pub bytes: Bytes,
+    /// Rows that are new in it.
+    pub rows: u64,
+}
+
+/// A file as it is made. An error is the end of it.
+pub type Document = BoxStream<'static, Result<Piece, ExportError>>;
+
+/// Why an export broke off.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A ledger.
+    #[error(transparent)]
+    Ledger(#[from] WalletsError),
+    /// What is stored is no row.
+    #[error("a stored row cannot be read")]
+    Row(#[from] serde_json::Error),
+    /// A row does not fit the format.
+    #[error("a row cannot be written")]
+    Csv(#[from] csv::Error),
+    /// The same.
+    #[error("a row cannot be written")]
+    Parquet(#[from] ::parquet::errors::ParquetError),
+    /// A column holds something else.
+    #[error("the column {0} holds something else")]
+    Kind(String),
+    /// Rows are gone.
+    #[error("the job was removed meanwhile")]
+    Removed,
+    /// Rows of an ended job that have not ended.
+    #[error("the job was retried meanwhile")]
+    TakenUpAgain,
+}
+
+impl ExportError {
+    /// Stable code.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.code(),
+            Self::Ledger(error) => error.code(),
+            Self::Row(_) | Self::Csv(_) | Self::Parquet(_) | Self::Kind(_) => "store-corrupt",
+            Self::Removed => problems::JOB_EXPIRED.code,
+            Self::TakenUpAgain => problems::JOB_RUNNING.code,
+        }
+    }
+}
+
+/// The rows of a job in a format.
+///
+/// # Errors
+/// When the format cannot be begun; what fails later ends the document.
+pub fn document(
+    app: &App,
+    batch: &Batch,
+    rows: Rows,
+    format: Format,
+) -> Result<Document, ExportError> {
+    let pages = wallets::pages(app.store.clone(), batch);
+    match rows {
+        Rows::Wallets => {
+            let lines = wallets::lines(pages, batch.chain);
+            written(lines, format, wallets::columns())
+        }
+        Rows::Disposals => {
+            let lines = disposals::lines(app.wallets.clone(), pages, batch);
+            written(lines, format, disposals::columns())
+        }
+    }
+}
+
+/// Lines that are written as they come.
+fn written<L: Line + Send + 'static>(
+    lines: BoxStream<'static, Result<Vec<L>, ExportError>>,
+    format: Format,
+    columns: Vec<Column>,
+) -> Result<Document, ExportError> {
+    let (encoder, head) = Encoder::begin(format, columns)?;
+    let head = stream::once(async { Ok(Piece { bytes: head.into(), rows: 0 }) });
+    let rest = stream::try_unfold((Some(encoder), lines), |(encoder, mut lines)| async move {
+        let Some(mut encoder) = encoder else { return Ok(None) };
+        let mut bytes = Vec::new();
+        let Some(some) = lines.try_next().await? else {
+            encoder.finish(&mut bytes)?;
+            return Ok(Some((Piece { bytes: bytes.into(), rows: 0 }, (None, lines))));
+        };
+        for line in &some {
+            encoder.push(line, &mut bytes)?;
+        }
+        let piece = Piece { bytes: bytes.into(), rows: some.len() as u64 };
+        Ok(Some((piece, (Some(encoder), lines))))
+    });
+    Ok(head.chain(rest).boxed())
+}
+
+#[cfg(test)]
+mod tests {
+    use ::parquet::file::reader::{FileReader, SerializedFileReader};
+    use ::parquet::record::Field;
+
+    use super::*;
+
+    struct Two(String, Option<i64>);
+
+    impl Line for Two {
+        fn cells(&self) -> Result<Vec<Cell>, ExportError> {
+            let number = self.1.map_or(Cell::Null, Cell::Integer);
+            Ok(vec![Cell::Text(self.0.clone()), number, Cell::Bool(self.1.is_some())])
+        }
+
+        fn json(&self) -> Result<String, ExportError> {
+            Ok(serde_json::to_string(&(&self.0, self.1))?)
+        }
+    }
+
+    fn columns() -> Vec<Column> {
+        vec![
+            Column::new("a.text", Kind::Text),
+            Column::new("number", Kind::Integer),
+            Column::new("is", Kind::Bool),
+        ]
+    }
+
+    async fn file(count: i64, format: Format) -> (Vec<u8>, u64, usize) {
+        let pages: Vec<_> = (0..count)
+            .collect::<Vec<_>>()
+            .chunks(100)
+            .map(|page| {
+                let line = |n: &i64| Two(format!("=row {n}"), (n % 3 != 0).then_some(*n));
+                Ok(page.iter().map(line).collect::<Vec<_>>())
+            })
+            .collect();
+        let mut document = written(stream::iter(pages).boxed(), format, columns()).unwrap();
+        let (mut all, mut rows, mut largest) = (Vec::new(), 0, 0);
+        while let Some(piece) = document.try_next().await.unwrap() {
+            largest = largest.max(piece.bytes.len());
+            rows += piece.rows;
+            all.extend_from_slice(&piece.bytes);
+        }
+        (all, rows, largest)
+    }
+
+    #[tokio::test]
+    async fn csv_and_ndjson_are_read_back() {
+        let (csv, rows, _) = file(250, Format::Csv).await;
+        assert_eq!(rows, 250);
+        let mut reader = csv::Reader::from_reader(&csv[..]);
+        assert_eq!(reader.headers().unwrap(), &["a.text", "number", "is"][..]);
+        let lines: Vec<_> = reader.records().map(Result::unwrap).collect();
+        assert_eq!(lines.len(), 250);
+        assert_eq!(&lines[7], &["'=row 7", "7", "true"][..]);
+        assert_eq!(&lines[9], &["'=row 9", "", "false"][..]);
+        let (ndjson, ..) = file(2, Format::Ndjson).await;
+        assert_eq!(ndjson, b"[\"=row 0\",null]\n[\"=row 1\",1]\n");
+    }
+
+    #[tokio::test]
+    async fn parquet_is_read_back_and_made_in_small_pieces() {
+        let (bytes, rows, largest) = file(25_000, Format::Parquet).await;
+        assert_eq!(rows, 25_000);
+        assert!(largest < bytes.len() / 5, "{largest} of {}", bytes.len());
+        assert_eq!(file(25_000, Format::Parquet).await.0, bytes, "the same each time");
+        let reader = SerializedFileReader::new(Bytes::from(bytes)).unwrap();
+        let schema = reader.metadata().file_metadata().schema().clone();
+        let names: Vec<_> =
+            schema.get_fields().iter().map(|field| field.name().to_owned()).collect();
+        assert_eq!(names, ["a_text", "number", "is"]);
+        assert!(reader.num_row_groups() > 5);
+        for (n, row) in reader.get_row_iter(None).unwrap().enumerate() {
+            let row = row.unwrap();
+            let fields: Vec<_> = row.get_column_iter().map(|(_, field)| field.clone()).collect();
+            let number = if n % 3 == 0 { Field::Null } else { Field::Long(n as i64) };
+            assert_eq!(fields, [Field::Str(format!("=row {n}")), number, Field::Bool(n % 3 != 0)]);
+        }
+        let (none, ..) = file(0, Format::Parquet).await;
+        let reader = SerializedFileReader::new(Bytes::from(none)).unwrap();
+        assert_eq!(reader.metadata().file_metadata().num_rows(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_error_ends_a_document() {
+        let pages = stream::iter([Ok(vec![Two("x".into(), None)]), Err(ExportError::Removed)]);
+        let document = written(pages.boxed(), Format::Ndjson, columns()).unwrap();
+        let all: Vec<_> = document.collect().await;
+        assert!(all.last().unwrap().is_err() && all.len() == 3);
+    }
+}

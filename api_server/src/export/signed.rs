@@ -1,0 +1,32 @@
+//! The wallets of a job as lines of NDJSON with their digests, and a signature at the end.
+
+use axum::body::Bytes;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use persistence_layer::batches::Batch;
+
+use super::{ExportError, Line, wallets};
+use crate::app::AppState;
+use crate::signing::Signing;
+
+/// The file of a job that has ended, for a process that has a key.
+pub fn signed(app: AppState, batch: &Batch) -> BoxStream<'static, Result<Bytes, ExportError>> {
+    let pages = wallets::pages(app.store.clone(), batch);
+    let lines = wallets::lines(pages, batch.chain);
+    let job = batch.id.to_string();
+    let begun = (Some(Signing::default()), lines, job, app);
+    let all = stream::try_unfold(begun, |(signing, mut lines, job, app)| async move {
+        let Some(mut signing) = signing else { return Ok::<_, ExportError>(None) };
+        let Some(page) = lines.try_next().await? else {
+            let Some(signer) = &app.signer else { return Ok(None) };
+            let last = signing.finish(job.clone(), signer)?;
+            return Ok(Some((Bytes::from(last), (None, lines, job, app))));
+        };
+        let mut text = String::new();
+        for line in &page {
+            text.push_str(&signing.line(&line.json()?)?);
+        }
+        Ok(Some((Bytes::from(text), (Some(signing), lines, job, app))))
+    });
+    all.boxed()
+}
