@@ -7,7 +7,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, http::HeaderName};
 use job_orchestrator::batch::{IdempotencyKey, NewBatchRequest};
-use persistence_layer::batches::{self, BatchId, BatchStatus};
+use persistence_layer::Tenant;
+use persistence_layer::batches::{self, BatchId, BatchRef, BatchStatus};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,6 +22,7 @@ use crate::extract::{
 };
 use crate::handlers::{Keep, POLL_SECONDS, fresh_json};
 use crate::json::fingerprint;
+use crate::keys::Caller;
 use crate::middleware::context::RequestContext;
 use crate::middleware::deadline::Due;
 use crate::middleware::validators::asked_with;
@@ -38,6 +40,7 @@ pub async fn run(
     State(app): State<AppState>,
     Extension(context): Extension<RequestContext>,
     Extension(due): Extension<Due>,
+    caller: Caller,
     headers: HeaderMap,
     params: Params,
     JsonBody(body): JsonBody,
@@ -49,6 +52,7 @@ pub async fn run(
     let accepted = app
         .batches
         .submit(NewBatchRequest {
+            tenant: caller.tenant.clone(),
             chain: request.chain,
             wallets: request.wallets,
             duplicates_removed: request.duplicates_removed,
@@ -59,7 +63,7 @@ pub async fn run(
         })
         .await?;
     let wait = preferred_wait(&headers).map(|wait| wait.min(due.leaves()));
-    let mut response = match end_within(&app, wait, &accepted.body).await {
+    let mut response = match end_within(&app, wait, caller.tenant, &accepted.body).await {
         Some(job) => job_answer(StatusCode::OK, &job),
         None => (StatusCode::ACCEPTED, [Keep::Not.header(), POLL_SECONDS], Json(&accepted.body))
             .into_response(),
@@ -78,11 +82,19 @@ pub async fn run(
 
 /// The job of an accepted submission, when it ends in time. A submission that finds no place to wait is
 /// answered at once: it has been stored.
-async fn end_within(app: &AppState, wait: Option<Duration>, accepted: &Value) -> Option<JobView> {
+async fn end_within(
+    app: &AppState,
+    wait: Option<Duration>,
+    tenant: Tenant,
+    accepted: &Value,
+) -> Option<JobView> {
     let id = accepted.get("job_id").and_then(Value::as_str).and_then(job_id)?;
     let wait = wait?;
     let place = app.waiting.place()?;
-    let ended = app.waiting.until(place, id, wait, |look| look.batch.state.is_terminal()).await?;
+    let ended = app
+        .waiting
+        .until(place, &BatchRef { tenant, id }, wait, |look| look.batch.state.is_terminal())
+        .await?;
     Some(JobView::of(&ended.batch))
 }
 
@@ -96,6 +108,7 @@ struct JobList {
 /// `GET /api/pnl/batch`
 pub async fn list(
     State(app): State<AppState>,
+    Caller { tenant, .. }: Caller,
     headers: HeaderMap,
     mut params: Params,
 ) -> Result<Response, ApiError> {
@@ -107,7 +120,7 @@ pub async fn list(
     params.finish()?;
     let scope = format!("jobs {}", status.map_or("", BatchStatus::as_str));
     let after = cursor.map(|cursor| position(&scope, &cursor)).transpose()?;
-    let mut jobs = batches::list(&app.store, status, after, limit + 1).await?;
+    let mut jobs = batches::list(&app.store, &tenant, status, after, limit + 1).await?;
     let has_more = jobs.len() > limit as usize;
     jobs.truncate(limit as usize);
     let next_cursor =
@@ -127,17 +140,17 @@ pub async fn status(
     Extension(due): Extension<Due>,
     headers: HeaderMap,
     mut params: Params,
-    JobId(id): JobId,
+    JobId(job): JobId,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
     let wait = params.wait();
     params.finish()?;
-    let job = JobView::of(&app.batches.status(id).await?);
-    let tag = job.tag();
+    let view = JobView::of(&app.batches.status(&job).await?);
+    let tag = view.tag();
     let is_news =
         headers.contains_key(header::IF_NONE_MATCH) && asked_with(&headers, &tag).is_none();
-    let Some(wait) = wait.filter(|_| !job.is_done() && !is_news) else {
-        return Ok(job_answer(StatusCode::OK, &job));
+    let Some(wait) = wait.filter(|_| !view.is_done() && !is_news) else {
+        return Ok(job_answer(StatusCode::OK, &view));
     };
     if app.is_draining() {
         let detail = "The process is about to stop; wait at another one.";
@@ -148,9 +161,9 @@ pub async fn status(
         ApiError::new(problems::TOO_MANY_WAITING, detail)
     })?;
     let wait = wait.min(due.leaves());
-    let changed = app.waiting.until(place, id, wait, |look| *look.tag != *tag).await;
-    let job = changed.map_or(job, |look| JobView::of(&look.batch));
-    Ok(job_answer(StatusCode::OK, &job))
+    let changed = app.waiting.until(place, &job, wait, |look| *look.tag != *tag).await;
+    let view = changed.map_or(view, |look| JobView::of(&look.batch));
+    Ok(job_answer(StatusCode::OK, &view))
 }
 
 /// `POST /api/pnl/batch/{job_id}/cancel`
@@ -158,12 +171,12 @@ pub async fn cancel(
     State(app): State<AppState>,
     headers: HeaderMap,
     params: Params,
-    JobId(id): JobId,
+    JobId(job): JobId,
     NoBody: NoBody,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
     params.finish()?;
-    let batch = app.batches.cancel(id).await?;
+    let batch = app.batches.cancel(&job).await?;
     Ok(job_answer(StatusCode::ACCEPTED, &JobView::of(&batch)))
 }
 
@@ -172,16 +185,16 @@ pub async fn retry(
     State(app): State<AppState>,
     headers: HeaderMap,
     params: Params,
-    JobId(id): JobId,
+    JobId(job): JobId,
     NoBody: NoBody,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
     params.finish()?;
-    if app.batches.retry(id).await? == 0 {
+    if app.batches.retry(&job).await? == 0 {
         let detail = "No wallet of the job failed or timed out.";
         return Err(ApiError::new(problems::NOTHING_TO_RETRY, detail));
     }
-    let batch = app.batches.status(id).await?;
+    let batch = app.batches.status(&job).await?;
     Ok(job_answer(StatusCode::ACCEPTED, &JobView::of(&batch)))
 }
 

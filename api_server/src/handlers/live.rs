@@ -38,13 +38,13 @@ pub async fn events(
     State(app): State<AppState>,
     headers: HeaderMap,
     mut params: Params,
-    JobId(id): JobId,
+    JobId(job): JobId,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, EVENT_STREAM)?;
     let after = after(&mut params);
     params.finish()?;
     let place = place(&app, Transport::Sse)?;
-    let follower = app.live.follow(place, id, last_event_id(&headers).or(after)).await?;
+    let follower = app.live.follow(place, job, last_event_id(&headers).or(after)).await?;
     if follower.is_over() {
         // What tells a browser not to come back.
         return Ok((StatusCode::NO_CONTENT, [Keep::Not.header()]).into_response());

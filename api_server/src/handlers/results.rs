@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
-use persistence_layer::batches::{Batch, BatchId};
+use persistence_layer::batches::{BatchId, BatchRef};
 use persistence_layer::results::{self, ResultRow};
 use persistence_layer::{Store, StoreError};
 use pnl_core::Chain;
@@ -46,23 +46,23 @@ pub async fn page(
     State(app): State<AppState>,
     headers: HeaderMap,
     mut params: Params,
-    JobId(id): JobId,
+    JobId(job): JobId,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
     let limit = params.limit();
     let cursor = params.text("cursor");
     params.finish()?;
-    let scope = format!("results {id}");
+    let scope = format!("results {job}");
     let after = cursor.map(|cursor| ordinal(&scope, &cursor)).transpose()?;
-    let batch = app.batches.status(id).await?;
+    let batch = app.batches.status(&job).await?;
     if after.is_some_and(|ordinal| ordinal >= batch.total) {
         return Err(cursor::names_no("row"));
     }
-    let (rows, has_more) = read_page(&app.store, &batch, after, limit).await?;
+    let (rows, has_more) = read_page(&app.store, &job, batch.total, after, limit).await?;
     let first = after.map_or(0, |ordinal| ordinal.saturating_add(1));
     if first < batch.total && !is_unbroken(&rows, first) {
         // Its time was over while we read it: that is the answer, not the rows that are left.
-        app.batches.status(id).await?;
+        app.batches.status(&job).await?;
         return Err(ApiError::internal());
     }
     let next_cursor = rows
@@ -71,7 +71,7 @@ pub async fn page(
         .map(|row| cursor::encode(&scope, &row.ordinal.to_string()));
     let partial = !batch.state.is_terminal();
     let page = ResultPage {
-        job_id: id.to_string(),
+        job_id: job.to_string(),
         status: batch.status().as_str(),
         partial,
         data: rows
@@ -100,7 +100,8 @@ fn ordinal(scope: &str, cursor: &str) -> Result<u32, ApiError> {
 /// Up to `limit` rows behind `after`, fewer when they are large, and whether there are more.
 async fn read_page(
     store: &Store,
-    batch: &Batch,
+    job: &BatchRef,
+    total: u32,
     after: Option<u32>,
     limit: u32,
 ) -> Result<(Vec<ResultRow>, bool), StoreError> {
@@ -109,7 +110,7 @@ async fn read_page(
     let mut after = after;
     while rows.len() < limit as usize && bytes < MAX_PAGE_BYTES {
         let wanted = (limit - rows.len() as u32).min(ROWS_AT_ONCE);
-        let more = results::page(store, batch.id, after, wanted).await?;
+        let more = results::page(store, job, after, wanted).await?;
         let is_end = more.len() < wanted as usize;
         bytes +=
             more.iter().filter_map(|row| row.report_json.as_deref()).map(str::len).sum::<usize>();
@@ -120,7 +121,7 @@ async fn read_page(
         }
     }
     // Ordinals are the places in the submission, from 0 and without gaps.
-    let has_more = after.is_some_and(|ordinal| ordinal + 1 < batch.total);
+    let has_more = after.is_some_and(|ordinal| ordinal + 1 < total);
     Ok((rows, has_more))
 }
 
@@ -134,12 +135,12 @@ fn is_unbroken(rows: &[ResultRow], first: u32) -> bool {
 pub async fn export_csv(
     State(app): State<AppState>,
     mut params: Params,
-    JobId(id): JobId,
+    JobId(job): JobId,
 ) -> Result<Response, ApiError> {
     // The path names the format; what the client accepts by habit does not matter.
     let partial = params.flag("partial");
     params.finish()?;
-    let batch = app.batches.status(id).await?;
+    let batch = app.batches.status(&job).await?;
     if !batch.state.is_terminal() && !partial {
         let detail = "The job has not ended; ?partial=true exports what is there.";
         return Err(ApiError::new(problems::JOB_RUNNING, detail).retry_after(POLL_AFTER_SECONDS));
@@ -147,10 +148,10 @@ pub async fn export_csv(
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/csv; charset=utf-8; header=present")),
         Keep::results_of(&batch, app.results_days, Utc::now()).header(),
-        (header::CONTENT_DISPOSITION, disposition(id)),
+        (header::CONTENT_DISPOSITION, disposition(job.id)),
     ];
-    Ok((headers, Body::from_stream(csv_stream(app.store.clone(), id, batch.chain, batch.total)?))
-        .into_response())
+    let lines = csv_stream(app.store.clone(), job, batch.chain, batch.total)?;
+    Ok((headers, Body::from_stream(lines)).into_response())
 }
 
 const POLL_AFTER_SECONDS: u32 = 2;
@@ -164,18 +165,18 @@ fn disposition(id: BatchId) -> HeaderValue {
 /// error, which aborts the connection: a file that ends cleanly is complete.
 fn csv_stream(
     store: Store,
-    id: BatchId,
+    job: BatchRef,
     chain: Chain,
     total: u32,
 ) -> Result<impl Stream<Item = io::Result<Bytes>>, ApiError> {
     let header = csv::header().map_err(|error| unreadable(&error))?;
     let pages = stream::try_unfold(0, move |next: u32| {
-        let store = store.clone();
+        let (store, job) = (store.clone(), job.clone());
         async move {
             if next >= total {
                 return Ok::<_, ExportError>(None);
             }
-            let rows = results::page(&store, id, next.checked_sub(1), ROWS_AT_ONCE).await?;
+            let rows = results::page(&store, &job, next.checked_sub(1), ROWS_AT_ONCE).await?;
             if !is_unbroken(&rows, next) {
                 return Err(ExportError::Removed);
             }
@@ -232,6 +233,7 @@ pub(super) fn unreadable(error: &dyn std::error::Error) -> ApiError {
 
 #[cfg(test)]
 mod tests {
+    use persistence_layer::Tenant;
     use persistence_layer::batches::{self, NewBatch};
     use persistence_layer::test_util::TestDatabase;
     use pnl_core::Address;
@@ -244,8 +246,11 @@ mod tests {
         let database = TestDatabase::create().await;
         let id = BatchId::generate();
         let wallet = |n: u32| Address::from_chain_data(&format!("wallet{n}"));
+        let tenant = Tenant::default();
+        let job = BatchRef { tenant: tenant.clone(), id };
         let batch = NewBatch {
             id,
+            tenant,
             chain: Chain::Solana,
             wallets: (0..2 * ROWS_AT_ONCE + 1).map(wallet).collect(),
             request: json!({}),
@@ -256,13 +261,15 @@ mod tests {
         };
         batches::submit(database.store(), &batch, batches::Admission::rejecting(1)).await.unwrap();
         let total = 2 * ROWS_AT_ONCE + 1;
-        let whole = csv_stream(database.store().clone(), id, Chain::Solana, total).unwrap();
+        let whole =
+            csv_stream(database.store().clone(), job.clone(), Chain::Solana, total).unwrap();
         let whole: Vec<_> = whole.map(Result::unwrap).collect().await;
         let lines = |pieces: &[Bytes]| pieces.concat().split(|byte| *byte == b'\n').count() - 1;
         assert_eq!(lines(&whole), 1 + 2 * ROWS_AT_ONCE as usize + 1);
 
         let store = database.second_store().await;
-        let mut broken = Box::pin(csv_stream(store.clone(), id, Chain::Solana, total).unwrap());
+        let mut broken =
+            Box::pin(csv_stream(store.clone(), job.clone(), Chain::Solana, total).unwrap());
         for _ in ["header", "first page"] {
             broken.next().await.unwrap().unwrap();
         }
@@ -270,8 +277,9 @@ mod tests {
         broken.next().await.unwrap().unwrap_err();
 
         // And so does one that loses its job.
-        let mut broken =
-            Box::pin(csv_stream(database.store().clone(), id, Chain::Solana, total).unwrap());
+        let mut broken = Box::pin(
+            csv_stream(database.store().clone(), job.clone(), Chain::Solana, total).unwrap(),
+        );
         for _ in ["header", "first page"] {
             broken.next().await.unwrap().unwrap();
         }

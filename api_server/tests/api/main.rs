@@ -22,6 +22,7 @@ mod reports;
 mod results;
 mod series;
 mod support;
+mod tenants;
 mod views;
 mod waiting;
 mod wallets;

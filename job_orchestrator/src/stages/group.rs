@@ -51,6 +51,7 @@ struct Merged {
 /// Makes the result of the group, and whether all of its wallets are done.
 pub(crate) async fn run(attempt: &Attempt) -> Result<(FinishedWallet, bool), StageError> {
     let (store, batch) = (&attempt.store, attempt.lease.batch);
+    let tenant = &attempt.lease.tenant;
     let members = groups::members(store, batch).await?;
     let is_open = |member: &Member| {
         matches!(member.state, TaskState::Queued | TaskState::Delayed | TaskState::Running)
@@ -61,7 +62,7 @@ pub(crate) async fn run(attempt: &Attempt) -> Result<(FinishedWallet, bool), Sta
     let mut sources = Vec::new();
     let mut missing = Vec::new();
     for member in &members {
-        match groups::ledger(store, batch, attempt.chain(), &member.wallet).await? {
+        match groups::ledger(store, tenant, batch, attempt.chain(), &member.wallet).await? {
             Some(ledger) if member.state == TaskState::Done => {
                 sources.push(Source { ledger, next_chunk: 0, events: VecDeque::new() });
             }
@@ -155,7 +156,8 @@ impl Source {
             return Ok(());
         }
         let (id, no) = (self.ledger.head.ledger_id, self.next_chunk);
-        let chunk = ledgers::chunk(&attempt.store, attempt.chain(), id, no)
+        let (store, tenant) = (&attempt.store, &attempt.lease.tenant);
+        let chunk = ledgers::chunk(store, tenant, attempt.chain(), id, no)
             .await?
             .ok_or_else(|| unreadable(format!("chunk {no} of ledger {id} is gone")))?;
         let events = compute(move || {
