@@ -91,6 +91,10 @@ pub struct Snapshot {
 /// # Errors
 /// As every write.
 pub async fn snapshot(store: &Store, job: &BatchRef) -> Result<Option<Snapshot>, StoreError> {
+    // Whoever asks for a job of somebody else neither numbers its events nor waits for who does.
+    if !read!(store, async |connection| batches::is_of(connection, job))? {
+        return Ok(None);
+    }
     for tried in 1..=SNAPSHOT_TRIES {
         let taken = run!(store, "job_events/snapshot", async |tx| {
             // Counts and numbers of one moment, which is that of the lock: whoever had waited for it would
@@ -98,9 +102,6 @@ pub async fn snapshot(store: &Store, job: &BatchRef) -> Result<Option<Snapshot>,
             sqlx::query("set transaction isolation level repeatable read")
                 .execute(&mut *tx)
                 .await?;
-            if !batches::is_of(tx, job).await? {
-                return Ok(Some(None));
-            }
             if !number_in(tx, job.id).await? {
                 return Ok(None);
             }
