@@ -70,7 +70,8 @@ problems! {
     /// A key without the scope.
     FORBIDDEN = "forbidden", FORBIDDEN, "The key is not good for this request",
         "Reading needs a key with the scope `read`; submitting, cancelling and retrying jobs one with the \
-         scope `submit`; the state of the service one with the scope `admin`. The detail names the scope that is missing.";
+         scope `submit`; the state of the service one with the scope `admin`. The detail names the scope that \
+         is missing.";
     /// Unknown route.
     NOT_FOUND = "not-found", NOT_FOUND, "There is nothing at this path",
         "The path names no route of this service. docs/api.md lists all routes.";
@@ -170,8 +171,8 @@ problems! {
     CAPACITY_EXHAUSTED = "capacity-exhausted", SERVICE_UNAVAILABLE,
         "The maximum number of concurrent batch jobs is running",
         "The server runs a fixed number of batch jobs at a time (`batch.max_concurrent`), shared between its \
-         tenants, and no more may wait behind them (`batch.admission`, `batch.queue_limit`). Try again after the time in \
-         Retry-After. Nothing was stored, and an Idempotency-Key can be sent again.";
+         tenants, and no more may wait behind them (`batch.admission`, `batch.queue_limit`). Try again \
+         after the time in Retry-After. Nothing was stored, and an Idempotency-Key can be sent again.";
     /// Waiting requests.
     TOO_MANY_WAITING = "too-many-waiting", SERVICE_UNAVAILABLE,
         "Too many requests wait for jobs",

@@ -92,7 +92,7 @@ pub struct Snapshot {
 /// As every write.
 pub async fn snapshot(store: &Store, job: &BatchRef) -> Result<Option<Snapshot>, StoreError> {
     // Whoever asks for a job of somebody else neither numbers its events nor waits for who does.
-    if !read!(store, async |connection| batches::is_of(connection, job))? {
+    if !batches::is_of(store, job).await? {
         return Ok(None);
     }
     for tried in 1..=SNAPSHOT_TRIES {

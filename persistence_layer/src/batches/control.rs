@@ -17,11 +17,10 @@ use crate::wallet_tasks::{close_gate, lock_batch, notify, pass_batch};
 /// Gives the batch as it stands afterwards; `None` when the tenant has no such batch.
 pub async fn cancel(store: &Store, job: &BatchRef) -> Result<Option<Batch>, StoreError> {
     let (id, tenant) = (job.id, job.tenant.as_str());
+    if !read::is_of(store, job).await? {
+        return Ok(None);
+    }
     run!(store, "batches/cancel", async |tx| {
-        // Before anything that would wait for those who work on it.
-        if !read::is_of(tx, job).await? {
-            return Ok(());
-        }
         match pass_batch(tx, id).await? {
             Some((passed, batch)) if batch.state == BatchState::Active => {
                 sqlx::query_file!("queries/batches/request_cancel.sql", id.0, tenant)
@@ -49,10 +48,10 @@ pub async fn retry(
     admission: Admission,
 ) -> Result<Retried, StoreError> {
     let (id, tenant) = (job.id, &job.tenant);
+    if !read::is_of(store, job).await? {
+        return Ok(Retried::Unknown);
+    }
     run!(store, "batches/retry", async |tx| {
-        if !read::is_of(tx, job).await? {
-            return Ok(Retried::Unknown);
-        }
         // Admission before gate before batch: the order in which every transaction locks them.
         let place = admit(tx, tenant, admission).await?;
         close_gate(tx, id).await?;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::{Batch, BatchId, BatchRef, BatchState, BatchStatus, Counts, Waiting};
 use crate::convert::{self, from_count, from_integer};
 use crate::error::StoreError;
-use crate::store::{Store, run};
+use crate::store::{Store, read, run};
 use crate::tenant::Tenant;
 use crate::wallet_tasks::TaskState;
 
@@ -26,12 +26,14 @@ pub(crate) async fn get_in(
     row.fetch_optional(tx).await?.map(Batch::try_from).transpose()
 }
 
-/// Whether the tenant has this batch.
-pub(crate) async fn is_of(tx: &mut PgConnection, batch: &BatchRef) -> Result<bool, StoreError> {
+/// Whether the tenant has this batch: asked before anything that would wait for those who work on it. A batch never
+/// changes hands.
+pub(crate) async fn is_of(store: &Store, batch: &BatchRef) -> Result<bool, StoreError> {
     let BatchRef { tenant, id } = batch;
-    Ok(sqlx::query_file_scalar!("queries/batches/is_of.sql", id.0, tenant.as_str())
-        .fetch_one(tx)
-        .await?)
+    read!(store, async |connection| {
+        sqlx::query_file_scalar!("queries/batches/is_of.sql", id.0, tenant.as_str())
+            .fetch_one(connection)
+    })
 }
 
 /// Batches of a tenant, newest first, of one status or all, behind `after` when given.
