@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use job_orchestrator::Worker;
 use job_orchestrator::batch::Batches;
 use job_orchestrator::sources::Pace;
-use job_orchestrator::wallets::Wallets;
+use job_orchestrator::wallets::AllWallets;
 use persistence_layer::Store;
 use persistence_layer::redis_monitor::RedisMonitor;
 use pnl_core::Chain;
@@ -42,8 +42,8 @@ pub struct App {
     pub store: Store,
     /// Submit, status, cancel, retry.
     pub batches: Batches,
-    /// Stored ledgers of single wallets.
-    pub wallets: Wallets,
+    /// Stored ledgers of single wallets, of all tenants.
+    pub wallets: AllWallets,
     /// Whether the database answers.
     pub database: DatabaseMonitor,
     /// Whether Redis answers; none when none is configured.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use job_orchestrator::request::Preset;
+use persistence_layer::Tenant;
 use persistence_layer::api_keys::Scope;
 use pnl_core::Chain;
 use pnl_core::method::Method;
@@ -153,7 +154,10 @@ pub struct CreateKeyArgs {
     /// What people call it
     #[arg(long)]
     pub name: String,
-    /// What it is good for: read, submit, admin (everything)
+    /// Whose jobs and results it reaches: 1 to 63 small letters, digits, dashes and underscores
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub tenant: Tenant,
+    /// What it is good for: read, submit, admin (both, and the state of the service)
     #[arg(long, value_name = "SCOPES", value_delimiter = ',', default_value = "read,submit")]
     pub scopes: Vec<Scope>,
     /// Valid for so many days [default: for ever]
@@ -282,6 +286,9 @@ pub struct BundleArgs {
     /// Cost basis method
     #[arg(long, default_value_t = Method::Fifo)]
     pub method: Method,
+    /// Whose jobs have analyzed it
+    #[arg(long, default_value_t)]
+    pub tenant: Tenant,
     /// Wallet address
     #[arg(value_name = "WALLET")]
     pub wallet: String,
@@ -310,6 +317,9 @@ pub struct ExplainArgs {
     /// Form of the output
     #[arg(long, value_enum, default_value_t = ExplainFormat::Tree)]
     pub format: ExplainFormat,
+    /// Whose jobs have analyzed it
+    #[arg(long, default_value_t)]
+    pub tenant: Tenant,
     /// Wallet address
     #[arg(value_name = "WALLET")]
     pub wallet: String,

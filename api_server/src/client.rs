@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use axum::http::HeaderMap;
-use persistence_layer::Tenant;
 use service_runtime::config::Network;
+use uuid::Uuid;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
 
@@ -20,8 +20,8 @@ pub struct Peer(pub IpAddr);
 pub enum Client {
     /// An IPv4 address, or the first one of the network of an IPv6 address.
     Address(IpAddr),
-    /// All who hold a key of the tenant.
-    Tenant(Tenant),
+    /// All who hold the key with this id.
+    Key(Uuid),
 }
 
 impl Client {
@@ -39,7 +39,7 @@ impl std::fmt::Display for Client {
         match self {
             Self::Address(address) => address.fmt(f),
             // No address is written so.
-            Self::Tenant(tenant) => write!(f, "tenant:{tenant}"),
+            Self::Key(key) => write!(f, "key:{key}"),
         }
     }
 }

@@ -80,7 +80,8 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Who asks, and for whom. Handlers take it; without one no route of data is answered.
+/// Who asks, and for whom. What handlers read and change is of its tenant; without one no route of data is
+/// answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
     /// Whose jobs and results are reached.

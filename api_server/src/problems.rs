@@ -70,7 +70,8 @@ problems! {
     /// A key without the scope.
     FORBIDDEN = "forbidden", FORBIDDEN, "The key is not good for this request",
         "Reading needs a key with the scope `read`; submitting, cancelling and retrying jobs one with the \
-         scope `submit`. The detail names the scope that is missing.";
+         scope `submit`; the state of the service one with the scope `admin`. The detail names the scope that \
+         is missing.";
     /// A page of somebody else.
     FOREIGN_ORIGIN = "foreign-origin", FORBIDDEN, "The page may not open this WebSocket",
         "Browsers let any page open a WebSocket anywhere, so one whose header Origin is not the Host of the \
@@ -80,7 +81,8 @@ problems! {
         "The path names no route of this service. docs/api.md lists all routes.";
     /// Unknown job.
     UNKNOWN_JOB = "unknown-job", NOT_FOUND, "There is no such job",
-        "The job id is not known here: it was mistyped, or the job was never accepted. \
+        "The job id is not known here: it was mistyped, the job was never accepted, or it is not of the tenant \
+         of your key. \
          GET /api/pnl/batch lists the jobs.";
     /// Not a group.
     NO_GROUP = "no-group", NOT_FOUND, "The job has no result of a group",
@@ -186,9 +188,9 @@ problems! {
     /// Batch limit.
     CAPACITY_EXHAUSTED = "capacity-exhausted", SERVICE_UNAVAILABLE,
         "The maximum number of concurrent batch jobs is running",
-        "The server runs a fixed number of batch jobs at a time (`batch.max_concurrent`), and no more \
-         may wait behind them (`batch.admission`, `batch.queue_limit`). Try again after the time in \
-         Retry-After. Nothing was stored, and an Idempotency-Key can be sent again.";
+        "The server runs a fixed number of batch jobs at a time (`batch.max_concurrent`), shared between its \
+         tenants, and no more may wait behind them (`batch.admission`, `batch.queue_limit`). Try again \
+         after the time in Retry-After. Nothing was stored, and an Idempotency-Key can be sent again.";
     /// Too much at once.
     OVERLOADED = "overloaded", SERVICE_UNAVAILABLE, "The process works on as much as it can",
         "So many requests are worked on at this moment that one more would only make all of them late. \

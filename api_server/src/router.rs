@@ -31,8 +31,11 @@ pub fn public(app: &AppState, role: Role) -> Router {
                 .route_layer(from_fn_with_state(app.clone(), cached::answers))
         });
         // Files bring their tags themselves, and are too large to be kept.
-        let files = routes::files()
-            .map(|router| router.route_layer(from_fn_with_state(app.clone(), gate::database)));
+        let files = routes::files().map(|router| {
+            router
+                .route_layer(from_fn_with_state(app.clone(), load::admit))
+                .route_layer(from_fn_with_state(app.clone(), gate::database))
+        });
         // Streams have no tag and are not held back for one.
         let streams = routes::streams()
             .map(|router| router.route_layer(from_fn_with_state(app.clone(), gate::database)));

@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use job_orchestrator::batch::{BatchRules, Batches};
 use job_orchestrator::reports::Reporter;
 use job_orchestrator::sources::{Sources, ledger_rules, offered_chains, paces};
-use job_orchestrator::wallets::Wallets;
+use job_orchestrator::wallets::AllWallets;
 use job_orchestrator::{Worker, WorkerDeps, care, sweep_only};
 use persistence_layer::Store;
 use persistence_layer::batches::Admission;
@@ -256,7 +256,7 @@ pub async fn assemble(
             drain.clone(),
         ),
         batches,
-        wallets: Wallets::new(store.clone(), ledger_rules(settings)),
+        wallets: AllWallets::new(store.clone(), ledger_rules(settings)),
         database: DatabaseMonitor::start(store.clone(), closing.clone()).await,
         answers: Answers::new(
             settings.cache.memory_mb,

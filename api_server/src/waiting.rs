@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use job_orchestrator::batch::Batches;
-use persistence_layer::batches::{Batch, BatchId};
+use persistence_layer::batches::{Batch, BatchRef};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -48,7 +48,7 @@ pub struct Waiting {
     metrics: HttpMetrics,
     places: Arc<Semaphore>,
     looks: Arc<Semaphore>,
-    jobs: Arc<Mutex<HashMap<BatchId, Looks>>>,
+    jobs: Arc<Mutex<HashMap<BatchRef, Looks>>>,
     drain: CancellationToken,
 }
 
@@ -87,12 +87,12 @@ impl Waiting {
     pub async fn until(
         &self,
         _place: Place,
-        id: BatchId,
+        job: &BatchRef,
         time: Duration,
         is_so: impl Fn(&Look) -> bool,
     ) -> Option<Look> {
         let since = Instant::now();
-        let mut looks = self.looks_at(id);
+        let mut looks = self.looks_at(job);
         let found = async {
             let is_found = |look: &Option<Look>| {
                 look.as_ref().is_some_and(|look| look.begun >= since && is_so(look))
@@ -106,25 +106,25 @@ impl Waiting {
     }
 
     /// The looks at a job. Whoever asks first begins them.
-    fn looks_at(&self, id: BatchId) -> watch::Receiver<Option<Look>> {
+    fn looks_at(&self, job: &BatchRef) -> watch::Receiver<Option<Look>> {
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(looks) = jobs.get(&id) {
+        if let Some(looks) = jobs.get(job) {
             return looks.subscribe();
         }
         let (looks, receiver) = watch::channel(None);
-        jobs.insert(id, looks.clone());
-        tokio::spawn(self.clone().look(id, looks));
+        jobs.insert(job.clone(), looks.clone());
+        tokio::spawn(self.clone().look(job.clone(), looks));
         receiver
     }
 
     /// Looks at a job as long as anybody waits for it.
-    async fn look(self, id: BatchId, looks: Looks) {
+    async fn look(self, job: BatchRef, looks: Looks) {
         loop {
             let pause = match self.looks.acquire().await {
                 Ok(_one) => {
                     let begun = Instant::now();
                     // Away, or gone: those who wait do so until their time is over.
-                    match self.batches.status(id).await {
+                    match self.batches.status(&job).await {
                         Ok(batch) => {
                             let tag = JobView::of(&batch).tag().into();
                             looks.send_replace(Some(Look { begun, batch: Arc::new(batch), tag }));
@@ -141,7 +141,7 @@ impl Waiting {
             }
             let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
             if looks.receiver_count() == 0 {
-                jobs.remove(&id);
+                jobs.remove(&job);
                 return;
             }
         }

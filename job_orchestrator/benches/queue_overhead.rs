@@ -23,8 +23,8 @@ use load_tests::bench::figures::{self, Figures};
 use load_tests::bench::processor::Processor;
 use load_tests::service::PostgresServer;
 use load_tests::synthetic::unused_address;
-use persistence_layer::batches::{self, Admission, BatchId};
-use persistence_layer::{Store, StoreSettings};
+use persistence_layer::batches::{self, Admission, BatchRef};
+use persistence_layer::{Store, StoreSettings, Tenant};
 use pnl_core::ledger::LedgerRules;
 use pnl_core::{Address, Chain, Pin, RawTransaction, TxId};
 use prometheus::Registry;
@@ -126,7 +126,9 @@ impl Run {
             idempotency: Duration::from_secs(3600),
         };
         let wallet = |number| Address::from_chain_data(&unused_address(1, number));
+        let tenant = Tenant::default();
         let request = NewBatchRequest {
+            tenant: tenant.clone(),
             chain: Chain::Solana,
             wallets: (first..first + count).map(wallet).collect(),
             duplicates_removed: 0,
@@ -135,9 +137,10 @@ impl Run {
             trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
         };
         let accepted = Batches::new(self.store.clone(), rules).submit(request).await?;
-        let id: BatchId = accepted.body["job_id"].as_str().context("no job")?.parse()?;
+        let id = accepted.body["job_id"].as_str().context("no job")?.parse()?;
+        let job = BatchRef { tenant, id };
         loop {
-            let batch = batches::get(&self.store, id).await?.context("the batch is gone")?;
+            let batch = batches::get(&self.store, &job).await?.context("the batch is gone")?;
             if batch.state.is_terminal() {
                 anyhow::ensure!(u64::from(batch.counts.done) == count, "{:?}", batch.counts);
                 let took = batch.finished_at.zip(batch.started_at).map(|(end, begin)| end - begin);

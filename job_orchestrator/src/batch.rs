@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use persistence_layer::batches::{
-    self, Admission, Batch, BatchId, IdempotencyClaim, NewBatch, Retried, Submitted,
+    self, Admission, Batch, BatchId, BatchRef, IdempotencyClaim, NewBatch, Retried, Submitted,
 };
-use persistence_layer::{Store, StoreError};
+use persistence_layer::{Store, StoreError, Tenant};
 use pnl_core::{Address, Chain};
 use serde_json::{Value, json};
 
@@ -31,6 +31,8 @@ pub struct BatchRules {
 /// A validated request for a batch.
 #[derive(Debug, Clone)]
 pub struct NewBatchRequest {
+    /// Whose the batch is.
+    pub tenant: Tenant,
     /// Chain of all wallets.
     pub chain: Chain,
     /// The wallets in the order of submission, each once; at least one.
@@ -45,7 +47,7 @@ pub struct NewBatchRequest {
     pub trace_id: String,
 }
 
-/// The wish to be answered once per key.
+/// The wish to be answered once per key of a tenant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey {
     /// The key, 1 to 255 characters.
@@ -66,8 +68,8 @@ pub struct Accepted {
 /// Why a batch was not accepted or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum BatchError {
-    /// So many batches are worked on already, and no more may wait. The text is what existing
-    /// clients match on.
+    /// So many batches are worked on already, or places are kept for other tenants, and no more may wait. The
+    /// text is what existing clients match on.
     #[error(
         "System is currently processing maximum concurrent batch jobs ({limit}). Please try again in a few minutes."
     )]
@@ -87,7 +89,7 @@ pub enum BatchError {
         /// The chain.
         chain: Chain,
     },
-    /// There is no such batch.
+    /// The tenant has no such batch.
     #[error("there is no such job")]
     Unknown,
     /// Its time was over, and it was removed.
@@ -153,6 +155,7 @@ impl Batches {
         let body = accepted_body(id, &request, created_at);
         let batch = NewBatch {
             id,
+            tenant: request.tenant,
             chain,
             request: request.analysis.to_batch(),
             trace_id: request.trace_id,
@@ -170,6 +173,7 @@ impl Batches {
                 tracing::info!(
                     trace_id = batch.trace_id,
                     batch_id = %id,
+                    tenant = %batch.tenant,
                     %chain,
                     wallets = batch.wallets.len(),
                     "batch accepted"
@@ -187,16 +191,16 @@ impl Batches {
     ///
     /// # Errors
     /// [`BatchError::Unknown`], [`BatchError::Expired`], or the database.
-    pub async fn status(&self, id: BatchId) -> Result<Batch, BatchError> {
-        match batches::get(&self.store, id).await? {
+    pub async fn status(&self, job: &BatchRef) -> Result<Batch, BatchError> {
+        match batches::get(&self.store, job).await? {
             Some(batch) => Ok(batch),
-            None => Err(self.absence(id).await),
+            None => Err(self.absence(job).await),
         }
     }
 
-    /// Why there is no batch of this id.
-    pub async fn absence(&self, id: BatchId) -> BatchError {
-        match batches::expired(&self.store, id).await {
+    /// Why the tenant has no batch of this id.
+    pub async fn absence(&self, job: &BatchRef) -> BatchError {
+        match batches::expired(&self.store, job).await {
             Ok(Some(at)) => BatchError::Expired { at },
             Ok(None) => BatchError::Unknown,
             Err(error) => error.into(),
@@ -208,11 +212,11 @@ impl Batches {
     ///
     /// # Errors
     /// [`BatchError::Unknown`], [`BatchError::Expired`], or the database.
-    pub async fn cancel(&self, id: BatchId) -> Result<Batch, BatchError> {
-        let Some(batch) = batches::cancel(&self.store, id).await? else {
-            return Err(self.absence(id).await);
+    pub async fn cancel(&self, job: &BatchRef) -> Result<Batch, BatchError> {
+        let Some(batch) = batches::cancel(&self.store, job).await? else {
+            return Err(self.absence(job).await);
         };
-        tracing::info!(trace_id = batch.trace_id, batch_id = %id, "batch cancelled by request");
+        tracing::info!(trace_id = batch.trace_id, batch_id = %job, "batch cancelled by request");
         Ok(batch)
     }
 
@@ -222,14 +226,14 @@ impl Batches {
     /// # Errors
     /// [`BatchError::Unknown`], [`BatchError::Expired`], [`BatchError::NotTerminal`],
     /// [`BatchError::AtCapacity`] (a retried batch takes a place like a new one), or the database.
-    pub async fn retry(&self, id: BatchId) -> Result<u32, BatchError> {
-        match batches::retry(&self.store, id, self.rules.admission).await? {
+    pub async fn retry(&self, job: &BatchRef) -> Result<u32, BatchError> {
+        match batches::retry(&self.store, job, self.rules.admission).await? {
             Retried::Requeued(wallets) => {
-                tracing::info!(batch_id = %id, wallets, "batch retried");
+                tracing::info!(batch_id = %job, wallets, "batch retried");
                 Ok(wallets)
             }
             Retried::NothingToRetry => Ok(0),
-            Retried::Unknown => Err(self.absence(id).await),
+            Retried::Unknown => Err(self.absence(job).await),
             Retried::NotTerminal => Err(BatchError::NotTerminal),
             Retried::AtCapacity { limit } => Err(BatchError::AtCapacity { limit }),
         }

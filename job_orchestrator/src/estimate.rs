@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use persistence_layer::{Store, StoreError, estimates};
+use persistence_layer::{Store, StoreError, Tenant, estimates};
 use pnl_core::{Address, Chain};
 
 /// Wallets that are looked up at a time.
@@ -47,25 +47,26 @@ impl Estimate {
     }
 }
 
-/// Looks the wallets up, for at most about `time`.
+/// Looks the wallets up among those of this tenant, for at most about `time`.
 ///
 /// # Errors
 /// The database.
 pub async fn estimate(
     store: &Store,
+    tenant: &Tenant,
     chain: Chain,
     wallets: &[Address],
     time: Duration,
 ) -> Result<Estimate, StoreError> {
     let begun = Instant::now();
-    let typical = estimates::typical_calls(store, chain, TYPICAL_OF).await?;
+    let typical = estimates::typical_calls(store, tenant, chain, TYPICAL_OF).await?;
     let mut found = Estimate { typical, ..Estimate::default() };
     let mut looked_up = 0;
     for some in wallets.chunks(WALLETS_AT_ONCE) {
         if begun.elapsed() >= time {
             break;
         }
-        let stored = estimates::known(store, chain, some).await?;
+        let stored = estimates::known(store, tenant, chain, some).await?;
         found.known += stored.calls.len() as u64;
         found.missing_transactions += stored.missing;
         looked_up += some.len();

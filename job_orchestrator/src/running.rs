@@ -235,6 +235,7 @@ mod tests {
 
     fn lease(task_id: i64, fence: i64) -> Lease {
         Lease {
+            tenant: persistence_layer::Tenant::default(),
             task_id,
             fence,
             batch: BatchId::generate(),

@@ -156,7 +156,7 @@ async fn group(attempt: &Attempt) -> Result<(), StageError> {
         Ok(wallet_tasks::finish(store, lease, finished).await?)
     })
     .await?;
-    if is_complete && let Err(error) = groups::let_go(store, lease.batch).await {
+    if is_complete && let Err(error) = groups::let_go(store, &lease.batch_ref()).await {
         // They go with the batch.
         tracing::debug!(%error, "the ledgers kept for the group were not let go");
     }

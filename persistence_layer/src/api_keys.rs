@@ -25,7 +25,7 @@ pub enum Scope {
     Read,
     /// Submits, cancels and retries jobs.
     Submit,
-    /// Everything, and the state of the service whoever its jobs belong to.
+    /// Both, and the state of the service, which is nobody's alone. Jobs and results of other tenants stay theirs.
     Admin,
 }
 

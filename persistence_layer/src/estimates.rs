@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::convert::from_bigint;
 use crate::error::StoreError;
 use crate::store::{Store, read};
+use crate::tenant::Tenant;
 
 /// What is known of some wallets.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,12 +18,13 @@ pub struct KnownWallets {
     pub missing: u64,
 }
 
-/// What is known of these wallets.
+/// What is known of these wallets: analyses of this tenant, and lists of everybody.
 ///
 /// # Errors
 /// As every read.
 pub async fn known(
     store: &Store,
+    tenant: &Tenant,
     chain: Chain,
     wallets: &[Address],
 ) -> Result<KnownWallets, StoreError> {
@@ -30,7 +32,8 @@ pub async fn known(
     let calls = read!(store, async |connection| sqlx::query_file_scalar!(
         "queries/estimates/known.sql",
         chain.as_str(),
-        &wallets as &[&str]
+        &wallets as &[&str],
+        tenant.as_str()
     )
     .fetch_all(connection))?;
     let missing = read!(store, async |connection| sqlx::query_file_scalar!(
@@ -42,19 +45,21 @@ pub async fn known(
     Ok(KnownWallets { calls, missing: from_bigint(missing, "missing transactions")? })
 }
 
-/// The median of the calls of the newest `of` analyses of a chain; `None` without any.
+/// The median of the calls of the newest `of` analyses of a chain by this tenant; `None` without any.
 ///
 /// # Errors
 /// As every read.
 pub async fn typical_calls(
     store: &Store,
+    tenant: &Tenant,
     chain: Chain,
     of: u32,
 ) -> Result<Option<u64>, StoreError> {
     let calls = read!(store, async |connection| sqlx::query_file_scalar!(
         "queries/estimates/typical.sql",
         chain.as_str(),
-        i64::from(of)
+        i64::from(of),
+        tenant.as_str()
     )
     .fetch_one(connection))?;
     calls.map(|calls| from_bigint(calls, "calls of an analysis")).transpose()

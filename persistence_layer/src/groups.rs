@@ -13,12 +13,13 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::batches::BatchId;
+use crate::batches::{BatchId, BatchRef};
 use crate::convert::{json_text, to_bigint, to_integer};
 use crate::error::StoreError;
 use crate::ledgers::{self, CurrentLedger, LedgerHead};
 use crate::results::ResultRow;
 use crate::store::{Store, read, run};
+use crate::tenant::Tenant;
 use crate::wallet_tasks::{Lease, TaskState, hold, notify};
 
 /// What the name of a group begins with; no address does.
@@ -75,20 +76,23 @@ pub async fn members(store: &Store, batch: BatchId) -> Result<Vec<Member>, Store
 /// group is complete and needs none any more.
 pub async fn ledger(
     store: &Store,
+    tenant: &Tenant,
     batch: BatchId,
     chain: Chain,
     wallet: &Address,
 ) -> Result<Option<CurrentLedger>, StoreError> {
     let address = Address::from_chain_data(&kept_name(batch, wallet));
-    ledgers::current(store, &WalletRef { chain, address }).await
+    ledgers::current(store, tenant, &WalletRef { chain, address }).await
 }
 
-/// The group as a row like those of its wallets; `None` when the batch is none, or gone.
-pub async fn result(store: &Store, batch: BatchId) -> Result<Option<ResultRow>, StoreError> {
+/// The group as a row like those of its wallets; `None` when the batch is none, or gone, or another
+/// tenant's.
+pub async fn result(store: &Store, batch: &BatchRef) -> Result<Option<ResultRow>, StoreError> {
     let row = read!(store, async |connection| sqlx::query_file_as!(
         crate::results::StoredRow,
         "queries/groups/result.sql",
-        batch.0
+        batch.id.0,
+        batch.tenant.as_str()
     )
     .fetch_optional(connection))?;
     row.map(ResultRow::try_from).transpose()
@@ -113,9 +117,11 @@ pub(crate) async fn wake_in(
 
 /// Lets go of the ledgers that were kept for a group, when all of its wallets are done: none of them can
 /// be retried.
-pub async fn let_go(store: &Store, batch: BatchId) -> Result<(), StoreError> {
+pub async fn let_go(store: &Store, batch: &BatchRef) -> Result<(), StoreError> {
     run!(store, "groups/drop", async |tx| {
-        sqlx::query_file!("queries/groups/drop.sql", batch.0).execute(tx).await?;
+        sqlx::query_file!("queries/groups/drop.sql", batch.id.0, batch.tenant.as_str())
+            .execute(tx)
+            .await?;
         Ok(())
     })
 }
@@ -139,7 +145,9 @@ pub async fn keep(store: &Store, lease: &Lease, head: &LedgerHead) -> Result<(),
     let events = to_bigint(head.events, "events")?;
     run!(store, "groups/keep", async |tx| {
         hold(tx, lease).await?;
-        sqlx::query_file!("queries/groups/forget_kept.sql", chain, name).execute(&mut *tx).await?;
+        sqlx::query_file!("queries/groups/forget_kept.sql", chain, name, lease.tenant.as_str())
+            .execute(&mut *tx)
+            .await?;
         sqlx::query_file!(
             "queries/groups/keep.sql",
             chain,
@@ -155,7 +163,8 @@ pub async fn keep(store: &Store, lease: &Lease, head: &LedgerHead) -> Result<(),
             json_text(&head.coverage),
             json_text(&head.context),
             chunks,
-            events
+            events,
+            lease.tenant.as_str()
         )
         .execute(&mut *tx)
         .await?;

@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::batches::{self, Batch, BatchId, BatchState};
+use crate::batches::{self, Batch, BatchId, BatchRef, BatchState};
 use crate::convert::{from_bigint, to_bigint};
 use crate::error::StoreError;
 use crate::groups;
@@ -86,11 +86,15 @@ pub struct Snapshot {
     pub last: Number,
 }
 
-/// The job as it is after its last event; `None` when there is no such job.
+/// The job as it is after its last event; `None` when the tenant has no such job.
 ///
 /// # Errors
 /// As every write.
-pub async fn snapshot(store: &Store, job: BatchId) -> Result<Option<Snapshot>, StoreError> {
+pub async fn snapshot(store: &Store, job: &BatchRef) -> Result<Option<Snapshot>, StoreError> {
+    // Whoever asks for a job of somebody else neither numbers its events nor waits for who does.
+    if !batches::is_of(store, job).await? {
+        return Ok(None);
+    }
     for tried in 1..=SNAPSHOT_TRIES {
         let taken = run!(store, "job_events/snapshot", async |tx| {
             // Counts and numbers of one moment, which is that of the lock: whoever had waited for it would
@@ -98,11 +102,11 @@ pub async fn snapshot(store: &Store, job: BatchId) -> Result<Option<Snapshot>, S
             sqlx::query("set transaction isolation level repeatable read")
                 .execute(&mut *tx)
                 .await?;
-            if !number_in(tx, job).await? {
+            if !number_in(tx, job.id).await? {
                 return Ok(None);
             }
             let Some(batch) = batches::get_in(tx, job).await? else { return Ok(Some(None)) };
-            let last = sqlx::query_file_scalar!("queries/job_events/last.sql", job.0);
+            let last = sqlx::query_file_scalar!("queries/job_events/last.sql", job.id.0);
             let last = Number(from_bigint(last.fetch_one(tx).await?, "event number")?);
             Ok(Some(Some(Snapshot { batch, last })))
         })?;
@@ -121,8 +125,8 @@ pub async fn snapshot(store: &Store, job: BatchId) -> Result<Option<Snapshot>, S
 ///
 /// # Errors
 /// As every write: the first one. The other jobs are numbered.
-pub async fn number(store: &Store, jobs: &[BatchId]) -> Result<(), StoreError> {
-    let ids: Vec<Uuid> = jobs.iter().map(|job| job.0).collect();
+pub async fn number(store: &Store, jobs: &[BatchRef]) -> Result<(), StoreError> {
+    let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
     let waiting = read!(store, async |connection| {
         sqlx::query_file_scalar!("queries/job_events/unnumbered.sql", &ids).fetch_all(connection)
     })?;
@@ -141,15 +145,23 @@ pub async fn number(store: &Store, jobs: &[BatchId]) -> Result<(), StoreError> {
 /// As every read.
 pub async fn after(
     store: &Store,
-    jobs: &[(BatchId, Number)],
+    jobs: &[(BatchRef, Number)],
     limit: u32,
 ) -> Result<Vec<Event>, StoreError> {
-    let ids: Vec<Uuid> = jobs.iter().map(|(job, _)| job.0).collect();
+    let ids: Vec<Uuid> = jobs.iter().map(|(job, _)| job.id.0).collect();
+    let tenants: Vec<&str> = jobs.iter().map(|(job, _)| job.tenant.as_str()).collect();
     let numbers = jobs.iter().map(|(_, last)| to_bigint(last.0, "event number"));
     let numbers = numbers.collect::<Result<Vec<i64>, _>>()?;
     let rows = read!(store, async |connection| {
-        sqlx::query_file_as!(Row, "queries/job_events/after.sql", &ids, &numbers, i64::from(limit))
-            .fetch_all(connection)
+        sqlx::query_file_as!(
+            Row,
+            "queries/job_events/after.sql",
+            &ids,
+            &numbers,
+            i64::from(limit),
+            &tenants as &[&str]
+        )
+        .fetch_all(connection)
     })?;
     rows.into_iter().map(Event::try_from).collect()
 }

@@ -17,6 +17,7 @@ use zstd::bulk::Decompressor;
 use crate::convert::{from_bigint, from_integer, interval, to_integer};
 use crate::error::StoreError;
 use crate::store::{Store, read, run};
+use crate::tenant::Tenant;
 use crate::wallet_tasks::{Lease, hold};
 
 /// Level of zstd for everything stored: beyond it the time grows faster than the gain.
@@ -133,25 +134,32 @@ pub async fn append_chunk(
     })
 }
 
-/// The id of the wallet's current ledger: another one means other contents.
-pub async fn current_id(store: &Store, wallet: &WalletRef) -> Result<Option<Uuid>, StoreError> {
+/// The id of the wallet's current ledger among a tenant's: another one means other contents.
+pub async fn current_id(
+    store: &Store,
+    tenant: &Tenant,
+    wallet: &WalletRef,
+) -> Result<Option<Uuid>, StoreError> {
     read!(store, async |connection| sqlx::query_file_scalar!(
         "queries/ledgers/current_id.sql",
         wallet.chain.as_str(),
-        wallet.address.as_str()
+        wallet.address.as_str(),
+        tenant.as_str()
     )
     .fetch_optional(connection))
 }
 
-/// The head of the wallet's current ledger.
+/// The head of the wallet's current ledger among a tenant's.
 pub async fn current(
     store: &Store,
+    tenant: &Tenant,
     wallet: &WalletRef,
 ) -> Result<Option<CurrentLedger>, StoreError> {
     let row = read!(store, async |connection| sqlx::query_file!(
         "queries/ledgers/current.sql",
         wallet.chain.as_str(),
-        wallet.address.as_str()
+        wallet.address.as_str(),
+        tenant.as_str()
     )
     .fetch_optional(connection))?;
     row.map(|row| {
@@ -176,10 +184,11 @@ pub async fn current(
     .transpose()
 }
 
-/// One chunk's JSON lines. `None` when the ledger has no such chunk, or was replaced more than ten
-/// minutes ago.
+/// One chunk's JSON lines. `None` when the ledger has no such chunk, was replaced more than ten
+/// minutes ago, or is another tenant's.
 pub async fn chunk(
     store: &Store,
+    tenant: &Tenant,
     chain: Chain,
     ledger_id: Uuid,
     no: u32,
@@ -189,7 +198,8 @@ pub async fn chunk(
         "queries/ledger_chunks/get.sql",
         chain.as_str(),
         ledger_id,
-        no
+        no,
+        tenant.as_str()
     )
     .fetch_optional(connection))?;
     payload.map(|payload| decompress(&payload, "a ledger chunk")).transpose()
@@ -231,6 +241,7 @@ impl ChunkFigures {
 /// gone.
 pub async fn figures(
     store: &Store,
+    tenant: &Tenant,
     chain: Chain,
     ledger_id: Uuid,
     from: u32,
@@ -242,7 +253,8 @@ pub async fn figures(
         chain.as_str(),
         ledger_id,
         from,
-        to
+        to,
+        tenant.as_str()
     )
     .fetch_all(connection))?;
     rows.into_iter()
@@ -300,7 +312,8 @@ pub(crate) async fn begin_building(
         ledger_id,
         lease.wallet.address.as_str(),
         lease.task_id,
-        lease.fence
+        lease.fence,
+        lease.tenant.as_str()
     )
     .execute(tx)
     .await?;

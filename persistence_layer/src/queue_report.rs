@@ -129,8 +129,9 @@ pub async fn read(store: &Store, running: u32) -> Result<QueueReport, StoreError
                 sqlx::query_file!("queries/queue_report/takeovers.sql").fetch_one(&mut *tx).await?;
             let attempts =
                 sqlx::query_file!("queries/queue_report/attempts.sql").fetch_all(&mut *tx).await?;
-            let batches =
-                sqlx::query_file!("queries/batches/count_active.sql").fetch_one(&mut *tx).await?;
+            let batches = sqlx::query_file!("queries/batches/count_active.sql", None::<&str>)
+                .fetch_one(&mut *tx)
+                .await?;
             Ok((tasks, oldest, held, takeovers, attempts, batches))
         })?;
     Ok(QueueReport {

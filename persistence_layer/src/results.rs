@@ -5,7 +5,7 @@ mod latest;
 use chrono::{DateTime, Utc};
 use pnl_core::{Address, Pin, Usd, WalletRef};
 
-use crate::batches::BatchId;
+use crate::batches::BatchRef;
 use crate::convert::from_integer;
 use crate::error::StoreError;
 use crate::store::{Store, read, run};
@@ -68,14 +68,15 @@ pub struct ResultRow {
 /// The `result` object of a wallet in a batch, byte for byte as it was stored.
 pub async fn report(
     store: &Store,
-    batch: BatchId,
+    batch: &BatchRef,
     wallet: &WalletRef,
 ) -> Result<Option<String>, StoreError> {
     read!(store, async |connection| sqlx::query_file_scalar!(
         "queries/pnl_results/get.sql",
-        batch.0,
+        batch.id.0,
         wallet.chain.as_str(),
-        wallet.address.as_str()
+        wallet.address.as_str(),
+        batch.tenant.as_str()
     )
     .fetch_optional(connection))
 }
@@ -85,10 +86,10 @@ const PAGE_BYTES: i64 = 8 << 20;
 
 /// Wallets of a batch in submission order, behind `after_ordinal` when given: up to `limit`, and
 /// fewer, but at least one, where their reports are large together. Every wallet has a row,
-/// whatever its state; an unknown batch has none.
+/// whatever its state; an unknown batch, and one of another tenant, has none.
 pub async fn page(
     store: &Store,
-    batch: BatchId,
+    batch: &BatchRef,
     after_ordinal: Option<u32>,
     limit: u32,
 ) -> Result<Vec<ResultRow>, StoreError> {
@@ -100,10 +101,11 @@ pub async fn page(
         Ok(sqlx::query_file_as!(
             StoredRow,
             "queries/pnl_results/page.sql",
-            batch.0,
+            batch.id.0,
             after,
             i64::from(limit),
-            PAGE_BYTES
+            PAGE_BYTES,
+            batch.tenant.as_str()
         )
         .fetch_all(tx)
         .await?)

@@ -285,8 +285,11 @@ async fn remove(
         }
         Kind::IdempotencyKeys => {
             let kept = interval(rules.idempotency)?;
-            let removed =
-                sqlx::query_file!("queries/idempotency_keys/delete_expired.sql", kept as _, limit);
+            let removed = sqlx::query_file!(
+                "queries/idempotent_requests/delete_expired.sql",
+                kept as _,
+                limit
+            );
             Ok(removed.execute(tx).await?.rows_affected())
         }
         Kind::ProcessReports => {

@@ -8,10 +8,10 @@ use job_orchestrator::batch::NewBatchRequest;
 use job_orchestrator::request::Analysis;
 use job_orchestrator::sources::offered_chains;
 use job_orchestrator::tools;
-use persistence_layer::Store;
 use persistence_layer::batches::{Batch, Counts};
 use persistence_layer::results::ResultRow;
 use persistence_layer::wallet_tasks::TaskState;
+use persistence_layer::{Store, Tenant};
 use pnl_core::{Address, Chain};
 use prometheus::Registry;
 use serde::{Deserialize, Serialize};
@@ -66,6 +66,7 @@ fn request(args: &AnalyzeArgs) -> anyhow::Result<NewBatchRequest> {
         time_range = time_range.up_to(as_of).map_err(|error| usage(error.to_string()))?;
     }
     Ok(NewBatchRequest {
+        tenant: Tenant::default(),
         chain: args.chain,
         duplicates_removed: args.wallets.len() - wallets.len(),
         wallets,

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use futures::StreamExt;
 use job_orchestrator::sources::ledger_rules;
-use job_orchestrator::wallets::{Replayed, Wallets, replay};
+use job_orchestrator::wallets::{AllWallets, Replayed, Wallets, replay};
 use pnl_core::{Address, WalletRef};
 
 use super::{WrongUsage, configure_quietly};
@@ -28,7 +28,8 @@ pub async fn write(args: BundleArgs) -> anyhow::Result<ExitCode> {
     let address = Address::parse(args.chain, &args.wallet)
         .map_err(|error| usage(format!("{}: {error}", crate::json::shown(&args.wallet))))?;
     let database = Database::open_for_a_look(&settings).await?;
-    let wallets = Wallets::new(database.store.clone(), ledger_rules(&settings));
+    let wallets = AllWallets::new(database.store.clone(), ledger_rules(&settings));
+    let wallets = wallets.of(args.tenant.clone());
     let wallet = WalletRef { chain: args.chain, address };
     let written = write_lines(&wallets, &wallet, &args).await;
     database.close().await;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use job_orchestrator::sources::ledger_rules;
 use job_orchestrator::wallets::{
-    DisposalFilter, DisposalId, ExplainedMatch, Explanation, View, Wallets,
+    AllWallets, DisposalFilter, DisposalId, ExplainedMatch, Explanation, View, Wallets,
 };
 use pnl_core::ledger::LedgerEvent;
 use pnl_core::time::rfc3339;
@@ -38,7 +38,8 @@ pub async fn run(args: ExplainArgs) -> anyhow::Result<ExitCode> {
     let id = args.disposal.as_deref().map(str::parse::<DisposalId>).transpose();
     let id = id.map_err(|error| usage(error.to_string()))?;
     let database = Database::open_for_a_look(&settings).await?;
-    let wallets = Wallets::new(database.store.clone(), ledger_rules(&settings));
+    let wallets = AllWallets::new(database.store.clone(), ledger_rules(&settings));
+    let wallets = wallets.of(args.tenant.clone());
     let wallet = WalletRef { chain: args.chain, address };
     let told = match &id {
         Some(id) => one(&wallets, &wallet, &args, id).await,

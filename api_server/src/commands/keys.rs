@@ -8,8 +8,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::bail;
+use persistence_layer::Store;
 use persistence_layer::api_keys::{self, ApiKey, NewKey, Rotated, Scope};
-use persistence_layer::{Store, Tenant};
 use service_runtime::config::{AuthMode, Settings};
 use uuid::Uuid;
 
@@ -67,7 +67,7 @@ async fn create(
     let secret = Secret::generate()?;
     let new = NewKey {
         id: Uuid::now_v7(),
-        tenant: Tenant::default(),
+        tenant: args.tenant,
         name: args.name,
         hash: secret.hash(),
         scopes,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use job_orchestrator::estimate::{self, Estimate};
-use persistence_layer::StoreError;
+use persistence_layer::{StoreError, Tenant};
 use serde::Serialize;
 
 use crate::app::App;
@@ -50,11 +50,12 @@ struct ProviderView {
 /// The database.
 pub async fn estimate(
     app: &App,
+    tenant: &Tenant,
     request: &CreateBatch,
     time: Duration,
 ) -> Result<DryRun, StoreError> {
     let chain = request.chain;
-    let found = estimate::estimate(&app.store, chain, &request.wallets, time).await?;
+    let found = estimate::estimate(&app.store, tenant, chain, &request.wallets, time).await?;
     let (known, all) = (found.total(), found.total_with_others());
     let paces = app.paces.get(&chain).into_iter().flatten();
     let providers = paces.map(|pace| {

@@ -14,7 +14,7 @@ use axum::body::Bytes;
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use job_orchestrator::wallets::WalletsError;
-use persistence_layer::StoreError;
+use persistence_layer::{StoreError, Tenant};
 
 pub use self::cell::{Cell, Column, Kind};
 pub use self::encoder::{Format, Line};
@@ -96,24 +96,25 @@ impl ExportError {
     }
 }
 
-/// The rows of a job in a format.
+/// The rows of a job of this tenant in a format.
 ///
 /// # Errors
 /// When the format cannot be begun; what fails later ends the document.
 pub fn document(
     app: &App,
+    tenant: &Tenant,
     batch: &Batch,
     rows: Rows,
     format: Format,
 ) -> Result<Document, ExportError> {
-    let pages = wallets::pages(app.store.clone(), batch);
+    let pages = wallets::pages(app.store.clone(), tenant, batch);
     match rows {
         Rows::Wallets => {
             let lines = wallets::lines(pages, batch.chain);
             written(lines, format, wallets::columns())
         }
         Rows::Disposals => {
-            let lines = disposals::lines(app.wallets.clone(), pages, batch);
+            let lines = disposals::lines(app.wallets.of(tenant.clone()), pages, batch);
             written(lines, format, disposals::columns())
         }
     }

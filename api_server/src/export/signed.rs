@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
+use persistence_layer::Tenant;
 use persistence_layer::batches::Batch;
 
 use super::{ExportError, Line, wallets};
@@ -10,8 +11,12 @@ use crate::app::AppState;
 use crate::signing::Signing;
 
 /// The file of a job that has ended, for a process that has a key.
-pub fn signed(app: AppState, batch: &Batch) -> BoxStream<'static, Result<Bytes, ExportError>> {
-    let pages = wallets::pages(app.store.clone(), batch);
+pub fn signed(
+    app: AppState,
+    tenant: &Tenant,
+    batch: &Batch,
+) -> BoxStream<'static, Result<Bytes, ExportError>> {
+    let pages = wallets::pages(app.store.clone(), tenant, batch);
     let lines = wallets::lines(pages, batch.chain);
     let job = batch.id.to_string();
     let begun = (Some(Signing::default()), lines, job, app);

@@ -2,9 +2,9 @@
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use persistence_layer::Store;
-use persistence_layer::batches::Batch;
+use persistence_layer::batches::{Batch, BatchRef};
 use persistence_layer::results::{self, ResultRow};
+use persistence_layer::{Store, Tenant};
 use pnl_core::Chain;
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -25,16 +25,18 @@ pub(super) fn columns() -> Vec<Column> {
 /// and shows open ones was retried.
 pub(super) fn pages(
     store: Store,
+    tenant: &Tenant,
     batch: &Batch,
 ) -> BoxStream<'static, Result<Vec<ResultRow>, ExportError>> {
-    let (id, total, has_ended) = (batch.id, batch.total, batch.state.is_terminal());
+    let job = BatchRef { tenant: tenant.clone(), id: batch.id };
+    let (total, has_ended) = (batch.total, batch.state.is_terminal());
     let pages = stream::try_unfold(0, move |next: u32| {
-        let store = store.clone();
+        let (store, job) = (store.clone(), job.clone());
         async move {
             if next >= total {
                 return Ok::<_, ExportError>(None);
             }
-            let rows = results::page(&store, id, next.checked_sub(1), ROWS_AT_ONCE).await?;
+            let rows = results::page(&store, &job, next.checked_sub(1), ROWS_AT_ONCE).await?;
             if !is_unbroken(&rows, next) {
                 return Err(ExportError::Removed);
             }
@@ -114,10 +116,11 @@ mod tests {
     use super::*;
 
     async fn submitted(store: &Store, wallets: u32) -> Batch {
-        let id = BatchId::generate();
+        let job = of_default(BatchId::generate());
         let wallet = |n: u32| Address::from_chain_data(&format!("wallet{n}"));
         let batch = NewBatch {
-            id,
+            id: job.id,
+            tenant: job.tenant.clone(),
             chain: Chain::Solana,
             wallets: (0..wallets).map(wallet).collect(),
             request: json!({}),
@@ -127,11 +130,15 @@ mod tests {
             response: json!({}),
         };
         batches::submit(store, &batch, batches::Admission::rejecting(1)).await.unwrap();
-        batches::get(store, id).await.unwrap().unwrap()
+        batches::get(store, &job).await.unwrap().unwrap()
+    }
+
+    fn of_default(id: BatchId) -> BatchRef {
+        BatchRef { tenant: Tenant::default(), id }
     }
 
     fn document_of(store: &Store, batch: &Batch) -> Document {
-        let lines = lines(pages(store.clone(), batch), Chain::Solana);
+        let lines = lines(pages(store.clone(), &Tenant::default(), batch), Chain::Solana);
         written(lines, Format::Csv, columns()).unwrap()
     }
 
@@ -139,15 +146,15 @@ mod tests {
     async fn an_export_of_an_ended_job_that_is_retried_meanwhile_ends_with_an_error() {
         let database = TestDatabase::create().await;
         let store = database.store();
-        let id = submitted(store, 1).await.id;
-        batches::cancel(store, id).await.unwrap();
+        let job = of_default(submitted(store, 1).await.id);
+        batches::cancel(store, &job).await.unwrap();
         let failed = "update wallet_tasks set state = 'failed',
             error = '{\"code\": \"x\", \"title\": \"x\", \"detail\": \"x\", \"retryable\": true}'";
         database.execute(failed).await;
-        let ended = batches::get(store, id).await.unwrap().unwrap();
+        let ended = batches::get(store, &job).await.unwrap().unwrap();
         assert!(ended.state.is_terminal());
         assert!(document_of(store, &ended).all(async |piece| piece.is_ok()).await);
-        batches::retry(store, id, batches::Admission::rejecting(1)).await.unwrap();
+        batches::retry(store, &job, batches::Admission::rejecting(1)).await.unwrap();
         assert!(document_of(store, &ended).any(async |piece| piece.is_err()).await);
     }
 

@@ -7,7 +7,7 @@ use axum::RequestPartsExt;
 use axum::extract::{FromRequestParts, Path, Query};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
-use persistence_layer::batches::BatchId;
+use persistence_layer::batches::{BatchId, BatchRef};
 use pnl_core::Chain;
 
 mod body;
@@ -20,6 +20,7 @@ pub use wait::{MAX_WAIT_SECONDS, preferred_wait};
 
 use crate::error::{ApiError, FieldErrors};
 use crate::json::shown;
+use crate::keys::Caller;
 use crate::problems;
 
 /// Rows of a page when the request names no `limit`.
@@ -229,9 +230,9 @@ pub fn not_utf8() -> ApiError {
 /// Characters of a UUID with hyphens.
 const UUID_LENGTH: usize = 36;
 
-/// The job that the path names.
-#[derive(Debug, Clone, Copy)]
-pub struct JobId(pub BatchId);
+/// The job that the path names, among those of who asks.
+#[derive(Debug, Clone)]
+pub struct JobId(pub BatchRef);
 
 impl<S: Send + Sync> FromRequestParts<S> for JobId {
     type Rejection = ApiError;
@@ -239,7 +240,8 @@ impl<S: Send + Sync> FromRequestParts<S> for JobId {
     /// A text that is no id names no job: 404, not 400.
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         let Segment(text) = parts.extract().await?;
-        job_id(&text).map(Self).ok_or_else(|| {
+        let Caller { tenant, .. } = parts.extract().await?;
+        job_id(&text).map(|id| Self(BatchRef { tenant, id })).ok_or_else(|| {
             let detail = format!(
                 "{} is no job id; the submission answered with one, a UUID with hyphens.",
                 shown(&text)

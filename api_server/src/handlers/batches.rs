@@ -7,7 +7,8 @@ use axum::http::HeaderName;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use job_orchestrator::batch::{IdempotencyKey, NewBatchRequest};
-use persistence_layer::batches::{self, BatchId, BatchStatus};
+use persistence_layer::Tenant;
+use persistence_layer::batches::{self, BatchId, BatchRef, BatchStatus};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -24,6 +25,7 @@ use crate::extract::{
 };
 use crate::handlers::{Keep, POLL_SECONDS, fresh_json};
 use crate::json::{Json, fingerprint};
+use crate::keys::Caller;
 use crate::middleware::context::RequestContext;
 use crate::middleware::deadline::Due;
 use crate::middleware::validators::asked_with;
@@ -42,6 +44,7 @@ pub async fn run(
     State(app): State<AppState>,
     Extension(context): Extension<RequestContext>,
     Extension(due): Extension<Due>,
+    caller: Caller,
     headers: HeaderMap,
     params: Params,
     request: Request,
@@ -52,12 +55,13 @@ pub async fn run(
     let key = idempotency_key(&headers)?;
     let (request, fingerprint) = body.read(&app).await?;
     if request.dry_run {
-        let answer = estimate(&app, &request, due.leaves() / 2).await?;
+        let answer = estimate(&app, &caller.tenant, &request, due.leaves() / 2).await?;
         return Ok(fresh_json(&answer));
     }
     let accepted = app
         .batches
         .submit(NewBatchRequest {
+            tenant: caller.tenant.clone(),
             chain: request.chain,
             wallets: request.wallets,
             duplicates_removed: request.duplicates_removed,
@@ -72,7 +76,7 @@ pub async fn run(
         .and_then(|wait| Some((wait.min(due.leaves()), app.waiting.place()?)));
     let applied =
         waits.as_ref().and_then(|(wait, _)| format!("wait={}", wait.as_secs()).parse().ok());
-    let mut response = match end_within(&app, waits, &accepted.body).await {
+    let mut response = match end_within(&app, waits, caller.tenant, &accepted.body).await {
         Some(job) => job_answer(StatusCode::OK, &job),
         None => {
             (StatusCode::ACCEPTED, [Keep::Not.header(), POLL_SECONDS], axum::Json(&accepted.body))
@@ -121,11 +125,13 @@ impl Body {
 async fn end_within(
     app: &AppState,
     waits: Option<(Duration, Place)>,
+    tenant: Tenant,
     accepted: &Value,
 ) -> Option<JobView> {
     let (wait, place) = waits?;
     let id = accepted.get("job_id").and_then(Value::as_str).and_then(job_id)?;
-    let ended = app.waiting.until(place, id, wait, |look| look.batch.state.is_terminal()).await?;
+    let job = BatchRef { tenant, id };
+    let ended = app.waiting.until(place, &job, wait, |look| look.batch.state.is_terminal()).await?;
     Some(JobView::of(&ended.batch))
 }
 
@@ -139,6 +145,7 @@ struct JobList {
 /// `GET /api/pnl/batch`
 pub async fn list(
     State(app): State<AppState>,
+    Caller { tenant, .. }: Caller,
     headers: HeaderMap,
     mut params: Params,
 ) -> Result<Response, ApiError> {
@@ -150,7 +157,7 @@ pub async fn list(
     params.finish()?;
     let scope = format!("jobs {}", status.map_or("", BatchStatus::as_str));
     let after = cursor.map(|cursor| position(&scope, &cursor)).transpose()?;
-    let mut jobs = batches::list(&app.store, status, after, limit + 1).await?;
+    let mut jobs = batches::list(&app.store, &tenant, status, after, limit + 1).await?;
     let has_more = jobs.len() > limit as usize;
     jobs.truncate(limit as usize);
     let next_cursor =
@@ -170,18 +177,18 @@ pub async fn status(
     Extension(due): Extension<Due>,
     headers: HeaderMap,
     mut params: Params,
-    JobId(id): JobId,
+    JobId(job): JobId,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
     let wait = params.wait();
     params.finish()?;
-    let job = JobView::of(&app.batches.status(id).await?);
-    let Some(wait) = wait.filter(|_| !job.is_done()) else {
-        return Ok(job_answer(StatusCode::OK, &job));
+    let view = JobView::of(&app.batches.status(&job).await?);
+    let Some(wait) = wait.filter(|_| !view.is_done()) else {
+        return Ok(job_answer(StatusCode::OK, &view));
     };
-    let tag = job.tag();
+    let tag = view.tag();
     if headers.contains_key(header::IF_NONE_MATCH) && asked_with(&headers, &tag).is_none() {
-        return Ok(job_answer(StatusCode::OK, &job));
+        return Ok(job_answer(StatusCode::OK, &view));
     }
     if app.is_draining() {
         let detail = "The process is about to stop; wait at another one.";
@@ -192,9 +199,9 @@ pub async fn status(
         ApiError::new(problems::TOO_MANY_WAITING, detail)
     })?;
     let wait = wait.min(due.leaves());
-    let changed = app.waiting.until(place, id, wait, |look| *look.tag != *tag).await;
-    let job = changed.map_or(job, |look| JobView::of(&look.batch));
-    Ok(job_answer(StatusCode::OK, &job))
+    let changed = app.waiting.until(place, &job, wait, |look| *look.tag != *tag).await;
+    let view = changed.map_or(view, |look| JobView::of(&look.batch));
+    Ok(job_answer(StatusCode::OK, &view))
 }
 
 /// `POST /api/pnl/batch/{job_id}/cancel`
@@ -202,12 +209,12 @@ pub async fn cancel(
     State(app): State<AppState>,
     headers: HeaderMap,
     params: Params,
-    JobId(id): JobId,
+    JobId(job): JobId,
     NoBody: NoBody,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
     params.finish()?;
-    let batch = app.batches.cancel(id).await?;
+    let batch = app.batches.cancel(&job).await?;
     Ok(job_answer(StatusCode::ACCEPTED, &JobView::of(&batch)))
 }
 
@@ -216,16 +223,16 @@ pub async fn retry(
     State(app): State<AppState>,
     headers: HeaderMap,
     params: Params,
-    JobId(id): JobId,
+    JobId(job): JobId,
     NoBody: NoBody,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
     params.finish()?;
-    if app.batches.retry(id).await? == 0 {
+    if app.batches.retry(&job).await? == 0 {
         let detail = "No wallet of the job failed or timed out.";
         return Err(ApiError::new(problems::NOTHING_TO_RETRY, detail));
     }
-    let batch = app.batches.status(id).await?;
+    let batch = app.batches.status(&job).await?;
     Ok(job_answer(StatusCode::ACCEPTED, &JobView::of(&batch)))
 }
 

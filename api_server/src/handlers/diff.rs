@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use job_orchestrator::wallets::{Difference, NoResult};
-use persistence_layer::batches::BatchId;
+use persistence_layer::batches::{BatchId, BatchRef};
 use pnl_core::Chain;
 use serde::Serialize;
 
@@ -28,13 +28,14 @@ struct DiffView {
 pub async fn diff(State(app): State<AppState>, mut asked: Question) -> Result<Response, ApiError> {
     let params = &mut asked.params;
     let (from, to) = (job(params, "from"), job(params, "to"));
-    let wallet = asked.finish()?;
+    let tenant = asked.tenant().clone();
+    let (wallets, wallet) = asked.finish(&app)?;
     let (Some(from), Some(to)) = (from, to) else { return Err(ApiError::internal()) };
     // A job that is unknown or was removed says so itself.
     for id in [from, to] {
-        app.batches.status(id).await?;
+        app.batches.status(&BatchRef { tenant: tenant.clone(), id }).await?;
     }
-    let difference = app.wallets.diff(&wallet, from, to).await?.map_err(|missing| {
+    let difference = wallets.diff(&wallet, from, to).await?.map_err(|missing| {
         let (name, id) = match missing {
             NoResult::From => ("from", from),
             NoResult::To => ("to", to),

@@ -35,11 +35,11 @@ pub async fn page(State(app): State<AppState>, mut asked: Question) -> Result<Re
     let chain = asked.chain();
     let asset = asset_of(&mut asked.params, chain);
     let page = asked.page();
-    let wallet = asked.finish()?;
+    let (wallets, wallet) = asked.finish(&app)?;
     let scope = format!("disposals {wallet} {view:?} {asset:?}");
     let after = page.place(&scope)?;
     let filter = DisposalFilter { view, asset };
-    let found = app.wallets.disposals(&wallet, &filter, after, page.limit).await?;
+    let found = wallets.disposals(&wallet, &filter, after, page.limit).await?;
     let page = found.ok_or_else(|| unknown(&wallet))?;
     let next_cursor = cursor_of(&scope, page.next);
     Ok(of_wallet(&DisposalsView {
@@ -84,7 +84,7 @@ pub async fn explain(
 ) -> Result<Response, ApiError> {
     let method = asked.method();
     let page = asked.page();
-    let wallet = asked.finish()?;
+    let (wallets, wallet) = asked.finish(&app)?;
     let none = || {
         let detail = format!(
             "{} names no disposal of this wallet; GET /api/v2/wallets/{{wallet}}/disposals lists \
@@ -96,7 +96,7 @@ pub async fn explain(
     let scope = format!("explain {wallet} {method} {id}");
     let after = page.place(&scope)?;
     let wanted: DisposalId = id.parse().map_err(|_| none())?;
-    let explained = app.wallets.explain(&wallet, method, &wanted, after, page.limit).await?;
+    let explained = wallets.explain(&wallet, method, &wanted, after, page.limit).await?;
     let explanation = explained.ok_or_else(|| unknown(&wallet))?.ok_or_else(none)?;
     let next_cursor = cursor_of(&scope, explanation.next);
     Ok(of_wallet(&ExplainView {

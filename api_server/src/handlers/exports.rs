@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::Utc;
 use futures::{Stream, TryStreamExt};
-use persistence_layer::batches::{Batch, BatchId};
+use persistence_layer::batches::{Batch, BatchId, BatchRef};
 
 use crate::app::AppState;
 use crate::error::ApiError;
@@ -66,19 +66,19 @@ async fn export(
     State(app): State<AppState>,
     headers: HeaderMap,
     mut params: Params,
-    JobId(id): JobId,
+    JobId(job): JobId,
     format: Format,
 ) -> Result<Response, ApiError> {
     let partial = params.flag("partial");
     let rows = params.one_of("rows", &Rows::NAMES).unwrap_or(Rows::Wallets);
     params.finish()?;
-    let batch = app.batches.status(id).await?;
+    let batch = app.batches.status(&job).await?;
     if !batch.state.is_terminal() && !partial {
         let detail = "The job has not ended; ?partial=true exports what is there.";
         return Err(ApiError::new(problems::JOB_RUNNING, detail).retry_after(POLL_AFTER_SECONDS));
     }
-    let measured = measured(&app, &batch, rows, format).await?;
-    let document = || export::document(&app, &batch, rows, format).map_err(failed);
+    let measured = measured(&app, &job, &batch, rows, format).await?;
+    let document = || export::document(&app, &job.tenant, &batch, rows, format).map_err(failed);
     // Disposals are made from ledgers, which newer analyses replace.
     let keep = match rows {
         Rows::Wallets => Keep::results_of(&batch, app.results_days, Utc::now()),
@@ -87,7 +87,7 @@ async fn export(
     let common = [
         (header::CONTENT_TYPE, format.content_type()),
         keep.header(),
-        (header::CONTENT_DISPOSITION, disposition(id, rows, format)),
+        (header::CONTENT_DISPOSITION, disposition(job.id, rows, format)),
         (header::VARY, VARY),
     ];
     let Some(file) = measured else {
@@ -116,6 +116,7 @@ async fn export(
 /// What is known of the file, where it is the same each time it is made.
 async fn measured(
     app: &AppState,
+    job: &BatchRef,
     batch: &Batch,
     rows: Rows,
     format: Format,
@@ -123,8 +124,8 @@ async fn measured(
     let Some(ended) = batch.finished_at.filter(|_| rows == Rows::Wallets) else { return Ok(None) };
     // A retry takes the end away, and gives another one.
     let name = format!("{} {} {}", batch.id, ended.timestamp_micros(), format.as_str());
-    let (inside, of) = (app.clone(), batch.clone());
-    let make = move || export::document(&inside, &of, rows, format);
+    let (inside, tenant, of) = (app.clone(), job.tenant.clone(), batch.clone());
+    let make = move || export::document(&inside, &tenant, &of, rows, format);
     match app.exports.measured(name, make).await {
         Ok(measured) => Ok(measured),
         Err(error) if matches!(*error, ExportError::TakenUpAgain) => {
@@ -133,7 +134,7 @@ async fn measured(
         }
         Err(error) => {
             // A job whose time was over while it was read is the answer.
-            app.batches.status(batch.id).await?;
+            app.batches.status(job).await?;
             tracing::error!(%error, code = error.code(), "an export failed");
             Err(ApiError::internal())
         }

@@ -24,23 +24,23 @@ pub async fn result(
     State(app): State<AppState>,
     headers: HeaderMap,
     mut params: Params,
-    JobId(id): JobId,
+    JobId(job): JobId,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
     let include = include(&mut params);
     params.finish()?;
-    let batch = app.batches.status(id).await?;
+    let batch = app.batches.status(&job).await?;
     let keep = Keep::results_of(&batch, app.results_days, Utc::now());
-    let row = groups::result(&app.store, id).await?.ok_or_else(|| no_group(id))?;
+    let row = groups::result(&app.store, &job).await?.ok_or_else(|| no_group(job.id))?;
     let state = row.state;
-    let view = GroupRow::of(id, row, batch.chain).map_err(|error| unreadable(&error))?;
+    let view = GroupRow::of(job.id, row, batch.chain).map_err(|error| unreadable(&error))?;
     if state == TaskState::Done && include != Include::default() {
         let mut head = serde_json::to_string(&view).map_err(|error| unreadable(&error))?;
         // The result is its last member: what is left out closes it and the answer.
         let tail = head.split_off(head.len().saturating_sub(2));
         let group = group_ref(&batch)?;
-        let pieces = app.wallets.group_records(&group, include, head, tail).await?;
-        return Ok(streamed(keep, pieces.ok_or_else(|| no_group(id))?));
+        let pieces = app.wallets.of(job.tenant).group_records(&group, include, head, tail).await?;
+        return Ok(streamed(keep, pieces.ok_or_else(|| no_group(job.id))?));
     }
     let mut response = value(keep, &view);
     if !batch.state.is_terminal() {
@@ -55,24 +55,25 @@ pub async fn ledger(
     State(app): State<AppState>,
     headers: HeaderMap,
     mut params: Params,
-    JobId(id): JobId,
+    JobId(job): JobId,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
     let format = LedgerFormat::of(&mut params);
     let is_json = format == LedgerFormat::Json;
     let page_of = is_json.then(|| (params.limit(), params.text("cursor")));
     params.finish()?;
-    let batch = app.batches.status(id).await?;
+    let batch = app.batches.status(&job).await?;
     if batch.group != Some(TaskState::Done) {
-        return Err(no_group(id));
+        return Err(no_group(job.id));
     }
     let keep = Keep::results_of(&batch, app.results_days, Utc::now());
     let group = group_ref(&batch)?;
+    let wallets = app.wallets.of(job.tenant);
     match page_of {
-        Some((limit, cursor)) => page(&app, keep, &group.owner(), cursor, limit).await,
+        Some((limit, cursor)) => page(&wallets, keep, &group.owner(), cursor, limit).await,
         None => {
-            let pieces = app.wallets.group_document(&group).await?;
-            Ok(streamed(keep, pieces.ok_or_else(|| no_group(id))?))
+            let pieces = wallets.group_document(&group).await?;
+            Ok(streamed(keep, pieces.ok_or_else(|| no_group(job.id))?))
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::dto::time::read_time;
 use crate::error::ApiError;
 use crate::extract::{Params, check_accept};
 use crate::handlers::{Keep, value};
+use crate::keys::Caller;
 
 /// Rows of a numbered page without `limit`, and the most of them.
 const NUMBERED_LIMIT: (u32, u32) = (20, 100);
@@ -42,6 +43,7 @@ struct LatestPage {
 /// `GET /api/pnl/results`
 pub async fn latest(
     State(app): State<AppState>,
+    Caller { tenant, .. }: Caller,
     headers: HeaderMap,
     mut params: Params,
 ) -> Result<Response, ApiError> {
@@ -59,11 +61,11 @@ pub async fn latest(
         (Page::Behind(_, limit), Some(behind)) => (LatestPlace::Behind(behind), *limit),
         (Page::First(limit) | Page::Behind(_, limit), _) => (LatestPlace::Offset(0), *limit),
     };
-    let mut rows = results::latest(&app.store, &list, place, limit + 1).await?;
-    let summary = results::summary(&app.store, list.chain).await?;
+    let mut rows = results::latest(&app.store, &tenant, &list, place, limit + 1).await?;
+    let summary = results::summary(&app.store, &tenant, list.chain).await?;
     let pagination = match page {
         Page::Numbered { page, limit } => {
-            let total = results::count_latest(&app.store, &list).await?;
+            let total = results::count_latest(&app.store, &tenant, &list).await?;
             Some(Pagination::of(page, limit, total))
         }
         Page::First(_) | Page::Behind(..) => None,

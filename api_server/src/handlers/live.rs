@@ -17,6 +17,7 @@ use crate::error::ApiError;
 use crate::extract::{JobId, Params, check_accept};
 use crate::handlers::keep::Keep;
 use crate::json::shown;
+use crate::keys::Caller;
 use crate::live::socket::{self, MAX_MESSAGE_BYTES, Start};
 use crate::live::{End, Follower, Message, Place, Transport};
 use crate::problems;
@@ -42,13 +43,13 @@ pub async fn events(
     State(app): State<AppState>,
     headers: HeaderMap,
     mut params: Params,
-    JobId(id): JobId,
+    JobId(job): JobId,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, EVENT_STREAM)?;
     let after = after(&mut params);
     params.finish()?;
     let place = place(&app, Transport::Sse)?;
-    let follower = app.live.follow(place, id, last_event_id(&headers).or(after)).await?;
+    let follower = app.live.follow(place, job, last_event_id(&headers).or(after)).await?;
     if follower.is_over() {
         // What tells a browser not to come back.
         return Ok((StatusCode::NO_CONTENT, [Keep::Not.header()]).into_response());
@@ -72,7 +73,7 @@ pub async fn socket_of_job(
     State(app): State<AppState>,
     headers: HeaderMap,
     mut params: Params,
-    JobId(id): JobId,
+    JobId(job): JobId,
     handshake: Handshake,
 ) -> Result<Response, ApiError> {
     let read = |text: &str| text.parse().ok().map(Number);
@@ -83,9 +84,9 @@ pub async fn socket_of_job(
         Err(refusal) => return Ok(*refusal),
     };
     let place = place(&app, Transport::WebSocket)?;
-    let follower = Box::new(app.live.follow(place, id, after).await?);
+    let follower = Box::new(app.live.follow(place, job.clone(), after).await?);
     let live = app.live.clone();
-    let talk = move |socket: WebSocket| socket::run(live, socket, Start::Following(id, follower));
+    let talk = move |socket: WebSocket| socket::run(live, socket, Start::Following(job, follower));
     Ok(upgrade.on_upgrade(talk))
 }
 
@@ -93,6 +94,7 @@ pub async fn socket_of_job(
 pub async fn socket(
     State(app): State<AppState>,
     headers: HeaderMap,
+    Caller { tenant, .. }: Caller,
     params: Params,
     handshake: Handshake,
 ) -> Result<Response, ApiError> {
@@ -103,7 +105,7 @@ pub async fn socket(
     };
     let place = place(&app, Transport::WebSocket)?;
     let live = app.live.clone();
-    Ok(upgrade.on_upgrade(|socket| socket::run(live, socket, Start::Asked(place))))
+    Ok(upgrade.on_upgrade(|socket| socket::run(live, socket, Start::Asked(tenant, place))))
 }
 
 /// The handshake with the bounds of a socket; the inner error is the answer to what is none.

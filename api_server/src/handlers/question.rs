@@ -3,17 +3,21 @@
 use axum::RequestPartsExt;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
-use job_orchestrator::wallets::{LedgerPlace, View};
+use job_orchestrator::wallets::{LedgerPlace, View, Wallets};
+use persistence_layer::Tenant;
 use pnl_core::{Chain, Method, WalletRef};
 
 use super::wallets::{chain, method, view, wallet_ref};
+use crate::app::App;
 use crate::cursor;
 use crate::error::ApiError;
 use crate::extract::{Params, check_accept, not_utf8};
+use crate::keys::Caller;
 
 /// A question `GET /api/v2/wallets/{wallet}/…` that is answered as JSON: the wallet, and parameters
 /// still to be read. The last of them is followed by [`Question::finish`].
 pub struct Question {
+    tenant: Tenant,
     wallet: String,
     chain: Option<Chain>,
     /// What the query says beside the chain.
@@ -27,10 +31,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Question {
         let named: RawPathParams = parts.extract().await.map_err(|_| not_utf8())?;
         let wallet = named.iter().find(|(name, _)| *name == "wallet").map(|(_, text)| text);
         let wallet = wallet.ok_or_else(ApiError::internal)?.to_owned();
+        let Caller { tenant, .. } = parts.extract().await?;
         check_accept(&parts.headers, "application/json")?;
         let mut params: Params = parts.extract().await?;
         let chain = chain(&mut params);
-        Ok(Self { wallet, chain, params })
+        Ok(Self { tenant, wallet, chain, params })
     }
 }
 
@@ -55,13 +60,19 @@ impl Question {
         self.chain
     }
 
-    /// The wallet, when everything that was asked is understood.
+    /// Whose jobs are to answer.
+    pub const fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// The wallet, when everything that was asked is understood, and the ledgers of who asks.
     ///
     /// # Errors
     /// Those of [`Params::finish`], and an address that is none of the chain.
-    pub fn finish(self) -> Result<WalletRef, ApiError> {
+    pub fn finish(self, app: &App) -> Result<(Wallets, WalletRef), ApiError> {
         self.params.finish()?;
-        wallet_ref(self.chain, &self.wallet)
+        let wallet = wallet_ref(self.chain, &self.wallet)?;
+        Ok((app.wallets.of(self.tenant), wallet))
     }
 }
 

@@ -31,10 +31,10 @@ pub async fn tokens(
 ) -> Result<Response, ApiError> {
     let view = asked.view();
     let page = asked.page();
-    let wallet = asked.finish()?;
+    let (wallets, wallet) = asked.finish(&app)?;
     let scope = format!("tokens {wallet} {view:?}");
     let after = page.place(&scope)?;
-    let found = app.wallets.tokens(&wallet, view, after, page.limit).await?;
+    let found = wallets.tokens(&wallet, view, after, page.limit).await?;
     let page = found.ok_or_else(|| unknown(&wallet))?;
     let next_cursor = cursor_of(&scope, page.next);
     Ok(of_wallet(&TokensView {
@@ -64,8 +64,8 @@ pub async fn coverage(
     mut asked: Question,
 ) -> Result<Response, ApiError> {
     let view = asked.view();
-    let wallet = asked.finish()?;
-    let report = app.wallets.coverage(&wallet, view).await?.ok_or_else(|| unknown(&wallet))?;
+    let (wallets, wallet) = asked.finish(&app)?;
+    let report = wallets.coverage(&wallet, view).await?.ok_or_else(|| unknown(&wallet))?;
     Ok(of_wallet(&CoverageView {
         wallet: wallet.address.to_string(),
         chain: wallet.chain,

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::Utc;
-use persistence_layer::batches::Batch;
+use persistence_layer::batches::BatchRef;
 use persistence_layer::results::{self, ResultRow};
 use persistence_layer::{Store, StoreError};
 use serde::Serialize;
@@ -40,30 +40,30 @@ pub async fn page(
     State(app): State<AppState>,
     headers: HeaderMap,
     mut params: Params,
-    JobId(id): JobId,
+    JobId(job): JobId,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, "application/json")?;
     let limit = params.limit();
     let cursor = params.text("cursor");
     params.finish()?;
-    let scope = format!("results {id}");
+    let scope = format!("results {job}");
     let after = cursor.map(|cursor| ordinal(&scope, &cursor)).transpose()?;
-    let mut batch = app.batches.status(id).await?;
+    let mut batch = app.batches.status(&job).await?;
     if after.is_some_and(|ordinal| ordinal >= batch.total) {
         return Err(cursor::names_no("row"));
     }
     let (rows, has_more) = loop {
-        let (rows, has_more) = read_page(&app.store, &batch, after, limit).await?;
+        let (rows, has_more) = read_page(&app.store, &job, batch.total, after, limit).await?;
         if !(batch.state.is_terminal() && is_taken_up_again(&rows)) {
             break (rows, has_more);
         }
         // Another round needs another retry in just this moment.
-        batch = app.batches.status(id).await?;
+        batch = app.batches.status(&job).await?;
     };
     let first = after.map_or(0, |ordinal| ordinal.saturating_add(1));
     if first < batch.total && !is_unbroken(&rows, first) {
         // Its time was over while we read it: that is the answer, not the rows that are left.
-        app.batches.status(id).await?;
+        app.batches.status(&job).await?;
         return Err(ApiError::internal());
     }
     let next_cursor = rows
@@ -72,7 +72,7 @@ pub async fn page(
         .map(|row| cursor::encode(&scope, &row.ordinal.to_string()));
     let partial = !batch.state.is_terminal();
     let page = ResultPage {
-        job_id: id.to_string(),
+        job_id: job.to_string(),
         status: batch.status().as_str(),
         partial,
         data: rows
@@ -101,7 +101,8 @@ fn ordinal(scope: &str, cursor: &str) -> Result<u32, ApiError> {
 /// Up to `limit` rows behind `after`, fewer when they are large, and whether there are more.
 async fn read_page(
     store: &Store,
-    batch: &Batch,
+    job: &BatchRef,
+    total: u32,
     after: Option<u32>,
     limit: u32,
 ) -> Result<(Vec<ResultRow>, bool), StoreError> {
@@ -109,10 +110,10 @@ async fn read_page(
     let mut bytes = 0usize;
     let mut after = after;
     // Ordinals are the places in the submission, from 0 and without gaps.
-    let is_end = |after: Option<u32>| after.is_some_and(|ordinal| ordinal + 1 >= batch.total);
+    let is_end = |after: Option<u32>| after.is_some_and(|ordinal| ordinal + 1 >= total);
     while rows.len() < limit as usize && bytes < MAX_PAGE_BYTES && !is_end(after) {
         let wanted = (limit - rows.len() as u32).min(ROWS_AT_ONCE);
-        let more = results::page(store, batch.id, after, wanted).await?;
+        let more = results::page(store, job, after, wanted).await?;
         let Some(last) = more.last() else { break };
         after = Some(last.ordinal);
         bytes +=

@@ -115,8 +115,8 @@ pub async fn equity(
 ) -> Result<Response, ApiError> {
     let view = asked.view();
     let period = period(&mut asked.params);
-    let wallet = asked.finish()?;
-    let curve = app.wallets.equity(&wallet, view, period).await?;
+    let (wallets, wallet) = asked.finish(&app)?;
+    let curve = wallets.equity(&wallet, view, period).await?;
     let curve = curve.ok_or_else(|| unknown(&wallet))?.map_err(|error| {
         let mut errors = FieldErrors::default();
         errors.push(|| "?period".to_owned(), "out-of-range", || error.to_string());
@@ -163,8 +163,8 @@ pub async fn calendar(
 ) -> Result<Response, ApiError> {
     let view = asked.view();
     let period = period(&mut asked.params);
-    let wallet = asked.finish()?;
-    let calendar = app.wallets.calendar(&wallet, view, period).await?;
+    let (wallets, wallet) = asked.finish(&app)?;
+    let calendar = wallets.calendar(&wallet, view, period).await?;
     let (pin, calendar) = calendar.ok_or_else(|| unknown(&wallet))?;
     let mut data = Vec::with_capacity(calendar.rows.len());
     for row in &calendar.rows {
@@ -236,9 +236,9 @@ pub async fn distribution(
     let by_trade = asked.params.one_of("by", &[("token", false), ("trade", true)]).unwrap_or(false);
     let edges = edges(&mut asked.params);
     let boundary = boundary(&mut asked.params);
-    let wallet = asked.finish()?;
+    let (wallets, wallet) = asked.finish(&app)?;
     let rules = SpreadRules { by_trade, edges, boundary };
-    let spread = app.wallets.spread(&wallet, view, rules).await?.ok_or_else(|| unknown(&wallet))?;
+    let spread = wallets.spread(&wallet, view, rules).await?.ok_or_else(|| unknown(&wallet))?;
     Ok(of_wallet(&SpreadView {
         head: Head::of(&wallet, spread.pin, view.method),
         by: if by_trade { "trade" } else { "token" },

@@ -42,16 +42,16 @@ pub async fn key(
 pub async fn results(
     State(app): State<AppState>,
     params: Params,
-    JobId(id): JobId,
+    JobId(job): JobId,
 ) -> Result<Response, ApiError> {
     params.finish()?;
     signer(&app)?;
-    let batch = app.batches.status(id).await?;
+    let batch = app.batches.status(&job).await?;
     if !batch.state.is_terminal() {
         let detail = "The job has not ended; what may change is not signed.";
         return Err(ApiError::new(problems::JOB_RUNNING, detail).retry_after(POLL_AFTER_SECONDS));
     }
-    let disposition = format!("attachment; filename=\"pnl-{id}-signed.ndjson\"");
+    let disposition = format!("attachment; filename=\"pnl-{job}-signed.ndjson\"");
     let disposition = HeaderValue::from_str(&disposition).map_err(|_| ApiError::internal())?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(NDJSON)),
@@ -59,7 +59,7 @@ pub async fn results(
         (header::CONTENT_DISPOSITION, disposition),
         (header::VARY, VARY),
     ];
-    let lines = export::signed(app.clone(), &batch).map_err(|error| {
+    let lines = export::signed(app.clone(), &job.tenant, &batch).map_err(|error| {
         tracing::error!(%error, code = error.code(), "signed results were aborted");
         io::Error::other("the export failed")
     });

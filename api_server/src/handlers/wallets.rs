@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, TryStreamExt};
 use job_orchestrator::request::TimeRange;
-use job_orchestrator::wallets::{Include, LedgerCursor, View, WalletsError};
+use job_orchestrator::wallets::{Include, LedgerCursor, View, Wallets, WalletsError};
 use pnl_core::report::Coverage;
 use pnl_core::{Address, Chain, Method, WalletRef};
 use serde::Serialize;
@@ -29,8 +29,8 @@ use crate::problems;
 pub async fn pnl(State(app): State<AppState>, mut asked: Question) -> Result<Response, ApiError> {
     let view = asked.view();
     let include = include(&mut asked.params);
-    let wallet = asked.finish()?;
-    let pieces = app.wallets.pnl(&wallet, view, include).await?;
+    let (wallets, wallet) = asked.finish(&app)?;
+    let pieces = wallets.pnl(&wallet, view, include).await?;
     Ok(streamed(Keep::OF_WALLET, pieces.ok_or_else(|| unknown(&wallet))?))
 }
 
@@ -58,11 +58,13 @@ pub async fn ledger(
         LedgerFormat::Json => {
             let limit = asked.params.limit();
             let cursor = asked.params.text("cursor");
-            page(&app, Keep::OF_WALLET, &asked.finish()?, cursor, limit).await
+            let (wallets, wallet) = asked.finish(&app)?;
+            page(&wallets, Keep::OF_WALLET, &wallet, cursor, limit).await
         }
         LedgerFormat::Oracle => {
             let method = asked.method();
-            document(&app, &asked.finish()?, method).await
+            let (wallets, wallet) = asked.finish(&app)?;
+            document(&wallets, &wallet, method).await
         }
     }
 }
@@ -79,7 +81,7 @@ struct LedgerView {
 }
 
 pub(super) async fn page(
-    app: &AppState,
+    wallets: &Wallets,
     keep: Keep,
     wallet: &WalletRef,
     cursor: Option<String>,
@@ -87,7 +89,7 @@ pub(super) async fn page(
 ) -> Result<Response, ApiError> {
     let scope = format!("ledger {wallet}");
     let after = cursor.map(|cursor| place(&scope, &cursor)).transpose()?;
-    let page = app.wallets.ledger_page(wallet, after, limit as usize).await?;
+    let page = wallets.ledger_page(wallet, after, limit as usize).await?;
     let page = page.ok_or_else(|| unknown(wallet))?;
     let next_cursor = page.next.map(|LedgerCursor { ledger_id, chunk, row }| {
         cursor::encode(&scope, &format!("{ledger_id} {chunk} {row}"))
@@ -121,11 +123,11 @@ fn place(scope: &str, cursor: &str) -> Result<LedgerCursor, ApiError> {
 /// One streamed document. When the database goes away on the way the connection is aborted, so
 /// that half a document never looks like a whole one.
 async fn document(
-    app: &AppState,
+    wallets: &Wallets,
     wallet: &WalletRef,
     method: Method,
 ) -> Result<Response, ApiError> {
-    let pieces = app.wallets.oracle_document(wallet, method).await?;
+    let pieces = wallets.oracle_document(wallet, method).await?;
     Ok(streamed(Keep::OF_WALLET, pieces.ok_or_else(|| unknown(wallet))?))
 }
 

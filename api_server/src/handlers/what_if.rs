@@ -24,8 +24,8 @@ struct WhatIfView {
 
 /// `GET /api/v2/wallets/{wallet}/what-if`
 pub async fn what_if(State(app): State<AppState>, asked: Question) -> Result<Response, ApiError> {
-    let wallet = asked.finish()?;
-    let compared = app.wallets.what_if(&wallet).await?.ok_or_else(|| unknown(&wallet))?;
+    let (wallets, wallet) = asked.finish(&app)?;
+    let compared = wallets.what_if(&wallet).await?.ok_or_else(|| unknown(&wallet))?;
     Ok(of_wallet(&WhatIfView {
         wallet: wallet.address.to_string(),
         chain: wallet.chain,

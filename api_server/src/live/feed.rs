@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use persistence_layer::batches::{BatchId, Counts};
+use persistence_layer::batches::{BatchRef, Counts};
 use persistence_layer::job_events::{Event, Kind, Number, Snapshot};
 use persistence_layer::wallet_tasks::TaskState;
 use tokio::sync::broadcast;
@@ -33,7 +33,7 @@ pub struct Piece {
 /// A job that is followed.
 pub struct Feed {
     /// The job.
-    pub job: BatchId,
+    pub job: BatchRef,
     /// Tells the followers.
     tell: broadcast::Sender<Arc<Piece>>,
     /// The last snapshot; whoever needs a newer one takes it for all who come meanwhile.
@@ -75,7 +75,7 @@ struct Known {
 
 impl Feed {
     /// Of a job of which nothing is known yet.
-    pub fn new(job: BatchId) -> Self {
+    pub fn new(job: BatchRef) -> Self {
         let (tell, _) = broadcast::channel(PIECES);
         Self { job, tell, shot: tokio::sync::Mutex::default(), known: Mutex::default() }
     }

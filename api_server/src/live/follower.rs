@@ -130,7 +130,7 @@ impl Follower {
     async fn read(&mut self) {
         let page = {
             let _one = self.live.reads().acquire().await;
-            job_events::after(self.live.store(), &[(self.feed.job, self.last)], PAGE).await
+            job_events::after(self.live.store(), &[(self.feed.job.clone(), self.last)], PAGE).await
         };
         let events = match page {
             Ok(events) => events,

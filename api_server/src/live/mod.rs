@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use job_orchestrator::batch::{BatchError, Batches};
-use persistence_layer::batches::BatchId;
+use persistence_layer::batches::BatchRef;
 use persistence_layer::job_events::{self, Number};
 use persistence_layer::{Store, StoreError};
 use service_runtime::config::LiveSettings;
@@ -82,7 +82,7 @@ struct Inner {
 
 #[derive(Default)]
 struct Feeds {
-    by_job: HashMap<BatchId, Arc<Feed>>,
+    by_job: HashMap<BatchRef, Arc<Feed>>,
     /// Whether somebody reads the log for them.
     are_read: bool,
 }
@@ -136,7 +136,7 @@ impl Live {
     pub async fn follow(
         &self,
         place: Place,
-        job: BatchId,
+        job: BatchRef,
         after: Option<Number>,
     ) -> Result<Follower, BatchError> {
         // First the pieces, then the snapshot: nothing falls in between.
@@ -171,10 +171,10 @@ impl Live {
     }
 
     /// The feed of a job with a place in it. Whoever comes first has the log read.
-    fn feed(&self, job: BatchId) -> (Arc<Feed>, broadcast::Receiver<Arc<Piece>>) {
+    fn feed(&self, job: BatchRef) -> (Arc<Feed>, broadcast::Receiver<Arc<Piece>>) {
         let mut feeds = self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner);
-        let feed = feeds.by_job.entry(job).or_insert_with(|| Arc::new(Feed::new(job)));
-        let feed = Arc::clone(feed);
+        let new = || Arc::new(Feed::new(job.clone()));
+        let feed = Arc::clone(feeds.by_job.entry(job.clone()).or_insert_with(new));
         let pieces = feed.subscribe();
         if !std::mem::replace(&mut feeds.are_read, true) {
             tokio::spawn(self.clone().read_on());
@@ -195,9 +195,9 @@ impl Live {
             return Ok(Arc::clone(shot));
         }
         let taken = Instant::now();
-        let snapshot = match job_events::snapshot(&self.0.store, feed.job).await {
+        let snapshot = match job_events::snapshot(&self.0.store, &feed.job).await {
             Ok(Some(snapshot)) => snapshot,
-            Ok(None) => return Err(self.0.batches.absence(feed.job).await),
+            Ok(None) => return Err(self.0.batches.absence(&feed.job).await),
             Err(StoreError::Conflict(_)) => return Err(BatchError::Busy),
             Err(error) => return Err(error.into()),
         };
@@ -239,11 +239,11 @@ impl Live {
     /// One look into the log; gives whether there is nothing more to read now.
     async fn read(&self, feeds: &[Arc<Feed>]) -> Result<bool, StoreError> {
         let known: Vec<_> =
-            feeds.iter().filter_map(|feed| Some((feed.job, feed.last()?))).collect();
+            feeds.iter().filter_map(|feed| Some((feed.job.clone(), feed.last()?))).collect();
         if known.is_empty() {
             return Ok(true);
         }
-        let jobs: Vec<_> = known.iter().map(|(job, _)| *job).collect();
+        let jobs: Vec<_> = known.iter().map(|(job, _)| job.clone()).collect();
         // What is numbered is told, also when the events of one job cannot be.
         let numbered = job_events::number(&self.0.store, &jobs).await;
         let events = job_events::after(&self.0.store, &known, EVENTS).await?;
@@ -251,7 +251,7 @@ impl Live {
         let mut by_job: HashMap<_, _> =
             events.chunk_by(|a, b| a.job == b.job).map(|some| (some[0].job, some)).collect();
         for feed in feeds {
-            let some = by_job.remove(&feed.job).unwrap_or_default();
+            let some = by_job.remove(&feed.job.id).unwrap_or_default();
             is_all &= some.len() < EVENTS as usize;
             feed.tell(some);
         }

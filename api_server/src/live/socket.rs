@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message as Frame, WebSocket};
 use job_orchestrator::batch::BatchError;
-use persistence_layer::batches::BatchId;
+use persistence_layer::Tenant;
+use persistence_layer::batches::{BatchId, BatchRef};
 use persistence_layer::job_events::Number;
 use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -98,9 +99,9 @@ impl From {
 /// What a socket does when it opens.
 pub enum Start {
     /// The address names the job.
-    Following(BatchId, Box<Follower>),
-    /// The client will name it.
-    Asked(Place),
+    Following(BatchRef, Box<Follower>),
+    /// The client will name one of this tenant.
+    Asked(Tenant, Place),
 }
 
 /// Whether the client follows something yet.
@@ -112,6 +113,8 @@ enum State {
 struct Socket {
     live: Live,
     socket: WebSocket,
+    /// Whose jobs it can be about.
+    tenant: Tenant,
     /// The job that the address names.
     job: Option<BatchId>,
     /// Empty for no longer than one follower becomes another.
@@ -130,13 +133,14 @@ enum Step {
 
 /// Tells the client until one of the two has enough.
 pub async fn run(live: Live, socket: WebSocket, start: Start) {
-    let (job, state) = match start {
-        Start::Following(job, follower) => (Some(job), State::Following(follower)),
-        Start::Asked(place) => (None, State::Asked(place)),
+    let (tenant, job, state) = match start {
+        Start::Following(job, follower) => (job.tenant, Some(job.id), State::Following(follower)),
+        Start::Asked(tenant, place) => (tenant, None, State::Asked(place)),
     };
     let mut socket = Socket {
         live,
         socket,
+        tenant,
         job,
         state: Some(state),
         has_subscribed: false,
@@ -217,7 +221,7 @@ impl Socket {
         let read = serde_json::from_str(text);
         let Subscription { subscribe, from } = read.map_err(|_| Goodbye::BAD_MESSAGE)?;
         let named = subscribe.map(|text| job_id(&text).ok_or(BatchError::Unknown));
-        let job = match (self.job, named.transpose().map_err(Goodbye::refused)?) {
+        let id = match (self.job, named.transpose().map_err(Goodbye::refused)?) {
             (Some(job), Some(other)) if job != other => return Err(Goodbye::OTHER_JOB),
             (Some(job), _) | (None, Some(job)) => job,
             (None, None) => return Err(Goodbye::BAD_MESSAGE),
@@ -231,6 +235,7 @@ impl Socket {
             Some(State::Following(follower)) => follower.leave(),
             None => return Err(Goodbye::TWICE),
         };
+        let job = BatchRef { tenant: self.tenant.clone(), id };
         let follower = self.live.follow(place, job, from).await.map_err(Goodbye::refused)?;
         self.state = Some(State::Following(Box::new(follower)));
         Ok(())

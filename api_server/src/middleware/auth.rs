@@ -12,6 +12,7 @@ use persistence_layer::api_keys::Scope;
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::keys::{Caller, Keys, Secret};
+use crate::limiter::Class;
 use crate::middleware::limits;
 use crate::problems;
 
@@ -31,7 +32,7 @@ pub async fn identify(State(app): State<AppState>, mut request: Request, next: N
         return next.run(request).await;
     }
     let address = limits::address(&app, &request);
-    let only_reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let only_reads = needed(&request) != Scope::Submit;
     match caller(&app, keys, sent(request.headers()), address, only_reads).await {
         Ok(None) => next.run(request).await,
         Ok(Some(caller)) => {
@@ -93,12 +94,21 @@ fn sent(headers: &HeaderMap) -> Result<Option<Secret>, &'static str> {
     found.map(read).transpose()
 }
 
-/// Lets only those through who may: reading needs the scope `read`, everything else `submit`.
-pub async fn require(request: Request, next: Next) -> Response {
-    let scope = match *request.method() {
+/// The scope that a request needs: the state of the service is for those who operate it, other reading needs
+/// `read`, everything else `submit`.
+fn needed(request: &Request) -> Scope {
+    match *request.method() {
+        Method::GET | Method::HEAD if limits::class(request) == Some(Class::Services) => {
+            Scope::Admin
+        }
         Method::GET | Method::HEAD => Scope::Read,
         _ => Scope::Submit,
-    };
+    }
+}
+
+/// Lets only those through who may.
+pub async fn require(request: Request, next: Next) -> Response {
+    let scope = needed(&request);
     let Some(caller) = request.extensions().get::<Caller>() else {
         let detail = "Send a key as Authorization: Bearer KEY or as X-API-Key: KEY.";
         return challenged(ApiError::new(problems::UNAUTHORIZED, detail), "");

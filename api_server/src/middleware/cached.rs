@@ -9,13 +9,15 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use job_orchestrator::batch::BatchError;
-use persistence_layer::ledgers;
+use persistence_layer::batches::BatchRef;
+use persistence_layer::{Tenant, ledgers};
 use pnl_core::{Address, Chain, WalletRef};
 
 use crate::answers::{Answer, Found};
 use crate::app::AppState;
 use crate::dto::job::JobView;
 use crate::extract::job_id;
+use crate::keys::Caller;
 use crate::middleware::validators;
 
 /// Says where an answer is from.
@@ -26,8 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What an answer is made of.
 enum Subject {
-    Wallet(WalletRef),
-    Job(persistence_layer::batches::BatchId),
+    Wallet(Tenant, WalletRef),
+    Job(BatchRef),
 }
 
 /// How it stands with the subject now.
@@ -124,26 +126,30 @@ fn wants_fresh(request: &Request) -> bool {
     })
 }
 
-/// What is asked, in one form whatever the order of its parameters, and about what; `None` when answers to
+/// What is asked, in one form whatever the order of its parameters, about what and for whom; `None` when answers to
 /// it are not kept.
 async fn question(request: &mut Request) -> Option<(Subject, String)> {
     let route = request.extensions().get::<MatchedPath>()?.as_str().to_owned();
+    let Caller { tenant, .. } = request.extract_parts().await.ok()?;
     let Query(mut query) = Query::<Vec<(String, String)>>::try_from_uri(request.uri()).ok()?;
     let named: RawPathParams = request.extract_parts().await.ok()?;
     let subject = if route.starts_with("/api/v2/wallets/") && !route.ends_with("/diff") {
         let mut chains = query.iter().filter(|(name, _)| name == "chain");
         let chain: Chain = chains.next()?.1.parse().ok()?;
         let wallet = named.iter().find(|(name, _)| *name == "wallet")?.1;
-        Subject::Wallet(WalletRef { chain, address: Address::parse(chain, wallet).ok()? })
+        let address = Address::parse(chain, wallet).ok()?;
+        Subject::Wallet(tenant.clone(), WalletRef { chain, address })
     } else if route.starts_with("/api/pnl/batch/results/") {
-        Subject::Job(job_id(named.iter().find(|(name, _)| *name == "job_id")?.1)?)
+        let id = job_id(named.iter().find(|(name, _)| *name == "job_id")?.1)?;
+        Subject::Job(BatchRef { tenant: tenant.clone(), id })
     } else {
         return None;
     };
     query.sort();
     let accept: Vec<_> =
         request.headers().get_all(header::ACCEPT).iter().map(HeaderValue::as_bytes).collect();
-    Some((subject, format!("{} {query:?} {accept:?}", request.uri().path())))
+    // No name of a tenant has a blank, so no path can pass for one.
+    Some((subject, format!("{tenant} {} {query:?} {accept:?}", request.uri().path())))
 }
 
 async fn version(app: &AppState, subject: &Subject) -> Version {
@@ -151,12 +157,14 @@ async fn version(app: &AppState, subject: &Subject) -> Version {
         return Version::Unknown;
     }
     match subject {
-        Subject::Wallet(wallet) => match ledgers::current_id(&app.store, wallet).await {
-            Ok(Some(id)) => Version::Is(id.to_string()),
-            Ok(None) => Version::None,
-            Err(_) => Version::Unknown,
-        },
-        Subject::Job(id) => match app.batches.status(*id).await {
+        Subject::Wallet(tenant, wallet) => {
+            match ledgers::current_id(&app.store, tenant, wallet).await {
+                Ok(Some(id)) => Version::Is(id.to_string()),
+                Ok(None) => Version::None,
+                Err(_) => Version::Unknown,
+            }
+        }
+        Subject::Job(job) => match app.batches.status(job).await {
             Ok(batch) if batch.state.is_terminal() => {
                 serde_json::to_string(&JobView::of(&batch)).map_or(Version::None, Version::Is)
             }

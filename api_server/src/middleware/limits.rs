@@ -28,10 +28,9 @@ pub async fn enforce(State(app): State<AppState>, request: Request, next: Next) 
     if app.limiter.is_unlimited(address) {
         return next.run(request).await;
     }
-    // The holders of keys of one tenant are one client, wherever they are.
-    let holder = request.extensions().get::<Caller>().filter(|caller| caller.key.is_some());
-    let client =
-        holder.map_or_else(|| Client::of(address), |caller| Client::Tenant(caller.tenant.clone()));
+    // Who holds a key is one client, wherever it is used.
+    let key = request.extensions().get::<Caller>().and_then(|caller| caller.key);
+    let client = key.map_or_else(|| Client::of(address), Client::Key);
     let Some(entry) = app.limiter.enter(client, class).await else {
         return next.run(request).await;
     };

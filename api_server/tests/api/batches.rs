@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use load_tests::{FaultKind, Faults};
-use persistence_layer::batches;
+use persistence_layer::Tenant;
+use persistence_layer::batches::{self, BatchRef};
 use persistence_layer::retention::{self, RetentionRules};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -71,7 +72,8 @@ async fn an_accepted_job_says_where_everything_is() {
         assert_eq!((&row["result"], &row["error"]), (&Value::Null, &Value::Null));
         assert_eq!(row["run"]["attempts"], 0);
     }
-    let stored = batches::get(app.database.store(), job.parse().unwrap()).await.unwrap().unwrap();
+    let job_ref = BatchRef { tenant: Tenant::default(), id: job.parse().unwrap() };
+    let stored = batches::get(app.database.store(), &job_ref).await.unwrap().unwrap();
     assert_eq!(stored.trace_id, trace);
 }
 

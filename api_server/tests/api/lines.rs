@@ -96,7 +96,7 @@ async fn a_bad_line_is_named_and_nothing_is_stored() {
         (format!("{{\"chain\":\"sol\"}}\n\n{good}\n"), "line:2", "bad-line", ""),
         (format!("{{\"chain\":\"sol\"}}\n7\n{good}\n"), "line:2", "wrong-type", "number"),
         (
-            format!("{{\"chain\":\"sol\"}}\n{{\"wallet\":7}}\n"),
+            "{\"chain\":\"sol\"}\n{\"wallet\":7}\n".to_owned(),
             "line:2/wallet",
             "wrong-type",
             "number",

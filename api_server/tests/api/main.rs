@@ -26,6 +26,7 @@ mod results;
 mod series;
 mod sockets;
 mod support;
+mod tenants;
 mod views;
 mod waiting;
 mod wallets;

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::{SinkExt, StreamExt};
+use persistence_layer::api_keys::Scope;
 use reqwest::Method;
 use serde_json::Value;
 use service_runtime::config::{Role, Settings};
@@ -12,6 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use crate::auth::{create, keyed};
 use crate::live::{end_job, end_wallet};
 use crate::support::{Plan, TestApp, UNUSED, demo_wallets, eventually, reply};
 
@@ -362,6 +364,49 @@ async fn handshakes_that_are_none_are_refused() {
         assert_eq!(answer.status(), 403, "{origin}");
     }
     connect_async(handshake(format!("http://{}", app.address))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_socket_is_about_jobs_of_the_keys_tenant_alone() {
+    let app = TestApp::start(Plan { adjust: keyed, ..Plan::default() }).await;
+    let scopes = [Scope::Read, Scope::Submit];
+    let (_, owner) = create(&app, "acme", &scopes).await;
+    let (_, other) = create(&app, "bolt", &scopes).await;
+    let body = serde_json::json!({"wallet_addresses": [UNUSED], "chain": "solana"});
+    let submission =
+        app.request(Method::POST, "/api/pnl/batch/run").bearer_auth(&owner).json(&body);
+    let job = reply(submission).await.json()["job_id"].as_str().unwrap().to_owned();
+    let nobodys = uuid::Uuid::now_v7().to_string();
+    let open = async |path: &str, key: Option<&str>| {
+        let url = format!("ws://{}{path}", app.address);
+        let mut request = url.into_client_request().unwrap();
+        if let Some(key) = key {
+            let value = format!("Bearer {key}").parse().unwrap();
+            request.headers_mut().insert("authorization", value);
+        }
+        match connect_async(request).await {
+            Ok((socket, _)) => Ok(Socket(socket)),
+            Err(tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    let path = format!("/api/pnl/batch/{job}/ws");
+    let mut follows = open(&path, Some(&owner)).await.ok().unwrap();
+    assert!(is(&follows.next().await.unwrap(), "job.snapshot"));
+    for path in [&path, &format!("/api/pnl/batch/{nobodys}/ws")] {
+        assert_eq!(open(path, Some(&other)).await.err(), Some(404));
+    }
+    for path in [path.as_str(), "/api/ws"] {
+        assert_eq!(open(path, None).await.err(), Some(401));
+    }
+    for (key, job, expected) in
+        [(&other, &job, Err(4404)), (&other, &nobodys, Err(4404)), (&owner, &job, Ok(true))]
+    {
+        let mut socket = open("/api/ws", Some(key)).await.ok().unwrap();
+        socket.say(&format!("{{\"subscribe\": \"{job}\"}}")).await;
+        let told = socket.next().await;
+        assert_eq!(told.map(|event| is(&event, "job.snapshot")), expected);
+    }
 }
 
 /// Somebody else numbers the events of the job all the time.

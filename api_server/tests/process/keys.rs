@@ -27,6 +27,11 @@ async fn a_key_is_shown_once_and_opens_the_service_until_it_is_revoked() {
     assert_eq!((&listed[0]["valid"], &listed[0]["tenant"]), (&true.into(), &"default".into()));
     assert_eq!(listed[0]["scopes"], serde_json::json!(["read"]));
 
+    let (code, of_acme, told) = keys(&["create", "--name", "dashboard", "--tenant", "acme"]);
+    assert!(code == 0 && told.contains("of tenant acme"), "{told}");
+    let (_, table, _) = keys(&["list"]);
+    assert!(table.contains("default") && table.contains("acme"), "{table}");
+
     // Who asks for keys may be asked by everybody.
     let mut command = program(folder.path());
     configured(&mut command, &database, &node);
@@ -39,7 +44,7 @@ async fn a_key_is_shown_once_and_opens_the_service_until_it_is_revoked() {
         answer.status().as_u16()
     };
     assert_eq!(client().get(&jobs).send().await.unwrap().status(), 401);
-    assert_eq!(status(&secret).await, 200);
+    assert_eq!((status(&secret).await, status(&of_acme).await), (200, 200));
     let (code, heir, told) = keys(&["rotate", &id, "--overlap-hours", "1"]);
     assert_eq!((code, heir.len()), (0, 69), "{told}");
     assert_eq!((status(&secret).await, status(&heir).await), (200, 200));
@@ -69,6 +74,7 @@ async fn wrong_usage_of_keys_is_refused() {
         (&["create"][..], 2, "--name"),
         (&["create", "--name", ""], 2, "--name"),
         (&["create", "--name", "x", "--scopes", "write"], 2, "unknown scope"),
+        (&["create", "--name", "x", "--tenant", "A b"], 2, "no name of a tenant"),
         (&["create", "--name", "x", "--expires-in-days", "0"], 2, "expires-in-days"),
         (&["rotate", "nonsense"], 2, "nonsense"),
         (&["rotate", unknown], 1, "no key"),

@@ -51,6 +51,7 @@ struct Merged {
 /// Makes the result of the group, and whether all of its wallets are done.
 pub(crate) async fn run(attempt: &Attempt) -> Result<(FinishedWallet, bool), StageError> {
     let (store, batch) = (&attempt.store, attempt.lease.batch);
+    let tenant = &attempt.lease.tenant;
     let members = groups::members(store, batch).await?;
     if members.iter().any(|member| !member.state.is_terminal()) {
         return Err(StageError::GroupOpen);
@@ -58,7 +59,7 @@ pub(crate) async fn run(attempt: &Attempt) -> Result<(FinishedWallet, bool), Sta
     let mut sources = Vec::new();
     let mut missing = Vec::new();
     for member in &members {
-        match groups::ledger(store, batch, attempt.chain(), &member.wallet).await? {
+        match groups::ledger(store, tenant, batch, attempt.chain(), &member.wallet).await? {
             Some(ledger) if member.state == TaskState::Done => {
                 sources.push(Source { ledger, next_chunk: 0, events: VecDeque::new() });
             }
@@ -152,7 +153,8 @@ impl Source {
             return Ok(());
         }
         let (id, no) = (self.ledger.head.ledger_id, self.next_chunk);
-        let chunk = ledgers::chunk(&attempt.store, attempt.chain(), id, no)
+        let (store, tenant) = (&attempt.store, &attempt.lease.tenant);
+        let chunk = ledgers::chunk(store, tenant, attempt.chain(), id, no)
             .await?
             .ok_or_else(|| unreadable(format!("chunk {no} of ledger {id} is gone")))?;
         let events = compute(move || {

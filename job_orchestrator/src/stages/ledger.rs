@@ -146,7 +146,7 @@ async fn resume(attempt: &Attempt, books: Books, maker: &str) -> Result<Books, S
     let Checkpoint { ledger_id, chunks, events, .. } = checkpoint;
     let (mut engine, mut seq) = (books.engine, 0);
     for no in 0..chunks {
-        let chunk = ledgers::chunk(store, attempt.chain(), ledger_id, no).await;
+        let chunk = ledgers::chunk(store, &lease.tenant, attempt.chain(), ledger_id, no).await;
         let chunk = chunk
             .map_err(StageError::reading_left_work)?
             .ok_or_else(|| StageError::left_work(&format!("chunk {no} is gone")))?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use persistence_layer::StoreError;
-use persistence_layer::batches::{Batch, BatchId};
+use persistence_layer::batches::{Batch, BatchId, BatchRef};
 use persistence_layer::results::{self, ResultRow};
 use tokio_util::sync::CancellationToken;
 
@@ -42,14 +42,16 @@ pub async fn analyze(
     stop: CancellationToken,
     mut progress: impl FnMut(&Batch),
 ) -> Result<Vec<ResultRow>, AnalyzeError> {
+    let tenant = request.tenant.clone();
     let accepted = batches.submit(request).await?;
     let id = accepted.body.get("job_id").and_then(|id| id.as_str()).and_then(|id| id.parse().ok());
     let id: BatchId = id.ok_or(AnalyzeError::NoId)?;
+    let job = BatchRef { tenant, id };
     let store = deps.store.clone();
     // The worker outlives the order to stop: cancelled wallets are written by it.
     let drain = CancellationToken::new();
     let (_worker, worker_ended) = Worker::start(deps, drain.clone());
-    let ended = until_over(batches, id, &stop, &mut progress).await;
+    let ended = until_over(batches, &job, &stop, &mut progress).await;
     drain.cancel();
     if let Err(error) = worker_ended.await {
         tracing::error!(%error, "the worker ended badly");
@@ -59,7 +61,7 @@ pub async fn analyze(
     let mut rows: Vec<ResultRow> = Vec::new();
     loop {
         let after = rows.last().map(|row| row.ordinal);
-        let page = results::page(&store, id, after, PAGE).await?;
+        let page = results::page(&store, &job, after, PAGE).await?;
         if page.is_empty() {
             return Ok(rows);
         }
@@ -69,14 +71,14 @@ pub async fn analyze(
 
 async fn until_over(
     batches: &Batches,
-    id: BatchId,
+    job: &BatchRef,
     stop: &CancellationToken,
     progress: &mut impl FnMut(&Batch),
 ) -> Result<(), BatchError> {
     let mut shown = None;
     let mut cancelled = false;
     loop {
-        let batch = batches.status(id).await?;
+        let batch = batches.status(job).await?;
         if shown.replace((batch.counts, batch.pin)) != Some((batch.counts, batch.pin)) {
             progress(&batch);
         }
@@ -85,7 +87,7 @@ async fn until_over(
         }
         if stop.is_cancelled() && !cancelled {
             cancelled = true;
-            batches.cancel(id).await?;
+            batches.cancel(job).await?;
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK_EVERY) => {}

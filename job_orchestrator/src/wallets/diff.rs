@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use persistence_layer::batches::BatchId;
+use persistence_layer::batches::{BatchId, BatchRef};
 use persistence_layer::results;
 use pnl_core::{AmountError, AssetId, ENGINE_VERSION, Usd, WalletRef};
 use serde::{Deserialize, Serialize};
@@ -161,7 +161,8 @@ impl Wallets {
     }
 
     async fn side(&self, wallet: &WalletRef, job: BatchId) -> Result<Option<Side>, WalletsError> {
-        let report = results::report(&self.store, job, wallet).await?;
+        let job = BatchRef { tenant: self.tenant.clone(), id: job };
+        let report = results::report(&self.all.store, &job, wallet).await?;
         report.map(|report| serde_json::from_str(&report).map_err(corrupt)).transpose()
     }
 

@@ -23,7 +23,7 @@ use std::sync::Arc;
 use chrono::SecondsFormat;
 use futures::{Stream, StreamExt};
 use persistence_layer::ledgers::{self, CurrentLedger};
-use persistence_layer::{Store, StoreError};
+use persistence_layer::{Store, StoreError, Tenant};
 use pnl_core::figures::FiguresError;
 use pnl_core::ledger::{LedgerError, LedgerRules};
 use pnl_core::report::{History, ReportError};
@@ -135,12 +135,31 @@ impl WalletsError {
     }
 }
 
-/// Reads stored ledgers. A cheap clone.
+/// The stored ledgers of all tenants: nothing is read before it is said whose. A cheap clone.
+#[derive(Debug, Clone)]
+pub struct AllWallets {
+    store: Store,
+    rules: Arc<BTreeMap<Chain, LedgerRules>>,
+    capacity: Capacity,
+}
+
+impl AllWallets {
+    /// Wallets in `store`, with the accounting rules of each chain.
+    pub fn new(store: Store, rules: BTreeMap<Chain, LedgerRules>) -> Self {
+        Self { store, rules: Arc::new(rules), capacity: Capacity::new() }
+    }
+
+    /// The ledgers that jobs of `tenant` have made. What computes shares the processors with all others.
+    pub fn of(&self, tenant: Tenant) -> Wallets {
+        Wallets { all: self.clone(), tenant }
+    }
+}
+
+/// Reads the stored ledgers of one tenant. A cheap clone.
 #[derive(Debug, Clone)]
 pub struct Wallets {
-    store: Store,
-    rules: BTreeMap<Chain, LedgerRules>,
-    capacity: Capacity,
+    all: AllWallets,
+    tenant: Tenant,
 }
 
 /// Where the next page of what a ledger gives begins. Whoever is given one of a ledger that was
@@ -157,6 +176,7 @@ pub struct LedgerPlace {
 #[derive(Debug, Clone)]
 struct Reader {
     store: Store,
+    tenant: Tenant,
     chain: Chain,
     ledger: CurrentLedger,
     history: History,
@@ -165,11 +185,6 @@ struct Reader {
 }
 
 impl Wallets {
-    /// Wallets in `store`, with the accounting rules of each chain.
-    pub fn new(store: Store, rules: BTreeMap<Chain, LedgerRules>) -> Self {
-        Self { store, rules, capacity: Capacity::new() }
-    }
-
     /// The wallet's result as `view` says, with the records asked for and the time
     /// at which its ledger was made (`analyzed_at`), in pieces; `None` when no ledger of it is stored.
     /// The pieces joined are one JSON object.
@@ -193,7 +208,7 @@ impl Wallets {
     }
 
     fn options(&self, chain: Chain) -> Options {
-        let quote_assets = self.rules.get(&chain).map(LedgerRules::quote_assets);
+        let quote_assets = self.all.rules.get(&chain).map(LedgerRules::quote_assets);
         Options::with_quote_assets(quote_assets.unwrap_or_default())
     }
 
@@ -202,12 +217,12 @@ impl Wallets {
         &self,
         work: impl FnOnce() -> Result<T, WalletsError> + Send + 'static,
     ) -> Result<T, WalletsError> {
-        self.capacity.compute(work).await
+        self.all.capacity.compute(work).await
     }
 
     /// The outcome of a view with all its records, when there is room for them.
     async fn ended(&self, reader: &Arc<Reader>, view: View) -> Result<Ended, WalletsError> {
-        let held = self.capacity.hold(reader.ledger.head.events).await?;
+        let held = self.all.capacity.hold(reader.ledger.head.events).await?;
         let mut walk = self.walk(reader, view)?;
         let mut is_more = true;
         while is_more {
@@ -218,14 +233,17 @@ impl Wallets {
 
     /// An engine at the beginning of the ledger.
     fn walk(&self, reader: &Arc<Reader>, view: View) -> Result<Walk, WalletsError> {
-        Walk::begin(reader.clone(), self.capacity.clone(), view)
+        Walk::begin(reader.clone(), self.all.capacity.clone(), view)
     }
 
     async fn open(&self, wallet: &WalletRef) -> Result<Option<Reader>, WalletsError> {
-        let Some(ledger) = ledgers::current(&self.store, wallet).await? else { return Ok(None) };
+        let (store, tenant) = (self.all.store.clone(), self.tenant.clone());
+        let Some(ledger) = ledgers::current(&store, &tenant, wallet).await? else {
+            return Ok(None);
+        };
         let history = History::deserialize(&ledger.head.context).map_err(corrupt)?;
-        let (store, chain) = (self.store.clone(), wallet.chain);
-        Ok(Some(Reader { store, chain, ledger, history, options: self.options(chain) }))
+        let (chain, options) = (wallet.chain, self.options(wallet.chain));
+        Ok(Some(Reader { store, tenant, chain, ledger, history, options }))
     }
 }
 
@@ -256,7 +274,8 @@ impl Reader {
 
     /// The events of one chunk as JSON lines.
     async fn chunk(&self, no: u32) -> Result<Vec<u8>, WalletsError> {
-        let chunk = ledgers::chunk(&self.store, self.chain, self.ledger.head.ledger_id, no).await?;
+        let id = self.ledger.head.ledger_id;
+        let chunk = ledgers::chunk(&self.store, &self.tenant, self.chain, id, no).await?;
         chunk.ok_or_else(|| WalletsError::Corrupt(format!("chunk {no} is gone")))
     }
 }

@@ -123,7 +123,8 @@ impl Reader {
     async fn figures(&self, no: u32) -> Result<Vec<ChunkFigures>, WalletsError> {
         let behind = no.saturating_add(CHUNKS_AT_ONCE).min(self.ledger.head.chunks);
         let ledger_id = self.ledger.head.ledger_id;
-        let chunks = ledgers::figures(&self.store, self.chain, ledger_id, no, behind).await?;
+        let chunks =
+            ledgers::figures(&self.store, &self.tenant, self.chain, ledger_id, no, behind).await?;
         if chunks.len() == (behind - no) as usize {
             Ok(chunks)
         } else {

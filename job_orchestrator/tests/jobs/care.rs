@@ -11,7 +11,7 @@ use prometheus::Registry;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{World, eventually, gauge, made_up, reporter, result};
+use crate::support::{World, eventually, everybodys, gauge, made_up, reporter, result};
 
 /// A process that takes care, and what it counts.
 struct Carer {
@@ -96,9 +96,9 @@ async fn an_old_job_goes_while_another_of_its_wallets_runs_and_comes_out_equal()
         (left == 1).then_some(())
     };
     assert!(eventually(gone).await.is_some(), "the old job and what it used stay");
-    assert!(batches::get(world.store(), old).await.unwrap().is_none());
-    assert!(batches::expired(world.store(), old).await.unwrap().is_some());
-    assert!(batches::expired(world.store(), open).await.unwrap().is_none());
+    assert!(batches::get(world.store(), &everybodys(old)).await.unwrap().is_none());
+    assert!(batches::expired(world.store(), &everybodys(old)).await.unwrap().is_some());
+    assert!(batches::expired(world.store(), &everybodys(open)).await.unwrap().is_none());
     assert!(world.rows(old).await.is_empty());
 
     // The open one reads anew what it misses, while runs go on beside it.
@@ -142,7 +142,7 @@ async fn care_goes_on_after_a_database_that_refused_it_and_after_a_process_that_
     let tombstone = "insert into expired_batches (id, chain, finished_at, expired_at)
         select id, chain, finished_at, now() - interval '1 hour' from batches";
     world.database.execute(tombstone).await;
-    world.database.execute("alter table wallet_latest rename to hidden").await;
+    world.database.execute("alter table latest_results rename to hidden").await;
     let rollbacks = "select xact_rollback from pg_stat_database where datname = current_database()";
     let so_far = world.database.number(rollbacks).await;
     let killed = Carer::start(world.database.second_store().await);
@@ -150,12 +150,12 @@ async fn care_goes_on_after_a_database_that_refused_it_and_after_a_process_that_
     // Its removal fails, again and again.
     let failed = async || (world.database.number(rollbacks).await >= so_far + 3).then_some(());
     assert!(eventually(failed).await.is_some());
-    assert!(batches::expired(world.store(), old).await.unwrap().is_some());
+    assert!(batches::expired(world.store(), &everybodys(old)).await.unwrap().is_some());
     assert!(!gauge_is_set(&lasting.registry), "a run that failed is none");
     killed.handle.abort();
     assert!(!lasting.handle.is_finished());
 
-    world.database.execute("alter table hidden rename to wallet_latest").await;
+    world.database.execute("alter table hidden rename to latest_results").await;
     let done = async || gauge_is_set(&lasting.registry).then_some(());
     assert!(eventually(done).await.is_some(), "the run is never finished");
     assert_eq!(lasting.removed("wallet_tasks"), 4);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use load_tests::{FaultKind, Faults, RecordedChain};
 
-use crate::support::{World, eventually, fixtures, llama_prices, made_up, price_table};
+use crate::support::{World, eventually, everybodys, fixtures, llama_prices, made_up, price_table};
 
 const TRANSACTIONS: u64 = 2_500;
 /// What one death can lose of fetched transactions: one commit and the calls in flight.
@@ -256,7 +256,7 @@ async fn lost_connections_to_the_database_cost_no_attempt() {
     }
     // The test's own connections were cut, too: its first look may fail.
     let over = async || {
-        let batch = persistence_layer::batches::get(world.store(), id).await;
+        let batch = persistence_layer::batches::get(world.store(), &everybodys(id)).await;
         batch.ok().flatten().filter(|batch| batch.state.is_terminal())
     };
     let batch = eventually(over).await.expect("the batch ends");

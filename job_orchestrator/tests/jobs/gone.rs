@@ -9,7 +9,9 @@ use persistence_layer::chain_data::{self, SignatureRow};
 use pnl_core::{Address, Chain, RawTransaction, TxId};
 
 use crate::meddling::Meddling;
-use crate::support::{TestWorker, World, eventually, llama_prices, made_up, price_table};
+use crate::support::{
+    TestWorker, World, eventually, everybodys, llama_prices, made_up, price_table,
+};
 
 /// A world of one wallet whose prices come over the network, and the report of an undisturbed run.
 async fn world(transactions: u64) -> (World, Vec<String>, Option<String>) {
@@ -157,6 +159,6 @@ async fn a_list_without_the_rows_that_it_had_is_no_history() {
 
     // Another node knows it.
     world.node.set_faults(Faults::default());
-    world.batches().retry(id).await.unwrap();
+    world.batches().retry(&everybodys(id)).await.unwrap();
     finish(&world, id, report).await;
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 use futures::TryStreamExt;
 use job_orchestrator::Analysis;
 use job_orchestrator::tools::{self, Parser};
-use job_orchestrator::wallets::{Include, View, Wallets, WalletsError};
+use job_orchestrator::wallets::{AllWallets, Include, View, Wallets, WalletsError};
+use persistence_layer::Tenant;
 use persistence_layer::results::ResultRow;
 use pnl_core::{Address, Chain, Method, RawDelta, WalletRef};
 use serde_json::Value;
@@ -18,7 +19,8 @@ fn wallet(address: &str) -> WalletRef {
 }
 
 fn wallets(world: &World) -> Wallets {
-    Wallets::new(world.store().clone(), BTreeMap::from([(Chain::Solana, rules())]))
+    let rules = BTreeMap::from([(Chain::Solana, rules())]);
+    AllWallets::new(world.store().clone(), rules).of(Tenant::default())
 }
 
 /// All rows of a wallet's ledger, by pages of seven.

@@ -16,10 +16,10 @@ use job_orchestrator::{
     Analysis, BatchRules, Batches, Metrics, NewBatchRequest, Worker, WorkerDeps,
 };
 use load_tests::{RecordedChain, RecordedNode, SyntheticPlan};
-use persistence_layer::batches::{self, Admission, Batch, BatchId};
+use persistence_layer::batches::{self, Admission, Batch, BatchId, BatchRef};
 use persistence_layer::results::{self, ResultRow};
 use persistence_layer::test_util::TestDatabase;
-use persistence_layer::{Store, StoreSettings};
+use persistence_layer::{Store, StoreSettings, Tenant};
 use pnl_core::ledger::LedgerRules;
 use pnl_core::{Address, AssetId, Chain};
 use prometheus::Registry;
@@ -165,7 +165,10 @@ impl World {
     }
 
     pub async fn batch(&self, id: BatchId) -> Batch {
-        batches::get(self.store(), id).await.expect("the database answers").expect("it is there")
+        batches::get(self.store(), &everybodys(id))
+            .await
+            .expect("the database answers")
+            .expect("it is there")
     }
 
     /// Waits until the batch is as wanted.
@@ -185,7 +188,9 @@ impl World {
     }
 
     pub async fn rows(&self, id: BatchId) -> Vec<ResultRow> {
-        results::page(self.store(), id, None, 10_000).await.expect("the database answers")
+        results::page(self.store(), &everybodys(id), None, 10_000)
+            .await
+            .expect("the database answers")
     }
 
     /// Waits until the batch has ended with every wallet done.
@@ -236,8 +241,14 @@ pub fn gauge(registry: &Registry, name: &str) -> u32 {
     format!("{value}").parse().expect("a small whole number")
 }
 
+/// The batch of this id as everybody names it where there are no tenants.
+pub fn everybodys(id: BatchId) -> BatchRef {
+    BatchRef { tenant: Tenant::default(), id }
+}
+
 pub fn request(wallets: &[String], analysis: Analysis) -> NewBatchRequest {
     NewBatchRequest {
+        tenant: Tenant::default(),
         chain: Chain::Solana,
         wallets: wallets.iter().map(|wallet| Address::from_chain_data(wallet)).collect(),
         duplicates_removed: 0,

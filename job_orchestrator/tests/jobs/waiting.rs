@@ -10,7 +10,7 @@ use persistence_layer::wallet_tasks::TaskState;
 use pnl_core::{Address, TxId};
 
 use crate::meddling::Meddling;
-use crate::support::{TestWorker, World, eventually, made_up};
+use crate::support::{TestWorker, World, eventually, everybodys, made_up};
 
 const COSTLY: &str = "select sum(attempts) from wallet_tasks";
 
@@ -118,7 +118,7 @@ async fn a_cancelled_batch_ends_when_its_running_wallets_have_stopped() {
     let worker = world.worker().await;
     let id = world.submit(&world.node.chain().synthetic_wallets()).await;
     world.until(id, |batch| batch.counts.running == 2).await;
-    let batch = world.batches().cancel(id).await.unwrap();
+    let batch = world.batches().cancel(&everybodys(id)).await.unwrap();
     assert!(batch.cancel_requested);
     let batch = world.until_over(id).await;
     assert_eq!((batch.state, batch.counts.cancelled), (BatchState::Cancelled, 4));

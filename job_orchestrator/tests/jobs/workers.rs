@@ -6,7 +6,9 @@ use persistence_layer::batches::BatchState;
 use persistence_layer::wallet_tasks::TaskState;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{World, eventually, gauge, job_id, made_up, request, result, store_of};
+use crate::support::{
+    World, eventually, everybodys, gauge, job_id, made_up, request, result, store_of,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_workers_share_a_batch_and_never_hold_more_than_their_slots() {
@@ -142,14 +144,14 @@ async fn a_failed_batch_can_be_retried_with_its_pin() {
     let id = world.submit(&wallets).await;
     let failed = world.until_over(id).await;
     assert_eq!(failed.state, BatchState::Failed);
-    let running = world.batches().retry(world.submit(&wallets).await).await;
+    let running = world.batches().retry(&everybodys(world.submit(&wallets).await)).await;
     assert!(matches!(running, Err(BatchError::NotTerminal)));
     world.node.set_faults(Faults::default());
-    assert_eq!(world.batches().retry(id).await.unwrap(), 2);
+    assert_eq!(world.batches().retry(&everybodys(id)).await.unwrap(), 2);
     world.until_done(id).await;
     worker.stop().await;
     assert_eq!(world.batch(id).await.pin, failed.pin);
-    assert_eq!(world.batches().retry(id).await.unwrap(), 0);
+    assert_eq!(world.batches().retry(&everybodys(id)).await.unwrap(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -116,9 +116,9 @@ const QUEUE_RULES: [QueueRule; 12] = [
     ),
     rule(
         "analyzed wallets have no ledger that is read",
-        "select count(*) from wallet_latest w where not exists (
+        "select count(*) from latest_results w where not exists (
              select from ledgers l where l.chain = w.chain and l.wallet = w.wallet
-                 and l.state = 'current')",
+                 and l.tenant = w.tenant and l.state = 'current')",
     ),
     rule(
         "signatures are listed whose transactions are not stored, of wallets that are done",

@@ -1,4 +1,4 @@
--- batches/get: $1 id. Tasks are counted while the batch is active; later its row has the counts.
+-- batches/get: $1 id, $2 tenant. Tasks are counted while the batch is active; later its row has the counts.
 select b.id, b.chain, b.request, b.trace_id, b.total, b.state, b.cancel_requested,
     b.pin_block, b.pin_block_time, b.created_at, b.started_at,
     case when b.state = 'active' then b.waiting_since end as waiting_since,
@@ -29,5 +29,5 @@ left join lateral (
     from wallet_tasks t
     where t.batch_id = b.id and b.state = 'active'
 ) c on true
-where b.id = $1
+where b.id = $1 and b.tenant = $2
   and not exists (select from expired_batches e where e.id = b.id)

@@ -1,4 +1,5 @@
--- batches/list: $1 state or null, $2 started or null, $3 id to begin behind or null, $4 limit
+-- batches/list: $1 state or null, $2 started or null, $3 id to begin behind or null, $4 limit,
+-- $5 tenant
 select b.id, b.chain, b.request, b.trace_id, b.total, b.state, b.cancel_requested,
     b.pin_block, b.pin_block_time, b.created_at, b.started_at,
     case when b.state = 'active' then b.waiting_since end as waiting_since,
@@ -29,7 +30,8 @@ left join lateral (
     from wallet_tasks t
     where t.batch_id = b.id and b.state = 'active'
 ) c on true
-where ($1::text is null or b.state = $1)
+where b.tenant = $5
+  and ($1::text is null or b.state = $1)
   and ($2::boolean is null or (b.started_at is not null) = $2)
   and ($3::uuid is null or b.id < $3)
   and not exists (select from expired_batches e where e.id = b.id)

@@ -1,10 +1,10 @@
--- estimates/typical: $1 chain, $2 how many. The median of the calls of the newest analyses; null without any.
+-- estimates/typical: $1 chain, $2 how many, $3 tenant. The median of the calls of the newest analyses; null without any.
 select percentile_disc(0.5) within group (order by made.calls) as "calls"
 from (
     select sum(called.calls::bigint)::bigint as calls
     from (
-        select l.batch_id, l.wallet from wallet_latest l
-        where l.chain = $1
+        select l.batch_id, l.wallet from latest_results l
+        where l.tenant = $3 and l.chain = $1
         order by l.analyzed_at desc
         limit $2
     ) as newest

@@ -1,5 +1,5 @@
 -- pnl_results/page: $1 batch, $2 ordinal to begin behind, $3 limit, $4 most bytes of reports before the last
--- row. Wallets alone: the group of a batch, if it is one, has its own result.
+-- row, $5 tenant. Wallets alone: the group of a batch, if it is one, has its own result.
 select p.ordinal as "ordinal!", p.wallet as "wallet!", p.state as "state!", p.error, p.fence as "fence!",
     p.started_at, p.finished_at, p.calls, p.report
 from (
@@ -13,6 +13,7 @@ from (
             t.finished_at, t.calls
         from wallet_tasks t
         where t.batch_id = $1 and t.ordinal > $2 and t.wallet <> 'group:' || $1::uuid
+            and exists (select from batches b where b.id = t.batch_id and b.tenant = $5)
         order by t.ordinal
         limit $3
     ) t

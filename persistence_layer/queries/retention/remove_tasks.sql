@@ -12,7 +12,7 @@ results as (
     where r.batch_id = $1 and r.chain = gone.chain and r.wallet = gone.wallet
 ),
 latest as (
-    delete from wallet_latest l
+    delete from latest_results l
     using gone
     where l.batch_id = $1 and l.chain = gone.chain and l.wallet = gone.wallet
 )

@@ -47,7 +47,7 @@ opened as (
     insert into wallet_attempts (task, fence, worker)
     select id, fence, $1 from claimed
 )
-select c.id, c.fence, c.batch_id, c.chain, c.wallet, c.ordinal, c.attempts, c.continuations,
+select c.id, c.fence, c.batch_id, b.tenant, c.chain, c.wallet, c.ordinal, c.attempts, c.continuations,
     c.takeovers, b.trace_id, b.request, b.pin_block, b.pin_block_time,
     b.started_at is null as "is_unstarted!",
     (select s.address from address_scans s

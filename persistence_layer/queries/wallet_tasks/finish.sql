@@ -3,7 +3,7 @@
 -- $9 whether it becomes the wallet's latest, $10 pin blocks, $11-$14 total, realized, unrealized, fees
 -- (text), $15 trades, $16 transactions, $17 win rates (text or null), $18 complete, $19 wallets; and of
 -- the ledgers that are kept, nulls elsewhere: $20 ids, $21 pin blocks, $22 pin times, $23 input hashes,
--- $24 price set hashes, $25 coverages and $26 contexts as text, $27 chunks, $28 events
+-- $24 price set hashes, $25 coverages and $26 contexts as text, $27 chunks, $28 events; $29 the tenant of the batch
 -- One statement, since this is what every wallet pays: result, latest figures, ledger, task and attempt.
 -- A row for each end; one without a number when nothing was written, because the gate has to be passed
 -- alone. An end that was not written lost its lease, or its ledger is not whole.
@@ -37,7 +37,7 @@ given as materialized (
     left join lateral (
         select l as ledger
         from ledgers l
-        where l.chain = $3 and l.wallet = g.wallet and l.state = 'current'
+        where l.chain = $3 and l.wallet = g.wallet and l.tenant = $29 and l.state = 'current'
         limit 1
     ) as present on true
     left join lateral (
@@ -84,15 +84,16 @@ results as (
     select $3, $1, wallet, task, fence, report::json from done
 ),
 latest as (
-    insert into wallet_latest (
+    insert into latest_results (
         chain, wallet, batch_id, pin_block, total_pnl_usd, realized_gain_usd, unrealized_gain_usd,
-        fees_usd, trades, transactions, token_win_rate, complete)
+        fees_usd, trades, transactions, token_win_rate, complete, tenant)
     select $3, wallet, $1, pin_block, total::numeric, realized::numeric, unrealized::numeric,
-        fees::numeric, trades, transactions, win_rate::numeric, complete
+        fees::numeric, trades, transactions, win_rate::numeric, complete,
+        $29
     from done
     where is_latest
     order by task
-    on conflict (chain, wallet) do update
+    on conflict (tenant, chain, wallet) do update
     set batch_id = excluded.batch_id,
         pin_block = excluded.pin_block,
         total_pnl_usd = excluded.total_pnl_usd,
@@ -104,7 +105,7 @@ latest as (
         token_win_rate = excluded.token_win_rate,
         complete = excluded.complete,
         analyzed_at = clock_timestamp()
-    where wallet_latest.pin_block <= excluded.pin_block
+    where latest_results.pin_block <= excluded.pin_block
     returning wallet
 ),
 -- Each of these is there, so that nothing is inserted. It waits for the count of the latest figures: whoever
@@ -123,9 +124,9 @@ superseded as (
 made as (
     insert into ledgers (
         chain, ledger_id, wallet, task, fence, state, pin_block, pin_block_time, input_hash,
-        price_set_hash, coverage, context, chunks, events)
+        price_set_hash, coverage, context, chunks, events, tenant)
     select $3, ledger_id, wallet, task, fence, 'current', ledger_pin_block, ledger_pin_time,
-        input_hash, price_set_hash, coverage::json, context::json, chunks, events
+        input_hash, price_set_hash, coverage::json, context::json, chunks, events, $29
     from done
     where is_kept
       -- What becomes current waits for the count: there is one current ledger at any moment.

@@ -2,9 +2,9 @@
 
 use pnl_core::Pin;
 
-use super::admission::{Admission, Place, admit};
+use super::admission::{Admission, Place, admit, forget_refusal, note_refusal};
 use super::expired::is_expired;
-use super::{Batch, BatchId, BatchState, Retried, read};
+use super::{Batch, BatchId, BatchRef, BatchState, Retried, read};
 use crate::convert::{self, to_bigint};
 use crate::error::StoreError;
 use crate::groups;
@@ -14,12 +14,16 @@ use crate::wallet_tasks::{close_gate, lock_batch, notify, pass_batch};
 /// Cancels a batch: waiting wallets at once, running ones are told at their next heartbeat. The
 /// batch is terminal when none runs. Cancelling again, or a terminal batch, changes nothing.
 ///
-/// Gives the batch as it stands afterwards; `None` when there is no such batch.
-pub async fn cancel(store: &Store, id: BatchId) -> Result<Option<Batch>, StoreError> {
+/// Gives the batch as it stands afterwards; `None` when the tenant has no such batch.
+pub async fn cancel(store: &Store, job: &BatchRef) -> Result<Option<Batch>, StoreError> {
+    let (id, tenant) = (job.id, job.tenant.as_str());
+    if !read::is_of(store, job).await? {
+        return Ok(None);
+    }
     run!(store, "batches/cancel", async |tx| {
         match pass_batch(tx, id).await? {
             Some((passed, batch)) if batch.state == BatchState::Active => {
-                sqlx::query_file!("queries/batches/request_cancel.sql", id.0)
+                sqlx::query_file!("queries/batches/request_cancel.sql", id.0, tenant)
                     .execute(&mut *tx)
                     .await?;
                 sqlx::query_file!("queries/wallet_tasks/cancel_waiting.sql", id.0)
@@ -32,7 +36,7 @@ pub async fn cancel(store: &Store, id: BatchId) -> Result<Option<Batch>, StoreEr
             _ => Ok(()),
         }
     })?;
-    read::get(store, id).await
+    read::get(store, job).await
 }
 
 /// Queues the failed and timed-out wallets of a terminal batch again, with nothing counted against
@@ -40,17 +44,21 @@ pub async fn cancel(store: &Store, id: BatchId) -> Result<Option<Batch>, StoreEr
 /// allows. The pin stays.
 pub async fn retry(
     store: &Store,
-    id: BatchId,
+    job: &BatchRef,
     admission: Admission,
 ) -> Result<Retried, StoreError> {
+    let (id, tenant) = (job.id, &job.tenant);
+    if !read::is_of(store, job).await? {
+        return Ok(Retried::Unknown);
+    }
     run!(store, "batches/retry", async |tx| {
         // Admission before gate before batch: the order in which every transaction locks them.
-        let place = admit(tx, admission).await?;
+        let place = admit(tx, tenant, admission).await?;
         close_gate(tx, id).await?;
         let Some(batch) = lock_batch(tx, id).await? else {
             return Ok(Retried::Unknown);
         };
-        if is_expired(tx, id).await? {
+        if is_expired(tx, job).await? {
             return Ok(Retried::Unknown);
         }
         if batch.state == BatchState::Active {
@@ -65,9 +73,15 @@ pub async fn retry(
         let waits = match place {
             Place::Free => false,
             Place::Waiting => true,
-            Place::None => return Ok(Retried::AtCapacity { limit: admission.max_concurrent }),
+            Place::None => {
+                note_refusal(tx, tenant).await?;
+                return Ok(Retried::AtCapacity { limit: admission.max_concurrent });
+            }
         };
-        sqlx::query_file!("queries/batches/reopen.sql", id.0, waits).execute(&mut *tx).await?;
+        forget_refusal(tx, tenant).await?;
+        sqlx::query_file!("queries/batches/reopen.sql", id.0, waits, tenant.as_str())
+            .execute(&mut *tx)
+            .await?;
         sqlx::query_file!("queries/wallet_tasks/retry.sql", id.0, waits).execute(&mut *tx).await?;
         groups::forget(tx, id).await?;
         groups::wake_in(tx, Some(id)).await?;

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::StoreError;
+use crate::tenant::Tenant;
 use crate::wallet_tasks::TaskState;
 
 pub(crate) use admission::admit_waiting;
@@ -28,6 +29,7 @@ pub use admission::{Admission, OpenBatches, open};
 pub use control::{cancel, pin, retry, set_pin};
 pub use expired::expired;
 pub(crate) use read::get_in;
+pub(crate) use read::is_of;
 pub use read::{get, list};
 pub use submit::submit;
 
@@ -54,6 +56,22 @@ impl std::str::FromStr for BatchId {
 
     fn from_str(text: &str) -> Result<Self, uuid::Error> {
         text.parse().map(Self)
+    }
+}
+
+/// A batch as a client names it: whoever asks for a batch of another tenant finds none.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BatchRef {
+    /// Whose it has to be.
+    pub tenant: Tenant,
+    /// Its id.
+    pub id: BatchId,
+}
+
+impl fmt::Display for BatchRef {
+    /// Its id.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.id.fmt(f)
     }
 }
 
@@ -147,6 +165,8 @@ impl BatchStatus {
 pub struct NewBatch {
     /// Its id.
     pub id: BatchId,
+    /// Whose it is.
+    pub tenant: Tenant,
     /// Chain of all its wallets.
     pub chain: Chain,
     /// The wallets in the order of submission, without duplicates; at least one.
@@ -164,7 +184,7 @@ pub struct NewBatch {
     pub response: serde_json::Value,
 }
 
-/// The wish to be answered once per key.
+/// The wish to be answered once per key of a tenant.
 #[derive(Debug, Clone)]
 pub struct IdempotencyClaim {
     /// The key, 1 to 255 characters.
@@ -180,7 +200,8 @@ pub struct IdempotencyClaim {
 pub enum Submitted {
     /// Stored, with all tasks; admitted or waiting for it.
     Accepted,
-    /// So many batches are admitted already, and no more may wait. Nothing was stored.
+    /// There is no place: so many batches are admitted, or kept for other tenants, and no more may wait. No batch
+    /// was stored.
     AtCapacity {
         /// The limit that was asked for.
         limit: u32,

@@ -4,29 +4,42 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Batch, BatchId, BatchState, BatchStatus, Counts, Waiting};
+use super::{Batch, BatchId, BatchRef, BatchState, BatchStatus, Counts, Waiting};
 use crate::convert::{self, from_count, from_integer};
 use crate::error::StoreError;
-use crate::store::{Store, run};
+use crate::store::{Store, read, run};
+use crate::tenant::Tenant;
 use crate::wallet_tasks::TaskState;
 
-/// The batch, with counts of one moment.
-pub async fn get(store: &Store, id: BatchId) -> Result<Option<Batch>, StoreError> {
-    run!(store, "batches/get", async |tx| { get_in(tx, id).await })
+/// The batch, with counts of one moment; `None` when the tenant has none of this id.
+pub async fn get(store: &Store, batch: &BatchRef) -> Result<Option<Batch>, StoreError> {
+    run!(store, "batches/get", async |tx| { get_in(tx, batch).await })
 }
 
 /// The same within a transaction.
 pub(crate) async fn get_in(
     tx: &mut PgConnection,
-    id: BatchId,
+    batch: &BatchRef,
 ) -> Result<Option<Batch>, StoreError> {
-    let row = sqlx::query_file_as!(Row, "queries/batches/get.sql", id.0);
+    let BatchRef { tenant, id } = batch;
+    let row = sqlx::query_file_as!(Row, "queries/batches/get.sql", id.0, tenant.as_str());
     row.fetch_optional(tx).await?.map(Batch::try_from).transpose()
 }
 
-/// Batches, newest first, of one status or all, behind `after` when given.
+/// Whether the tenant has this batch: asked before anything that would wait for those who work on it. A batch never
+/// changes hands.
+pub(crate) async fn is_of(store: &Store, batch: &BatchRef) -> Result<bool, StoreError> {
+    let BatchRef { tenant, id } = batch;
+    read!(store, async |connection| {
+        sqlx::query_file_scalar!("queries/batches/is_of.sql", id.0, tenant.as_str())
+            .fetch_one(connection)
+    })
+}
+
+/// Batches of a tenant, newest first, of one status or all, behind `after` when given.
 pub async fn list(
     store: &Store,
+    tenant: &Tenant,
     status: Option<BatchStatus>,
     after: Option<BatchId>,
     limit: u32,
@@ -48,7 +61,8 @@ pub async fn list(
             state.map(BatchState::as_str),
             started,
             after.map(|id| id.0),
-            i64::from(limit)
+            i64::from(limit),
+            tenant.as_str()
         )
         .fetch_all(tx)
         .await?)

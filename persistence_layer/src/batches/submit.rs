@@ -2,12 +2,13 @@
 
 use sqlx::PgConnection;
 
-use super::admission::{Admission, Place, admit};
-use super::{BatchId, IdempotencyClaim, NewBatch, Submitted};
+use super::admission::{Admission, Place, admit, forget_refusal, note_refusal};
+use super::{IdempotencyClaim, NewBatch, Submitted};
 use crate::convert::{interval, json_text, to_integer};
 use crate::error::StoreError;
 use crate::groups;
 use crate::store::{Store, run};
+use crate::tenant::Tenant;
 use crate::wallet_tasks::notify;
 
 /// Expired answers that each submission with a key removes, so that they cannot pile up.
@@ -32,15 +33,19 @@ pub async fn submit(
         .and_then(|total| to_integer(total, "number of wallets"))?;
     run!(store, "batches/submit", async |tx| {
         if let Some(claim) = &new.idempotency
-            && let Some(answer) = known_answer(tx, claim).await?
+            && let Some(answer) = known_answer(tx, &new.tenant, claim).await?
         {
             return Ok(answer);
         }
-        let waits = match admit(tx, admission).await? {
+        let waits = match admit(tx, &new.tenant, admission).await? {
             Place::Free => false,
             Place::Waiting => true,
-            Place::None => return Ok(Submitted::AtCapacity { limit: admission.max_concurrent }),
+            Place::None => {
+                note_refusal(tx, &new.tenant).await?;
+                return Ok(Submitted::AtCapacity { limit: admission.max_concurrent });
+            }
         };
+        forget_refusal(tx, &new.tenant).await?;
         sqlx::query_file!(
             "queries/batches/insert.sql",
             new.id.0,
@@ -49,7 +54,8 @@ pub async fn submit(
             new.trace_id,
             total,
             new.created_at,
-            waits
+            waits,
+            new.tenant.as_str()
         )
         .execute(&mut *tx)
         .await?;
@@ -63,7 +69,7 @@ pub async fn submit(
         .execute(&mut *tx)
         .await?;
         if let Some(claim) = &new.idempotency {
-            remember(tx, claim, new.id, &new.response).await?;
+            remember(tx, claim, new).await?;
         }
         notify(tx).await?;
         Ok(Submitted::Accepted)
@@ -74,27 +80,34 @@ pub async fn submit(
 /// where there is none yet, one submission goes on alone.
 async fn known_answer(
     tx: &mut PgConnection,
+    tenant: &Tenant,
     claim: &IdempotencyClaim,
 ) -> Result<Option<Submitted>, StoreError> {
-    if let Some(known) = remembered(tx, claim).await? {
+    if let Some(known) = remembered(tx, tenant, claim).await? {
         return Ok(Some(known));
     }
-    let alone = sqlx::query_file_scalar!("queries/idempotency_keys/try_lock.sql", claim.key)
-        .fetch_one(&mut *tx)
-        .await?;
+    let alone = sqlx::query_file_scalar!(
+        "queries/idempotent_requests/try_lock.sql",
+        tenant.as_str(),
+        claim.key
+    )
+    .fetch_one(&mut *tx)
+    .await?;
     if !alone {
         return Ok(Some(Submitted::KeyInFlight));
     }
     // The one before may have ended since the first look.
-    remembered(tx, claim).await
+    remembered(tx, tenant, claim).await
 }
 
 async fn remembered(
     tx: &mut PgConnection,
+    tenant: &Tenant,
     claim: &IdempotencyClaim,
 ) -> Result<Option<Submitted>, StoreError> {
     let known = sqlx::query_file!(
-        "queries/idempotency_keys/get.sql",
+        "queries/idempotent_requests/get.sql",
+        tenant.as_str(),
         claim.key,
         interval(claim.keep)? as _
     )
@@ -112,20 +125,20 @@ async fn remembered(
 async fn remember(
     tx: &mut PgConnection,
     claim: &IdempotencyClaim,
-    batch: BatchId,
-    response: &serde_json::Value,
+    new: &NewBatch,
 ) -> Result<(), StoreError> {
     sqlx::query_file!(
-        "queries/idempotency_keys/upsert.sql",
+        "queries/idempotent_requests/upsert.sql",
+        new.tenant.as_str(),
         claim.key,
         claim.fingerprint,
-        batch.0,
-        json_text(response)
+        new.id.0,
+        json_text(&new.response)
     )
     .execute(&mut *tx)
     .await?;
     sqlx::query_file!(
-        "queries/idempotency_keys/delete_expired.sql",
+        "queries/idempotent_requests/delete_expired.sql",
         interval(claim.keep)? as _,
         REMOVED_WITH_A_SUBMISSION
     )

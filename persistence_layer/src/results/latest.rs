@@ -9,6 +9,7 @@ use crate::batches::BatchId;
 use crate::convert::{self, from_bigint};
 use crate::error::StoreError;
 use crate::store::{Store, run};
+use crate::tenant::Tenant;
 
 /// What the list is sorted by; largest or newest first unless told otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -177,8 +178,9 @@ impl LatestList {
         }
     }
 
-    /// Appends the conditions, the first of them behind a `where true`.
-    fn push_conditions(&self, query: &mut QueryBuilder<Postgres>) {
+    /// Appends the conditions on the rows of a tenant.
+    fn push_conditions(&self, tenant: &Tenant, query: &mut QueryBuilder<Postgres>) {
+        query.push(" where l.tenant = ").push_bind(tenant.as_str().to_owned());
         if let Some(chain) = self.chain {
             query.push(" and l.chain = ").push_bind(chain.as_str());
         }
@@ -214,18 +216,19 @@ pub enum LatestPlace<'a> {
     Behind(&'a LatestCursor),
 }
 
-/// A page of latest results. Ties are broken by chain and address, so the order is total.
+/// A page of a tenant's latest results. Ties are broken by chain and address, so the order is total.
 pub async fn latest(
     store: &Store,
+    tenant: &Tenant,
     list: &LatestList,
     place: LatestPlace<'_>,
     limit: u32,
 ) -> Result<Vec<LatestRow>, StoreError> {
     let LatestList { sort, ascending, .. } = *list;
     let column = sort.as_str();
-    let rows = run!(store, "wallet_latest/list", async |tx| {
+    let rows = run!(store, "latest_results/list", async |tx| {
         let mut query = QueryBuilder::<Postgres>::new(
-            "-- wallet_latest/list\nselect chain, wallet, batch_id, ",
+            "-- latest_results/list\nselect chain, wallet, batch_id, ",
         );
         for money in ["total_pnl_usd", "realized_gain_usd", "unrealized_gain_usd", "fees_usd"] {
             query.push(format_args!("trim_scale(l.{money})::text as {money}, "));
@@ -233,8 +236,8 @@ pub async fn latest(
         query
             .push("trades, transactions, trim_scale(token_win_rate)::text as token_win_rate, ")
             .push(format_args!("complete, analyzed_at, l.{column}::text as key "))
-            .push("from wallet_latest l where true");
-        list.push_conditions(&mut query);
+            .push("from latest_results l");
+        list.push_conditions(tenant, &mut query);
         if let LatestPlace::Behind(after) = place {
             let (beyond, of_type) = (if ascending { ">" } else { "<" }, sort.column_type());
             query.push(format_args!(" and (l.{column} {beyond} "));
@@ -256,13 +259,17 @@ pub async fn latest(
     rows.iter().map(read_row).collect()
 }
 
-/// How many wallets the list has.
-pub async fn count_latest(store: &Store, list: &LatestList) -> Result<u64, StoreError> {
-    let count: i64 = run!(store, "wallet_latest/count", async |tx| {
+/// How many wallets a tenant's list has.
+pub async fn count_latest(
+    store: &Store,
+    tenant: &Tenant,
+    list: &LatestList,
+) -> Result<u64, StoreError> {
+    let count: i64 = run!(store, "latest_results/count", async |tx| {
         let mut query = QueryBuilder::<Postgres>::new(
-            "-- wallet_latest/count\nselect count(*) from wallet_latest l where true",
+            "-- latest_results/count\nselect count(*) from latest_results l",
         );
-        list.push_conditions(&mut query);
+        list.push_conditions(tenant, &mut query);
         Ok(query.build_query_scalar().fetch_one(tx).await?)
     })?;
     from_bigint(count, "count")
@@ -294,10 +301,15 @@ fn read_row(row: &sqlx::postgres::PgRow) -> Result<LatestRow, StoreError> {
     })
 }
 
-/// Figures over all wallets, or those of one chain.
-pub async fn summary(store: &Store, chain: Option<Chain>) -> Result<Summary, StoreError> {
-    let row = run!(store, "wallet_latest/summary", async |tx| {
-        Ok(sqlx::query_file!("queries/wallet_latest/summary.sql", chain.map(Chain::as_str))
+/// Figures over all wallets of a tenant, or those of one chain.
+pub async fn summary(
+    store: &Store,
+    tenant: &Tenant,
+    chain: Option<Chain>,
+) -> Result<Summary, StoreError> {
+    let chain = chain.map(Chain::as_str);
+    let row = run!(store, "latest_results/summary", async |tx| {
+        Ok(sqlx::query_file!("queries/latest_results/summary.sql", tenant.as_str(), chain)
             .fetch_one(tx)
             .await?)
     })?;

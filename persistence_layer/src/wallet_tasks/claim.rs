@@ -11,6 +11,7 @@ use crate::batches::BatchId;
 use crate::convert::{self, from_integer, interval};
 use crate::error::StoreError;
 use crate::store::{Plans, Store, one, run};
+use crate::tenant::Tenant;
 
 /// Delayed tasks that become ready in one claim. More are due only after an outage, and then the
 /// next claims take them.
@@ -159,6 +160,7 @@ async fn claim_once(
                 task_id: row.id,
                 fence: row.fence,
                 batch: BatchId(row.batch_id),
+                tenant: Tenant::read(&row.tenant)?,
                 wallet: WalletRef {
                     chain: convert::chain(&row.chain)?,
                     address: Address::from_chain_data(&row.wallet),

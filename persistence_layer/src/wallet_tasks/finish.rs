@@ -124,7 +124,8 @@ async fn write(
         &columns.coverages as &[Option<String>],
         &columns.contexts as &[Option<String>],
         &columns.chunks as &[Option<i32>],
-        &columns.events as &[Option<i64>]
+        &columns.events as &[Option<i64>],
+        lease.tenant.as_str()
     )
     .fetch_all(connection)
     .await?;

@@ -24,8 +24,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::batches::{BatchId, BatchState};
+use crate::batches::{BatchId, BatchRef, BatchState};
 use crate::error::StoreError;
+use crate::tenant::Tenant;
 use crate::wakeups::CHANNEL;
 
 pub use claim::claim;
@@ -127,6 +128,8 @@ pub struct Lease {
     pub fence: i64,
     /// The batch.
     pub batch: BatchId,
+    /// Whose batch it is.
+    pub tenant: Tenant,
     /// The wallet.
     pub wallet: WalletRef,
     /// Its place in the submission, from 0.
@@ -147,6 +150,13 @@ pub struct Lease {
     pub takeovers: u32,
     /// Who holds it.
     pub worker: WorkerId,
+}
+
+impl Lease {
+    /// The batch as its tenant names it.
+    pub fn batch_ref(&self) -> BatchRef {
+        BatchRef { tenant: self.tenant.clone(), id: self.batch }
+    }
 }
 
 /// Why a wallet ended without a result, or why its last attempt did. Shown to clients.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use persistence_layer::Tenant;
 use persistence_layer::batches::{
     self, Admission, BatchStatus, Counts, IdempotencyClaim, NewBatch, Submitted,
 };
@@ -11,7 +12,7 @@ use pnl_core::Chain;
 use serde_json::json;
 use sqlx::Connection;
 
-use crate::support::{batch, claim_one, finish, new_batch, submit};
+use crate::support::{batch, claim_one, everybodys, finish, new_batch, submit};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -45,7 +46,7 @@ async fn of_a_hundred_submits_at_once_from_two_processes_exactly_three_are_accep
         }
     }
     assert_eq!(accepted.len(), 3);
-    let mut listed: Vec<_> = batches::list(&other, None, None, 1000)
+    let mut listed: Vec<_> = batches::list(&other, &Tenant::default(), None, None, 1000)
         .await
         .unwrap()
         .into_iter()
@@ -104,7 +105,7 @@ async fn the_same_request_under_the_same_key_gets_the_stored_answer() {
     let again = keyed("key", "fingerprint", "second");
     let replayed = Submitted::Replayed { body: json!({"job_id": "first"}) };
     assert_eq!(batches::submit(store, &again, Admission::rejecting(1)).await.unwrap(), replayed);
-    assert!(batches::get(store, again.id).await.unwrap().is_none());
+    assert!(batches::get(store, &everybodys(again.id)).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -117,7 +118,7 @@ async fn a_key_of_another_request_is_refused() {
         batches::submit(store, &other, Admission::rejecting(3)).await.unwrap(),
         Submitted::KeyReused
     );
-    assert!(batches::get(store, other.id).await.unwrap().is_none());
+    assert!(batches::get(store, &everybodys(other.id)).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -234,5 +235,5 @@ async fn of_many_submits_with_one_key_one_batch_is_made() {
     let accepted =
         outcomes.into_iter().filter(|outcome| *outcome.as_ref().unwrap() == Submitted::Accepted);
     assert_eq!(accepted.count(), 1);
-    assert_eq!(batches::list(store, None, None, 100).await.unwrap().len(), 1);
+    assert_eq!(batches::list(store, &Tenant::default(), None, None, 100).await.unwrap().len(), 1);
 }

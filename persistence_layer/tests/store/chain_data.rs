@@ -12,7 +12,7 @@ use persistence_layer::{Store, StoreError};
 use pnl_core::{Address, Chain, RawTransaction, TxId, WalletRef};
 use serde_json::json;
 
-use crate::support::{claim, claim_one, submit, wallet};
+use crate::support::{claim, claim_one, everybodys, submit, wallet};
 
 async fn lease(database: &TestDatabase) -> Lease {
     submit(database.store(), 0..1).await;
@@ -382,6 +382,7 @@ async fn a_value_beyond_its_column_is_refused_not_wrapped() {
         put_transactions(store, &lease, &[RawTransaction { block: u64::MAX, ..raw("a", "{}") }])
             .await;
     assert!(matches!(outcome, Err(StoreError::OutOfRange(_))), "{outcome:?}");
-    let unknown = persistence_layer::batches::get(store, BatchId::generate()).await.unwrap();
+    let unknown =
+        persistence_layer::batches::get(store, &everybodys(BatchId::generate())).await.unwrap();
     assert!(unknown.is_none());
 }

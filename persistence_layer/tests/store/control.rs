@@ -1,6 +1,7 @@
 //! Status, list, cancel, retry and pin of a batch.
 
 use persistence_layer::StoreError;
+use persistence_layer::Tenant;
 use persistence_layer::batches::{
     self, Admission, BatchId, BatchState, BatchStatus, Counts, Retried, Waiting,
 };
@@ -11,7 +12,8 @@ use persistence_layer::wallet_tasks::{
 use pnl_core::Pin;
 
 use crate::support::{
-    LONG, batch, claim, claim_one, failed, finish, requeue, submit, task_error, transition,
+    LONG, batch, claim, claim_one, everybodys, failed, finish, requeue, submit, task_error,
+    transition,
 };
 
 #[tokio::test]
@@ -92,14 +94,14 @@ async fn a_batch_without_running_wallets_is_cancelled_at_once() {
         error: Some(task_error("call-failed")),
     };
     transition(store, &claim_one(store).await, &delayed).await;
-    let cancelled = batches::cancel(store, id).await.unwrap().unwrap();
+    let cancelled = batches::cancel(store, &everybodys(id)).await.unwrap().unwrap();
     assert_eq!(cancelled.state, BatchState::Cancelled);
     assert_eq!(cancelled.counts, Counts { cancelled: 3, ..Counts::default() });
     assert!(claim(store, &WorkerId::generate(), 5).await.is_empty());
     // Again, and of something unknown.
-    let again = batches::cancel(store, id).await.unwrap().unwrap();
+    let again = batches::cancel(store, &everybodys(id)).await.unwrap().unwrap();
     assert_eq!(again.finished_at, cancelled.finished_at);
-    assert!(batches::cancel(store, BatchId::generate()).await.unwrap().is_none());
+    assert!(batches::cancel(store, &everybodys(BatchId::generate())).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -109,7 +111,7 @@ async fn a_cancelled_batch_ends_when_its_running_wallets_have() {
     let id = submit(store, 0..4).await;
     let worker = WorkerId::generate();
     let held = claim(store, &worker, 3).await;
-    let requested = batches::cancel(store, id).await.unwrap().unwrap();
+    let requested = batches::cancel(store, &everybodys(id)).await.unwrap().unwrap();
     assert_eq!(requested.state, BatchState::Active);
     assert!(requested.cancel_requested);
     assert_eq!(requested.counts, Counts { running: 3, cancelled: 1, ..Counts::default() });
@@ -136,7 +138,7 @@ async fn a_batch_whose_wallets_are_all_done_is_completed_although_a_cancel_came(
     let store = database.store();
     let id = submit(store, 0..1).await;
     let lease = claim_one(store).await;
-    batches::cancel(store, id).await.unwrap();
+    batches::cancel(store, &everybodys(id)).await.unwrap();
     finish(store, &lease).await;
     assert_eq!(batch(store, id).await.state, BatchState::Completed);
 }
@@ -147,7 +149,7 @@ async fn the_wallet_of_a_dead_worker_is_cancelled_with_its_batch() {
     let store = database.store();
     let id = submit(store, 0..1).await;
     crate::support::claim_and_die(store).await;
-    batches::cancel(store, id).await.unwrap();
+    batches::cancel(store, &everybodys(id)).await.unwrap();
     let swept = wallet_tasks::sweep(store, 20).await.unwrap();
     assert_eq!((swept.requeued, swept.parked, swept.cancelled), (0, 0, 1));
     assert_eq!(batch(store, id).await.state, BatchState::Cancelled);
@@ -162,7 +164,7 @@ async fn retry_queues_the_failed_and_timed_out_wallets_again() {
     batches::set_pin(store, id, pin).await.unwrap();
     let held = claim(store, &WorkerId::generate(), 3).await;
     assert_eq!(
-        batches::retry(store, id, Admission::rejecting(3)).await.unwrap(),
+        batches::retry(store, &everybodys(id), Admission::rejecting(3)).await.unwrap(),
         Retried::NotTerminal
     );
     finish(store, &held[0]).await;
@@ -172,11 +174,11 @@ async fn retry_queues_the_failed_and_timed_out_wallets_again() {
 
     let other = submit(store, 10..11).await;
     assert_eq!(
-        batches::retry(store, id, Admission::rejecting(1)).await.unwrap(),
+        batches::retry(store, &everybodys(id), Admission::rejecting(1)).await.unwrap(),
         Retried::AtCapacity { limit: 1 }
     );
     assert_eq!(
-        batches::retry(store, id, Admission::rejecting(2)).await.unwrap(),
+        batches::retry(store, &everybodys(id), Admission::rejecting(2)).await.unwrap(),
         Retried::Requeued(2)
     );
     let open = batch(store, id).await;
@@ -193,14 +195,16 @@ async fn retry_queues_the_failed_and_timed_out_wallets_again() {
     }
     assert_eq!(batch(store, id).await.state, BatchState::Completed);
     assert_eq!(
-        batches::retry(store, id, Admission::rejecting(2)).await.unwrap(),
+        batches::retry(store, &everybodys(id), Admission::rejecting(2)).await.unwrap(),
         Retried::NothingToRetry
     );
     assert_eq!(
-        batches::retry(store, BatchId::generate(), Admission::rejecting(2)).await.unwrap(),
+        batches::retry(store, &everybodys(BatchId::generate()), Admission::rejecting(2))
+            .await
+            .unwrap(),
         Retried::Unknown
     );
-    batches::cancel(store, other).await.unwrap();
+    batches::cancel(store, &everybodys(other)).await.unwrap();
 }
 
 #[tokio::test]
@@ -212,10 +216,11 @@ async fn many_retries_and_submits_at_once_keep_the_limit() {
         ended.push(submit(store, 0..1).await);
         transition(store, &claim_one(store).await, &failed()).await;
     }
-    let outcomes = futures::future::join_all(
-        ended.iter().map(|id| batches::retry(store, *id, Admission::rejecting(3))),
-    )
-    .await;
+    let outcomes =
+        futures::future::join_all(ended.iter().map(async |id| {
+            batches::retry(store, &everybodys(*id), Admission::rejecting(3)).await
+        }))
+        .await;
     let requeued = outcomes
         .into_iter()
         .filter(|outcome| *outcome.as_ref().unwrap() == Retried::Requeued(1))
@@ -249,7 +254,7 @@ async fn the_list_is_newest_first_and_can_be_paged_and_filtered() {
     claim_one(store).await;
     let newest_first: Vec<BatchId> = ids.iter().rev().copied().collect();
     let page = async |status, after, limit| -> Vec<BatchId> {
-        let listed = batches::list(store, status, after, limit).await.unwrap();
+        let listed = batches::list(store, &Tenant::default(), status, after, limit).await.unwrap();
         listed.into_iter().map(|batch| batch.id).collect()
     };
     assert_eq!(page(None, None, 10).await, newest_first);

@@ -10,8 +10,8 @@ use persistence_layer::wallet_tasks::{
 use persistence_layer::{Store, StoreError, StoreSettings};
 
 use crate::support::{
-    LONG, claim_and_die, claim_one, failed, finish, finished, requeue, submit, task_error,
-    transition,
+    LONG, claim_and_die, claim_one, everybodys, failed, finish, finished, requeue, submit,
+    task_error, transition,
 };
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn a_result_is_stored_once() {
     assert!(matches!(again, Err(StoreError::LeaseLost { .. })));
     let again = wallet_tasks::transition(store, &lease, &failed()).await;
     assert!(matches!(again, Err(StoreError::LeaseLost { .. })));
-    let rows = page(store, id, None, 10).await.unwrap();
+    let rows = page(store, &everybodys(id), None, 10).await.unwrap();
     assert_eq!(rows.len(), 1);
     assert_eq!(rows[0].state, TaskState::Done);
     assert_eq!(rows[0].report_json, Some(finished().report_json));
@@ -61,9 +61,15 @@ async fn an_end_that_waits_too_long_for_its_batch_stores_nothing_and_can_be_repe
     assert_eq!(late.unwrap_err().code(), "database-timeout");
     alone.rollback().await.unwrap();
     // The only connection is in order again.
-    assert!(page(&store, id, None, 10).await.unwrap().iter().all(|row| row.report_json.is_none()));
+    assert!(
+        page(&store, &everybodys(id), None, 10)
+            .await
+            .unwrap()
+            .iter()
+            .all(|row| row.report_json.is_none())
+    );
     finish(&store, &lease).await;
-    assert_eq!(page(&store, id, None, 10).await.unwrap()[0].state, TaskState::Done);
+    assert_eq!(page(&store, &everybodys(id), None, 10).await.unwrap()[0].state, TaskState::Done);
     store.close().await;
 }
 
@@ -188,7 +194,7 @@ async fn the_error_of_an_ended_wallet_is_told_and_that_of_a_waiting_one_is_not()
         error: Some(task_error("call-failed")),
     };
     transition(store, &claim_one(store).await, &later).await;
-    let rows = page(store, id, None, 10).await.unwrap();
+    let rows = page(store, &everybodys(id), None, 10).await.unwrap();
     assert_eq!(rows[0].state, TaskState::TimedOut);
     assert_eq!(rows[0].error, Some(task_error("timed-out")));
     assert!(rows[0].finished_at.unwrap() >= rows[0].started_at.unwrap());

@@ -11,12 +11,12 @@ use persistence_layer::test_util::{TestDatabase, retention_rules};
 use persistence_layer::wallet_tasks::{TaskState, WorkerId};
 use sqlx::{Connection, Executor};
 
-use crate::support::{claim, claim_one, failed, finish, submit, transition, wallet};
+use crate::support::{claim, claim_one, everybodys, failed, finish, submit, transition, wallet};
 
 /// All events so far, with numbers.
 async fn events(store: &Store, job: BatchId) -> Vec<Event> {
-    job_events::number(store, &[job]).await.unwrap();
-    job_events::after(store, &[(job, Number(0))], 100_000).await.unwrap()
+    job_events::number(store, &[everybodys(job)]).await.unwrap();
+    job_events::after(store, &[(everybodys(job), Number(0))], 100_000).await.unwrap()
 }
 
 fn ended(n: usize, state: TaskState, code: Option<&str>) -> Kind {
@@ -36,8 +36,8 @@ async fn every_end_and_every_change_of_a_job_is_an_event() {
     assert_eq!(events(store, job).await, []);
     finish(store, &claim_one(store).await).await;
     transition(store, &claim_one(store).await, &failed()).await;
-    batches::cancel(store, job).await.unwrap();
-    assert_eq!(batches::retry(store, job, Admission::rejecting(9)).await.unwrap(), {
+    batches::cancel(store, &everybodys(job)).await.unwrap();
+    assert_eq!(batches::retry(store, &everybodys(job), Admission::rejecting(9)).await.unwrap(), {
         batches::Retried::Requeued(1)
     });
     let again = claim(store, &WorkerId::generate(), 9).await;
@@ -62,7 +62,7 @@ async fn every_end_and_every_change_of_a_job_is_an_event() {
     assert!(found.is_sorted_by_key(|event| event.at));
     // Pages of several jobs at once, each behind its own number.
     let other = submit(store, 3..4).await;
-    let of_both = [(other, Number(0)), (job, Number(7))];
+    let of_both = [(everybodys(other), Number(0)), (everybodys(job), Number(7))];
     let page = job_events::after(store, &of_both, 1).await.unwrap();
     assert_eq!(page, found[7..8]);
 }
@@ -114,8 +114,9 @@ async fn many_readers_number_each_event_once_while_wallets_end() {
         loop {
             if reader == 0 {
                 // The state of a job is that after its last event.
-                let snapshot = job_events::snapshot(store, job).await.unwrap().unwrap();
-                let known = [(job, Number(0))];
+                let snapshot =
+                    job_events::snapshot(store, &everybodys(job)).await.unwrap().unwrap();
+                let known = [(everybodys(job), Number(0))];
                 let mut until = job_events::after(store, &known, 100_000).await.unwrap();
                 until.retain(|event| event.number <= snapshot.last);
                 let ends = until.iter().filter(|e| matches!(e.kind, Kind::WalletEnded { .. }));
@@ -123,10 +124,10 @@ async fn many_readers_number_each_event_once_while_wallets_end() {
                 let is_over = until.iter().any(|e| matches!(e.kind, Kind::JobEnded(_)));
                 assert_eq!(is_over, snapshot.batch.state.is_terminal());
             } else {
-                job_events::number(store, &[job]).await.unwrap();
+                job_events::number(store, &[everybodys(job)]).await.unwrap();
             }
             let last = seen.last().map_or(Number(0), |event| event.number);
-            seen.extend(job_events::after(store, &[(job, last)], 7).await.unwrap());
+            seen.extend(job_events::after(store, &[(everybodys(job), last)], 7).await.unwrap());
             if seen.last().is_some_and(|event| matches!(event.kind, Kind::JobEnded(_))) {
                 return seen;
             }
@@ -165,7 +166,7 @@ async fn events_go_with_their_job() {
     let pause = std::time::Duration::ZERO;
     retention::prune(store, &rules, pause, |_, _| {}).await.unwrap();
     // Clients no longer see it; its rows stay for answers that are under way.
-    assert!(job_events::snapshot(store, jobs[0]).await.unwrap().is_none());
+    assert!(job_events::snapshot(store, &everybodys(jobs[0])).await.unwrap().is_none());
     database.execute("update expired_batches set expired_at = now() - interval '1 hour'").await;
     let mut steps = Vec::new();
     retention::prune(store, &rules, pause, |kind, rows| steps.push((kind, rows))).await.unwrap();

@@ -1,5 +1,6 @@
 //! Groups: the last task of a batch, that waits for all others.
 
+use persistence_layer::Tenant;
 use persistence_layer::batches::{
     self, Admission, BatchId, BatchState, NewBatch, Retried, Submitted,
 };
@@ -14,8 +15,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::{
-    batch, chunk_of, claim, claim_and_die, claim_one, finished, ledger_head, new_batch, submit,
-    task_error, transition, wallet,
+    batch, chunk_of, claim, claim_and_die, claim_one, everybodys, finished, ledger_head, new_batch,
+    submit, task_error, transition, wallet,
 };
 
 fn new_group(wallets: usize) -> NewBatch {
@@ -47,8 +48,10 @@ async fn finish_at(store: &Store, lease: &Lease, block: u64, cut: bool) -> Resul
 
 /// The text that is kept of a wallet for its group.
 async fn kept(store: &Store, id: BatchId, n: usize) -> Option<String> {
-    let ledger = groups::ledger(store, id, Chain::Solana, &wallet(n)).await.unwrap()?;
-    let chunk = chunk(store, Chain::Solana, ledger.head.ledger_id, 0).await.unwrap()?;
+    let ledger =
+        groups::ledger(store, &Tenant::default(), id, Chain::Solana, &wallet(n)).await.unwrap()?;
+    let chunk =
+        chunk(store, &Tenant::default(), Chain::Solana, ledger.head.ledger_id, 0).await.unwrap()?;
     Some(String::from_utf8(chunk).unwrap())
 }
 
@@ -95,7 +98,7 @@ async fn a_group_is_ready_when_the_last_of_its_wallets_has_ended_however() {
     assert!(kept(store, id, 2).await.is_some(), "one that was cut, too");
     let of_wallet = WalletRef { chain: Chain::Solana, address: wallet(2) };
     assert!(
-        ledgers::current(store, &of_wallet).await.unwrap().is_none(),
+        ledgers::current(store, &Tenant::default(), &of_wallet).await.unwrap().is_none(),
         "which nobody else reads"
     );
 
@@ -108,10 +111,10 @@ async fn a_group_is_ready_when_the_last_of_its_wallets_has_ended_however() {
         (BatchState::CompletedWithErrors, Some(TaskState::Done))
     );
     assert_eq!((ended.total, ended.counts.done, ended.counts.failed), (3, 2, 1));
-    assert!(groups::result(store, id).await.unwrap().unwrap().report_json.is_some());
-    let page = results::page(store, id, None, 100).await.unwrap();
+    assert!(groups::result(store, &everybodys(id)).await.unwrap().unwrap().report_json.is_some());
+    let page = results::page(store, &everybodys(id), None, 100).await.unwrap();
     assert_eq!(page.len(), 3, "its row is not one of the wallets");
-    groups::let_go(store, id).await.unwrap();
+    groups::let_go(store, &everybodys(id)).await.unwrap();
     assert_eq!(kept(store, id, 0).await, None);
 }
 
@@ -166,9 +169,9 @@ async fn a_retry_makes_the_group_again_after_the_wallets() {
     let first = claim_one(store).await;
     wallet_tasks::finish(store, &first, finished()).await.unwrap();
 
-    let retried = batches::retry(store, id, Admission::rejecting(1)).await.unwrap();
+    let retried = batches::retry(store, &everybodys(id), Admission::rejecting(1)).await.unwrap();
     assert_eq!(retried, Retried::Requeued(1));
-    let row = groups::result(store, id).await.unwrap().unwrap();
+    let row = groups::result(store, &everybodys(id)).await.unwrap().unwrap();
     assert_eq!((row.state, row.report_json), (TaskState::Delayed, None), "the old result is gone");
     let again = claim(store, &WorkerId::generate(), 10).await;
     assert_eq!(again.iter().map(|lease| &lease.wallet.address).collect::<Vec<_>>(), [&wallet(1)]);
@@ -189,7 +192,7 @@ async fn a_retry_makes_the_group_again_after_the_wallets() {
     transition(store, &claim_one(store).await, &failed("group-too-large")).await;
     let ended = batch(store, id).await;
     assert_eq!((ended.state, ended.counts.failed), (BatchState::CompletedWithErrors, 0));
-    let retried = batches::retry(store, id, Admission::rejecting(1)).await.unwrap();
+    let retried = batches::retry(store, &everybodys(id), Admission::rejecting(1)).await.unwrap();
     assert_eq!(retried, Retried::Requeued(1));
     assert_eq!(claim_one(store).await.wallet.address, groups::name(id));
 }
@@ -209,7 +212,7 @@ async fn a_group_that_waits_for_admission_or_is_cancelled_is_not_woken() {
     wallet_tasks::finish(store, &lease, finished()).await.unwrap();
     let admitted = claim(store, &WorkerId::generate(), 10).await;
     assert_eq!(admitted.len(), 2, "its wallets, and not the group");
-    let cancelled = batches::cancel(store, new.id).await.unwrap().unwrap();
+    let cancelled = batches::cancel(store, &everybodys(new.id)).await.unwrap().unwrap();
     assert_eq!(cancelled.group, Some(TaskState::Cancelled));
     for lease in &admitted {
         wallet_tasks::finish(store, lease, finished()).await.unwrap();

@@ -17,7 +17,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::{
-    LONG, OVER, batch, chunk_of, claim_and_die, claim_one, failed, finish, finished, submit, wallet,
+    LONG, OVER, batch, chunk_of, claim_and_die, claim_one, everybodys, failed, finish, finished,
+    submit, wallet,
 };
 
 const MANY: u32 = 20;
@@ -213,7 +214,8 @@ async fn a_wallet_whose_holders_keep_dying_is_parked() {
     assert_eq!(sweep(store, 3).await.unwrap().parked, 1);
     let ended = batch(store, id).await;
     assert_eq!((ended.state, ended.counts.failed), (BatchState::Failed, 1));
-    let row = persistence_layer::results::page(store, id, None, 10).await.unwrap().remove(0);
+    let row =
+        persistence_layer::results::page(store, &everybodys(id), None, 10).await.unwrap().remove(0);
     let error = row.error.unwrap();
     assert_eq!(error.code, "worker-crashed");
     assert!(error.retryable);

@@ -2,6 +2,7 @@
 
 use persistence_layer::Store;
 use persistence_layer::StoreError;
+use persistence_layer::Tenant;
 use persistence_layer::ledgers::{self, LedgerHead, Unpacked, append_chunk, chunk};
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{self, FinishedWallet, Lease, WaitReason, WorkerId, sweep};
@@ -31,7 +32,10 @@ async fn finish_with(store: &Store, lease: &Lease, head: LedgerHead) -> Result<(
 }
 
 async fn current(store: &Store) -> Option<LedgerHead> {
-    ledgers::current(store, &wallet_ref()).await.unwrap().map(|current| current.head)
+    ledgers::current(store, &Tenant::default(), &wallet_ref())
+        .await
+        .unwrap()
+        .map(|current| current.head)
 }
 
 async fn count(database: &TestDatabase, table: &str) -> i64 {
@@ -52,7 +56,9 @@ async fn a_finished_ledger_becomes_the_current_one() {
     append_chunk(store, &lease, head.ledger_id, 1, &chunk_of(1, b"other")).await.unwrap();
     finish_with(store, &lease, head.clone()).await.unwrap();
     assert_eq!(current(store).await, Some(head.clone()));
-    let read = async |no| chunk(store, Chain::Solana, head.ledger_id, no).await.unwrap();
+    let read = async |no| {
+        chunk(store, &Tenant::default(), Chain::Solana, head.ledger_id, no).await.unwrap()
+    };
     assert_eq!(read(0).await.unwrap(), b"{\"n\":1}\n{\"n\":2}\n");
     assert_eq!(read(1).await.unwrap(), b"{\"n\":3}\n");
     assert_eq!(read(2).await, None);
@@ -82,7 +88,9 @@ async fn a_newer_ledger_replaces_the_current_one_and_the_old_one_can_be_read_to_
     let new = build(store, &lease, 100).await;
     finish_with(store, &lease, new.clone()).await.unwrap();
     assert_eq!(current(store).await, Some(new));
-    assert!(chunk(store, Chain::Solana, old.ledger_id, 1).await.unwrap().is_some());
+    assert!(
+        chunk(store, &Tenant::default(), Chain::Solana, old.ledger_id, 1).await.unwrap().is_some()
+    );
     sweep(store, 20).await.unwrap();
     assert_eq!(count(&database, "ledger_chunks").await, 4, "kept for readers under way");
     let mut connection = database.connection().await;
@@ -199,7 +207,9 @@ async fn figures_come_where_they_were_written_and_lines_where_an_older_program_w
     let older = "update ledger_chunks set figures = null where no = 1";
     assert_eq!(database.execute(older).await, 1);
     let read = async |from, to| {
-        let chunks = ledgers::figures(store, Chain::Solana, head.ledger_id, from, to).await;
+        let chunks =
+            ledgers::figures(store, &Tenant::default(), Chain::Solana, head.ledger_id, from, to)
+                .await;
         let unpacked = |chunk: &ledgers::ChunkFigures| (chunk.events, chunk.unpack().unwrap());
         chunks.unwrap().iter().map(unpacked).collect::<Vec<_>>()
     };

@@ -28,5 +28,6 @@ mod retention;
 mod retention_steps;
 mod schema;
 mod server;
+mod tenants;
 mod together;
 mod waiting;

@@ -6,7 +6,7 @@ use persistence_layer::wallet_tasks::{self, Lease, WorkerId};
 use pnl_core::Chain;
 use sqlx::{AssertSqlSafe, Executor, PgConnection};
 
-use crate::support::{LONG, finished};
+use crate::support::{LONG, everybodys, finished};
 
 /// Tasks in the queue, a tenth of them in each of ten batches; `QUEUE_PLAN_TASKS` sets it.
 const TASKS: u32 = 100_000;
@@ -182,6 +182,7 @@ fn ends(held: &[Lease]) -> Vec<String> {
     parameters.push(column(held, |lease| format!("{:032x}", lease.task_id)));
     let values = ["200", "1", "hash", "hash", "{}", "{}", "0", "0"];
     parameters.extend(values.map(|value| column(held, |_| value.to_owned())));
+    parameters.push("'default'".to_owned());
     parameters
 }
 
@@ -260,7 +261,7 @@ async fn on_a_long_queue_a_claim_and_an_end_read_a_few_pages_whatever_the_statis
         std::fs::write(file, shown.join("\n\n")).unwrap();
     }
     let id = "00000000-0000-0000-0000-000000000001".parse().unwrap();
-    let batch = batches::get(store, id).await.unwrap().unwrap();
+    let batch = batches::get(store, &everybodys(id)).await.unwrap().unwrap();
     let counts = batch.counts;
     let all = counts.queued + counts.running + counts.done;
     assert_eq!((batch.total, all), (total / 10, total / 10));

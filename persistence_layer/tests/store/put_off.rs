@@ -10,7 +10,7 @@ use persistence_layer::wallet_tasks::{
 };
 use persistence_layer::{Store, prices};
 
-use crate::support::{claim_one, failed, requeue, submit, task_error, transition};
+use crate::support::{claim_one, everybodys, failed, requeue, submit, task_error, transition};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -95,7 +95,7 @@ async fn a_retry_begins_it_anew_also_by_a_version_that_does_not_know_it() {
     assert!(of(store, &lease).await.is_some());
     transition(store, &lease, &failed()).await;
     // No statement of a retry names the columns.
-    batches::retry(store, id, Admission::rejecting(3)).await.unwrap();
+    batches::retry(store, &everybodys(id), Admission::rejecting(3)).await.unwrap();
     let lease = claim_one(store).await;
     assert_eq!(of(store, &lease).await, None);
     let lease = again(store, &lease, &requeue(WaitReason::ProviderThrottled)).await;

@@ -12,7 +12,9 @@ use persistence_layer::wallet_tasks::{
 };
 use rand_like::Dice;
 
-use crate::support::{LONG, batch, claim, failed, finished, new_batch, requeue, submit};
+use crate::support::{
+    LONG, batch, claim, everybodys, failed, finished, new_batch, requeue, submit,
+};
 
 /// Luck that a seed decides, so that a failure can be repeated as far as timing lets it.
 mod rand_like {
@@ -131,8 +133,8 @@ async fn cancels_and_retries_that_race_with_workers_break_nothing() {
         for _ in 0..40 {
             let id = ids[usize::try_from(dice.roll(6)).unwrap()];
             match dice.roll(5) {
-                0 => drop(batches::cancel(store, id).await.unwrap()),
-                1 | 2 => drop(batches::retry(store, id, admission).await.unwrap()),
+                0 => drop(batches::cancel(store, &everybodys(id)).await.unwrap()),
+                1 | 2 => drop(batches::retry(store, &everybodys(id), admission).await.unwrap()),
                 _ => drop(sweep(store, 3).await.unwrap()),
             }
             check(&database).await;

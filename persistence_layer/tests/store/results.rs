@@ -1,6 +1,7 @@
 //! Results of a batch, latest figures, summary.
 
 use persistence_layer::Store;
+use persistence_layer::Tenant;
 use persistence_layer::batches::{self, Admission, BatchId, NewBatch};
 use persistence_layer::results::{
     LatestCursor, LatestList, LatestPlace, LatestRow, LatestSort, SummaryRow, count_latest, latest,
@@ -11,7 +12,7 @@ use persistence_layer::wallet_tasks::{self, FinishedWallet, TaskState, WorkerId}
 use pnl_core::{Address, Chain, Pin, WalletRef};
 
 use crate::support::{
-    claim, claim_one, failed, finish, finished, new_batch, submit, transition, usd,
+    claim, claim_one, everybodys, failed, finish, finished, new_batch, submit, transition, usd,
 };
 
 async fn store_result(
@@ -37,7 +38,7 @@ async fn every_wallet_of_a_batch_has_a_row_in_submission_order() {
     let of_batch: Vec<_> = held.iter().filter(|lease| lease.batch == id).collect();
     finish(store, of_batch[1]).await;
     transition(store, of_batch[0], &failed()).await;
-    let rows = page(store, id, None, 100).await.unwrap();
+    let rows = page(store, &everybodys(id), None, 100).await.unwrap();
     let wallets: Vec<String> = rows.iter().map(|row| row.wallet.to_string()).collect();
     assert_eq!(wallets, order.map(|n| format!("wallet{n}")));
     assert_eq!(rows.iter().map(|row| row.ordinal).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
@@ -48,10 +49,10 @@ async fn every_wallet_of_a_batch_has_a_row_in_submission_order() {
     assert_eq!((rows[1].attempts, rows[4].attempts), (1, 0));
     assert_eq!((rows[4].state, rows[4].started_at), (TaskState::Queued, None));
 
-    let second = page(store, id, Some(1), 2).await.unwrap();
+    let second = page(store, &everybodys(id), Some(1), 2).await.unwrap();
     assert_eq!(second.iter().map(|row| row.ordinal).collect::<Vec<_>>(), [2, 3]);
-    assert!(page(store, id, Some(4), 2).await.unwrap().is_empty());
-    assert!(page(store, BatchId::generate(), None, 2).await.unwrap().is_empty());
+    assert!(page(store, &everybodys(id), Some(4), 2).await.unwrap().is_empty());
+    assert!(page(store, &everybodys(BatchId::generate()), None, 2).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -68,7 +69,7 @@ async fn a_page_of_large_reports_has_fewer_rows_and_at_least_one() {
     let mut pages = Vec::new();
     let mut after = None;
     loop {
-        let rows = page(store, id, after, 100).await.unwrap();
+        let rows = page(store, &everybodys(id), after, 100).await.unwrap();
         let Some(last) = rows.last() else { break };
         after = Some(last.ordinal);
         pages.push(rows.len());
@@ -87,7 +88,7 @@ async fn a_report_is_kept_byte_for_byte() {
         "{\"z\": \"1.10\",  \"a\":1.10000000000000000000001, \"a\":2, \"t\":\"\\u0000\\/\"}";
     let result = FinishedWallet { report_json: report.to_owned(), ..finished() };
     wallet_tasks::finish(store, &claim_one(store).await, result.clone()).await.unwrap();
-    let rows = page(store, id, None, 1).await.unwrap();
+    let rows = page(store, &everybodys(id), None, 1).await.unwrap();
     assert_eq!(rows[0].report_json.as_deref(), Some(report));
 }
 
@@ -114,7 +115,7 @@ async fn latest_figures_are_exact() {
     assert_eq!(row.fees_usd, usd("0"));
     assert_eq!(row.token_win_rate.as_deref(), Some("66.666666666666666667"));
     assert_eq!((row.trades, row.transactions, row.complete), (3, 7, false));
-    assert_eq!(summary(store, None).await.unwrap().total_pnl_usd, long);
+    assert_eq!(summary(store, &Tenant::default(), None).await.unwrap().total_pnl_usd, long);
 }
 
 #[tokio::test]
@@ -165,7 +166,7 @@ async fn latest_can_be_sorted_filtered_and_paged_without_loss() {
         loop {
             let list = LatestList { chain, ..LatestList::sorted(sort, ascending) };
             let place = after.as_ref().map_or(LatestPlace::Offset(0), LatestPlace::Behind);
-            let rows = latest(store, &list, place, 2).await.unwrap();
+            let rows = latest(store, &Tenant::default(), &list, place, 2).await.unwrap();
             let Some(last) = rows.last() else { return seen };
             let LatestCursor { key, wallet } = last.cursor.clone();
             after = LatestCursor::read(sort, &key, wallet);
@@ -201,19 +202,24 @@ async fn latest_can_be_sorted_filtered_and_paged_without_loss() {
         ),
         (LatestList { updated_since: Some(changed), ..every.clone() }, &[5, 4]),
     ] {
-        let rows = latest(store, &list, LatestPlace::Offset(0), 10).await.unwrap();
+        let rows =
+            latest(store, &Tenant::default(), &list, LatestPlace::Offset(0), 10).await.unwrap();
         let found: Vec<_> = rows.iter().map(|row| row.wallet.to_string()).collect();
         assert_eq!(found, names(wallets), "{list:?}");
-        assert_eq!(count_latest(store, &list).await.unwrap(), wallets.len() as u64, "{list:?}");
+        assert_eq!(
+            count_latest(store, &Tenant::default(), &list).await.unwrap(),
+            wallets.len() as u64,
+            "{list:?}"
+        );
     }
-    let third = latest(store, &every, LatestPlace::Offset(4), 2).await.unwrap();
+    let third = latest(store, &Tenant::default(), &every, LatestPlace::Offset(4), 2).await.unwrap();
     assert_eq!(third.iter().map(|row| row.wallet.to_string()).collect::<Vec<_>>(), names(&[1, 4]));
 }
 
 /// The first rows, newest first.
 async fn newest(store: &Store) -> Vec<LatestRow> {
     let list = LatestList::sorted(LatestSort::AnalyzedAt, false);
-    latest(store, &list, LatestPlace::Offset(0), 10).await.unwrap()
+    latest(store, &Tenant::default(), &list, LatestPlace::Offset(0), 10).await.unwrap()
 }
 
 #[tokio::test]
@@ -247,7 +253,7 @@ async fn a_key_that_postgresql_would_refuse_is_no_cursor() {
 async fn the_summary_rounds_half_to_even_at_18_places() {
     let database = TestDatabase::create().await;
     let store = database.store();
-    let empty = summary(store, None).await.unwrap();
+    let empty = summary(store, &Tenant::default(), None).await.unwrap();
     assert_eq!((empty.total_wallets, empty.total_pnl_usd.as_str()), (0, "0"));
     assert_eq!((empty.average_pnl_usd.as_str(), empty.profitability_rate.as_str()), ("0", "0"));
     assert_eq!(empty.last_updated, None);
@@ -256,13 +262,16 @@ async fn the_summary_rounds_half_to_even_at_18_places() {
     for (n, total) in ["-3", "2", "-1"].into_iter().enumerate() {
         store_result(store, n, |row| row.total_pnl_usd = usd(total)).await;
     }
-    let three = summary(store, Some(Chain::Solana)).await.unwrap();
+    let three = summary(store, &Tenant::default(), Some(Chain::Solana)).await.unwrap();
     assert_eq!((three.total_wallets, three.profitable_wallets, three.total_trades), (3, 1, 9));
     assert_eq!(three.total_pnl_usd, "-2");
     assert_eq!(three.average_pnl_usd, "-0.666666666666666667");
     assert_eq!(three.profitability_rate, "33.333333333333333333");
     assert!(three.last_updated.is_some());
-    assert_eq!(summary(store, Some(Chain::Base)).await.unwrap().total_wallets, 0);
+    assert_eq!(
+        summary(store, &Tenant::default(), Some(Chain::Base)).await.unwrap().total_wallets,
+        0
+    );
 }
 
 #[tokio::test]
@@ -279,6 +288,10 @@ async fn an_average_exactly_between_two_figures_goes_to_the_even_one() {
     ] {
         store_result(store, 0, |row| row.total_pnl_usd = usd(first)).await;
         store_result(store, 1, |row| row.total_pnl_usd = usd(second)).await;
-        assert_eq!(summary(store, None).await.unwrap().average_pnl_usd, average, "{first}");
+        assert_eq!(
+            summary(store, &Tenant::default(), None).await.unwrap().average_pnl_usd,
+            average,
+            "{first}"
+        );
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use persistence_layer::Tenant;
 use persistence_layer::batches::{self, Admission, BatchId, IdempotencyClaim, Retried};
 use persistence_layer::chain_data::{
     self, ScanProgress, SignaturePage, SignatureRow, StoredSnapshot, missing_transactions,
@@ -19,8 +20,8 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
 use crate::support::{
-    PIN, batch, chunk_of, claim, claim_one, failed, finish, finished, ledger_head, new_batch,
-    report, submit, transition, wait_for_a_lock, wallet,
+    PIN, batch, chunk_of, claim, claim_one, everybodys, failed, finish, finished, ledger_head,
+    new_batch, report, submit, transition, wait_for_a_lock, wallet,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -116,22 +117,22 @@ async fn an_old_job_goes_with_everything_that_is_its_own_and_leaves_a_tombstone(
     finish_with_ledger(&database, &claim_one(store).await).await;
 
     // What reads its results already, reads them to the end.
-    let before = results::page(store, old, None, 5).await.unwrap();
+    let before = results::page(store, &everybodys(old), None, 5).await.unwrap();
     let removed = prune_all(&database, &rules()).await;
     assert_eq!((removed.of(Kind::Batches), removed.of(Kind::Tasks)), (1, 0));
-    assert!(batches::get(store, old).await.unwrap().is_none());
-    let rest = results::page(store, old, Some(before[4].ordinal), 100).await.unwrap();
+    assert!(batches::get(store, &everybodys(old)).await.unwrap().is_none());
+    let rest = results::page(store, &everybodys(old), Some(before[4].ordinal), 100).await.unwrap();
     assert_eq!(rest.len(), 5);
     pass_readers_time(&database).await;
     let removed = prune_all(&database, &rules()).await;
     assert_eq!((removed.of(Kind::Batches), removed.of(Kind::Tasks)), (0, 11));
-    assert!(batches::get(store, old).await.unwrap().is_none());
-    assert!(batches::expired(store, old).await.unwrap().is_some());
-    assert!(results::page(store, old, None, 100).await.unwrap().is_empty());
-    assert_eq!(batches::list(store, None, None, 10).await.unwrap().len(), 1);
+    assert!(batches::get(store, &everybodys(old)).await.unwrap().is_none());
+    assert!(batches::expired(store, &everybodys(old)).await.unwrap().is_some());
+    assert!(results::page(store, &everybodys(old), None, 100).await.unwrap().is_empty());
+    assert_eq!(batches::list(store, &Tenant::default(), None, None, 10).await.unwrap().len(), 1);
     assert_eq!(batch(store, young).await.counts.done, 1);
-    assert!(batches::expired(store, young).await.unwrap().is_none());
-    assert!(batches::expired(store, BatchId::generate()).await.unwrap().is_none());
+    assert!(batches::expired(store, &everybodys(young)).await.unwrap().is_none());
+    assert!(batches::expired(store, &everybodys(BatchId::generate())).await.unwrap().is_none());
     for (table, left) in
         [("wallet_tasks", 1), ("wallet_attempts", 1), ("pnl_results", 1), ("wallet_latest", 1)]
     {
@@ -139,6 +140,7 @@ async fn an_old_job_goes_with_everything_that_is_its_own_and_leaves_a_tombstone(
     }
     let latest = results::latest(
         store,
+        &Tenant::default(),
         &LatestList::sorted(LatestSort::AnalyzedAt, true),
         LatestPlace::Offset(0),
         10,
@@ -157,7 +159,7 @@ async fn an_old_job_goes_with_everything_that_is_its_own_and_leaves_a_tombstone(
     // And the tombstone for a year.
     age(&database, 366).await;
     prune_all(&database, &RetentionRules { results: None, ..rules() }).await;
-    assert!(batches::expired(store, old).await.unwrap().is_none());
+    assert!(batches::expired(store, &everybodys(old)).await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -170,9 +172,9 @@ async fn what_is_kept_for_ever_or_not_over_stays() {
     age(&database, 1000).await;
     let for_ever = RetentionRules { raw_transactions: None, results: None, ..rules() };
     prune_all(&database, &for_ever).await;
-    assert!(batches::get(store, over).await.unwrap().is_some());
+    assert!(batches::get(store, &everybodys(over)).await.unwrap().is_some());
     prune_jobs(&database, &rules()).await;
-    assert!(batches::get(store, over).await.unwrap().is_none());
+    assert!(batches::get(store, &everybodys(over)).await.unwrap().is_none());
     let open = batch(store, open).await;
     assert_eq!((open.counts.done, open.counts.queued), (1, 1));
     assert_eq!(count(&database, "pnl_results").await, 1);
@@ -193,14 +195,15 @@ async fn a_job_is_there_as_long_as_its_key_answers_and_is_not_retried_when_expir
     age(&database, 60).await;
     let rules = RetentionRules { idempotency: DAY * 90, ..rules() };
     prune_all(&database, &rules).await;
-    assert!(batches::get(store, new.id).await.unwrap().is_some());
+    assert!(batches::get(store, &everybodys(new.id)).await.unwrap().is_some());
     age(&database, 40).await;
     // The first step makes it a tombstone; a retry that comes before the others finds it gone.
     sqlx::query("insert into expired_batches (id, chain, finished_at) select id, chain, finished_at from batches")
         .execute(&mut database.connection().await)
         .await
         .unwrap();
-    let retried = batches::retry(store, new.id, Admission::rejecting(3)).await.unwrap();
+    let retried =
+        batches::retry(store, &everybodys(new.id), Admission::rejecting(3)).await.unwrap();
     assert_eq!(retried, Retried::Unknown);
     pass_readers_time(&database).await;
     let removed = prune_all(&database, &rules).await;
@@ -304,7 +307,7 @@ async fn use_keeps_chain_data_and_an_open_job_keeps_what_it_has_used() {
     age(&database, 40).await;
     let removed = prune_all(&database, &rules()).await;
     assert_eq!(removed.of(Kind::RawTransactions), 0);
-    batches::cancel(store, open).await.unwrap();
+    batches::cancel(store, &everybodys(open)).await.unwrap();
     let removed = prune_all(&database, &rules()).await;
     assert_eq!(removed.of(Kind::RawTransactions), 5);
 }
@@ -318,7 +321,7 @@ async fn the_list_of_a_wallet_with_an_open_task_stays() {
     let open = submit(store, 1..2).await;
     assert_eq!(prune_all(&database, &rules()).await.of(Kind::Signatures), 0);
     assert_eq!(count(&database, "address_signatures").await, 10);
-    batches::cancel(store, open).await.unwrap();
+    batches::cancel(store, &everybodys(open)).await.unwrap();
     assert_eq!(prune_all(&database, &rules()).await.of(Kind::Signatures), 14);
 }
 
@@ -377,7 +380,7 @@ async fn a_job_that_is_opened_again_while_it_is_removed_goes_on_with_the_rest_of
     prune_all(&database, &rules()).await;
     let opened = batch(store, id).await;
     assert_eq!((opened.total, opened.counts.queued), (2, 2));
-    assert!(batches::expired(store, id).await.unwrap().is_none());
+    assert!(batches::expired(store, &everybodys(id)).await.unwrap().is_none());
     for lease in claim(store, &WorkerId::generate(), 5).await {
         finish(store, &lease).await;
     }
@@ -391,7 +394,7 @@ async fn a_job_that_is_opened_again_while_it_is_removed_goes_on_with_the_rest_of
     retry_of_the_first_schema(&database).await;
     prune_all(&database, &rules()).await;
     assert_eq!(count(&database, "batches").await, 0);
-    assert!(batches::expired(store, id).await.unwrap().is_some());
+    assert!(batches::expired(store, &everybodys(id)).await.unwrap().is_some());
 }
 
 #[tokio::test]
@@ -548,13 +551,13 @@ async fn a_process_that_dies_in_a_step_leaves_the_rest_to_the_next() {
             .await
             .unwrap();
         // What clients see is one or the other, never a job with a part of its wallets.
-        match batches::get(store, old).await.unwrap() {
+        match batches::get(store, &everybodys(old)).await.unwrap() {
             Some(job) => assert_eq!((job.total, job.counts.done), (10, 10)),
-            None => assert!(batches::expired(store, old).await.unwrap().is_some()),
+            None => assert!(batches::expired(store, &everybodys(old)).await.unwrap().is_some()),
         }
     }
     assert!(ended > 0, "the first run has no time at all");
-    assert!(batches::expired(store, old).await.unwrap().is_some());
+    assert!(batches::expired(store, &everybodys(old)).await.unwrap().is_some());
     for table in ["batches", "wallet_tasks", "wallet_attempts", "pnl_results", "wallet_latest"] {
         assert_eq!(count(&database, table).await, 0, "{table}");
     }

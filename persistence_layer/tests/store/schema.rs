@@ -58,6 +58,7 @@ async fn large_tables_are_partitioned_by_chain_without_a_default() {
     let partitions: Vec<(String, i64, bool)> = sqlx::query_as(
         "select p.partrelid::regclass::text, count(*), bool_or(p.partdefid <> 0)
          from pg_partitioned_table p join pg_inherits i on i.inhparent = p.partrelid
+         where p.partrelid not in ('latest_results'::regclass, 'idempotent_requests'::regclass)
          group by p.partrelid order by 1",
     )
     .fetch_all(&mut connection)

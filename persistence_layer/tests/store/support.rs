@@ -3,8 +3,7 @@
 use chrono::Utc;
 use std::time::Duration;
 
-use persistence_layer::Store;
-use persistence_layer::batches::{self, Admission, Batch, BatchId, NewBatch, Submitted};
+use persistence_layer::batches::{self, Admission, Batch, BatchId, BatchRef, NewBatch, Submitted};
 use persistence_layer::ledgers::{LedgerHead, NewChunk};
 use persistence_layer::processes::ProcessReport;
 use persistence_layer::results::SummaryRow;
@@ -12,6 +11,7 @@ use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{
     self, EndState, FinishedWallet, Lease, TaskError, Transition, WaitReason, WorkerId,
 };
+use persistence_layer::{Store, Tenant};
 use pnl_core::{Address, Chain, Pin, Usd};
 use serde_json::json;
 use uuid::Uuid;
@@ -34,6 +34,7 @@ pub fn wallet(n: usize) -> Address {
 pub fn new_batch(numbers: impl IntoIterator<Item = usize>) -> NewBatch {
     NewBatch {
         id: BatchId::generate(),
+        tenant: Tenant::default(),
         chain: Chain::Solana,
         wallets: numbers.into_iter().map(wallet).collect(),
         request: json!({"method": "fifo"}),
@@ -42,6 +43,11 @@ pub fn new_batch(numbers: impl IntoIterator<Item = usize>) -> NewBatch {
         idempotency: None,
         response: json!({"job_id": "x"}),
     }
+}
+
+/// The batch of this id as everybody names it where there are no tenants.
+pub fn everybodys(id: BatchId) -> BatchRef {
+    BatchRef { tenant: Tenant::default(), id }
 }
 
 /// Submits a batch of the wallets `numbers`; there is room for it.
@@ -56,7 +62,7 @@ pub async fn submit(store: &Store, numbers: impl IntoIterator<Item = usize>) -> 
 
 /// The batch, which exists.
 pub async fn batch(store: &Store, id: BatchId) -> Batch {
-    batches::get(store, id).await.unwrap().unwrap()
+    batches::get(store, &everybodys(id)).await.unwrap().unwrap()
 }
 
 /// Claims up to `free` tasks for a long time.

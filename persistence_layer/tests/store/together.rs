@@ -7,7 +7,7 @@ use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{self, Lease, WorkerId};
 use pnl_core::{Chain, TxId};
 
-use crate::support::{LONG, finished, requeue, submit, transition};
+use crate::support::{LONG, everybodys, finished, requeue, submit, transition};
 
 /// Claims so many tasks at once.
 async fn claim(database: &TestDatabase, count: u32) -> Vec<Lease> {
@@ -33,7 +33,7 @@ async fn results_that_come_at_once_share_transactions_and_each_is_stored() {
     for end in futures::future::join_all(ends).await {
         end.unwrap();
     }
-    let batch = batches::get(store, id).await.unwrap().unwrap();
+    let batch = batches::get(store, &everybodys(id)).await.unwrap().unwrap();
     assert_eq!((batch.counts.done, batch.counts.queued), (50, 10));
     // The first goes at once, what came meanwhile with the next.
     let transactions = transactions(&database, "pnl_results").await;
@@ -50,7 +50,7 @@ async fn the_last_results_of_a_batch_close_it_once() {
     for end in futures::future::join_all(ends).await {
         end.unwrap();
     }
-    let batch = batches::get(store, id).await.unwrap().unwrap();
+    let batch = batches::get(store, &everybodys(id)).await.unwrap().unwrap();
     assert!(batch.state.is_terminal() && batch.finished_at.is_some());
     assert_eq!(batch.counts.done, 20);
 }
@@ -73,7 +73,7 @@ async fn a_lost_lease_takes_no_other_result_with_it() {
             end.unwrap();
         }
     }
-    let batch = batches::get(store, id).await.unwrap().unwrap();
+    let batch = batches::get(store, &everybodys(id)).await.unwrap().unwrap();
     assert_eq!((batch.counts.done, batch.counts.queued), (17, 13));
 }
 
@@ -93,7 +93,7 @@ async fn a_caller_that_went_away_leaves_the_others_their_turn() {
     for end in futures::future::join_all(ends).await {
         end.unwrap();
     }
-    let batch = batches::get(store, id).await.unwrap().unwrap();
+    let batch = batches::get(store, &everybodys(id)).await.unwrap().unwrap();
     assert!((16..=20).contains(&batch.counts.done), "{:?}", batch.counts);
     // Whoever comes later has its turn, too.
     let next = claim(&database, 1).await;
@@ -157,7 +157,7 @@ async fn a_late_end_beside_the_right_one_takes_nothing_from_it() {
     other.unwrap();
     assert!(matches!(late, Err(StoreError::LeaseLost { .. })));
     right.unwrap();
-    let batch = batches::get(store, id).await.unwrap().unwrap();
+    let batch = batches::get(store, &everybodys(id)).await.unwrap().unwrap();
     assert_eq!((batch.counts.done, batch.counts.running), (2, 2));
 }
 

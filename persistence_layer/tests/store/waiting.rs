@@ -1,6 +1,7 @@
 //! Batches that wait for admission.
 
 use futures::future::join_all;
+use persistence_layer::Tenant;
 use persistence_layer::batches::{
     self, Admission, BatchId, BatchState, BatchStatus, Counts, NewBatch, Retried, Submitted,
 };
@@ -9,7 +10,7 @@ use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{self, WorkerId};
 use sqlx::Executor;
 
-use crate::support::{batch, claim, claim_one, failed, finish, new_batch, transition};
+use crate::support::{batch, claim, claim_one, everybodys, failed, finish, new_batch, transition};
 
 const ONE_AND_TWO: Admission = Admission { max_concurrent: 1, queue_limit: 2 };
 
@@ -79,10 +80,10 @@ async fn however_a_batch_ends_the_next_one_is_admitted() {
         let next = submit(&database, 0..1, ONE_AND_TWO).await;
         match end {
             "failed" => transition(store, &claim_one(store).await, &failed()).await,
-            "cancelled" => drop(batches::cancel(store, running).await.unwrap()),
+            "cancelled" => drop(batches::cancel(store, &everybodys(running)).await.unwrap()),
             "cancelled while running" => {
                 let lease = claim_one(store).await;
-                batches::cancel(store, running).await.unwrap();
+                batches::cancel(store, &everybodys(running)).await.unwrap();
                 assert!(batch(store, next).await.waiting_since.is_some());
                 let obeyed = wallet_tasks::Transition::End {
                     state: wallet_tasks::EndState::Cancelled,
@@ -108,7 +109,7 @@ async fn a_waiting_batch_can_be_cancelled_and_leaves_its_place_in_the_queue() {
     let first = submit(&database, 0..1, ONE_AND_TWO).await;
     let second = submit(&database, 1..3, ONE_AND_TWO).await;
     let third = submit(&database, 3..4, ONE_AND_TWO).await;
-    let cancelled = batches::cancel(store, second).await.unwrap().unwrap();
+    let cancelled = batches::cancel(store, &everybodys(second)).await.unwrap().unwrap();
     assert_eq!(cancelled.state, BatchState::Cancelled);
     assert_eq!(cancelled.counts, Counts { cancelled: 2, ..Counts::default() });
     assert!(batch(store, third).await.waiting_since.is_some(), "no place became free");
@@ -128,7 +129,10 @@ async fn a_retried_batch_waits_behind_the_others() {
     transition(store, &held[1], &failed()).await;
     submit(&database, 2..3, ONE_AND_TWO).await;
     let ahead = submit(&database, 3..4, ONE_AND_TWO).await;
-    assert_eq!(batches::retry(store, retried, ONE_AND_TWO).await.unwrap(), Retried::Requeued(1));
+    assert_eq!(
+        batches::retry(store, &everybodys(retried), ONE_AND_TWO).await.unwrap(),
+        Retried::Requeued(1)
+    );
     let again = batch(store, retried).await;
     assert!(again.waiting_since.is_some() && again.status() == BatchStatus::Queued);
     assert_eq!(again.counts, Counts { queued: 1, done: 1, ..Counts::default() });
@@ -277,7 +281,10 @@ async fn of_a_hundred_submits_through_three_processes_three_run_and_ten_wait() {
     }))
     .await;
     assert_eq!(worked.iter().sum::<usize>(), 26);
-    let ended = batches::list(&stores[2], Some(BatchStatus::Completed), None, 100).await.unwrap();
+    let ended =
+        batches::list(&stores[2], &Tenant::default(), Some(BatchStatus::Completed), None, 100)
+            .await
+            .unwrap();
     assert_eq!(ended.len(), 13);
     let [_, second, third] = stores;
     second.close().await;

@@ -1,5 +1,6 @@
 //! What attempts at long wallets leave for the next ones.
 
+use persistence_layer::Tenant;
 use persistence_layer::ledgers;
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{self, WaitReason, WorkerId, sweep};
@@ -60,11 +61,17 @@ async fn a_ledger_goes_on_behind_its_checkpoint_under_the_next_lease() {
     let head = ledger_head(resumed.ledger_id, 100, 2, 2);
     let result = wallet_tasks::FinishedWallet { ledger: Some(head), ..finished() };
     wallet_tasks::finish(store, &next, result).await.unwrap();
-    let read =
-        async |no| ledgers::chunk(store, Chain::Solana, resumed.ledger_id, no).await.unwrap();
+    let read = async |no| {
+        ledgers::chunk(store, &Tenant::default(), Chain::Solana, resumed.ledger_id, no)
+            .await
+            .unwrap()
+    };
     assert_eq!(read(1).await.unwrap(), b"{\"n\":1}\n");
     let wallet = WalletRef { chain: Chain::Solana, address: wallet(0) };
-    assert_eq!(ledgers::current(store, &wallet).await.unwrap().unwrap().head.events, 2);
+    assert_eq!(
+        ledgers::current(store, &Tenant::default(), &wallet).await.unwrap().unwrap().head.events,
+        2
+    );
 
     sweep(store, 20).await.unwrap();
     assert_eq!(database.number("select count(*) from wallet_work").await, 0, "nothing is left");
