@@ -97,6 +97,8 @@ pub fn rows(known: &Known) -> Vec<Row> {
         rows.push(Row::new(path, request("GET", path, &[], b""), (404, "not-found"), says));
     }
     actions_take_no_body(&mut rows, job);
+    lines(&mut rows);
+    files_and_sockets(&mut rows, job);
     keys(&mut rows);
     rows
 }
@@ -135,6 +137,46 @@ fn actions_take_no_body(rows: &mut Vec<Row>, job: &str) {
     rows.push(Row::new("retry of a running job", sent, (409, "job-running"), "not ended"));
     let sent = request("GET", &format!("/api/pnl/batch/results/{job}/export.csv"), &[], b"");
     rows.push(Row::new("export of a running job", sent, (409, "job-running"), "partial=true"));
+}
+
+/// Submissions line by line.
+fn lines(rows: &mut Vec<Row>) {
+    let head = [("Content-Type", "application/x-ndjson")];
+    let invalid = (422, "validation-failed");
+    let options = r#"{"chain":"solana"}"#;
+    for (what, body, expected, says) in [
+        ("no lines", String::new(), invalid, "line:1"),
+        ("words for options", "EV1L".to_owned(), invalid, "line:1"),
+        ("a list for options", "[\"EV1L\"]".to_owned(), invalid, "line:1"),
+        ("an unknown option", r#"{"chain":"solana","EV1L":1}"#.to_owned(), invalid, "line:1/EV1L"),
+        ("options alone", format!("{options}\n"), invalid, "wallet"),
+        ("a wallet that is none", format!("{options}\n\"EV1L\"\n"), invalid, "line:2"),
+        ("a number for a wallet", format!("{options}\n\"{WALLET}\"\n5\n"), invalid, "line:3"),
+        ("an object for a wallet", format!("{options}\n{{\"EV1L\":1}}\n"), invalid, "line:2"),
+    ] {
+        rows.push(Row::new(what, request("POST", RUN, &head, body.as_bytes()), expected, says));
+    }
+}
+
+fn files_and_sockets(rows: &mut Vec<Row>, job: &str) {
+    let file = format!("/api/pnl/batch/results/{job}/export.ndjson");
+    for query in ["?rows=EV1L", "?partial=EV1L", "?EV1L=1", "?rows=wallets&rows=wallets"] {
+        let sent = request("GET", &format!("{file}{query}"), &[], b"");
+        rows.push(Row::new(format!("export {query}"), sent, (400, "bad-query"), "?"));
+    }
+    let sent = request("GET", &format!("/api/pnl/batch/results/{job}/signed.ndjson"), &[], b"");
+    rows.push(Row::new("signed without a key", sent, (404, "not-signing"), "signing.key_file"));
+    for path in [&format!("/api/pnl/batch/{job}/ws"), "/api/ws"] {
+        let sent = request("GET", path, &[], b"");
+        rows.push(Row::new(
+            format!("{path} as a page"),
+            sent,
+            (426, "upgrade-required"),
+            "WebSocket",
+        ));
+    }
+    let sent = request("GET", &format!("/api/pnl/batch/{job}/ws?last_event_id=EV1L"), &[], b"");
+    rows.push(Row::new("a socket from nowhere", sent, (400, "bad-query"), "?last_event_id"));
 }
 
 fn keys(rows: &mut Vec<Row>) {
