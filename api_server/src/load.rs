@@ -6,7 +6,7 @@
 //! that comes late while many are at work takes a tenth of it, at most ten times a second. That is the rule by
 //! which TCP shares a line (additive increase, multiplicative decrease: RFC 5681, section 3.1).
 //!
-//! Expensive requests are refused first: they may have half of the places, the others all. Probes, streams,
+//! Expensive requests are refused first: they may have half of the places, the others all. Probes, streams, files,
 //! requests that wait for a job and answers that are kept take none, nor do submissions, which have a limit of
 //! their own.
 

@@ -30,12 +30,9 @@ pub fn public(app: &AppState, role: Role) -> Router {
                 .route_layer(from_fn(validators::tag))
                 .route_layer(from_fn_with_state(app.clone(), cached::answers))
         });
-        // Files bring their tags themselves, and are too large to be kept.
-        let files = routes::files().map(|router| {
-            router
-                .route_layer(from_fn_with_state(app.clone(), load::admit))
-                .route_layer(from_fn_with_state(app.clone(), gate::database))
-        });
+        // Files bring their tags themselves, are too large to be kept, and may wait for their measure.
+        let files = routes::files()
+            .map(|router| router.route_layer(from_fn_with_state(app.clone(), gate::database)));
         // Streams have no tag and are not held back for one.
         let streams = routes::streams()
             .map(|router| router.route_layer(from_fn_with_state(app.clone(), gate::database)));

@@ -114,6 +114,7 @@ impl Statement {
 
 /// A statement with its signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Signed {
     /// The form.
     pub version: u32,
@@ -183,6 +184,8 @@ const MAX_LINE_BYTES: usize = 256 << 20;
 #[derive(Default)]
 pub struct Check {
     held: Vec<u8>,
+    /// The line is too long: what is left of it is passed over.
+    is_too_long: bool,
     line: u64,
     rows: u64,
     hash: Sha256,
@@ -220,19 +223,35 @@ impl Check {
     pub fn take(&mut self, bytes: &[u8]) {
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-            self.held.extend_from_slice(&rest[..end]);
+            self.hold(&rest[..end]);
             rest = &rest[end + 1..];
             let line = std::mem::take(&mut self.held);
-            self.take_line(&line);
+            if std::mem::take(&mut self.is_too_long) {
+                self.line += 1;
+            } else {
+                self.take_line(&line);
+            }
         }
-        if self.held.len() < MAX_LINE_BYTES {
-            self.held.extend_from_slice(rest);
+        self.hold(rest);
+    }
+
+    /// Takes more of a line. Of one that is too long nothing is read: what was left out could change its meaning.
+    fn hold(&mut self, bytes: &[u8]) {
+        if self.is_too_long {
+            return;
+        }
+        if self.held.len() + bytes.len() > MAX_LINE_BYTES {
+            self.is_too_long = true;
+            self.held = Vec::new();
+            self.note(format!("line {} is longer than {MAX_LINE_BYTES} bytes", self.line + 1));
+        } else {
+            self.held.extend_from_slice(bytes);
         }
     }
 
     /// What was found. Without `trusted` any key is as good as another.
     pub fn finish(mut self, trusted: Option<&str>) -> Checked {
-        if !self.held.is_empty() {
+        if !self.held.is_empty() || self.is_too_long {
             self.line += 1;
             self.note(format!("line {} has no end: the file was cut", self.line));
         }
@@ -379,6 +398,24 @@ mod tests {
         assert_eq!(differs(&text, None), [""; 0]);
         assert_eq!(differs(&text, Some(&signer().public_key())), [""; 0]);
         assert_eq!(differs(&file(&[]), None), [""; 0]);
+    }
+
+    #[test]
+    fn a_line_too_long_to_be_read_whole_is_no_line() {
+        let text = file(&ROWS);
+        let (first, rest) = text.split_once('\n').unwrap();
+        let mut check = Check::default();
+        check.take(first.trim_end_matches('}').as_bytes());
+        let blanks = vec![b' '; 1 << 20];
+        for _ in 0..=MAX_LINE_BYTES >> 20 {
+            check.take(&blanks);
+        }
+        // What a checker that forgets the middle of a line does not see.
+        check.take(br#","row":{"wallet":"A","gain":"9"}"#);
+        check.take(format!("}}\n{rest}").as_bytes());
+        let differs = check.finish(None).differs;
+        assert!(differs.iter().any(|what| what.contains("line 1 is longer")), "{differs:?}");
+        assert!(differs.iter().any(|what| what.contains("2 rows; 3 were signed")), "{differs:?}");
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub struct KnownWallets {
     /// Of each wallet that has a full-history result the calls that it took, by method; null in those of
     /// versions that did not count.
     pub calls: Vec<Option<Value>>,
-    /// Transactions on the wallets' own lists that are not stored.
+    /// Transactions on the lists of those wallets that are not stored.
     pub missing: u64,
 }
 
@@ -39,7 +39,8 @@ pub async fn known(
     let missing = read!(store, async |connection| sqlx::query_file_scalar!(
         "queries/estimates/missing.sql",
         chain.as_str(),
-        &wallets as &[&str]
+        &wallets as &[&str],
+        tenant.as_str()
     )
     .fetch_one(connection))?;
     Ok(KnownWallets { calls, missing: from_bigint(missing, "missing transactions")? })

@@ -19,6 +19,9 @@ const MOST_KNOWN: u64 = 10_000;
 /// Files that are measured at a time.
 const AT_ONCE: usize = 2;
 
+/// Files that are measured or wait for it. One more is sent without its measure.
+const MOST_WAITING: usize = 16;
+
 /// Longest wait of a client for the measure of a file; then it gets the file without.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -38,17 +41,22 @@ pub struct Measured {
 pub struct Exports {
     known: Cache<String, Measured>,
     turns: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
 }
 
 impl Default for Exports {
     fn default() -> Self {
-        Self { known: Cache::new(MOST_KNOWN), turns: Arc::new(Semaphore::new(AT_ONCE)) }
+        Self {
+            known: Cache::new(MOST_KNOWN),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            waiting: Arc::new(Semaphore::new(MOST_WAITING)),
+        }
     }
 }
 
 impl Exports {
     /// What is known of the file called `name`, made by `document` once for all who ask; `None` when that takes
-    /// long. It goes on, for those who ask later.
+    /// long, and it goes on, for those who ask later; or when many files are measured already.
     ///
     /// # Errors
     /// What the document ends with.
@@ -60,8 +68,10 @@ impl Exports {
         if let Some(known) = self.known.get(&name).await {
             return Ok(Some(known));
         }
-        let Self { known, turns } = self.clone();
+        let Self { known, turns, waiting } = self.clone();
+        let Ok(place) = waiting.try_acquire_owned() else { return Ok(None) };
         let measuring = tokio::spawn(async move {
+            let _place = place;
             let make = async {
                 // The semaphore is never closed.
                 let _turn = turns.acquire().await;

@@ -21,7 +21,7 @@ pub use self::encoder::{Format, Line};
 pub use self::measure::{Exports, Measured};
 pub use self::range::{Wanted, part, wanted};
 pub use self::signed::signed;
-pub use self::wallets::{is_taken_up_again, is_unbroken};
+pub use self::wallets::is_unbroken;
 use crate::app::App;
 use crate::problems;
 use encoder::Encoder;
@@ -78,7 +78,7 @@ pub enum ExportError {
     /// Rows are gone.
     #[error("the job was removed meanwhile")]
     Removed,
-    /// Rows of an ended job that have not ended.
+    /// The job has another end than it had.
     #[error("the job was retried meanwhile")]
     TakenUpAgain,
 }

@@ -2,7 +2,7 @@
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use persistence_layer::batches::{Batch, BatchRef};
+use persistence_layer::batches::{self, Batch, BatchRef};
 use persistence_layer::results::{self, ResultRow};
 use persistence_layer::{Store, Tenant};
 use pnl_core::Chain;
@@ -21,15 +21,15 @@ pub(super) fn columns() -> Vec<Column> {
     csv::columns()
 }
 
-/// The wallets of a job, page by page. A job of which rows are missing has been removed, and one that had ended
-/// and shows open ones was retried.
+/// The wallets of a job, page by page. A job of which rows are missing has been removed, and one that has another
+/// end than it had was retried: its rows are those of two ends.
 pub(super) fn pages(
     store: Store,
     tenant: &Tenant,
     batch: &Batch,
 ) -> BoxStream<'static, Result<Vec<ResultRow>, ExportError>> {
     let job = BatchRef { tenant: tenant.clone(), id: batch.id };
-    let (total, has_ended) = (batch.total, batch.state.is_terminal());
+    let (total, ended) = (batch.total, batch.finished_at);
     let pages = stream::try_unfold(0, move |next: u32| {
         let (store, job) = (store.clone(), job.clone());
         async move {
@@ -40,7 +40,7 @@ pub(super) fn pages(
             if !is_unbroken(&rows, next) {
                 return Err(ExportError::Removed);
             }
-            if has_ended && is_taken_up_again(&rows) {
+            if ended.is_some() && batches::ended(&store, &job).await? != ended {
                 return Err(ExportError::TakenUpAgain);
             }
             let next = next + rows.len() as u32;
@@ -54,11 +54,6 @@ pub(super) fn pages(
 /// submission to the day the job is removed.
 pub fn is_unbroken(rows: &[ResultRow], first: u32) -> bool {
     !rows.is_empty() && rows.iter().zip(first..).all(|(row, ordinal)| row.ordinal == ordinal)
-}
-
-/// Whether rows of a job that had ended show that it has not: it was retried in between.
-pub fn is_taken_up_again(rows: &[ResultRow]) -> bool {
-    rows.iter().any(|row| !row.state.is_terminal())
 }
 
 /// The same as lines of a file.
@@ -107,7 +102,7 @@ impl Line for WalletLine {
 
 #[cfg(test)]
 mod tests {
-    use persistence_layer::batches::{self, BatchId, NewBatch};
+    use persistence_layer::batches::{BatchId, NewBatch};
     use persistence_layer::test_util::TestDatabase;
     use pnl_core::Address;
     use serde_json::json;
@@ -156,6 +151,11 @@ mod tests {
         assert!(document_of(store, &ended).all(async |piece| piece.is_ok()).await);
         batches::retry(store, &job, batches::Admission::rejecting(1)).await.unwrap();
         assert!(document_of(store, &ended).any(async |piece| piece.is_err()).await);
+        // It has ended again, and all of its rows are there: those of another end.
+        batches::cancel(store, &job).await.unwrap();
+        assert!(document_of(store, &ended).any(async |piece| piece.is_err()).await);
+        let again = batches::get(store, &job).await.unwrap().unwrap();
+        assert!(document_of(store, &again).all(async |piece| piece.is_ok()).await);
     }
 
     #[tokio::test]

@@ -4,7 +4,7 @@ use std::io;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -34,36 +34,40 @@ const TAG_BYTES: usize = 16;
 /// `GET /api/pnl/batch/results/{job_id}/export.csv`
 pub async fn csv(
     app: State<AppState>,
+    method: Method,
     headers: HeaderMap,
     params: Params,
     job: JobId,
 ) -> Result<Response, ApiError> {
-    export(app, headers, params, job, Format::Csv).await
+    export(app, method, headers, params, job, Format::Csv).await
 }
 
 /// `GET /api/pnl/batch/results/{job_id}/export.ndjson`
 pub async fn ndjson(
     app: State<AppState>,
+    method: Method,
     headers: HeaderMap,
     params: Params,
     job: JobId,
 ) -> Result<Response, ApiError> {
-    export(app, headers, params, job, Format::Ndjson).await
+    export(app, method, headers, params, job, Format::Ndjson).await
 }
 
 /// `GET /api/pnl/batch/results/{job_id}/export.parquet`
 pub async fn parquet(
     app: State<AppState>,
+    method: Method,
     headers: HeaderMap,
     params: Params,
     job: JobId,
 ) -> Result<Response, ApiError> {
-    export(app, headers, params, job, Format::Parquet).await
+    export(app, method, headers, params, job, Format::Parquet).await
 }
 
 /// The path names the format; what the client accepts by habit does not matter.
 async fn export(
     State(app): State<AppState>,
+    method: Method,
     headers: HeaderMap,
     mut params: Params,
     JobId(job): JobId,
@@ -95,8 +99,9 @@ async fn export(
         return Ok((common, body(bytes)).into_response());
     };
     let tag = format!("\"{}\"", hex(&file.digest[..TAG_BYTES]));
-    let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
-    let range = range.filter(|_| is_same(&headers, &tag));
+    // Ranges are of GET alone (RFC 9110, section 14.2).
+    let range = headers.get(header::RANGE).filter(|_| method == Method::GET);
+    let range = range.and_then(|range| range.to_str().ok()).filter(|_| is_same(&headers, &tag));
     let wanted = range.map_or(Wanted::Whole, |range| export::wanted(range, file.length));
     let (status, first, length) = match wanted {
         Wanted::Whole => (StatusCode::OK, 0, file.length),

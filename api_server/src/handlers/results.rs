@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::Utc;
-use persistence_layer::batches::BatchRef;
+use persistence_layer::batches::{self, BatchRef};
 use persistence_layer::results::{self, ResultRow};
 use persistence_layer::{Store, StoreError};
 use serde::Serialize;
@@ -14,7 +14,7 @@ use crate::cursor;
 use crate::dto::job::GroupStatus;
 use crate::dto::result::WalletRow;
 use crate::error::ApiError;
-use crate::export::{is_taken_up_again, is_unbroken};
+use crate::export::is_unbroken;
 use crate::extract::{JobId, Params, check_accept};
 use crate::handlers::{Keep, POLL_SECONDS, value};
 
@@ -54,10 +54,12 @@ pub async fn page(
     }
     let (rows, has_more) = loop {
         let (rows, has_more) = read_page(&app.store, &job, batch.total, after, limit).await?;
-        if !(batch.state.is_terminal() && is_taken_up_again(&rows)) {
+        if batch.finished_at.is_none()
+            || batches::ended(&app.store, &job).await? == batch.finished_at
+        {
             break (rows, has_more);
         }
-        // Another round needs another retry in just this moment.
+        // It was retried in between. Another round needs another retry in just this moment.
         batch = app.batches.status(&job).await?;
     };
     let first = after.map_or(0, |ordinal| ordinal.saturating_add(1));

@@ -30,7 +30,7 @@ pub use control::{cancel, pin, retry, set_pin};
 pub use expired::expired;
 pub(crate) use read::get_in;
 pub(crate) use read::is_of;
-pub use read::{get, list};
+pub use read::{ended, get, list};
 pub use submit::submit;
 
 /// Id of a batch: a UUID v7, so that ids sort by submission.

@@ -36,6 +36,17 @@ pub(crate) async fn is_of(store: &Store, batch: &BatchRef) -> Result<bool, Store
     })
 }
 
+/// When the batch ended; `None` while it runs, and when the tenant has none of this id. A retry takes the end away,
+/// and gives another one.
+pub async fn ended(store: &Store, batch: &BatchRef) -> Result<Option<DateTime<Utc>>, StoreError> {
+    let BatchRef { tenant, id } = batch;
+    let ended = read!(store, async |connection| {
+        sqlx::query_file_scalar!("queries/batches/ended.sql", id.0, tenant.as_str())
+            .fetch_optional(connection)
+    })?;
+    Ok(ended.flatten())
+}
+
 /// Batches of a tenant, newest first, of one status or all, behind `after` when given.
 pub async fn list(
     store: &Store,
