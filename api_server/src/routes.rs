@@ -104,7 +104,7 @@ pub fn streams() -> Api {
             live::events,
             Operation::new(JOBS, "Follow a job: its events as they happen")
                 .takes(params::after_event())
-                .text("Server-sent events, each a CloudEvent", live::EVENT_STREAM)
+                .streams("Server-sent events, each a CloudEvent", live::EVENT_STREAM)
                 .nothing("The job is over, and nothing comes behind that event"),
         )
         .get(
