@@ -34,8 +34,8 @@ impl Cost {
         }
     }
 
-    /// An answer that takes longer is late.
-    const fn in_time(self) -> Duration {
+    /// An answer that takes longer is late: the targets of docs/api.md.
+    const fn late_after(self) -> Duration {
         match self {
             Self::Light => Duration::from_millis(200),
             Self::Expensive => Duration::from_secs(1),
@@ -134,7 +134,7 @@ impl Places {
     fn leave(&self, cost: Cost, took: Duration) {
         let mut state = self.lock();
         let (places, at_work) = (state.places(), state.light + state.expensive);
-        let is_late = took > cost.in_time();
+        let is_late = took > cost.late_after();
         if is_late && at_work > places / 2 {
             if state.cut_at.is_none_or(|at| at.elapsed() >= BETWEEN_CUTS) {
                 state.cut_at = Some(Instant::now());

@@ -100,7 +100,6 @@ if (!chosen) throw new Error(`PROFILE is one of ${Object.keys(profiles).join(', 
 
 export const options = {
   ...chosen,
-  discardResponseBodies: false,
   summaryTrendStats: ['avg', 'med', 'p(95)', 'p(99)', 'max'],
 };
 

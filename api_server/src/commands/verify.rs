@@ -27,7 +27,12 @@ pub async fn run(args: VerifyArgs) -> anyhow::Result<ExitCode> {
     let source = &args.source;
     let mut check = Check::default();
     if source.starts_with("http://") || source.starts_with("https://") {
-        let mut pieces = download(source).await.with_context(|| format!("cannot read {source}"))?;
+        let cannot = || {
+            format!(
+                "cannot read {source}; where it wants a key, save it with curl and verify the file"
+            )
+        };
+        let mut pieces = download(source).await.with_context(cannot)?;
         while let Some(piece) = pieces.try_next().await.context("the download broke off")? {
             check.take(&piece);
         }

@@ -1,13 +1,11 @@
 //! The answer to a submission that is only checked: what it would cost.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use job_orchestrator::estimate::{self, Estimate};
-use persistence_layer::{StoreError, Tenant};
+use job_orchestrator::estimate::Estimate;
+use job_orchestrator::sources::Pace;
 use serde::Serialize;
 
-use crate::app::App;
 use crate::dto::batch::CreateBatch;
 
 /// The whole answer.
@@ -44,48 +42,39 @@ struct ProviderView {
     seconds_with_unknown_wallets: Option<u64>,
 }
 
-/// What the request would cost, as far as that is known; looks for at most about `time`.
-///
-/// # Errors
-/// The database.
-pub async fn estimate(
-    app: &App,
-    tenant: &Tenant,
-    request: &CreateBatch,
-    time: Duration,
-) -> Result<DryRun, StoreError> {
-    let chain = request.chain;
-    let found = estimate::estimate(&app.store, tenant, chain, &request.wallets, time).await?;
-    let (known, all) = (found.total(), found.total_with_others());
-    let paces = app.paces.get(&chain).into_iter().flatten();
-    let providers = paces.map(|pace| {
-        let seconds = |calls: u64| calls.div_ceil(u64::from(pace.requests_per_second.max(1)));
-        ProviderView {
-            name: pace.name.clone(),
-            kind: pace.kind,
-            requests_per_second: pace.requests_per_second,
-            seconds: seconds(known),
-            seconds_with_unknown_wallets: all.map(seconds),
+impl DryRun {
+    /// What the request would cost, at the pace of each provider of its chain.
+    pub fn of(request: &CreateBatch, found: Estimate, paces: &[Pace]) -> Self {
+        let (known, all) = (found.total(), found.total_with_others());
+        let provider = |pace: &Pace| {
+            let seconds = |calls: u64| calls.div_ceil(u64::from(pace.requests_per_second.max(1)));
+            ProviderView {
+                name: pace.name.clone(),
+                kind: pace.kind,
+                requests_per_second: pace.requests_per_second,
+                seconds: seconds(known),
+                seconds_with_unknown_wallets: all.map(seconds),
+            }
+        };
+        Self {
+            dry_run: true,
+            chain: request.chain.as_str(),
+            total_wallets: request.wallets.len(),
+            duplicates_removed: request.duplicates_removed,
+            estimate: EstimateView {
+                known_wallets: found.known,
+                unknown_wallets: found.unknown,
+                unexamined_wallets: found.unexamined,
+                calls: known,
+                missing_transactions: found.missing_transactions,
+                typical_calls_of_a_wallet: found.typical,
+                calls_with_unknown_wallets: all,
+                providers: paces.iter().map(provider).collect(),
+                not_counted: not_counted(&found),
+                calls_by_method: found.calls,
+            },
         }
-    });
-    Ok(DryRun {
-        dry_run: true,
-        chain: chain.as_str(),
-        total_wallets: request.wallets.len(),
-        duplicates_removed: request.duplicates_removed,
-        estimate: EstimateView {
-            known_wallets: found.known,
-            unknown_wallets: found.unknown,
-            unexamined_wallets: found.unexamined,
-            calls: known,
-            missing_transactions: found.missing_transactions,
-            typical_calls_of_a_wallet: found.typical,
-            calls_with_unknown_wallets: all,
-            providers: providers.collect(),
-            not_counted: not_counted(&found),
-            calls_by_method: found.calls,
-        },
-    })
+    }
 }
 
 /// What no figure counts.

@@ -7,6 +7,7 @@ use axum::http::HeaderName;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use job_orchestrator::batch::{IdempotencyKey, NewBatchRequest};
+use job_orchestrator::estimate::estimate;
 use persistence_layer::Tenant;
 use persistence_layer::batches::{self, BatchId, BatchRef, BatchStatus};
 use serde::Serialize;
@@ -16,7 +17,7 @@ use crate::app::AppState;
 use crate::cursor;
 use crate::dto::batch::CreateBatch;
 use crate::dto::batch_lines;
-use crate::dto::estimate::estimate;
+use crate::dto::estimate::DryRun;
 use crate::dto::job::JobView;
 use crate::error::ApiError;
 use crate::extract::{
@@ -55,8 +56,10 @@ pub async fn run(
     let key = idempotency_key(&headers)?;
     let (request, fingerprint) = body.read(&app).await?;
     if request.dry_run {
-        let answer = estimate(&app, &caller.tenant, &request, due.leaves() / 2).await?;
-        return Ok(fresh_json(&answer));
+        let (chain, wallets, time) = (request.chain, &request.wallets, due.leaves() / 2);
+        let found = estimate(&app.store, &caller.tenant, chain, wallets, time).await?;
+        let paces = app.paces.get(&chain).map_or(&[][..], Vec::as_slice);
+        return Ok(fresh_json(&DryRun::of(&request, found, paces)));
     }
     let accepted = app
         .batches

@@ -3,7 +3,7 @@
 use std::io;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -31,48 +31,33 @@ const ROW_COUNT: HeaderName = HeaderName::from_static("x-row-count");
 /// Bytes of the digest that a tag shows.
 const TAG_BYTES: usize = 16;
 
-/// `GET /api/pnl/batch/results/{job_id}/export.csv`
-pub async fn csv(
-    app: State<AppState>,
+/// What is asked for of a file, but its format, which the path names: what the client accepts by habit does not
+/// matter.
+#[derive(FromRequestParts)]
+pub struct Asked {
     method: Method,
     headers: HeaderMap,
     params: Params,
     job: JobId,
-) -> Result<Response, ApiError> {
-    export(app, method, headers, params, job, Format::Csv).await
+}
+
+/// `GET /api/pnl/batch/results/{job_id}/export.csv`
+pub async fn csv(State(app): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
+    export(app, asked, Format::Csv).await
 }
 
 /// `GET /api/pnl/batch/results/{job_id}/export.ndjson`
-pub async fn ndjson(
-    app: State<AppState>,
-    method: Method,
-    headers: HeaderMap,
-    params: Params,
-    job: JobId,
-) -> Result<Response, ApiError> {
-    export(app, method, headers, params, job, Format::Ndjson).await
+pub async fn ndjson(State(app): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
+    export(app, asked, Format::Ndjson).await
 }
 
 /// `GET /api/pnl/batch/results/{job_id}/export.parquet`
-pub async fn parquet(
-    app: State<AppState>,
-    method: Method,
-    headers: HeaderMap,
-    params: Params,
-    job: JobId,
-) -> Result<Response, ApiError> {
-    export(app, method, headers, params, job, Format::Parquet).await
+pub async fn parquet(State(app): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
+    export(app, asked, Format::Parquet).await
 }
 
-/// The path names the format; what the client accepts by habit does not matter.
-async fn export(
-    State(app): State<AppState>,
-    method: Method,
-    headers: HeaderMap,
-    mut params: Params,
-    JobId(job): JobId,
-    format: Format,
-) -> Result<Response, ApiError> {
+async fn export(app: AppState, asked: Asked, format: Format) -> Result<Response, ApiError> {
+    let Asked { method, headers, mut params, job: JobId(job) } = asked;
     let partial = params.flag("partial");
     let rows = params.one_of("rows", &Rows::NAMES).unwrap_or(Rows::Wallets);
     params.finish()?;
