@@ -190,21 +190,23 @@ impl Answers {
         let key = self.key(question, version);
         let was_made = Mutex::new(false);
         let found = self.kept.try_get_with::<_, Mutex<Option<E>>>(key.clone(), async {
-            if let Some(answer) = self.shared(&key).await {
-                return Ok(Arc::new(answer));
-            }
-            *was_made.lock().unwrap_or_else(PoisonError::into_inner) = true;
-            let answer = make.await.map_err(|error| Mutex::new(Some(error)))?;
-            self.share(&key, &answer);
+            let answer = match self.shared(&key).await {
+                Some(answer) => answer,
+                None => {
+                    *was_made.lock().unwrap_or_else(PoisonError::into_inner) = true;
+                    let answer = make.await.map_err(|error| Mutex::new(Some(error)))?;
+                    self.share(&key, &answer);
+                    answer
+                }
+            };
+            // Versions do not come back: the last one that was put here is the newest.
+            self.newest.insert(self.hash(&[question]), key.clone());
             Ok(Arc::new(answer))
         });
         let found = found.await;
         let made = || *was_made.lock().unwrap_or_else(PoisonError::into_inner);
         match found {
-            Ok(answer) => {
-                self.newest.insert(self.hash(&[question]), key);
-                Ok((answer, if made() { Found::Miss } else { Found::Hit }))
-            }
+            Ok(answer) => Ok((answer, if made() { Found::Miss } else { Found::Hit })),
             // It belongs to who asked for it; those who waited may be here first.
             Err(error) if made() => {
                 Err(error.lock().unwrap_or_else(PoisonError::into_inner).take())

@@ -30,6 +30,7 @@ use crate::metrics::{HttpMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::queue::QueueWatch;
 use crate::signing::Signer;
+use crate::versions::Versions;
 use crate::waiting::Waiting;
 
 /// Stores and services of the process.
@@ -56,6 +57,8 @@ pub struct App {
     pub paces: BTreeMap<Chain, Vec<Pace>>,
     /// Answers that were given already.
     pub answers: Answers,
+    /// Looks at what those are made of.
+    pub versions: Versions,
     /// Files of results that were made.
     pub exports: Exports,
     /// The keys of clients; none where everybody is answered.

@@ -13,6 +13,7 @@ use crate::app::AppState;
 use crate::error::ApiError;
 use crate::handlers::admin;
 use crate::json::shown;
+use crate::middleware::shared::Shared;
 use crate::middleware::{
     auth, cached, context, deadline, encoding, gate, limits, load, panics, validators,
 };
@@ -25,10 +26,10 @@ pub fn public(app: &AppState, role: Role) -> Router {
     if role.serves_requests() {
         let data = routes::data().map(|router| {
             router
-                .route_layer(from_fn_with_state(app.clone(), load::admit))
-                .route_layer(from_fn_with_state(app.clone(), gate::database))
-                .route_layer(from_fn(validators::tag))
-                .route_layer(from_fn_with_state(app.clone(), cached::answers))
+                .route_layer((from_fn_with_state(app.clone(), load::admit), Shared))
+                .route_layer((from_fn_with_state(app.clone(), gate::database), Shared))
+                .route_layer((from_fn(validators::tag), Shared))
+                .route_layer((from_fn_with_state(app.clone(), cached::answers), Shared))
         });
         // Files bring their tags themselves, are too large to be kept, and may wait for their measure.
         let files = routes::files()
@@ -40,12 +41,14 @@ pub fn public(app: &AppState, role: Role) -> Router {
             .and(data)
             .and(streams)
             .and(files)
-            .map(|router| router.route_layer(from_fn(auth::require)));
+            .map(|router| router.route_layer((from_fn(auth::require), Shared)));
         api = api.and(keyed);
     }
     let limited = from_fn_with_state(app.clone(), limits::enforce);
     let identified = from_fn_with_state(app.clone(), auth::identify);
-    around(api.into_router(), app, |router| router.layer(limited).layer(identified))
+    around(api.into_router(), app, |router| {
+        router.layer((limited, Shared)).layer((identified, Shared))
+    })
 }
 
 /// The listener of operators.
@@ -64,10 +67,10 @@ fn around(
     let router = router
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
-        .layer(from_fn_with_state(app.request_timeout, deadline::limit))
-        .layer(panics::caught());
+        .layer((from_fn_with_state(app.request_timeout, deadline::limit), Shared))
+        .layer((panics::caught(), Shared));
     limit(encoding::compressed(router, app.compression_min_bytes))
-        .layer(from_fn_with_state(app.http_metrics.clone(), context::around))
+        .layer((from_fn_with_state(app.http_metrics.clone(), context::around), Shared))
         .with_state(app.clone())
 }
 

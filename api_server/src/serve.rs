@@ -42,6 +42,7 @@ use crate::monitor::DatabaseMonitor;
 use crate::queue::QueueWatch;
 use crate::router;
 use crate::signing::{Signer, SigningError};
+use crate::versions::Versions;
 use crate::waiting::Waiting;
 
 /// Time that requests at hand get when the listeners close.
@@ -263,6 +264,7 @@ pub async fn assemble(
             redis.clone(),
             &format!("{:?}", ledger_rules(settings)),
         ),
+        versions: Versions::new(Duration::from_millis(settings.cache.version_ms.into())),
         exports: Exports::default(),
         keys: (settings.auth.mode == AuthMode::Keys).then(|| Keys::new(store.clone())),
         signer: signer(settings)?,

@@ -1,46 +1,24 @@
-//! Answers from the cache: which questions are kept, and what their answers are made of.
+//! Answers from the cache: which questions are kept.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::RequestExt;
 use axum::extract::{MatchedPath, Query, RawPathParams, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
-use job_orchestrator::batch::BatchError;
 use persistence_layer::batches::BatchRef;
-use persistence_layer::{Tenant, ledgers};
 use pnl_core::{Address, Chain, WalletRef};
 
 use crate::answers::{Answer, Found};
 use crate::app::AppState;
-use crate::dto::job::JobView;
 use crate::extract::job_id;
 use crate::keys::Caller;
 use crate::middleware::validators;
+use crate::versions::{Subject, Version};
 
 /// Says where an answer is from.
 pub const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
-
-/// Longest wait for a version: a database that is slower than this cannot tell.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// What an answer is made of.
-enum Subject {
-    Wallet(Tenant, WalletRef),
-    Job(BatchRef),
-}
-
-/// How it stands with the subject now.
-enum Version {
-    /// So; whatever is made of it stays as it is until this changes.
-    Is(String),
-    /// It is not there, or changes all the time.
-    None,
-    /// The database cannot tell.
-    Unknown,
-}
 
 /// The layer itself.
 pub async fn answers(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
@@ -54,8 +32,7 @@ pub async fn answers(State(app): State<AppState>, mut request: Request, next: Ne
     if wants_fresh(&request) {
         return told(&app, next.run(request).await, Found::Bypass);
     }
-    let looked = tokio::time::timeout(PATIENCE, version(&app, &subject)).await;
-    let version = match looked.unwrap_or(Version::Unknown) {
+    let version = match app.versions.of(&app, &subject).await {
         Version::Is(version) => version,
         Version::None => return next.run(request).await,
         Version::Unknown => {
@@ -150,26 +127,4 @@ async fn question(request: &mut Request) -> Option<(Subject, String)> {
         request.headers().get_all(header::ACCEPT).iter().map(HeaderValue::as_bytes).collect();
     // No name of a tenant has a blank, so no path can pass for one.
     Some((subject, format!("{tenant} {} {query:?} {accept:?}", request.uri().path())))
-}
-
-async fn version(app: &AppState, subject: &Subject) -> Version {
-    if !app.database.is_up() {
-        return Version::Unknown;
-    }
-    match subject {
-        Subject::Wallet(tenant, wallet) => {
-            match ledgers::current_id(&app.store, tenant, wallet).await {
-                Ok(Some(id)) => Version::Is(id.to_string()),
-                Ok(None) => Version::None,
-                Err(_) => Version::Unknown,
-            }
-        }
-        Subject::Job(job) => match app.batches.status(job).await {
-            Ok(batch) if batch.state.is_terminal() => {
-                serde_json::to_string(&JobView::of(&batch)).map_or(Version::None, Version::Is)
-            }
-            Err(BatchError::Store(_)) => Version::Unknown,
-            Ok(_) | Err(_) => Version::None,
-        },
-    }
 }

@@ -9,6 +9,7 @@ use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove};
 
+use super::shared::Shared;
 use super::validators::with_encoding;
 
 /// A client that sends this header, whatever its value, gets no compressed answer.
@@ -35,7 +36,7 @@ pub fn compressed<S: Clone + Send + Sync + 'static>(
     // A stream is read as it is made; an encoder would hold it back.
     let worth_it = SizeAbove::new(min_bytes).and(NotForContentType::SSE);
     let layer = CompressionLayer::new().quality(LEVEL).compress_when(worth_it);
-    router.layer(layer).layer(from_fn(around))
+    router.layer((layer, Shared)).layer((from_fn(around), Shared))
 }
 
 /// Lets clients opt out, and gives the compressed form of an answer a tag of its own.

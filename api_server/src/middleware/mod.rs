@@ -10,4 +10,5 @@ pub mod limits;
 pub mod load;
 pub mod panics;
 pub mod rest_of_body;
+pub mod shared;
 pub mod validators;

@@ -9,6 +9,7 @@ use crate::support::{Plan, Reply, TestApp, UNUSED, demo_wallets, eventually, rep
 
 fn kept(settings: &mut Settings) {
     settings.cache.memory_mb = 64;
+    settings.cache.version_ms = 0;
 }
 
 async fn worker() -> TestApp {
@@ -129,6 +130,34 @@ async fn a_job_that_is_retried_or_removed_is_not_answered_from_before() {
         select count(*) from gone";
     assert_eq!(app.database.number(removed).await, 1);
     app.get(&path).await.problem(410, "job-expired");
+}
+
+#[tokio::test]
+async fn the_database_is_not_asked_for_each_answer_until_the_process_learns_of_a_change() {
+    let app = TestApp::start(Plan {
+        role: Role::All,
+        adjust: |settings| {
+            kept(settings);
+            settings.cache.version_ms = 10_000;
+        },
+        ..Plan::default()
+    })
+    .await;
+    let job = app.completed(&[UNUSED.to_owned()]).await;
+    let path = format!("/api/pnl/batch/results/{job}");
+    is("MISS", app.get(&path).await);
+    let failed = r#"
+        with task as (
+            update wallet_tasks set state = 'failed', error =
+                '{"code": "provider-error", "title": "t", "detail": "d", "retryable": true}'
+            returning 1),
+        gone as (delete from pnl_results returning 1),
+        batch as (update batches set state = 'failed', done = 0, failed = 1 returning 1)
+        select count(*) from task, batch"#;
+    assert_eq!(app.database.number(failed).await, 1);
+    assert_eq!(is("HIT", app.get(&path).await).json()["data"][0]["status"], "done");
+    assert_eq!(app.post(&format!("/api/pnl/batch/{job}/retry")).await.status, 202);
+    assert_eq!(app.get(&path).await.header("x-cache"), "", "the job is running");
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod memory;
 pub mod overhead;
 pub mod processor;
+pub mod ratios;
 pub mod site;
 pub mod soak;
 pub mod upgrade;

@@ -8,6 +8,7 @@ use load_tests::bench::big_batch::{BigBatch, HundredWallets};
 use load_tests::bench::big_wallet::BigWallet;
 use load_tests::bench::claim_plan::ClaimPlan;
 use load_tests::bench::overhead::Overhead;
+use load_tests::bench::ratios::Ratios;
 use load_tests::bench::soak::Soak;
 use load_tests::bench::upgrade::Upgrade;
 use load_tests::bench::what_if::WhatIf;
@@ -34,6 +35,8 @@ enum Command {
     Upgrade(Upgrade),
     /// Processor time of a wallet by all methods side by side
     WhatIf(WhatIf),
+    /// Kept answers and 304 beside a bare handler of the same bytes
+    Ratios(Ratios),
 }
 
 #[tokio::main]
@@ -62,5 +65,6 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::ClaimPlan(command) => command.run().await,
         Command::Upgrade(command) => command.run().await,
         Command::WhatIf(command) => command.run().await,
+        Command::Ratios(command) => command.run().await,
     }
 }

@@ -277,11 +277,14 @@ pub struct RedisSettings {
 pub struct CacheSettings {
     /// Most memory for answers that are kept, in MiB; 0: none is kept.
     pub memory_mb: u32,
+    /// How long a process may give a kept answer again without asking the database whether it still holds, in
+    /// milliseconds.
+    pub version_ms: u16,
 }
 
 impl Default for CacheSettings {
     fn default() -> Self {
-        Self { memory_mb: 64 }
+        Self { memory_mb: 64, version_ms: 100 }
     }
 }
 
