@@ -207,8 +207,13 @@ fn is_number(text: &str) -> bool {
     all_digits(whole) && all_digits(part)
 }
 
+/// Bytes that most lines have room in.
+const LINE_BYTES: usize = 1 << 10;
+
 fn writer() -> Writer<Vec<u8>> {
-    WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new())
+    let mut builder = WriterBuilder::new();
+    builder.terminator(Terminator::CRLF).buffer_capacity(LINE_BYTES);
+    builder.from_writer(Vec::with_capacity(LINE_BYTES))
 }
 
 fn finish(mut writer: Writer<Vec<u8>>) -> Result<Vec<u8>, csv::Error> {

@@ -3,19 +3,20 @@
 //! Disposals are not stored: they are computed again from the ledger that a result was made from. A wallet
 //! whose ledger is no longer that one, or that has no result, has one row that says so instead.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use job_orchestrator::request::Analysis;
-use job_orchestrator::wallets::{DisposalsOfResult, Wallets};
+use job_orchestrator::wallets::{DisposalsOfResult, MOST_MATCHES, Wallets};
 use persistence_layer::batches::Batch;
 use persistence_layer::results::ResultRow;
 use pnl_core::{Chain, WalletRef};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Cell, Column, ExportError, Kind, Line};
+use super::{Cell, Column, ExportError, Format, Kind, Line};
 use crate::dto::result::wallet_status;
 
 /// Code of a wallet whose ledger was replaced.
@@ -43,6 +44,49 @@ const MEMBERS: [(&str, Kind); 15] = [
     ("matches_total", Kind::Integer),
 ];
 
+/// The same members, read from JSON.
+#[derive(Deserialize)]
+struct Members<'a> {
+    id: Cow<'a, str>,
+    event: Cow<'a, str>,
+    leg: &'a str,
+    asset: Cow<'a, str>,
+    ts: i64,
+    qty: &'a str,
+    proceeds: Option<&'a str>,
+    basis: &'a str,
+    gain: Option<&'a str>,
+    matched_qty: &'a str,
+    unknown_qty: &'a str,
+    unmatched_qty: &'a str,
+    unknown_proceeds: &'a str,
+    unmatched_proceeds: &'a str,
+    matches_total: i64,
+}
+
+impl Members<'_> {
+    fn cells(self) -> [Cell; MEMBERS.len()] {
+        let text = |text: &str| Cell::Text(text.to_owned());
+        [
+            Cell::Text(self.id.into_owned()),
+            Cell::Text(self.event.into_owned()),
+            text(self.leg),
+            Cell::Text(self.asset.into_owned()),
+            Cell::Integer(self.ts),
+            text(self.qty),
+            Cell::text(self.proceeds),
+            text(self.basis),
+            Cell::text(self.gain),
+            text(self.matched_qty),
+            text(self.unknown_qty),
+            text(self.unmatched_qty),
+            text(self.unknown_proceeds),
+            text(self.unmatched_proceeds),
+            Cell::Integer(self.matches_total),
+        ]
+    }
+}
+
 /// The columns.
 pub(super) fn columns() -> Vec<Column> {
     let head = HEAD.map(|name| Column::new(name, Kind::Text));
@@ -51,7 +95,7 @@ pub(super) fn columns() -> Vec<Column> {
 
 /// A disposal, or why a wallet has none here.
 pub(super) struct DisposalLine {
-    wallet: String,
+    wallet: Arc<str>,
     chain: Chain,
     status: &'static str,
     error_code: Option<String>,
@@ -61,17 +105,16 @@ pub(super) struct DisposalLine {
 impl Line for DisposalLine {
     fn cells(&self) -> Result<Vec<Cell>, ExportError> {
         let mut cells = vec![
-            Cell::Text(self.wallet.clone()),
+            Cell::Text(self.wallet.to_string()),
             Cell::Text(self.chain.as_str().to_owned()),
             Cell::Text(self.status.to_owned()),
             Cell::text(self.error_code.as_deref()),
         ];
-        let members: BTreeMap<&str, &RawValue> = match &self.disposal {
-            Some(disposal) => serde_json::from_str(disposal.get())?,
-            None => BTreeMap::new(),
-        };
-        for (name, kind) in MEMBERS {
-            cells.push(Column::new(name, kind).cell(members.get(name).copied())?);
+        match &self.disposal {
+            Some(disposal) => {
+                cells.extend(serde_json::from_str::<Members<'_>>(disposal.get())?.cells());
+            }
+            None => cells.extend(MEMBERS.map(|_| Cell::Null)),
         }
         Ok(cells)
     }
@@ -101,13 +144,16 @@ pub(super) fn lines(
     wallets: Wallets,
     pages: BoxStream<'static, Result<Vec<ResultRow>, ExportError>>,
     batch: &Batch,
+    format: Format,
 ) -> BoxStream<'static, Result<Vec<DisposalLine>, ExportError>> {
     let chain = batch.chain;
+    // Only lines of JSON show the lots.
+    let lots = if format == Format::Ndjson { MOST_MATCHES } else { 0 };
     let analysis = Analysis::of_batch(&batch.request);
     let rows = pages.map_ok(|rows| stream::iter(rows.into_iter().map(Ok))).try_flatten();
     let of_wallets = rows.and_then(move |row| {
         let (wallets, analysis) = (wallets.clone(), analysis.as_ref().ok().cloned());
-        async move { of_wallet(&wallets, row, chain, analysis).await }
+        async move { of_wallet(&wallets, row, chain, analysis, lots).await }
     });
     of_wallets.try_flatten().boxed()
 }
@@ -118,8 +164,9 @@ async fn of_wallet(
     row: ResultRow,
     chain: Chain,
     analysis: Option<Analysis>,
+    lots: usize,
 ) -> Result<BoxStream<'static, Result<Vec<DisposalLine>, ExportError>>, ExportError> {
-    let (wallet, status) = (row.wallet.to_string(), wallet_status(row.state));
+    let (wallet, status) = (Arc::<str>::from(row.wallet.as_str()), wallet_status(row.state));
     let line = move |error_code: Option<String>, disposal| DisposalLine {
         wallet: wallet.clone(),
         chain,
@@ -133,7 +180,7 @@ async fn of_wallet(
     };
     let of = WalletRef { chain, address: row.wallet };
     let found = match analysis {
-        Some(analysis) => wallets.disposals_of_result(&of, &report, &analysis).await?,
+        Some(analysis) => wallets.disposals_of_result(&of, &report, &analysis, lots).await?,
         None => None,
     };
     let Some(disposals) = found else {

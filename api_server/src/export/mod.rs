@@ -15,6 +15,8 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 use job_orchestrator::wallets::WalletsError;
 use persistence_layer::{StoreError, Tenant};
+use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 pub use self::cell::{Cell, Column, Kind};
 pub use self::encoder::{Format, Line};
@@ -114,7 +116,7 @@ pub fn document(
             written(lines, format, wallets::columns())
         }
         Rows::Disposals => {
-            let lines = disposals::lines(app.wallets.of(tenant.clone()), pages, batch);
+            let lines = disposals::lines(app.wallets.of(tenant.clone()), pages, batch, format);
             written(lines, format, disposals::columns())
         }
     }
@@ -128,20 +130,47 @@ fn written<L: Line + Send + 'static>(
 ) -> Result<Document, ExportError> {
     let (encoder, head) = Encoder::begin(format, columns)?;
     let head = stream::once(async { Ok(Piece { bytes: head.into(), rows: 0 }) });
-    let rest = stream::try_unfold((Some(encoder), lines), |(encoder, mut lines)| async move {
-        let Some(mut encoder) = encoder else { return Ok(None) };
-        let mut bytes = Vec::new();
-        let Some(some) = lines.try_next().await? else {
-            encoder.finish(&mut bytes)?;
-            return Ok(Some((Piece { bytes: bytes.into(), rows: 0 }, (None, lines))));
-        };
-        for line in &some {
-            encoder.push(line, &mut bytes)?;
-        }
-        let piece = Piece { bytes: bytes.into(), rows: some.len() as u64 };
-        Ok(Some((piece, (Some(encoder), lines))))
-    });
+    let rest =
+        stream::try_unfold((Some(encoder), ahead(lines)), |(encoder, mut lines)| async move {
+            let Some(mut encoder) = encoder else { return Ok(None) };
+            let mut bytes = Vec::new();
+            let Some(some) = lines.try_next().await? else {
+                encoder.finish(&mut bytes)?;
+                return Ok(Some((Piece { bytes: bytes.into(), rows: 0 }, (None, lines))));
+            };
+            for line in &some {
+                encoder.push(line, &mut bytes)?;
+            }
+            let piece = Piece { bytes: bytes.into(), rows: some.len() as u64 };
+            Ok(Some((piece, (Some(encoder), lines))))
+        });
     Ok(head.chain(rest).boxed())
+}
+
+/// The same items, the next one made while one is written. Whoever drops the stream ends the making.
+fn ahead<T: Send + 'static>(mut items: BoxStream<'static, T>) -> BoxStream<'static, T> {
+    let (sender, receiver) = mpsc::channel(1);
+    let making = async move {
+        while let Some(item) = items.next().await {
+            if sender.send(item).await.is_err() {
+                return;
+            }
+        }
+    };
+    let maker = tokio::spawn(making.in_current_span());
+    let taken = stream::unfold((receiver, maker), |(mut receiver, maker)| async move {
+        match receiver.recv().await {
+            Some(item) => Some((item, (receiver, maker))),
+            None => match maker.await {
+                Ok(()) => None,
+                // A file must not end as if it was whole.
+                Err(failed) => std::panic::resume_unwind(
+                    failed.try_into_panic().unwrap_or_else(|ended| Box::new(ended.to_string())),
+                ),
+            },
+        }
+    });
+    taken.boxed()
 }
 
 #[cfg(test)]

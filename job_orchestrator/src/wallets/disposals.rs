@@ -15,7 +15,7 @@ use super::{LedgerPlace, Reader, View, Wallets, WalletsError, corrupt};
 use crate::request::Analysis;
 
 /// Lots shown with a disposal of a page; [`Wallets::explain`] pages through all of them.
-const MOST_MATCHES: usize = 100;
+pub const MOST_MATCHES: usize = 100;
 
 /// A page ends early when it has become this large, in bytes.
 const MAX_PAGE_BYTES: usize = 8 << 20;
@@ -134,6 +134,7 @@ struct Origin {
 pub struct DisposalsOfResult {
     walk: Walk,
     wallet: Address,
+    most_matches: usize,
 }
 
 impl DisposalsOfResult {
@@ -148,7 +149,7 @@ impl DisposalsOfResult {
         let rows = with_ids(&records, self.wallet.as_str())
             .filter(|(_, disposal)| window.contains(disposal.ts))
             .map(|(id, disposal)| {
-                let view = DisposalView::new(&disposal, id, 0, MOST_MATCHES);
+                let view = DisposalView::new(&disposal, id, 0, self.most_matches);
                 serde_json::value::to_raw_value(&view).map_err(corrupt)
             })
             .collect::<Result<_, _>>()?;
@@ -159,7 +160,7 @@ impl DisposalsOfResult {
 impl Wallets {
     /// The disposals behind the stored `report` of the wallet, which was asked for by `analysis`, oldest first.
     /// They are computed again: `None` when the ledger that it was made from is not stored (any more), or the
-    /// engine that made it is another one.
+    /// engine that made it is another one. Each shows at most so many of the lots it consumed.
     ///
     /// # Errors
     /// [`WalletsError`].
@@ -168,6 +169,7 @@ impl Wallets {
         wallet: &WalletRef,
         report: &str,
         analysis: &Analysis,
+        most_matches: usize,
     ) -> Result<Option<DisposalsOfResult>, WalletsError> {
         let origin: Origin = serde_json::from_str(report).map_err(corrupt)?;
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
@@ -180,7 +182,7 @@ impl Wallets {
         let options = analysis.engine_options(reader.options.clone()).map_err(corrupt)?;
         let view = View { method: analysis.method, time_range: analysis.time_range };
         let walk = self.walk(&Arc::new(Reader { options, ..reader }), view)?;
-        Ok(Some(DisposalsOfResult { walk, wallet: wallet.address.clone() }))
+        Ok(Some(DisposalsOfResult { walk, wallet: wallet.address.clone(), most_matches }))
     }
 
     /// A page of at most `limit` disposals behind `after`, oldest first; `None` when no ledger of the

@@ -8,6 +8,7 @@
 pub mod big_batch;
 pub mod big_wallet;
 pub mod claim_plan;
+pub mod export;
 pub mod figures;
 pub mod jobs;
 pub mod memory;

@@ -7,6 +7,7 @@ use clap::Parser;
 use load_tests::bench::big_batch::{BigBatch, HundredWallets};
 use load_tests::bench::big_wallet::BigWallet;
 use load_tests::bench::claim_plan::ClaimPlan;
+use load_tests::bench::export::Export;
 use load_tests::bench::overhead::Overhead;
 use load_tests::bench::ratios::Ratios;
 use load_tests::bench::soak::Soak;
@@ -35,6 +36,8 @@ enum Command {
     Upgrade(Upgrade),
     /// Processor time of a wallet by all methods side by side
     WhatIf(WhatIf),
+    /// A job of a million disposals as files: speed, memory
+    Export(Export),
     /// Kept answers and 304 beside a bare handler of the same bytes
     Ratios(Ratios),
 }
@@ -65,6 +68,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::ClaimPlan(command) => command.run().await,
         Command::Upgrade(command) => command.run().await,
         Command::WhatIf(command) => command.run().await,
+        Command::Export(command) => command.run().await,
         Command::Ratios(command) => command.run().await,
     }
 }
