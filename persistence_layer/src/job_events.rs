@@ -120,23 +120,25 @@ pub async fn snapshot(store: &Store, job: &BatchRef) -> Result<Option<Snapshot>,
     Err(StoreError::Conflict("the events of the job are numbered all the time"))
 }
 
-/// Gives numbers to the events of these jobs that have none. What another process numbers just now
-/// is left to it.
+/// Gives numbers to the events of these jobs that have none; gives the jobs that were left to another process,
+/// which numbers them just now.
 ///
 /// # Errors
 /// As every write: the first one. The other jobs are numbered.
-pub async fn number(store: &Store, jobs: &[BatchRef]) -> Result<(), StoreError> {
+pub async fn number(store: &Store, jobs: &[BatchRef]) -> Result<Vec<BatchId>, StoreError> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
     let waiting = read!(store, async |connection| {
         sqlx::query_file_scalar!("queries/job_events/unnumbered.sql", &ids).fetch_all(connection)
     })?;
-    let mut outcome = Ok(());
-    for id in waiting {
-        let numbered =
-            run!(store, "job_events/number", async |tx| { number_in(tx, BatchId(id)).await });
-        outcome = outcome.and(numbered.map(drop));
+    let (mut left, mut failure) = (Vec::new(), None);
+    for id in waiting.into_iter().map(BatchId) {
+        match run!(store, "job_events/number", async |tx| { number_in(tx, id).await }) {
+            Ok(true) => {}
+            Ok(false) => left.push(id),
+            Err(error) => failure = failure.or(Some(error)),
+        }
     }
-    outcome
+    failure.map_or(Ok(left), Err)
 }
 
 /// Of each job the events behind a number, in their order, at most `limit`; jobs one after the other.
