@@ -3,12 +3,15 @@
 //! The truth is the log of events in the database ([`persistence_layer::job_events`]), which every process
 //! writes; so it does not matter which process a client follows a job at, or which works on it. Each process
 //! reads the new events of all jobs that are followed there once for all ([`looks`]), and tells the followers
-//! ([`feed`]). Who comes in between, comes back, or is slow reads the log by itself ([`follower`]).
+//! ([`feed`]). Who comes in between, comes back, or is slow reads the log by itself ([`follower`]). A client has a
+//! [`place`], and goes when its key does ([`holders`]).
 
 mod feed;
 mod follower;
+mod holders;
 mod looks;
 mod message;
+mod place;
 pub mod socket;
 
 use std::collections::HashMap;
@@ -20,41 +23,22 @@ use persistence_layer::batches::BatchRef;
 use persistence_layer::job_events::{self, Number};
 use persistence_layer::{Store, StoreError};
 use service_runtime::config::LiveSettings;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use self::feed::{Feed, Piece, Shot};
 pub use self::follower::{End, Follower};
+use self::holders::Holders;
 pub use self::message::Message;
-use crate::metrics::{GaugeGuard, LiveMetrics};
+pub use self::place::{Dropped, Place, Transport};
+use crate::metrics::LiveMetrics;
 
 /// How old the snapshot may be that a client begins with; what has happened since is sent behind it.
 const SNAPSHOT_AGE: Duration = Duration::from_secs(1);
 
 /// Followers that read the log at a time: what they may cost in connections.
 const READS: usize = 4;
-
-/// How a client follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// Server-sent events.
-    Sse,
-    /// A WebSocket.
-    WebSocket,
-}
-
-impl Transport {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Sse, Self::WebSocket];
-
-    /// Its name in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sse => "sse",
-            Self::WebSocket => "websocket",
-        }
-    }
-}
 
 /// The jobs that are followed at this process. A cheap clone.
 #[derive(Clone)]
@@ -66,6 +50,7 @@ struct Inner {
     metrics: LiveMetrics,
     rules: LiveSettings,
     places: Arc<Semaphore>,
+    holders: Holders,
     reads: Semaphore,
     feeds: Mutex<Feeds>,
     drain: CancellationToken,
@@ -78,20 +63,6 @@ struct Feeds {
     are_read: bool,
 }
 
-/// The right to follow a job.
-pub struct Place {
-    _permit: OwnedSemaphorePermit,
-    _counted: GaugeGuard,
-    metrics: LiveMetrics,
-    transport: Transport,
-}
-
-impl Place {
-    fn sent(&self) {
-        self.metrics.sent(self.transport);
-    }
-}
-
 impl Live {
     /// Room for as many followers as `rules` say. All of them end when `drain` is cancelled.
     pub fn new(
@@ -102,6 +73,7 @@ impl Live {
         drain: CancellationToken,
     ) -> Self {
         Self(Arc::new(Inner {
+            holders: Holders::new(store.clone()),
             store,
             batches,
             metrics,
@@ -113,11 +85,18 @@ impl Live {
         }))
     }
 
-    /// A place for one more follower; `None` when all are taken.
-    pub fn place(&self, transport: Transport) -> Option<Place> {
+    /// A place for one more follower, with the key that it has; `None` when all are taken.
+    pub fn place(&self, transport: Transport, key: Option<Uuid>) -> Option<Place> {
         let permit = Arc::clone(&self.0.places).try_acquire_owned().ok()?;
-        let metrics = self.0.metrics.clone();
-        Some(Place { _permit: permit, _counted: metrics.follows(transport), metrics, transport })
+        let (metrics, drain) = (self.0.metrics.clone(), self.0.drain.clone());
+        Some(Place {
+            _permit: permit,
+            _counted: metrics.follows(transport),
+            metrics,
+            transport,
+            key: key.map(|key| self.0.holders.hold(key, &drain)),
+            drain,
+        })
     }
 
     /// Follows a job: behind the event `after` where its log has that, else with a snapshot first.
@@ -145,12 +124,13 @@ impl Live {
         }
     }
 
-    fn rules(&self) -> &LiveSettings {
-        &self.0.rules
+    /// Counts a client that is let go of.
+    pub fn dropped(&self, transport: Transport, reason: Dropped) {
+        self.0.metrics.dropped(transport, reason);
     }
 
-    fn drain(&self) -> &CancellationToken {
-        &self.0.drain
+    fn rules(&self) -> &LiveSettings {
+        &self.0.rules
     }
 
     fn store(&self) -> &Store {
