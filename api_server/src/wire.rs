@@ -311,6 +311,8 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_takes_nothing_is_let_go() {
         let (mut wire, client) = pair(Duration::from_millis(50)).await;
+        let stalled = wire.stalled();
+        assert!(!stalled.get());
         let piece = vec![b'x'; 1 << 20];
         let error = loop {
             match wire.write_all(&piece).await {
@@ -319,6 +321,7 @@ mod tests {
             }
         };
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(stalled.get());
         drop(client);
     }
 }

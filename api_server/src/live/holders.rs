@@ -3,7 +3,7 @@
 //! A key is looked at when a client comes and from then on as often as others trust a look, all keys at
 //! once. While the database cannot tell, nothing is told of jobs either: what is told stands there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use persistence_layer::api_keys;
@@ -85,6 +85,7 @@ impl Holders {
     async fn look(&self, held: &[(Uuid, Arc<Held>)]) -> Result<(), StoreError> {
         let ids: Vec<_> = held.iter().map(|(id, _)| *id).collect();
         let valid = api_keys::still_valid(&self.0.store, &ids).await?;
+        let valid: HashSet<_> = valid.into_iter().collect();
         for (_, held) in held.iter().filter(|(id, _)| !valid.contains(id)) {
             held.until.cancel();
         }

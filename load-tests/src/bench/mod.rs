@@ -10,6 +10,7 @@ pub mod big_wallet;
 pub mod claim_plan;
 pub mod figures;
 pub mod jobs;
+pub mod live;
 pub mod memory;
 pub mod overhead;
 pub mod processor;
