@@ -130,11 +130,18 @@ pub async fn number(store: &Store, jobs: &[BatchRef]) -> Result<Vec<BatchId>, St
     let waiting = read!(store, async |connection| {
         sqlx::query_file_scalar!("queries/job_events/unnumbered.sql", &ids).fetch_all(connection)
     })?;
+    if waiting.is_empty() {
+        return Ok(Vec::new());
+    }
+    let together = number_together(store, &waiting).await;
+    if together.is_ok() || waiting.len() == 1 {
+        return together;
+    }
+    // A job whose events cannot be numbered does not stand in the way of the others.
     let (mut left, mut failure) = (Vec::new(), None);
-    for id in waiting.into_iter().map(BatchId) {
-        match run!(store, "job_events/number", async |tx| { number_in(tx, id).await }) {
-            Ok(true) => {}
-            Ok(false) => left.push(id),
+    for id in &waiting {
+        match number_together(store, std::slice::from_ref(id)).await {
+            Ok(some) => left.extend(some),
             Err(error) => failure = failure.or(Some(error)),
         }
     }
@@ -168,16 +175,30 @@ pub async fn after(
     rows.into_iter().map(Event::try_from).collect()
 }
 
+/// Numbers the events of these jobs in one transaction; gives the jobs that were left to another one.
+async fn number_together(store: &Store, jobs: &[Uuid]) -> Result<Vec<BatchId>, StoreError> {
+    run!(store, "job_events/number", async |tx| {
+        let locked = lock(tx, jobs).await?;
+        sqlx::query_file!("queries/job_events/number.sql", &locked).execute(tx).await?;
+        Ok(jobs.iter().filter(|id| !locked.contains(id)).map(|id| BatchId(*id)).collect())
+    })
+}
+
+/// Takes the right to number, where no other transaction has it now. Gives the jobs of which it was taken.
+async fn lock(tx: &mut PgConnection, jobs: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+    let locks = sqlx::query_file_scalar!("queries/job_events/try_locks.sql", jobs);
+    Ok(locks.fetch_all(tx).await?)
+}
+
 /// Gives numbers, unless another transaction does so now; then false.
 async fn number_in(tx: &mut PgConnection, job: BatchId) -> Result<bool, StoreError> {
-    let lock = sqlx::query_file_scalar!("queries/job_events/try_lock.sql", job.0);
-    let is_locked = lock.fetch_one(&mut *tx).await?;
+    let locked = lock(&mut *tx, &[job.0]).await?;
     // A database that takes no writes can be read as far as everything has its number.
-    let waiting = sqlx::query_file_scalar!("queries/job_events/unnumbered.sql", &[job.0]);
-    if is_locked && waiting.fetch_optional(&mut *tx).await?.is_some() {
-        sqlx::query_file!("queries/job_events/number.sql", job.0).execute(tx).await?;
+    let waiting = sqlx::query_file_scalar!("queries/job_events/unnumbered.sql", &locked);
+    if waiting.fetch_optional(&mut *tx).await?.is_some() {
+        sqlx::query_file!("queries/job_events/number.sql", &locked).execute(tx).await?;
     }
-    Ok(is_locked)
+    Ok(!locked.is_empty())
 }
 
 /// One row of `job_events/after`.
