@@ -17,7 +17,7 @@ chaos: ## disturb batches in every way, compare the results: SEED=1, ROUNDS=1 or
 	scripts/chaos.sh $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(KIND),--kind $(KIND))
 
-load: ## measure against stated limits: KIND=overhead|claim-plan|big-batch|hundred-wallets|big-wallet|export|ratios|what-if, all without; ARGS="…"
+load: ## measure against stated limits: KIND=overhead|claim-plan|big-batch|hundred-wallets|big-wallet|live|export|ratios|what-if, all without; ARGS="…"
 	scripts/load.sh $(KIND) $(ARGS)
 
 soak: ## steady submissions for MINUTES=30: connections, refusals, success, growth of memory

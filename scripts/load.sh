@@ -43,7 +43,7 @@ case $kind in
 all)
 	missed=()
 	queue_alone || missed+=("the queue alone")
-	for one in overhead claim-plan big-batch hundred-wallets big-wallet soak export ratios what-if; do
+	for one in overhead claim-plan big-batch hundred-wallets big-wallet live soak export ratios what-if; do
 		load "$one" || missed+=("$one")
 	done
 	load big-wallet --tokens 0 --no-kill || missed+=("big-wallet --tokens 0")

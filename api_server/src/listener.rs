@@ -87,10 +87,12 @@ pub async fn serve(listener: TcpListener, router: Router, rules: Rules, stop: Ca
         let open = metrics.as_ref().map(HttpMetrics::connection);
         let called = Arc::new(AtomicBool::new(false));
         let wire = Wire::new(stream, metrics.clone(), head_timeout, Arc::clone(&called));
+        let stalled = wire.stalled();
         let routed = TowerToHyperService::new(router.clone());
         let service = service_fn(move |mut request: Request<Incoming>| {
             called.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(Peer(peer.ip()));
+            request.extensions_mut().insert(stalled.clone());
             routed.call(request)
         });
         let (stop, closing) = (stop.clone(), closing.clone());

@@ -16,7 +16,7 @@ use prometheus::{
 
 use crate::answers::Found;
 use crate::limiter::Class;
-use crate::live::Transport;
+use crate::live::{Dropped, Transport};
 use crate::load::Cost;
 use crate::monitor::DatabaseHealth;
 
@@ -159,6 +159,8 @@ impl HttpMetrics {
 pub struct LiveMetrics {
     streams: IntGaugeVec,
     messages: IntCounterVec,
+    dropped: IntCounterVec,
+    delay: HistogramVec,
 }
 
 impl LiveMetrics {
@@ -176,12 +178,35 @@ impl LiveMetrics {
                 Opts::new("live_messages_total", "Messages to clients that follow a job."),
                 &["transport"],
             )?,
+            dropped: IntCounterVec::new(
+                Opts::new(
+                    "live_dropped_total",
+                    "Clients that were let go of before their job was over, by reason.",
+                ),
+                &["transport", "reason"],
+            )?,
+            delay: HistogramVec::new(
+                HistogramOpts::new(
+                    "live_event_delay_seconds",
+                    "Time from an event, by the clock of the database, to its message to a client that is up to date.",
+                )
+                .buckets(vec![
+                    0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+                ]),
+                &["transport"],
+            )?,
         };
         registry.register(Box::new(metrics.streams.clone()))?;
         registry.register(Box::new(metrics.messages.clone()))?;
-        for transport in Transport::ALL {
-            metrics.streams.with_label_values(&[transport.as_str()]);
-            metrics.messages.with_label_values(&[transport.as_str()]);
+        registry.register(Box::new(metrics.dropped.clone()))?;
+        registry.register(Box::new(metrics.delay.clone()))?;
+        for transport in Transport::ALL.map(Transport::as_str) {
+            metrics.streams.with_label_values(&[transport]);
+            metrics.messages.with_label_values(&[transport]);
+            metrics.delay.with_label_values(&[transport]);
+            for reason in Dropped::ALL {
+                metrics.dropped.with_label_values(&[transport, reason.as_str()]);
+            }
         }
         Ok(metrics)
     }
@@ -191,9 +216,18 @@ impl LiveMetrics {
         GaugeGuard::new(&self.streams.with_label_values(&[transport.as_str()]))
     }
 
-    /// Counts a message.
-    pub fn sent(&self, transport: Transport) {
+    /// Counts a message, and how long after its event it comes.
+    pub fn sent(&self, transport: Transport, delay: Option<Duration>) {
         self.messages.with_label_values(&[transport.as_str()]).inc();
+        if let Some(delay) = delay {
+            let delays = self.delay.with_label_values(&[transport.as_str()]);
+            delays.observe(delay.as_secs_f64());
+        }
+    }
+
+    /// Counts a client that is let go of.
+    pub fn dropped(&self, transport: Transport, reason: Dropped) {
+        self.dropped.with_label_values(&[transport.as_str(), reason.as_str()]).inc();
     }
 }
 

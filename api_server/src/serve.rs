@@ -7,6 +7,7 @@
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -17,6 +18,7 @@ use job_orchestrator::wallets::AllWallets;
 use job_orchestrator::{Worker, WorkerDeps, care, sweep_only};
 use persistence_layer::Store;
 use persistence_layer::batches::Admission;
+use persistence_layer::redis::bus::RedisBus;
 use persistence_layer::redis_monitor::RedisMonitor;
 use prometheus::Registry;
 use prometheus::process_collector::ProcessCollector;
@@ -211,6 +213,12 @@ pub async fn assemble(
     drain: CancellationToken,
     closing: &CancellationToken,
 ) -> anyhow::Result<Assembled> {
+    let url = &settings.redis.url;
+    let store = if url.is_empty() {
+        store
+    } else {
+        store.with_bus(Arc::new(RedisBus::start(url.expose().to_owned(), closing.clone())))
+    };
     let registry = Registry::new();
     registry.register(Box::new(ProcessCollector::for_self()))?;
     store.metrics().register(&registry)?;

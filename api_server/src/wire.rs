@@ -34,6 +34,17 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(60);
 /// Every answer of the service carries this header, those of the implementation do not.
 const MARK: &[u8] = b"\r\nx-request-id:";
 
+/// Whether a connection was closed because its client took nothing; the listener puts it into each request.
+#[derive(Debug, Clone, Default)]
+pub struct Stalled(Arc<AtomicBool>);
+
+impl Stalled {
+    /// Whether it was.
+    pub fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A client's connection.
 pub struct Wire {
     stream: TcpStream,
@@ -43,6 +54,7 @@ pub struct Wire {
     write_patience: Duration,
     /// Whether a complete head has been handed to the service.
     called: Arc<AtomicBool>,
+    has_stalled: Stalled,
     has_read: bool,
     has_written: bool,
     /// What is written in place of the implementation's own answer, and how much of it is out.
@@ -66,11 +78,17 @@ impl Wire {
             head_timeout,
             write_patience: WRITE_PATIENCE,
             called,
+            has_stalled: Stalled::default(),
             has_read: false,
             has_written: false,
             answer: None,
             stalled: None,
         }
+    }
+
+    /// Tells whether the connection was closed because its client took nothing.
+    pub fn stalled(&self) -> Stalled {
+        self.has_stalled.clone()
     }
 
     /// Counts and logs a refusal that no handler saw. Nothing of the request goes into the log.
@@ -105,6 +123,7 @@ impl Wire {
         let patience = self.write_patience;
         let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         ready!(stalled.as_mut().poll(context));
+        self.has_stalled.0.store(true, Ordering::Relaxed);
         tracing::info!("closing a connection whose client takes nothing of its answer");
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -292,6 +311,8 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_takes_nothing_is_let_go() {
         let (mut wire, client) = pair(Duration::from_millis(50)).await;
+        let stalled = wire.stalled();
+        assert!(!stalled.get());
         let piece = vec![b'x'; 1 << 20];
         let error = loop {
             match wire.write_all(&piece).await {
@@ -300,6 +321,7 @@ mod tests {
             }
         };
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(stalled.get());
         drop(client);
     }
 }

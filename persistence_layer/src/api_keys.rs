@@ -188,6 +188,16 @@ pub async fn find(store: &Store, hash: &KeyHash) -> Result<Option<ValidKey>, Sto
     .transpose()
 }
 
+/// Those of the keys that are valid.
+///
+/// # Errors
+/// As every read.
+pub async fn still_valid(store: &Store, ids: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+    read!(store, async |connection| {
+        sqlx::query_file_scalar!("queries/api_keys/still_valid.sql", ids).fetch_all(connection)
+    })
+}
+
 /// Notes that a key was used.
 ///
 /// # Errors

@@ -120,23 +120,32 @@ pub async fn snapshot(store: &Store, job: &BatchRef) -> Result<Option<Snapshot>,
     Err(StoreError::Conflict("the events of the job are numbered all the time"))
 }
 
-/// Gives numbers to the events of these jobs that have none. What another process numbers just now
-/// is left to it.
+/// Gives numbers to the events of these jobs that have none; gives the jobs that were left to another process,
+/// which numbers them just now.
 ///
 /// # Errors
 /// As every write: the first one. The other jobs are numbered.
-pub async fn number(store: &Store, jobs: &[BatchRef]) -> Result<(), StoreError> {
+pub async fn number(store: &Store, jobs: &[BatchRef]) -> Result<Vec<BatchId>, StoreError> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
     let waiting = read!(store, async |connection| {
         sqlx::query_file_scalar!("queries/job_events/unnumbered.sql", &ids).fetch_all(connection)
     })?;
-    let mut outcome = Ok(());
-    for id in waiting {
-        let numbered =
-            run!(store, "job_events/number", async |tx| { number_in(tx, BatchId(id)).await });
-        outcome = outcome.and(numbered.map(drop));
+    if waiting.is_empty() {
+        return Ok(Vec::new());
     }
-    outcome
+    let together = number_together(store, &waiting).await;
+    if together.is_ok() || waiting.len() == 1 {
+        return together;
+    }
+    // A job whose events cannot be numbered does not stand in the way of the others.
+    let (mut left, mut failure) = (Vec::new(), None);
+    for id in &waiting {
+        match number_together(store, std::slice::from_ref(id)).await {
+            Ok(some) => left.extend(some),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    failure.map_or(Ok(left), Err)
 }
 
 /// Of each job the events behind a number, in their order, at most `limit`; jobs one after the other.
@@ -166,16 +175,30 @@ pub async fn after(
     rows.into_iter().map(Event::try_from).collect()
 }
 
+/// Numbers the events of these jobs in one transaction; gives the jobs that were left to another one.
+async fn number_together(store: &Store, jobs: &[Uuid]) -> Result<Vec<BatchId>, StoreError> {
+    run!(store, "job_events/number", async |tx| {
+        let locked = lock(tx, jobs).await?;
+        sqlx::query_file!("queries/job_events/number.sql", &locked).execute(tx).await?;
+        Ok(jobs.iter().filter(|id| !locked.contains(id)).map(|id| BatchId(*id)).collect())
+    })
+}
+
+/// Takes the right to number, where no other transaction has it now. Gives the jobs of which it was taken.
+async fn lock(tx: &mut PgConnection, jobs: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+    let locks = sqlx::query_file_scalar!("queries/job_events/try_locks.sql", jobs);
+    Ok(locks.fetch_all(tx).await?)
+}
+
 /// Gives numbers, unless another transaction does so now; then false.
 async fn number_in(tx: &mut PgConnection, job: BatchId) -> Result<bool, StoreError> {
-    let lock = sqlx::query_file_scalar!("queries/job_events/try_lock.sql", job.0);
-    let is_locked = lock.fetch_one(&mut *tx).await?;
+    let locked = lock(&mut *tx, &[job.0]).await?;
     // A database that takes no writes can be read as far as everything has its number.
-    let waiting = sqlx::query_file_scalar!("queries/job_events/unnumbered.sql", &[job.0]);
-    if is_locked && waiting.fetch_optional(&mut *tx).await?.is_some() {
-        sqlx::query_file!("queries/job_events/number.sql", job.0).execute(tx).await?;
+    let waiting = sqlx::query_file_scalar!("queries/job_events/unnumbered.sql", &locked);
+    if waiting.fetch_optional(&mut *tx).await?.is_some() {
+        sqlx::query_file!("queries/job_events/number.sql", &locked).execute(tx).await?;
     }
-    Ok(is_locked)
+    Ok(!locked.is_empty())
 }
 
 /// One row of `job_events/after`.

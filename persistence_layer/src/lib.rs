@@ -7,7 +7,7 @@
 //! - [`api_keys`], [`tenant`]: who may ask, and whose things are whose;
 //! - [`batches`]: submit under admission, status, cancel, retry;
 //! - [`wallet_tasks`]: the job queue - claim, heartbeat, end, sweep;
-//! - [`job_events`]: what happens to jobs, in order;
+//! - [`job_events`]: what happens to jobs, in order; [`bus`]: hints that something did;
 //! - [`chain_data`]: signature lists, raw transactions, balance snapshots;
 //! - [`wallet_work`]: what an attempt at a long wallet leaves for the next one;
 //! - [`prices`], [`ledgers`], [`results`]: what is computed from them;
@@ -27,6 +27,8 @@
 pub mod api_keys;
 #[cfg(feature = "queries")]
 pub mod batches;
+#[cfg(feature = "queries")]
+pub mod bus;
 #[cfg(feature = "queries")]
 pub mod chain_data;
 #[cfg(feature = "queries")]

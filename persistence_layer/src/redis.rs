@@ -1,8 +1,10 @@
 //! The connection to Redis. What is kept there can be lost at any time, and the service works without
 //! it.
 //!
-//! [`rate`] counts requests, [`cache`] keeps answers.
+//! [`rate`] counts requests, [`cache`] keeps answers, [`bus`] passes hints on.
 
+#[cfg(feature = "queries")]
+pub mod bus;
 pub mod cache;
 pub mod rate;
 

@@ -52,6 +52,8 @@ pub struct Store {
     diagnosis: Arc<Diagnosis>,
     #[cfg(feature = "queries")]
     pub(crate) waiting: Arc<crate::together::Waiting>,
+    #[cfg(feature = "queries")]
+    bus: Arc<dyn crate::bus::Bus>,
 }
 
 impl fmt::Debug for Store {
@@ -145,6 +147,8 @@ impl Store {
             diagnosis: Arc::default(),
             #[cfg(feature = "queries")]
             waiting: Arc::default(),
+            #[cfg(feature = "queries")]
+            bus: Arc::new(crate::bus::InProcess::new()),
         })
     }
 
@@ -203,6 +207,19 @@ impl Store {
             idle: u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX),
             max: self.max_connections,
         }
+    }
+
+    /// The same database, with a bus that others share.
+    #[cfg(feature = "queries")]
+    #[must_use]
+    pub fn with_bus(self, bus: Arc<dyn crate::bus::Bus>) -> Self {
+        Self { bus, ..self }
+    }
+
+    /// Where hints are given that something has happened to a job.
+    #[cfg(feature = "queries")]
+    pub fn bus(&self) -> &dyn crate::bus::Bus {
+        &*self.bus
     }
 
     /// The metrics of this store, to be registered once.

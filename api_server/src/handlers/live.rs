@@ -3,14 +3,15 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{WebSocket, WebSocketUpgrade};
+use axum::extract::{Extension, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::Stream;
 use persistence_layer::job_events::Number;
+use uuid::Uuid;
 
 use crate::app::{App, AppState};
 use crate::error::ApiError;
@@ -19,8 +20,9 @@ use crate::handlers::keep::Keep;
 use crate::json::shown;
 use crate::keys::Caller;
 use crate::live::socket::{self, MAX_MESSAGE_BYTES, Start};
-use crate::live::{End, Follower, Message, Place, Transport};
+use crate::live::{Dropped, End, Follower, Live, Message, Place, Transport};
 use crate::problems;
+use crate::wire::Stalled;
 
 /// The media type of server-sent events.
 pub const EVENT_STREAM: &str = "text/event-stream";
@@ -42,21 +44,23 @@ const UNBUFFERED: (HeaderName, HeaderValue) =
 pub async fn events(
     State(app): State<AppState>,
     headers: HeaderMap,
+    Caller { key, .. }: Caller,
+    Extension(stalled): Extension<Stalled>,
     mut params: Params,
     JobId(job): JobId,
 ) -> Result<Response, ApiError> {
     check_accept(&headers, EVENT_STREAM)?;
     let after = after(&mut params);
     params.finish()?;
-    let place = place(&app, Transport::Sse)?;
+    let place = place(&app, Transport::Sse, key)?;
     let follower = app.live.follow(place, job, last_event_id(&headers).or(after)).await?;
     if follower.is_over() {
         // What tells a browser not to come back.
         return Ok((StatusCode::NO_CONTENT, [Keep::Not.header()]).into_response());
     }
     let heartbeat = KeepAlive::new().interval(HEARTBEAT).text("heartbeat");
-    Ok(([Keep::Not.header(), UNBUFFERED], Sse::new(stream(follower)).keep_alive(heartbeat))
-        .into_response())
+    let stream = Sse::new(stream(follower, Watch { live: app.live.clone(), stalled }));
+    Ok(([Keep::Not.header(), UNBUFFERED], stream.keep_alive(heartbeat)).into_response())
 }
 
 /// What may be buffered of what a WebSocket sends and gets, in bytes. A client sends next to nothing.
@@ -72,6 +76,7 @@ type Handshake = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
 pub async fn socket_of_job(
     State(app): State<AppState>,
     headers: HeaderMap,
+    Caller { key, .. }: Caller,
     mut params: Params,
     JobId(job): JobId,
     handshake: Handshake,
@@ -83,7 +88,7 @@ pub async fn socket_of_job(
         Ok(upgrade) => upgrade,
         Err(refusal) => return Ok(*refusal),
     };
-    let place = place(&app, Transport::WebSocket)?;
+    let place = place(&app, Transport::WebSocket, key)?;
     let follower = Box::new(app.live.follow(place, job.clone(), after).await?);
     let live = app.live.clone();
     let talk = move |socket: WebSocket| socket::run(live, socket, Start::Following(job, follower));
@@ -94,7 +99,7 @@ pub async fn socket_of_job(
 pub async fn socket(
     State(app): State<AppState>,
     headers: HeaderMap,
-    Caller { tenant, .. }: Caller,
+    Caller { tenant, key, .. }: Caller,
     params: Params,
     handshake: Handshake,
 ) -> Result<Response, ApiError> {
@@ -103,7 +108,7 @@ pub async fn socket(
         Ok(upgrade) => upgrade,
         Err(refusal) => return Ok(*refusal),
     };
-    let place = place(&app, Transport::WebSocket)?;
+    let place = place(&app, Transport::WebSocket, key)?;
     let live = app.live.clone();
     Ok(upgrade.on_upgrade(|socket| socket::run(live, socket, Start::Asked(tenant, place))))
 }
@@ -157,30 +162,50 @@ fn last_event_id(headers: &HeaderMap) -> Option<Number> {
     headers.get(LAST_EVENT_ID)?.to_str().ok()?.parse().ok().map(Number)
 }
 
-fn place(app: &App, transport: Transport) -> Result<Place, ApiError> {
+fn place(app: &App, transport: Transport, key: Option<Uuid>) -> Result<Place, ApiError> {
     if app.is_draining() {
         let detail = "The process is about to stop; come back to another one.";
         return Err(ApiError::new(problems::NOT_READY, detail));
     }
-    app.live.place(transport).ok_or_else(|| {
+    app.live.place(transport, key).ok_or_else(|| {
         let detail = "So many clients follow jobs here that this one cannot.";
         ApiError::new(problems::TOO_MANY_STREAMS, detail)
     })
 }
 
-/// The messages of a follower; the first says when to come back after a break.
-fn stream(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
-    let begin = Event::default().retry(COME_BACK_AFTER);
-    let rest = futures::stream::unfold(Some(follower), |follower| async {
-        let mut follower: Follower = follower?;
-        match follower.next().await {
-            Ok(message) => Some((Ok(told(&message)), Some(follower))),
-            Err(End::Over) => None,
-            Err(End::Stopping) => {
-                let goodbye = Event::default().comment("the process stops, come back");
-                Some((Ok(goodbye), None))
-            }
+/// Counts a stream that is let go of, in whatever way it ends.
+struct Watch {
+    live: Live,
+    stalled: Stalled,
+}
+
+impl Watch {
+    fn dropped(&self, reason: Dropped) {
+        self.live.dropped(Transport::Sse, reason);
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if self.stalled.get() {
+            self.dropped(Dropped::Slow);
         }
+    }
+}
+
+/// The messages of a follower; the first says when to come back after a break.
+fn stream(follower: Follower, watch: Watch) -> impl Stream<Item = Result<Event, Infallible>> {
+    let begin = Event::default().retry(COME_BACK_AFTER);
+    let rest = futures::stream::unfold(Some((follower, watch)), |state| async {
+        let (mut follower, watch) = state?;
+        let (reason, goodbye) = match follower.next().await {
+            Ok(message) => return Some((Ok(told(&message)), Some((follower, watch)))),
+            Err(End::Over) => return None,
+            Err(End::Stopping) => (Dropped::Stopping, "the process stops, come back"),
+            Err(End::KeyGone) => (Dropped::Key, "the key has expired or was revoked"),
+        };
+        watch.dropped(reason);
+        Some((Ok(Event::default().comment(goodbye)), None))
     });
     futures::StreamExt::chain(futures::stream::once(async { Ok(begin) }), rest)
 }

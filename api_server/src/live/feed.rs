@@ -120,7 +120,9 @@ impl Feed {
 impl Known {
     fn piece(&mut self, events: &[Event]) -> Option<Piece> {
         let first = Number(self.last.0 + 1);
-        let mut messages: Vec<_> = events.iter().map(|event| self.subject.event(event)).collect();
+        let fresh =
+            |event: &Event| Message { happened: Some(event.at), ..self.subject.event(event) };
+        let mut messages: Vec<_> = events.iter().map(fresh).collect();
         for event in events {
             self.count(event);
         }

@@ -28,6 +28,8 @@ pub enum End {
     Over,
     /// The process stops; another one goes on behind the last event.
     Stopping,
+    /// The key of the client has expired or was revoked.
+    KeyGone,
 }
 
 /// A client's way through the events of a job.
@@ -82,21 +84,24 @@ impl Follower {
     /// The end of the stream.
     pub async fn next(&mut self) -> Result<Message, End> {
         loop {
+            let until = self.place.until().clone();
+            if until.is_cancelled() {
+                return Err(self.place.end());
+            }
             if let Some(message) = self.ready.pop_front() {
-                self.place.sent();
+                self.place.sent(&message);
                 return Ok(message);
             }
             if self.is_up_to_date && self.is_end {
                 return Err(End::Over);
             }
-            let drain = self.live.drain().clone();
-            let moved = if self.is_up_to_date {
-                drain.run_until_cancelled(self.pieces.recv()).await.map(|piece| self.take(piece))
+            // Whether it was cancelled is seen at the top.
+            if self.is_up_to_date {
+                if let Some(piece) = until.run_until_cancelled(self.pieces.recv()).await {
+                    self.take(piece);
+                }
             } else {
-                drain.run_until_cancelled(self.read()).await
-            };
-            if moved.is_none() {
-                return Err(End::Stopping);
+                until.run_until_cancelled(self.read()).await;
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use persistence_layer::batches::{Batch, BatchState, Counts};
 use persistence_layer::job_events::{Event, Kind, Number, Snapshot};
 use persistence_layer::wallet_tasks::TaskState;
@@ -25,6 +26,8 @@ pub struct Message {
     pub name: &'static str,
     /// The event.
     pub json: Arc<str>,
+    /// When it happened, if it is told as it happens and not out of the log.
+    pub happened: Option<DateTime<Utc>>,
 }
 
 #[derive(Serialize)]
@@ -162,7 +165,7 @@ impl Subject {
         };
         // Texts and numbers always have a JSON.
         let json = serde_json::to_string(&event).unwrap_or_default();
-        Message { number, name, json: json.into() }
+        Message { number, name, json: json.into(), happened: None }
     }
 }
 

@@ -2,13 +2,16 @@
 //!
 //! The truth is the log of events in the database ([`persistence_layer::job_events`]), which every process
 //! writes; so it does not matter which process a client follows a job at, or which works on it. Each process
-//! reads the new events of all jobs that are followed there, ten times a second and once for all
-//! ([`read_on`](Live)), and tells the followers ([`feed`]). Who comes in between, comes back, or is slow reads
-//! the log by itself ([`follower`]).
+//! reads the new events of all jobs that are followed there once for all ([`looks`]), and tells the followers
+//! ([`feed`]). Who comes in between, comes back, or is slow reads the log by itself ([`follower`]). A client has a
+//! [`place`], and goes when its key does ([`holders`]).
 
 mod feed;
 mod follower;
+mod holders;
+mod looks;
 mod message;
+mod place;
 pub mod socket;
 
 use std::collections::HashMap;
@@ -20,50 +23,22 @@ use persistence_layer::batches::BatchRef;
 use persistence_layer::job_events::{self, Number};
 use persistence_layer::{Store, StoreError};
 use service_runtime::config::LiveSettings;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::sync::{Semaphore, broadcast};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use self::feed::{Feed, PROGRESS_PAUSE, Piece, Shot};
+use self::feed::{Feed, Piece, Shot};
 pub use self::follower::{End, Follower};
+use self::holders::Holders;
 pub use self::message::Message;
-use crate::metrics::{GaugeGuard, LiveMetrics};
-
-/// Pause between two looks into the log.
-const PAUSE: Duration = PROGRESS_PAUSE;
-
-/// The same after a look that failed.
-const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(1);
-
-/// Events of one job that are read in one look.
-const EVENTS: u32 = 500;
+pub use self::place::{Dropped, Place, Transport};
+use crate::metrics::LiveMetrics;
 
 /// How old the snapshot may be that a client begins with; what has happened since is sent behind it.
 const SNAPSHOT_AGE: Duration = Duration::from_secs(1);
 
 /// Followers that read the log at a time: what they may cost in connections.
 const READS: usize = 4;
-
-/// How a client follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Transport {
-    /// Server-sent events.
-    Sse,
-    /// A WebSocket.
-    WebSocket,
-}
-
-impl Transport {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::Sse, Self::WebSocket];
-
-    /// Its name in metrics.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Sse => "sse",
-            Self::WebSocket => "websocket",
-        }
-    }
-}
 
 /// The jobs that are followed at this process. A cheap clone.
 #[derive(Clone)]
@@ -75,6 +50,7 @@ struct Inner {
     metrics: LiveMetrics,
     rules: LiveSettings,
     places: Arc<Semaphore>,
+    holders: Holders,
     reads: Semaphore,
     feeds: Mutex<Feeds>,
     drain: CancellationToken,
@@ -87,20 +63,6 @@ struct Feeds {
     are_read: bool,
 }
 
-/// The right to follow a job.
-pub struct Place {
-    _permit: OwnedSemaphorePermit,
-    _counted: GaugeGuard,
-    metrics: LiveMetrics,
-    transport: Transport,
-}
-
-impl Place {
-    fn sent(&self) {
-        self.metrics.sent(self.transport);
-    }
-}
-
 impl Live {
     /// Room for as many followers as `rules` say. All of them end when `drain` is cancelled.
     pub fn new(
@@ -111,6 +73,7 @@ impl Live {
         drain: CancellationToken,
     ) -> Self {
         Self(Arc::new(Inner {
+            holders: Holders::new(store.clone()),
             store,
             batches,
             metrics,
@@ -122,11 +85,18 @@ impl Live {
         }))
     }
 
-    /// A place for one more follower; `None` when all are taken.
-    pub fn place(&self, transport: Transport) -> Option<Place> {
+    /// A place for one more follower, with the key that it has; `None` when all are taken.
+    pub fn place(&self, transport: Transport, key: Option<Uuid>) -> Option<Place> {
         let permit = Arc::clone(&self.0.places).try_acquire_owned().ok()?;
-        let metrics = self.0.metrics.clone();
-        Some(Place { _permit: permit, _counted: metrics.follows(transport), metrics, transport })
+        let (metrics, drain) = (self.0.metrics.clone(), self.0.drain.clone());
+        Some(Place {
+            _permit: permit,
+            _counted: metrics.follows(transport),
+            metrics,
+            transport,
+            key: key.map(|key| self.0.holders.hold(key, &drain)),
+            drain,
+        })
     }
 
     /// Follows a job: behind the event `after` where its log has that, else with a snapshot first.
@@ -154,12 +124,13 @@ impl Live {
         }
     }
 
-    fn rules(&self) -> &LiveSettings {
-        &self.0.rules
+    /// Counts a client that is let go of.
+    pub fn dropped(&self, transport: Transport, reason: Dropped) {
+        self.0.metrics.dropped(transport, reason);
     }
 
-    fn drain(&self) -> &CancellationToken {
-        &self.0.drain
+    fn rules(&self) -> &LiveSettings {
+        &self.0.rules
     }
 
     fn store(&self) -> &Store {
@@ -177,7 +148,7 @@ impl Live {
         let feed = Arc::clone(feeds.by_job.entry(job.clone()).or_insert_with(new));
         let pieces = feed.subscribe();
         if !std::mem::replace(&mut feeds.are_read, true) {
-            tokio::spawn(self.clone().read_on());
+            tokio::spawn(looks::go_on(self.clone()));
         }
         (feed, pieces)
     }
@@ -206,55 +177,11 @@ impl Live {
         Ok(shot)
     }
 
-    /// Reads the log as long as anybody follows a job.
-    async fn read_on(self) {
-        let mut failed = false;
-        loop {
-            let Some(feeds) = self.followed() else { return };
-            let begun = Instant::now();
-            let pause = match self.read(&feeds).await {
-                Ok(is_all) => {
-                    failed = false;
-                    if is_all { PAUSE } else { Duration::ZERO }
-                }
-                Err(error) => {
-                    if !std::mem::replace(&mut failed, true) {
-                        tracing::warn!(%error, code = error.code(), "the events of jobs cannot be read");
-                    }
-                    PAUSE_AFTER_ERROR
-                }
-            };
-            tokio::time::sleep(pause.saturating_sub(begun.elapsed())).await;
-        }
-    }
-
     /// The feeds that somebody follows; the others are let go. `None`: that were all.
     fn followed(&self) -> Option<Vec<Arc<Feed>>> {
         let mut feeds = self.0.feeds.lock().unwrap_or_else(PoisonError::into_inner);
         feeds.by_job.retain(|_, feed| feed.is_followed());
         feeds.are_read = !feeds.by_job.is_empty();
         feeds.are_read.then(|| feeds.by_job.values().cloned().collect())
-    }
-
-    /// One look into the log; gives whether there is nothing more to read now.
-    async fn read(&self, feeds: &[Arc<Feed>]) -> Result<bool, StoreError> {
-        let known: Vec<_> =
-            feeds.iter().filter_map(|feed| Some((feed.job.clone(), feed.last()?))).collect();
-        if known.is_empty() {
-            return Ok(true);
-        }
-        let jobs: Vec<_> = known.iter().map(|(job, _)| job.clone()).collect();
-        // What is numbered is told, also when the events of one job cannot be.
-        let numbered = job_events::number(&self.0.store, &jobs).await;
-        let events = job_events::after(&self.0.store, &known, EVENTS).await?;
-        let mut is_all = true;
-        let mut by_job: HashMap<_, _> =
-            events.chunk_by(|a, b| a.job == b.job).map(|some| (some[0].job, some)).collect();
-        for feed in feeds {
-            let some = by_job.remove(&feed.job.id).unwrap_or_default();
-            is_all &= some.len() < EVENTS as usize;
-            feed.tell(some);
-        }
-        numbered.map(|()| is_all)
     }
 }

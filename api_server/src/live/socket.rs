@@ -15,7 +15,7 @@ use persistence_layer::job_events::Number;
 use serde::Deserialize;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::{End, Follower, Live, Message, Place};
+use super::{Dropped, End, Follower, Live, Message, Place, Transport};
 use crate::error::ApiError;
 use crate::extract::job_id;
 
@@ -55,6 +55,8 @@ impl Goodbye {
     const TOO_LARGE: Self = Self::new(1009, "a message has 4,096 bytes at most");
     /// The process stops.
     const STOPPING: Self = Self::new(1012, "the process stops; go on at another one");
+    /// The key of the client has expired or was revoked: as a request with it would be refused.
+    const KEY_GONE: Self = Self::new(4401, "unauthorized: the key has expired or was revoked");
     /// The client takes its messages too slowly.
     const TOO_SLOW: Self = Self::new(1013, "too slow; go on behind the last event");
     /// Nothing was heard of the client.
@@ -62,6 +64,19 @@ impl Goodbye {
 
     const fn new(code: u16, reason: &'static str) -> Self {
         Self { code, reason: Cow::Borrowed(reason) }
+    }
+
+    /// What the end counts as, where it is not the client's wish or that of its job.
+    const fn dropped(&self) -> Option<Dropped> {
+        match self.code {
+            // A connection that broke looks like a frame that is none.
+            1000 | 1002 => None,
+            1012 => Some(Dropped::Stopping),
+            1013 => Some(Dropped::Slow),
+            4401 => Some(Dropped::Key),
+            4408 => Some(Dropped::Silent),
+            _ => Some(Dropped::Refused),
+        }
     }
 
     /// What a request would have been refused with: 4000 and the status, and the code of the problem.
@@ -160,7 +175,7 @@ impl Socket {
         loop {
             // Nothing of what is not awaited to its end is lost.
             let step = tokio::select! {
-                told = next(&self.live, self.state.as_mut()) => Step::Told(told),
+                told = next(self.state.as_mut()) => Step::Told(told),
                 heard = self.socket.recv() => Step::Heard(heard),
                 _ = beat.tick() => Step::Beat,
             };
@@ -168,6 +183,7 @@ impl Socket {
                 Step::Told(Ok(message)) => self.send(Frame::Text((&*message.json).into())).await,
                 Step::Told(Err(End::Over)) => Err(Some(Goodbye::OVER)),
                 Step::Told(Err(End::Stopping)) => Err(Some(Goodbye::STOPPING)),
+                Step::Told(Err(End::KeyGone)) => Err(Some(Goodbye::KEY_GONE)),
                 Step::Heard(frame) => self.hear(frame).await,
                 Step::Beat => self.beat(pause).await,
             };
@@ -244,6 +260,9 @@ impl Socket {
     /// Says why, unless the client was first, and waits a moment for the other side to have read it: a
     /// connection that is closed with bytes unread is reset, and the code would be lost.
     async fn close(mut self, goodbye: Option<Goodbye>) {
+        if let Some(reason) = goodbye.as_ref().and_then(Goodbye::dropped) {
+            self.live.dropped(Transport::WebSocket, reason);
+        }
         let farewell = async {
             if let Some(Goodbye { code, reason }) = goodbye {
                 tracing::debug!(code, %reason, "a WebSocket is closed");
@@ -261,13 +280,15 @@ impl Socket {
 }
 
 /// The next message; never one before the client follows something.
-async fn next(live: &Live, state: Option<&mut State>) -> Result<Message, End> {
+async fn next(state: Option<&mut State>) -> Result<Message, End> {
     match state {
         Some(State::Following(follower)) => follower.next().await,
-        _ => {
-            live.drain().cancelled().await;
-            Err(End::Stopping)
+        Some(State::Asked(place)) => {
+            place.until().cancelled().await;
+            Err(place.end())
         }
+        // The socket ends.
+        None => std::future::pending().await,
     }
 }
 
@@ -287,6 +308,7 @@ mod tests {
             Goodbye::TOO_MANY,
             Goodbye::TOO_LARGE,
             Goodbye::STOPPING,
+            Goodbye::KEY_GONE,
             Goodbye::TOO_SLOW,
             Goodbye::SILENT,
             Goodbye::refused(BatchError::Unknown),

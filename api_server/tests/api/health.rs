@@ -383,6 +383,8 @@ const METRICS: &[&str] = &[
     "http_requests_waiting",
     "http_shed_total",
     "lease_takeovers_total",
+    "live_dropped_total",
+    "live_event_delay_seconds",
     "live_messages_total",
     "live_streams",
     "processes_seen",

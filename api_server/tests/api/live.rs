@@ -127,9 +127,18 @@ pub async fn end_job(app: &TestApp, job: &str) {
 
 #[tokio::test]
 async fn a_stream_tells_every_event_once_and_in_order_and_ends_with_the_job() {
-    let app = TestApp::start(Plan { role: Role::All, ..Plan::default() }).await;
+    a_stream_tells_everything(false).await;
+}
+
+#[tokio::test]
+async fn with_redis_a_stream_tells_every_event_once_and_in_order() {
+    a_stream_tells_everything(true).await;
+}
+
+async fn a_stream_tells_everything(redis: bool) {
+    let app = TestApp::start(Plan { role: Role::All, redis, ..Plan::default() }).await;
     // A second process that works on nothing.
-    let other = TestApp::beside(&app, Plan::default()).await;
+    let other = TestApp::beside(&app, Plan { redis, ..Plan::default() }).await;
     let wallets = demo_wallets();
     let job = other.accepted(&wallets).await;
     let (here, there) =

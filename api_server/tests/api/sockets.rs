@@ -99,8 +99,17 @@ fn is(event: &Value, name: &str) -> bool {
 
 #[tokio::test]
 async fn a_socket_tells_every_event_once_and_in_order_and_ends_with_the_job() {
-    let app = TestApp::start(Plan { role: Role::All, ..Plan::default() }).await;
-    let other = TestApp::beside(&app, Plan::default()).await;
+    a_socket_tells_everything(false).await;
+}
+
+#[tokio::test]
+async fn with_redis_a_socket_tells_every_event_once_and_in_order() {
+    a_socket_tells_everything(true).await;
+}
+
+async fn a_socket_tells_everything(redis: bool) {
+    let app = TestApp::start(Plan { role: Role::All, redis, ..Plan::default() }).await;
+    let other = TestApp::beside(&app, Plan { redis, ..Plan::default() }).await;
     let wallets = demo_wallets();
     let job = other.accepted(&wallets).await;
     let (here, there) =
@@ -377,19 +386,7 @@ async fn a_socket_is_about_jobs_of_the_keys_tenant_alone() {
         app.request(Method::POST, "/api/pnl/batch/run").bearer_auth(&owner).json(&body);
     let job = reply(submission).await.json()["job_id"].as_str().unwrap().to_owned();
     let nobodys = uuid::Uuid::now_v7().to_string();
-    let open = async |path: &str, key: Option<&str>| {
-        let url = format!("ws://{}{path}", app.address);
-        let mut request = url.into_client_request().unwrap();
-        if let Some(key) = key {
-            let value = format!("Bearer {key}").parse().unwrap();
-            request.headers_mut().insert("authorization", value);
-        }
-        match connect_async(request).await {
-            Ok((socket, _)) => Ok(Socket(socket)),
-            Err(tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
-            Err(error) => panic!("{error}"),
-        }
-    };
+    let open = async |path: &str, key: Option<&str>| open_with(&app, path, key).await;
     let path = format!("/api/pnl/batch/{job}/ws");
     let mut follows = open(&path, Some(&owner)).await.ok().unwrap();
     assert!(is(&follows.next().await.unwrap(), "job.snapshot"));
@@ -430,4 +427,64 @@ async fn a_job_of_which_no_moment_can_be_had_is_busy() {
         tokio::time::sleep(Duration::from_millis(1100)).await;
     }
     assert_ne!(ids[0], ids[1]);
+}
+
+/// A socket with a key, or the status of the refusal.
+async fn open_with(app: &TestApp, path: &str, key: Option<&str>) -> Result<Socket, u16> {
+    let url = format!("ws://{}{path}", app.address);
+    let mut request = url.into_client_request().unwrap();
+    if let Some(key) = key {
+        let value = format!("Bearer {key}").parse().unwrap();
+        request.headers_mut().insert("authorization", value);
+    }
+    match connect_async(request).await {
+        Ok((socket, _)) => Ok(Socket(socket)),
+        Err(tungstenite::Error::Http(answer)) => Err(answer.status().as_u16()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test]
+async fn whoever_follows_a_job_goes_with_the_key() {
+    let app = TestApp::start(Plan { adjust: keyed, ..Plan::default() }).await;
+    let scopes = [Scope::Read, Scope::Submit];
+    let (_, stays) = create(&app, "acme", &scopes).await;
+    let body = serde_json::json!({"wallet_addresses": [UNUSED], "chain": "solana"});
+    let submission =
+        app.request(Method::POST, "/api/pnl/batch/run").bearer_auth(&stays).json(&body);
+    let job = reply(submission).await.json()["job_id"].as_str().unwrap().to_owned();
+    let path = format!("/api/pnl/batch/{job}/ws");
+    let mut kept = open_with(&app, &path, Some(&stays)).await.ok().unwrap();
+    assert!(is(&kept.next().await.unwrap(), "job.snapshot"));
+    let expires = "update api_keys set expires_at = now() where id = ";
+    let revoked = "update api_keys set revoked_at = now() where id = ";
+    for ends in [revoked, expires] {
+        let (id, key) = create(&app, "acme", &scopes).await;
+        let mut follows = open_with(&app, &path, Some(&key)).await.ok().unwrap();
+        assert!(is(&follows.next().await.unwrap(), "job.snapshot"));
+        let waits = open_with(&app, "/api/ws", Some(&key)).await.ok().unwrap();
+        let stream = format!("/api/pnl/batch/{job}/events");
+        let stream = app.request(Method::GET, &stream).bearer_auth(&key).timeout(PATIENCE);
+        let stream = stream.send().await.unwrap();
+        assert_eq!(app.database.execute(&format!("{ends} '{id}'")).await, 1);
+        assert_eq!(follows.end().await, 4401);
+        assert_eq!(waits.end().await, 4401);
+        let text = stream.text().await.unwrap();
+        assert!(text.ends_with(": the key has expired or was revoked\n\n"), "{text}");
+        eventually("the key opens no other", || async {
+            open_with(&app, &path, Some(&key)).await.err() == Some(401)
+        })
+        .await;
+    }
+    // What came while the key was still taken for valid went as well.
+    let metrics = app.admin_get("/metrics").await.text;
+    for (transport, least) in [("sse", 2), ("websocket", 4)] {
+        let name = format!("live_dropped_total{{reason=\"key\",transport=\"{transport}\"}} ");
+        let count = metrics.lines().find_map(|line| line.strip_prefix(&name));
+        assert!(count.unwrap().parse::<u32>().unwrap() >= least, "{metrics}");
+    }
+    end_wallet(&app, &job, 0).await;
+    end_job(&app, &job).await;
+    let (rest, code) = kept.rest().await;
+    assert_eq!((numbers(&rest), code), (vec![1, 2], 1000));
 }

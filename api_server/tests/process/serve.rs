@@ -61,6 +61,12 @@ async fn one_trace_id_leads_from_the_request_to_the_last_line_of_its_wallets() {
         assert!(begun.elapsed() < PATIENCE, "{}", service.log());
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    let job = accepted["job_id"].as_str().unwrap();
+    let events = format!("{}/api/pnl/batch/{job}/events?after=0", service.address);
+    let events = client().get(events).send().await.unwrap().text().await.unwrap();
+    let told = format!("\"traceid\":\"{trace}\"");
+    let of_log = events.lines().filter(|line| line.starts_with("data: ") && line.contains(&told));
+    assert_eq!(of_log.count(), 1 + 4 + 1, "the start, each wallet, the end: {events}");
     assert_eq!(get(&format!("{}/health", service.address)).await.0, 200);
     service.signal("TERM");
     service.ends_with(0);

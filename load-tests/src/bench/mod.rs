@@ -11,6 +11,7 @@ pub mod claim_plan;
 pub mod export;
 pub mod figures;
 pub mod jobs;
+pub mod live;
 pub mod memory;
 pub mod overhead;
 pub mod processor;

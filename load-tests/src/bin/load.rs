@@ -8,6 +8,7 @@ use load_tests::bench::big_batch::{BigBatch, HundredWallets};
 use load_tests::bench::big_wallet::BigWallet;
 use load_tests::bench::claim_plan::ClaimPlan;
 use load_tests::bench::export::Export;
+use load_tests::bench::live::Live;
 use load_tests::bench::overhead::Overhead;
 use load_tests::bench::ratios::Ratios;
 use load_tests::bench::soak::Soak;
@@ -30,6 +31,8 @@ enum Command {
     HundredWallets(HundredWallets),
     /// Steady submissions for minutes: connections, refusals, success, growth
     Soak(Soak),
+    /// Clients that follow jobs: every event once and in order whatever breaks, delay, memory
+    Live(Live),
     /// The plan of the claim statement at a million rows
     ClaimPlan(ClaimPlan),
     /// An older program and this one on one database during a batch
@@ -65,6 +68,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::BigBatch(command) => command.run().await,
         Command::HundredWallets(command) => command.run().await,
         Command::Soak(command) => command.run().await,
+        Command::Live(command) => command.run().await,
         Command::ClaimPlan(command) => command.run().await,
         Command::Upgrade(command) => command.run().await,
         Command::WhatIf(command) => command.run().await,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The signals that are sent here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +104,24 @@ pub fn postgres_programs() -> anyhow::Result<PathBuf> {
     });
     let newest = installed.filter(|(_, folder)| has_server(folder)).max();
     Ok(newest.context("no PostgreSQL server programs; run scripts/setup.sh --tests")?.1)
+}
+
+/// Allows this process, and those that it starts from now on, at least so many open files.
+///
+/// # Errors
+/// When the limit that only the system can raise is below it.
+pub fn raise_file_limit(needed: u64) -> anyhow::Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    let raised = Rlimit { current: Some(needed), maximum: limit.maximum };
+    setrlimit(Resource::Nofile, raised).with_context(|| {
+        let most = limit.maximum.unwrap_or(u64::MAX);
+        format!(
+            "{needed} open files are needed and {most} are allowed; raise the limit (`ulimit -Hn`)"
+        )
+    })
 }
 
 /// Whether we run as root. PostgreSQL refuses to.

@@ -36,6 +36,7 @@ pub async fn cancel(store: &Store, job: &BatchRef) -> Result<Option<Batch>, Stor
             _ => Ok(()),
         }
     })?;
+    store.bus().tell(id);
     read::get(store, job).await
 }
 
@@ -51,7 +52,7 @@ pub async fn retry(
     if !read::is_of(store, job).await? {
         return Ok(Retried::Unknown);
     }
-    run!(store, "batches/retry", async |tx| {
+    let retried = run!(store, "batches/retry", async |tx| {
         // Admission before gate before batch: the order in which every transaction locks them.
         let place = admit(tx, tenant, admission).await?;
         close_gate(tx, id).await?;
@@ -87,7 +88,9 @@ pub async fn retry(
         groups::wake_in(tx, Some(id)).await?;
         notify(tx).await?;
         Ok(Retried::Requeued(convert::from_count(again, "retryable wallets")?))
-    })
+    })?;
+    store.bus().tell(id);
+    Ok(retried)
 }
 
 /// The block that the batch looks at; `None` before the first wallet has asked the chain for it.

@@ -117,6 +117,9 @@ async fn follow_up(store: &Store, unstarted: &[Uuid], others_are_due: bool) {
             one!(store, "batches/start", async |connection| {
                 sqlx::query_file!("queries/batches/start.sql", unstarted).execute(connection)
             })?;
+            for id in unstarted {
+                store.bus().tell(BatchId(*id));
+            }
         }
         if others_are_due {
             promote(store).await?;

@@ -25,13 +25,14 @@ pub async fn transition(
         write_transition(tx, lease, transition, &passed).await?;
         Ok(true)
     })?;
-    if written {
-        return Ok(());
+    if !written {
+        run!(store, "wallet_tasks/transition_alone", async |tx| {
+            let passed = pass_alone(tx, lease).await?;
+            write_transition(tx, lease, transition, &passed).await
+        })?;
     }
-    run!(store, "wallet_tasks/transition_alone", async |tx| {
-        let passed = pass_alone(tx, lease).await?;
-        write_transition(tx, lease, transition, &passed).await
-    })
+    store.bus().tell(lease.batch);
+    Ok(())
 }
 
 async fn write_transition(

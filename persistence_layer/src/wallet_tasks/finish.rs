@@ -69,15 +69,28 @@ impl Together for Finish {
         for finish in finishes {
             columns.add(finish)?;
         }
+        let ends = Self::write(store, lease, &columns).await?;
+        store.bus().tell(lease.batch);
+        Ok(ends)
+    }
+}
+
+impl Finish {
+    /// Stores ends beside others of their batch, or alone when they may be its last.
+    async fn write(
+        store: &Store,
+        lease: &Lease,
+        columns: &Columns<'_>,
+    ) -> Result<Vec<End>, StoreError> {
         let shared = one!(store, "wallet_tasks/finish", async |connection| {
-            write(connection, lease, &columns, false)
+            write(connection, lease, columns, false)
         })?;
         if let Some(ends) = shared {
             return Ok(ends);
         }
         let alone = run!(store, "wallet_tasks/finish_alone", Plans::ByKey, async |tx| {
             let passed = pass_alone(tx, lease).await?;
-            let ends = write(tx, lease, &columns, true).await?;
+            let ends = write(tx, lease, columns, true).await?;
             passed.settle(tx).await?;
             notify(tx).await?;
             Ok(ends)

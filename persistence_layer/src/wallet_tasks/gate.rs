@@ -156,6 +156,7 @@ async fn close_unsettled(store: &Store) -> Result<(), StoreError> {
         });
         match closed {
             Ok(true) => {
+                store.bus().tell(batch);
                 tracing::warn!(batch_id = %batch, "a batch without open wallets was closed")
             }
             Ok(false) => {}

@@ -83,7 +83,7 @@ async fn take_away(
         ),
         retryable: true,
     }))?;
-    run!(store, "wallet_tasks/take_away", async |tx| {
+    let taken = run!(store, "wallet_tasks/take_away", async |tx| {
         let Some((passed, locked)) = pass_batch(tx, batch).await? else { return Ok(None) };
         let row = sqlx::query_file!(
             "queries/wallet_tasks/take_away.sql",
@@ -106,5 +106,7 @@ async fn take_away(
         passed.settle(tx).await?;
         notify(tx).await?;
         Ok(Some(taken))
-    })
+    })?;
+    store.bus().tell(batch);
+    Ok(taken)
 }

@@ -94,6 +94,34 @@ async fn what_commits_late_is_numbered_late() {
 }
 
 #[tokio::test]
+async fn several_jobs_are_numbered_at_once_but_for_those_that_another_process_numbers() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let jobs = [submit(store, 0..2).await, submit(store, 2..4).await, submit(store, 4..6).await];
+    for lease in claim(store, &WorkerId::generate(), 9).await {
+        finish(store, &lease).await;
+    }
+    let mut other = database.connection().await;
+    let key = format!("hashtextextended('events:{}', 0)", jobs[1]);
+    let lock = format!("select pg_advisory_lock({key})");
+    other.execute(sqlx::AssertSqlSafe(lock)).await.unwrap();
+    let all = jobs.map(everybodys);
+    assert_eq!(job_events::number(store, &all).await.unwrap(), [jobs[1]]);
+    let behind = all.clone().map(|job| (job, Number(0)));
+    let numbers = async || {
+        let found = job_events::after(store, &behind, 100).await.unwrap();
+        let of =
+            |job| found.iter().filter(move |event| event.job == job).map(|event| event.number.0);
+        jobs.map(|job| of(job).collect::<Vec<_>>())
+    };
+    assert_eq!(numbers().await, [vec![1, 2, 3, 4], vec![], vec![1, 2, 3, 4]]);
+    let unlock = format!("select pg_advisory_unlock({key})");
+    other.execute(sqlx::AssertSqlSafe(unlock)).await.unwrap();
+    assert_eq!(job_events::number(store, &all).await.unwrap(), []);
+    assert_eq!(numbers().await, [vec![1, 2, 3, 4], vec![1, 2, 3, 4], vec![1, 2, 3, 4]]);
+}
+
+#[tokio::test]
 async fn many_readers_number_each_event_once_while_wallets_end() {
     const WALLETS: usize = 120;
     let database = TestDatabase::create().await;

@@ -6,6 +6,7 @@ mod work;
 
 mod admission;
 mod api_keys;
+mod bus;
 mod causes;
 mod chain_data;
 mod control;
