@@ -9,6 +9,7 @@
 
 mod bare;
 mod clock;
+mod swaps;
 mod trades;
 
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use clock::Stopwatch;
 use pnl_core::engine::Records;
 use pnl_core::{Engine, Method, Options, Outcome};
+use swaps::Swaps;
 use trades::{Trade, Trades};
 
 /// Events handed over at a time, as a reader of stored chunks does; a long history need not be in
@@ -183,6 +185,14 @@ fn main() -> ExitCode {
         let sales = 20_000;
         let ns = trades::hifo_sales(open, sales);
         table.row(&format!("  {open} open lots"), ns, "ns/sale", None);
+    }
+    println!(
+        "what-if: sums by four methods from stored figures, swaps and transfers of 31 tokens with fees"
+    );
+    for (events, limit) in [(1_000, 5_000.0), (100_000, 1_500.0)] {
+        let swaps = Swaps::new(events, 31);
+        let ns = fastest((1_000_000 / events).min(100), events, || swaps.compare());
+        table.at_most(&format!("  {events} events"), ns, "ns/event", limit);
     }
     if table.broken > 0 {
         println!("{} limits broken", table.broken);
