@@ -120,6 +120,12 @@ impl Line {
         }
     }
 
+    /// The lots at the ends of the line.
+    #[inline(always)]
+    pub(crate) fn ends(&self) -> impl Iterator<Item = &HeldLot> {
+        self.line.front().into_iter().chain(self.line.back())
+    }
+
     /// The lots as they are held, in any order.
     pub(crate) fn held(&self) -> impl Iterator<Item = &HeldLot> {
         let waiting = self.waiting.iter().flat_map(|waiting| waiting.held());

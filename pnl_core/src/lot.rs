@@ -265,6 +265,21 @@ impl LotBook {
         }
     }
 
+    /// How many lots ever came in.
+    #[inline(always)]
+    pub(crate) fn arrivals(&self) -> u64 {
+        self.arrivals
+    }
+
+    /// Reads something of the lots that come first and last, so that they are near.
+    #[inline(always)]
+    pub(crate) fn look_at_lots(&self) -> u64 {
+        match &self.lots {
+            Lots::InLine(line, _) => line.ends().map(|lot| u64::from(lot.order())).sum(),
+            Lots::Named(_) => 0,
+        }
+    }
+
     /// Sums over the open lots.
     pub(crate) fn held(&self) -> Result<Held, AmountError> {
         let mut held = Held::default();

@@ -1,4 +1,4 @@
-//! Sums read together are those of an engine that reads event by event, and so are errors.
+//! What is read together is what an engine reads event by event: sums, records and errors.
 #![allow(clippy::unwrap_used, reason = "a failure of a helper is a failure of the test")]
 
 mod random_history;
@@ -161,6 +161,26 @@ fn a_long_history_is_read_in_many_pieces() {
     let error = together(&METHODS, &strict, &events).unwrap_err();
     assert_eq!(Some(&error), one_by_one(Method::Fifo, &strict, &events).as_ref().err());
     assert!(error.to_string().contains("e20010"), "{error}");
+}
+
+#[test]
+fn many_assets_read_together_are_read_one_by_one() {
+    let mut events = long_history();
+    for (number, event) in events.iter_mut().enumerate() {
+        if let EventKind::Acquire(leg) | EventKind::Dispose(leg) = &mut event.kind {
+            leg.asset = AssetId::new(&format!("T{}", number % 500));
+        }
+    }
+    for method in Method::ALL {
+        let mut alone = Engine::new(method, Options::default()).unwrap();
+        let mut together = alone.clone();
+        events.iter().for_each(|event| alone.apply(event).unwrap());
+        together.apply_all(&events).unwrap();
+        assert_eq!(together.finish(None).unwrap(), alone.finish(None).unwrap());
+    }
+    let mut engine = Engine::new(Method::Fifo, Options::default()).unwrap();
+    let error = engine.apply_all(&[events[1].clone(), events[0].clone()]).unwrap_err();
+    assert_eq!(error.code(), "events-out-of-order");
 }
 
 #[test]

@@ -132,6 +132,25 @@ impl Books {
         }
     }
 
+    /// Reads a word of each line of a cache that an event may touch of an asset and its book, and sums them up.
+    #[inline(always)]
+    pub(super) fn look_at_sums(&self, id: &AssetId) -> u64 {
+        let Some(asset) = self.assets.get(self.seen_at(id)) else { return 0 };
+        let book = asset.last_book.and_then(|(_, book)| self.books.get(book as usize));
+        let sums = [&asset.cost_in, &asset.flows.proceeds, &asset.flows.basis_disposed];
+        let sums = sums.map(|sum| sum.limbs()[0]);
+        let words = sums.into_iter().chain(book.map(LotBook::arrivals));
+        words.fold(0, u64::wrapping_add)
+    }
+
+    /// The same of its lots.
+    #[inline(always)]
+    pub(super) fn look_at_lots(&self, id: &AssetId) -> u64 {
+        let asset = self.assets.get(self.seen_at(id));
+        let book = asset.and_then(|asset| self.books.get(asset.last_book?.1 as usize));
+        book.map_or(0, LotBook::look_at_lots)
+    }
+
     #[inline(always)]
     fn seen_at(&self, id: &AssetId) -> usize {
         self.seen[id.place_in(self.seen.len())] as usize

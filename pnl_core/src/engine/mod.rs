@@ -9,6 +9,7 @@
 //! Inside an event the order is: what leaves, what comes in, the fees. docs/accounting.md states
 //! every rule with its source.
 
+mod ahead;
 mod apply;
 mod attached;
 mod balance;
