@@ -6,8 +6,8 @@ use std::io::{self, Read, Write};
 
 use pnl_core::document::Document;
 use pnl_core::metrics::{Boundary, HoldingTerms, TokenMetrics};
-use pnl_core::what_if::WhatIf;
-use pnl_core::{Period, Window};
+use pnl_core::what_if::METHODS;
+use pnl_core::{Engine, Period, Window};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let year: i64 = std::env::args().nth(1).map_or(Ok(1970), |text| text.parse())?;
@@ -26,14 +26,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         writeln!(out, "  {}: {} USD in {} trades", token.asset, token.realized_pnl, token.trades)?;
     }
 
-    // The same events by every method, read once.
-    let mut what_if = WhatIf::new(&history.options)?;
-    for event in &history.events {
-        what_if.apply(event)?;
-    }
-    for outcome in what_if.finish(None)?.0 {
-        let flows = outcome.window(&window)?.flows;
-        writeln!(out, "{:>8}: realized {} USD", outcome.method, flows.realized_gain)?;
+    // The same events by every method.
+    for method in METHODS {
+        let mut engine = Engine::new(method, history.options.clone())?;
+        for event in &history.events {
+            engine.apply(event)?;
+        }
+        let flows = engine.finish(None)?.window(&window)?.flows;
+        writeln!(out, "{method:>8}: realized {} USD", flows.realized_gain)?;
     }
     Ok(())
 }

@@ -141,6 +141,22 @@ impl HeldLot {
         }
     }
 
+    /// Base units left.
+    pub(crate) fn quantity(&self) -> RawAmount {
+        match self {
+            Self::Narrow(lot) => lot.quantity.into(),
+            Self::Wide(lot) => lot.quantity,
+        }
+    }
+
+    /// Cost of the quantity left; `None` = unknown.
+    pub(crate) fn basis(&self) -> Option<Usd> {
+        match self {
+            Self::Narrow(lot) => lot.known.then(|| lot.basis.usd()),
+            Self::Wide(lot) => lot.basis,
+        }
+    }
+
     /// The event that made it.
     #[inline(always)]
     pub(crate) fn order(&self) -> u32 {

@@ -120,6 +120,18 @@ impl Line {
         }
     }
 
+    /// The lots at the ends of the line.
+    #[inline(always)]
+    pub(crate) fn ends(&self) -> impl Iterator<Item = &HeldLot> {
+        self.line.front().into_iter().chain(self.line.back())
+    }
+
+    /// The lots as they are held, in any order.
+    pub(crate) fn held(&self) -> impl Iterator<Item = &HeldLot> {
+        let waiting = self.waiting.iter().flat_map(|waiting| waiting.held());
+        self.line.iter().chain(waiting)
+    }
+
     /// The lots, in any order.
     pub(crate) fn lots(&self) -> impl Iterator<Item = Lot> {
         let waiting = self.waiting.iter().flat_map(|waiting| waiting.lots());
@@ -183,6 +195,10 @@ impl Queue {
         let first = first.map(|first| Rank::of(first, None));
         let waits = first.is_none_or(|first| waiting.order.compare(&waiting.rank, &first).is_lt());
         waits.then_some(waiting.place)
+    }
+
+    fn held(&self) -> impl Iterator<Item = &HeldLot> {
+        self.heap.iter().map(|waiting| &self.places[waiting.place as usize])
     }
 
     fn lots(&self) -> impl Iterator<Item = Lot> {

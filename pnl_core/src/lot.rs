@@ -78,6 +78,41 @@ impl Lot {
     }
 }
 
+/// Sums over open lots.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Held {
+    /// Base units.
+    pub(crate) quantity: RawAmount,
+    /// Of them: with known basis.
+    pub(crate) known: RawAmount,
+    /// Basis of the known ones.
+    pub(crate) basis: Usd,
+}
+
+impl Held {
+    /// Adds a lot.
+    pub(crate) fn add(
+        &mut self,
+        quantity: RawAmount,
+        basis: Option<Usd>,
+    ) -> Result<(), AmountError> {
+        self.quantity = self.quantity.checked_add(quantity)?;
+        if let Some(basis) = basis {
+            self.known = self.known.checked_add(quantity)?;
+            self.basis = self.basis.checked_add(basis)?;
+        }
+        Ok(())
+    }
+
+    /// Adds what is held elsewhere.
+    pub(crate) fn add_held(&mut self, other: &Self) -> Result<(), AmountError> {
+        self.quantity = self.quantity.checked_add(other.quantity)?;
+        self.known = self.known.checked_add(other.known)?;
+        self.basis = self.basis.checked_add(other.basis)?;
+        Ok(())
+    }
+}
+
 /// The open lots of one asset in one wallet: one line of a cache, and the lots behind it.
 #[derive(Debug, Clone)]
 #[repr(align(64))]
@@ -230,15 +265,40 @@ impl LotBook {
         }
     }
 
-    /// Quantity and cost of the lots of known basis.
-    pub(crate) fn known(&self) -> Result<(RawAmount, Usd), AmountError> {
-        if let Lots::InLine(_, Some(pool)) = &self.lots {
-            return Ok((pool.quantity, pool.cost));
+    /// How many lots ever came in.
+    #[inline(always)]
+    pub(crate) fn arrivals(&self) -> u64 {
+        self.arrivals
+    }
+
+    /// Reads something of the lots that come first and last, so that they are near.
+    #[inline(always)]
+    pub(crate) fn look_at_lots(&self) -> u64 {
+        match &self.lots {
+            Lots::InLine(line, _) => line.ends().map(|lot| u64::from(lot.order())).sum(),
+            Lots::Named(_) => 0,
         }
-        let mut known = self.lots().filter_map(|lot| Some((lot.quantity, lot.basis?)));
-        known.try_fold((RawAmount::ZERO, Usd::ZERO), |sum, lot| {
-            Ok((sum.0.checked_add(lot.0)?, sum.1.checked_add(lot.1)?))
-        })
+    }
+
+    /// Sums over the open lots.
+    pub(crate) fn held(&self) -> Result<Held, AmountError> {
+        let mut held = Held::default();
+        match &self.lots {
+            Lots::InLine(line, pool) => {
+                for lot in line.held() {
+                    held.add(lot.quantity(), lot.basis())?;
+                }
+                if let Some(pool) = pool {
+                    held.basis = pool.cost;
+                }
+            }
+            Lots::Named(lots) => {
+                for lot in lots.values() {
+                    held.add(lot.quantity, lot.basis)?;
+                }
+            }
+        }
+        Ok(held)
     }
 
     /// The open lots as they are kept, in any order.

@@ -43,9 +43,23 @@ impl UnitCost {
         self.exact.clone().or_else(|| Ratio::of_units(self.cost).per(self.quantity))
     }
 
+    /// The words of cost times quantity, the lowest first, where the cost is not negative and has 192 bits and
+    /// the quantity 64, as nearly always. Trades at one price make many lots that only this tells apart.
+    fn times(&self, quantity: RawAmount) -> Option<[u64; 4]> {
+        let ([a, b, c, 0], by) = (self.cost.limbs(), quantity.word()?) else { return None };
+        let (low, carry) = a.carrying_mul(by, 0);
+        let (middle, carry) = b.carrying_mul(by, carry);
+        let (high, top) = c.carrying_mul(by, carry);
+        Some([low, middle, high, top])
+    }
+
     fn compare_exactly(&self, other: &Self) -> Ordering {
         if self.exact.is_some() || other.exact.is_some() {
             return self.quotient().cmp(&other.quotient());
+        }
+        if let (Some(left), Some(right)) = (self.times(other.quantity), other.times(self.quantity))
+        {
+            return left.iter().rev().cmp(right.iter().rev());
         }
         let crosswise = |a: &Self, b: &Self| -> U512 {
             a.cost.units().unsigned_abs().widening_mul(b.quantity.to_u256())

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::amount::{AmountError, Usd, UsdPrice};
 use crate::asset::AssetId;
-use crate::engine::{Engine, EngineError, Options, Outcome};
+use crate::engine::{EngineError, MethodSums, Options, SumsOnly};
 use crate::event::Event;
 use crate::method::Method;
 
@@ -36,7 +36,7 @@ pub const METHODS: [Method; 4] = [Method::Fifo, Method::Lifo, Method::Hifo, Meth
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct WhatIf(Vec<Engine>);
+pub struct WhatIf(SumsOnly);
 
 impl WhatIf {
     /// Engines of all of [`METHODS`].
@@ -44,47 +44,34 @@ impl WhatIf {
     /// # Errors
     /// [`EngineError::Option`] when the options contradict a method.
     pub fn new(options: &Options) -> Result<Self, EngineError> {
-        METHODS
-            .map(|method| Engine::new(method, options.clone()))
-            .into_iter()
-            .collect::<Result<_, _>>()
-            .map(Self)
+        let [first, others @ ..] = METHODS;
+        SumsOnly::new(first, &others, options).map(Self)
     }
 
     /// Reads the next event.
     ///
     /// # Errors
-    /// As [`Engine::apply`].
+    /// As [`crate::Engine::apply`], but perhaps some events later.
+    #[inline]
     pub fn apply(&mut self, event: &Event) -> Result<(), EngineError> {
-        self.0.iter_mut().try_for_each(|engine| engine.apply(event))
-    }
-
-    /// Lets the records go: totals and lots are all that a comparison needs.
-    pub fn forget_records(&mut self) {
-        for engine in &mut self.0 {
-            engine.take_records();
-        }
+        self.0.apply(event)
     }
 
     /// Ends the history, with prices at its end or without.
     ///
     /// # Errors
-    /// As [`Engine::finish`].
+    /// As [`crate::Engine::finish`].
     pub fn finish(
         self,
         prices: Option<&BTreeMap<AssetId, UsdPrice>>,
     ) -> Result<Comparison, EngineError> {
-        self.0
-            .into_iter()
-            .map(|engine| engine.finish(prices))
-            .collect::<Result<_, _>>()
-            .map(Comparison)
+        self.0.finish(prices).map(Comparison)
     }
 }
 
-/// The outcomes of one history by several methods.
+/// The sums of one history by several methods.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Comparison(pub Vec<Outcome>);
+pub struct Comparison(pub Vec<MethodSums>);
 
 /// One method beside the first one.
 ///
@@ -118,13 +105,13 @@ impl Comparison {
     /// # Errors
     /// [`AmountError::Overflow`].
     pub fn rows(&self) -> Result<Vec<MethodRow>, AmountError> {
-        let Some(first) = self.0.first().map(|outcome| &outcome.totals) else { return Ok(vec![]) };
-        let row = |outcome: &Outcome| {
-            let totals = &outcome.totals;
+        let Some(first) = self.0.first().map(|sums| &sums.totals) else { return Ok(vec![]) };
+        let row = |sums: &MethodSums| {
+            let totals = &sums.totals;
             let gain_difference = totals.realized_gain.checked_sub(first.realized_gain)?;
             let remaining_difference = totals.remaining_basis.checked_sub(first.remaining_basis)?;
             Ok(MethodRow {
-                method: outcome.method,
+                method: sums.method,
                 realized_gain: totals.realized_gain,
                 net_realized: totals.net_realized,
                 unrealized_gain: totals.unrealized_gain,

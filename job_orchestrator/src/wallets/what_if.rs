@@ -1,9 +1,10 @@
 //! All methods side by side, in one read of the stored ledger.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use persistence_layer::ledgers::{self, ChunkFigures};
+use pnl_core::engine::MethodSums;
 use pnl_core::figures::FigureReader;
 use pnl_core::what_if::{Comparison, WhatIf};
 use pnl_core::{AssetId, Method, Pin, Usd, WalletRef};
@@ -14,9 +15,6 @@ use crate::stages::replay;
 
 /// Chunks read at a time.
 const CHUNKS_AT_ONCE: u32 = 32;
-
-/// Records that no answer needs are let go whenever so many events have been read.
-const FORGET_AFTER: u64 = 20_000;
 
 /// Tokens listed: those whose gain depends most on the method.
 const MOST_TOKENS: usize = 100;
@@ -138,12 +136,11 @@ struct Run {
     what_if: WhatIf,
     reader: FigureReader,
     events: u64,
-    kept: u64,
 }
 
 impl Run {
     fn new(what_if: WhatIf) -> Self {
-        Self { what_if, reader: FigureReader::default(), events: 0, kept: 0 }
+        Self { what_if, reader: FigureReader::default(), events: 0 }
     }
 
     /// Reads chunks; gives back what is left from the first one on whose figures another version wrote.
@@ -161,7 +158,7 @@ impl Run {
                     let what_if = &mut self.what_if;
                     self.reader
                         .read(&figures, |event| what_if.apply(event).map_err(WalletsError::from))?;
-                    self.count(events);
+                    self.events += u64::from(events);
                 }
                 // A chunk of a program that wrote no figures.
                 ledgers::Unpacked::Lines(text) => self = self.read_text(&text, events)?,
@@ -177,17 +174,8 @@ impl Run {
                 self.what_if.apply(&event)?;
             }
         }
-        self.count(events);
-        Ok(self)
-    }
-
-    fn count(&mut self, events: u32) {
         self.events += u64::from(events);
-        self.kept += u64::from(events);
-        if self.kept >= FORGET_AFTER {
-            self.what_if.forget_records();
-            self.kept = 0;
-        }
+        Ok(self)
     }
 }
 
@@ -234,32 +222,25 @@ impl MethodsCompared {
 
 /// The tokens whose gain depends on the method, those with the largest differences first.
 fn differing(compared: &Comparison) -> Result<Vec<(AssetId, Vec<TokenMethod>)>, WalletsError> {
-    let mut held: Vec<BTreeMap<&AssetId, Usd>> = Vec::new();
-    let mut assets: BTreeSet<&AssetId> = BTreeSet::new();
-    for outcome in &compared.0 {
-        let mut bases: BTreeMap<&AssetId, Usd> = BTreeMap::new();
-        for lot in &outcome.lots {
-            let basis = bases.entry(&lot.asset).or_default();
-            *basis = basis.checked_add(lot.basis.unwrap_or_default())?;
-        }
-        held.push(bases);
-        assets.extend(outcome.by_asset.keys());
-    }
+    let assets: BTreeSet<_> = compared.0.iter().flat_map(|sums| sums.by_asset.keys()).collect();
     let mut tokens = Vec::new();
     for asset in assets {
         let gain =
-            |n: usize| compared.0[n].by_asset.get(asset).map_or(Usd::ZERO, |row| row.realized_gain);
-        let first = gain(0);
+            |sums: &MethodSums| sums.by_asset.get(asset).map_or(Usd::ZERO, |row| row.realized_gain);
+        let first = compared.0.first().map_or(Usd::ZERO, gain);
         let by_method = compared
             .0
             .iter()
-            .enumerate()
-            .map(|(n, outcome)| {
+            .map(|sums| {
                 Ok(TokenMethod {
-                    method: outcome.method,
-                    realized_gain_usd: gain(n),
-                    remaining_basis_usd: held[n].get(asset).copied().unwrap_or_default(),
-                    gain_difference_usd: gain(n).checked_sub(first)?,
+                    method: sums.method,
+                    realized_gain_usd: gain(sums),
+                    remaining_basis_usd: sums
+                        .remaining_basis
+                        .get(asset)
+                        .copied()
+                        .unwrap_or_default(),
+                    gain_difference_usd: gain(sums).checked_sub(first)?,
                 })
             })
             .collect::<Result<Vec<_>, WalletsError>>()?;

@@ -9,6 +9,7 @@
 
 mod bare;
 mod clock;
+mod swaps;
 mod trades;
 
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use clock::Stopwatch;
 use pnl_core::engine::Records;
 use pnl_core::{Engine, Method, Options, Outcome};
+use swaps::Swaps;
 use trades::{Trade, Trades};
 
 /// Events handed over at a time, as a reader of stored chunks does; a long history need not be in
@@ -54,9 +56,7 @@ fn run(
     for (number, chunk) in trades.chunks(CHUNK).enumerate() {
         let events = trades::events(chunk, number * CHUNK, &names);
         let started = Stopwatch::start();
-        for event in &events {
-            engine.apply(event).expect("the trades are sound");
-        }
+        engine.apply_all(&events).expect("the trades are sound");
         since_taken += chunk.len();
         if let Memory::Streamed(_, limit) = memory
             && since_taken >= limit
@@ -153,6 +153,7 @@ fn main() -> ExitCode {
     let mut trades = Trades::new(2).take(largest, 1_000);
     let bare_long = fastest(1, trades.len(), || bare::run(&trades, 1_000));
     table.row(&format!("  bare loop, {largest} events"), bare_long, "ns/event", None);
+    table.row("  bare loop, times its time for 50,000", bare_long / bare, "x", None);
     let streamed = fastest(1, largest, || {
         run(Method::Fifo, &trades, 1_000, Memory::Streamed(&mut spent, STREAMED)).0
     });
@@ -168,6 +169,7 @@ fn main() -> ExitCode {
     drop(outcome);
     table.row("  fifo with all records in fresh memory", long, "ns/event", None);
     table.at_most("  times the time per event of 50,000", long / fifo, "x", 1.5);
+    table.row("  times that of 50,000 in fresh memory", long / fresh, "x", None);
     table.at_most("  memory with all records", bytes, "B/event", 300.0);
     for events in [1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|size| *size < largest) {
         trades = Trades::new(3).take(events, (events / 1_000).clamp(1, 1_000));
@@ -183,6 +185,14 @@ fn main() -> ExitCode {
         let sales = 20_000;
         let ns = trades::hifo_sales(open, sales);
         table.row(&format!("  {open} open lots"), ns, "ns/sale", None);
+    }
+    println!(
+        "what-if: sums by four methods from stored figures, swaps and transfers of 31 tokens with fees"
+    );
+    for (events, limit) in [(1_000, 5_000.0), (100_000, 1_500.0)] {
+        let swaps = Swaps::new(events, 31);
+        let ns = fastest((1_000_000 / events).min(100), events, || swaps.compare());
+        table.at_most(&format!("  {events} events"), ns, "ns/event", limit);
     }
     if table.broken > 0 {
         println!("{} limits broken", table.broken);

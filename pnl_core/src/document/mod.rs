@@ -74,9 +74,7 @@ impl Document {
     pub fn run(&self) -> Result<Outcome, EngineError> {
         let mut engine = Engine::new(self.method, self.options.clone())?;
         engine.reserve(self.events.len());
-        for event in &self.events {
-            engine.apply(event)?;
-        }
+        engine.apply_all(&self.events)?;
         engine.finish(self.prices.as_ref())
     }
 }

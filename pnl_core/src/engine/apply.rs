@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::block::Act;
 use super::books::WalletIndex;
 use super::choice::Choice;
 use super::error::Fault;
@@ -71,6 +72,13 @@ impl Fees {
     }
 }
 
+/// Whose lots a step touches: an asset by index, and the book of it in a wallet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Holder {
+    pub(super) asset: u32,
+    pub(super) book: u32,
+}
+
 /// The event that is being applied.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Now<'a> {
@@ -93,7 +101,7 @@ impl Engine {
         let now = Now {
             id: &event.id,
             wallet: self.books.wallet(&event.wallet)?,
-            event: self.records.origins.push(&event.id, event.ts)?,
+            event: self.number(event)?,
         };
         let sum;
         let mut attached = &NO_FEES;
@@ -157,6 +165,13 @@ impl Engine {
             self.pay(now, fee, standalone, Choice::default())?;
         }
         Ok(())
+    }
+
+    /// The number of the next event.
+    #[inline(always)]
+    fn number(&mut self, event: &Event) -> Result<u32, Fault> {
+        let Records { origins, sums_only, .. } = &mut *self.records;
+        if *sums_only { origins.count() } else { origins.push(&event.id, event.ts) }
     }
 
     /// Looks up a leg's asset and applies `unpriced`.
@@ -280,12 +295,27 @@ impl Engine {
 
     pub(super) fn earn(&mut self, now: Now<'_>, leg: Leg<'_>) -> Result<(), AmountError> {
         let Some(&value) = leg.value else { return Ok(()) };
-        let asset = self.books.entry_mut(leg.asset);
-        asset.flowed = true;
-        add(&mut asset.flows.income, value)?;
         let asset = leg.asset as u32;
-        self.records.incomes.push(IncomeRow { value, event: now.event, asset });
+        if self.queues {
+            let holder = Holder { asset, book: NONE };
+            self.block.push(Act::Earn, holder, now.event, &RawAmount::ZERO, leg.value);
+        } else {
+            self.count_income(asset, value)?;
+        }
+        self.records.add_income(IncomeRow { value, event: now.event, asset });
         Ok(())
+    }
+
+    pub(super) fn count_income(&mut self, asset: u32, value: Usd) -> Result<(), AmountError> {
+        let asset = self.books.entry_mut(asset as usize);
+        asset.flowed = true;
+        add(&mut asset.flows.income, value)
+    }
+
+    /// Whose lots a leg touches.
+    #[inline(always)]
+    pub(super) fn holder(&mut self, now: Now<'_>, asset: usize) -> Holder {
+        Holder { asset: asset as u32, book: self.books.number_of(now.wallet, asset) }
     }
 
     /// Opens a lot at the leg's value plus `fees`; without a value its basis is unknown.
@@ -301,17 +331,34 @@ impl Engine {
             }
             value => value,
         };
-        let unit_cost = match self.method {
-            Method::Hifo => self.unit_cost(leg, fees)?,
-            _ => None,
-        };
-        self.books.count_in(leg.asset, leg.quantity, cost)?;
         if cost.is_none() || fees.incomplete {
             self.books.entry_mut(leg.asset).unknown_from.get_or_insert(self.last_ts);
         }
         self.note_lot(now);
-        let book = self.books.book(now.wallet, leg.asset);
-        Ok(book.add(now.event, leg.quantity, cost, unit_cost)?)
+        let holder = self.holder(now, leg.asset);
+        if self.queues {
+            self.block.push(Act::Acquire, holder, now.event, leg.quantity, cost);
+            return Ok(());
+        }
+        let unit_cost = match self.method {
+            Method::Hifo => self.unit_cost(leg, fees)?,
+            _ => None,
+        };
+        self.open_lot(holder, now.event, leg.quantity, cost, unit_cost)
+    }
+
+    /// Puts a lot that event number `event` made into a book, with what HIFO compares of it.
+    #[inline(always)]
+    pub(super) fn open_lot(
+        &mut self,
+        holder: Holder,
+        event: u32,
+        quantity: &RawAmount,
+        cost: Option<&Usd>,
+        unit_cost: Option<Arc<UnitCost>>,
+    ) -> Result<(), Fault> {
+        self.books.count_in(holder.asset as usize, quantity, cost)?;
+        Ok(self.books.book(holder.book).add(event, quantity, cost, unit_cost)?)
     }
 
     /// What HIFO compares of a lot of known basis.
@@ -342,11 +389,32 @@ impl Engine {
         if leg.quantity.is_zero() || self.books.entry(leg.asset).is_cash {
             return choice.refuse();
         }
+        let holder = self.holder(now, leg.asset);
+        if self.queues {
+            self.block.push(Act::Dispose, holder, now.event, leg.quantity, proceeds);
+            return Ok(());
+        }
         let matches = rows::index(self.records.matches.len())?;
+        self.consume(holder, leg.quantity, proceeds, choice)?;
+        let (event, asset, wallet) = (now.event, leg.asset as u32, now.wallet.0);
+        let facts = DisposalFacts { event, asset, wallet, matches, leg: name };
+        self.records.add_disposal(facts, leg.quantity, proceeds);
+        Ok(())
+    }
+
+    /// Takes lots for `proceeds`, `None` where unknown, and counts the gain.
+    #[inline(always)]
+    pub(super) fn consume(
+        &mut self,
+        holder: Holder,
+        quantity: &RawAmount,
+        proceeds: Option<&Usd>,
+        choice: Choice,
+    ) -> Result<(), Fault> {
         // Nothing where unknown: shares of nothing are nothing.
         let received = proceeds.unwrap_or(&Usd::ZERO);
         let mut sums = Sums::default();
-        let narrow = match (NarrowUsd::of(received), leg.quantity.word()) {
+        let narrow = match (NarrowUsd::of(received), quantity.word()) {
             (Some(money), Some(quantity)) if !choice.is_made() => {
                 Some(NarrowShares::new(money, quantity))
             }
@@ -354,42 +422,37 @@ impl Engine {
         };
         match narrow {
             Some(mut shares) => {
-                let book = self.books.book(now.wallet, leg.asset);
+                let book = self.books.book(holder.book);
                 match_narrow(book, &mut shares, &mut self.records, &mut sums)?;
                 if !shares.is_done() {
-                    self.match_fully(now, leg, shares.in_full(), choice, &mut sums)?;
+                    self.match_fully(holder, shares.in_full(), choice, &mut sums)?;
                 }
             }
             None => {
-                let shares = Shares::new(*received, *leg.quantity);
-                self.match_fully(now, leg, shares, choice, &mut sums)?;
+                let shares = Shares::new(*received, *quantity);
+                self.match_fully(holder, shares, choice, &mut sums)?;
             }
         }
         // Shares sum to the whole: parts of it, of its sign.
         sums.matched_proceeds =
             received.wrapping_sub(sums.unknown_proceeds).wrapping_sub(sums.unmatched_proceeds);
-        let asset = self.books.entry_mut(leg.asset);
+        let asset = self.books.entry_mut(holder.asset as usize);
         asset.moved = true;
-        asset.raw_out = asset.raw_out.checked_add(leg.quantity.wrapping_sub(sums.unmatched))?;
+        asset.raw_out = asset.raw_out.checked_add(quantity.wrapping_sub(sums.unmatched))?;
         asset.flowed = true;
-        asset.flows.count_disposal(proceeds, &sums)?;
-        let (event, asset, wallet) = (now.event, leg.asset as u32, now.wallet.0);
-        let facts = DisposalFacts { event, asset, wallet, matches, leg: name };
-        self.records.add_disposal(facts, leg.quantity, proceeds);
-        Ok(())
+        Ok(asset.flows.count_disposal(proceeds, &sums)?)
     }
 
     /// Matches what is chosen, and numbers of any size; the end of every disposal that is not covered.
     #[inline(never)]
     fn match_fully(
         &mut self,
-        now: Now<'_>,
-        leg: Leg<'_>,
+        holder: Holder,
         mut shares: Shares,
         mut choice: Choice,
         sums: &mut Sums,
     ) -> Result<(), Fault> {
-        let book = self.books.book(now.wallet, leg.asset);
+        let book = self.books.book(holder.book);
         while let Some(piece) = choice.next_piece(book, shares.quantity_left())? {
             let share = shares.next(&piece.quantity)?;
             match &piece.basis {
@@ -403,17 +466,18 @@ impl Engine {
         }
         sums.unmatched = *shares.quantity_left();
         if !sums.unmatched.is_zero() {
-            self.refuse_oversold(leg.asset, sums.unmatched)?;
+            self.refuse_oversold(holder.asset, sums.unmatched)?;
             sums.unmatched_proceeds = shares.next(&sums.unmatched)?;
         }
         Ok(())
     }
 
-    pub(super) fn refuse_oversold(&self, asset: usize, quantity: RawAmount) -> Result<(), Fault> {
+    pub(super) fn refuse_oversold(&self, asset: u32, quantity: RawAmount) -> Result<(), Fault> {
         match self.options.oversold {
-            Oversold::Error => {
-                Err(Fault::Oversold { asset: self.books.entry(asset).id.clone(), quantity })
-            }
+            Oversold::Error => Err(Fault::Oversold {
+                asset: self.books.entry(asset as usize).id.clone(),
+                quantity,
+            }),
             Oversold::Exclude | Oversold::ZeroBasis => Ok(()),
         }
     }
@@ -438,8 +502,8 @@ impl Engine {
                     choice.refuse()?;
                 }
                 FeePolicy::Ignore => {
-                    let (pieces, _) =
-                        self.books.take(now.wallet, leg.asset, *leg.quantity, choice)?;
+                    let holder = self.holder(now, leg.asset);
+                    let (pieces, _) = self.books.take(holder, *leg.quantity, choice)?;
                     for piece in pieces {
                         let basis = piece.basis.unwrap_or(Usd::ZERO);
                         self.fee_ignored = self.fee_ignored.checked_add(basis)?;
@@ -453,23 +517,30 @@ impl Engine {
             FeePolicy::Ignore => false,
         };
         let value = fee.value.copied().unwrap_or(Usd::ZERO);
-        let flows = match fee.leg {
-            Some(leg) => {
-                let asset = self.books.entry_mut(leg.asset);
-                asset.flowed |= expense;
-                &mut asset.flows
-            }
-            None => &mut self.dollar_fees,
-        };
-        flows.add_fee(value, expense)?;
-        self.records.fees.push(FeeRow {
-            value,
-            event: now.event,
-            asset: fee.leg.map_or(NONE, |leg| leg.asset as u32),
-            priced: fee.value.is_some(),
-            expense,
-        });
+        let asset = fee.leg.map_or(NONE, |leg| leg.asset as u32);
+        if fee.leg.is_none() {
+            self.dollar_fees.add_fee(value, expense)?;
+        } else if self.queues {
+            let act = if expense { Act::Expense } else { Act::Fee };
+            let holder = Holder { asset, book: NONE };
+            self.block.push(act, holder, now.event, &RawAmount::ZERO, Some(&value));
+        } else {
+            self.count_fee(asset, value, expense)?;
+        }
+        let (event, priced) = (now.event, fee.value.is_some());
+        self.records.add_fee(FeeRow { value, event, asset, priced, expense });
         Ok(())
+    }
+
+    pub(super) fn count_fee(
+        &mut self,
+        asset: u32,
+        value: Usd,
+        expense: bool,
+    ) -> Result<(), AmountError> {
+        let asset = self.books.entry_mut(asset as usize);
+        asset.flowed |= expense;
+        asset.flows.add_fee(value, expense)
     }
 }
 

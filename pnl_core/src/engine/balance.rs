@@ -4,21 +4,16 @@ use std::collections::BTreeMap;
 
 use super::books::AssetEntry;
 use super::error::EngineError;
-use super::options::Options;
-use super::outcome::{AssetTotals, Conservation, Flows, Outcome, Totals, add};
-use super::records::OpenLot;
-use super::rows::Records;
+use super::outcome::{AssetTotals, Conservation, Flows, Totals, add};
 use crate::amount::{AmountError, RawAmount, RawDelta, Usd, UsdPrice};
 use crate::asset::AssetId;
-use crate::method::Method;
+use crate::lot::Held;
 
-/// What the engine has at the end of a history.
+/// What the engine has at the end of a history, besides records and lots.
 pub(super) struct Closing {
-    pub(super) method: Method,
-    pub(super) options: Options,
     pub(super) assets: Vec<AssetEntry>,
-    pub(super) lots: Vec<OpenLot>,
-    pub(super) records: Box<Records>,
+    /// What is held, by asset index.
+    pub(super) holdings: Vec<Held>,
     /// Fees known in US dollars only, which belong to no asset.
     pub(super) dollar_fees: Flows,
     pub(super) transferred: Usd,
@@ -26,28 +21,25 @@ pub(super) struct Closing {
     pub(super) in_transit: Usd,
 }
 
-/// What is held of one asset, all wallets.
-#[derive(Debug, Clone, Copy, Default)]
-struct Holding {
-    /// Base units in open lots.
-    quantity: RawAmount,
-    /// Of them: with known basis.
-    known: RawAmount,
-    /// Basis of the known ones.
-    basis: Usd,
+/// The sums of a history.
+pub(super) struct Closed {
+    pub(super) totals: Totals,
+    pub(super) by_asset: BTreeMap<AssetId, AssetTotals>,
+    pub(super) conservation: Conservation,
+    pub(super) assets: Vec<AssetEntry>,
+    pub(super) holdings: Vec<Held>,
 }
 
 impl Closing {
-    pub(super) fn into_outcome(
+    pub(super) fn close(
         self,
         prices: Option<&BTreeMap<AssetId, UsdPrice>>,
-    ) -> Result<Outcome, EngineError> {
+    ) -> Result<Closed, EngineError> {
         let mut flows = self.dollar_fees.clone();
         for asset in &self.assets {
             flows.add_flows(&asset.flows)?;
         }
-        let holdings = self.holdings()?;
-        let conservation = self.conservation(&flows, &holdings)?;
+        let conservation = self.conservation(&flows)?;
         let mut by_asset = self.by_asset();
         let mut totals = Totals {
             realized_gain: flows.realized_gain,
@@ -66,32 +58,10 @@ impl Closing {
             unpriced_holdings: None,
         };
         if let Some(prices) = prices {
-            self.value_holdings(&holdings, prices, &mut totals, &mut by_asset)?;
+            self.value_holdings(prices, &mut totals, &mut by_asset)?;
         }
-        Ok(Outcome {
-            method: self.method,
-            options: self.options,
-            records: self.records,
-            lots: self.lots,
-            totals,
-            by_asset,
-            conservation,
-            assets: self.assets,
-        })
-    }
-
-    /// Holdings by asset index.
-    fn holdings(&self) -> Result<Vec<Holding>, AmountError> {
-        let mut holdings = vec![Holding::default(); self.assets.len()];
-        for lot in &self.lots {
-            let holding = &mut holdings[lot.asset_index];
-            holding.quantity = holding.quantity.checked_add(lot.quantity)?;
-            if let Some(basis) = lot.basis {
-                holding.known = holding.known.checked_add(lot.quantity)?;
-                holding.basis = holding.basis.checked_add(basis)?;
-            }
-        }
-        Ok(holdings)
+        let Self { assets, holdings, .. } = self;
+        Ok(Closed { totals, by_asset, conservation, assets, holdings })
     }
 
     fn by_asset(&self) -> BTreeMap<AssetId, AssetTotals> {
@@ -113,14 +83,13 @@ impl Closing {
     /// Adds the unrealized figures. A holding without a price is listed, never valued at zero.
     fn value_holdings(
         &self,
-        holdings: &[Holding],
         prices: &BTreeMap<AssetId, UsdPrice>,
         totals: &mut Totals,
         by_asset: &mut BTreeMap<AssetId, AssetTotals>,
     ) -> Result<(), EngineError> {
         let mut unrealized = Usd::ZERO;
         let mut unpriced = Vec::new();
-        let held = self.assets.iter().zip(holdings).filter(|(_, held)| !held.known.is_zero());
+        let held = self.assets.iter().zip(&self.holdings).filter(|(_, held)| !held.known.is_zero());
         for (asset, holding) in held {
             let Some(price) = prices.get(&asset.id) else {
                 unpriced.push(asset.id.clone());
@@ -141,15 +110,11 @@ impl Closing {
     }
 
     /// Balances the books.
-    fn conservation(
-        &self,
-        flows: &Flows,
-        holdings: &[Holding],
-    ) -> Result<Conservation, EngineError> {
+    fn conservation(&self, flows: &Flows) -> Result<Conservation, EngineError> {
         let mut cost_in = Usd::ZERO;
         let mut basis_remaining = Usd::ZERO;
         let mut qty_residual = BTreeMap::new();
-        for (asset, holding) in self.assets.iter().zip(holdings) {
+        for (asset, holding) in self.assets.iter().zip(&self.holdings) {
             add(&mut cost_in, asset.cost_in)?;
             add(&mut basis_remaining, holding.basis)?;
             if asset.moved {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use alloy_primitives::map::HashMap;
 use serde::{Deserialize, Serialize};
 
+use super::apply::Holder;
 use super::choice::Choice;
 use super::error::Fault;
 use super::options::{Options, Scope};
@@ -14,7 +15,7 @@ use super::records::OpenLot;
 use super::rows;
 use crate::amount::{AmountError, RawAmount, Usd};
 use crate::asset::AssetId;
-use crate::lot::{Lot, LotBook, StoredBook};
+use crate::lot::{Held, Lot, LotBook, StoredBook};
 use crate::method::Method;
 
 /// Places of [`Books::seen`] at the beginning, a power of two.
@@ -129,6 +130,25 @@ impl Books {
             Some(asset) if asset.is_met_as(id) => (index, asset.decimals),
             _ => self.find_asset(id, decimals, options),
         }
+    }
+
+    /// Reads a word of each line of a cache that an event may touch of an asset and its book, and sums them up.
+    #[inline(always)]
+    pub(super) fn look_at_sums(&self, id: &AssetId) -> u64 {
+        let Some(asset) = self.assets.get(self.seen_at(id)) else { return 0 };
+        let book = asset.last_book.and_then(|(_, book)| self.books.get(book as usize));
+        let sums = [&asset.cost_in, &asset.flows.proceeds, &asset.flows.basis_disposed];
+        let sums = sums.map(|sum| sum.limbs()[0]);
+        let words = sums.into_iter().chain(book.map(LotBook::arrivals));
+        words.fold(0, u64::wrapping_add)
+    }
+
+    /// The same of its lots.
+    #[inline(always)]
+    pub(super) fn look_at_lots(&self, id: &AssetId) -> u64 {
+        let asset = self.assets.get(self.seen_at(id));
+        let book = asset.and_then(|asset| self.books.get(asset.last_book?.1 as usize));
+        book.map_or(0, LotBook::look_at_lots)
     }
 
     #[inline(always)]
@@ -267,18 +287,25 @@ impl Books {
         Ok(())
     }
 
-    /// The book of one asset in one wallet; with lots pooled over all wallets there is one per asset.
+    /// The number of the book of one asset in one wallet; with lots pooled over all wallets there is one per
+    /// asset.
     #[inline(always)]
-    pub(super) fn book(&mut self, wallet: WalletIndex, asset: usize) -> &mut LotBook {
+    pub(super) fn number_of(&mut self, wallet: WalletIndex, asset: usize) -> u32 {
         let holder = if self.scope == Scope::Global { WalletIndex(0) } else { wallet };
         match self.assets[asset].last_book {
-            Some((last, book)) if last == holder => &mut self.books[book as usize],
+            Some((last, book)) if last == holder => book,
             _ => self.find_book(holder, asset),
         }
     }
 
+    /// The book of a number.
+    #[inline(always)]
+    pub(super) fn book(&mut self, number: u32) -> &mut LotBook {
+        &mut self.books[number as usize]
+    }
+
     #[inline(never)]
-    fn find_book(&mut self, holder: WalletIndex, asset: usize) -> &mut LotBook {
+    fn find_book(&mut self, holder: WalletIndex, asset: usize) -> u32 {
         // A book takes at least one event, of which there are fewer than 2^32.
         let next = self.books.len() as u32;
         let book = *self.book_index.entry((holder, asset)).or_insert(next);
@@ -287,26 +314,25 @@ impl Books {
             self.holders.push((holder, asset));
         }
         self.assets[asset].last_book = Some((holder, book));
-        &mut self.books[book as usize]
+        book
     }
 
     /// Takes up to `quantity` out of a book, for the caller to say where it goes. What no lot covers
     /// comes back as the second value.
     pub(super) fn take(
         &mut self,
-        wallet: WalletIndex,
-        asset: usize,
+        holder: Holder,
         quantity: RawAmount,
         mut choice: Choice,
     ) -> Result<(Vec<Lot>, RawAmount), Fault> {
-        let book = self.book(wallet, asset);
+        let book = self.book(holder.book);
         let mut pieces = Vec::new();
         let mut left = quantity;
         while let Some(piece) = choice.next_lot(book, left)? {
             left = left.checked_sub(piece.quantity)?;
             pieces.push(piece);
         }
-        self.count_out(asset, &quantity.checked_sub(left)?)?;
+        self.count_out(holder.asset as usize, &quantity.checked_sub(left)?)?;
         Ok((pieces, left))
     }
 
@@ -356,15 +382,34 @@ impl Books {
         self.books.iter().for_each(|book| book.for_each_order(&mut each));
     }
 
-    /// By asset index: quantity and cost of what is held at a known basis, all wallets.
-    pub(super) fn known_holdings(&self) -> Result<Vec<(RawAmount, Usd)>, AmountError> {
-        let mut holdings = vec![(RawAmount::ZERO, Usd::ZERO); self.assets.len()];
+    /// By asset index: what is held, all wallets.
+    pub(super) fn holdings(&self) -> Result<Vec<Held>, AmountError> {
+        let mut holdings = vec![Held::default(); self.assets.len()];
         for ((_, asset), book) in self.holders.iter().zip(&self.books) {
-            let (quantity, basis) = book.known()?;
-            let held = &mut holdings[*asset];
-            *held = (held.0.checked_add(quantity)?, held.1.checked_add(basis)?);
+            holdings[*asset].add_held(&book.held()?)?;
         }
         Ok(holdings)
+    }
+
+    /// Gets to know what books of the same history know besides their lots.
+    pub(super) fn follow(&mut self, first: &Self, options: &Options) {
+        for asset in &first.assets[self.assets.len()..] {
+            self.add_asset(&asset.id, asset.decimals, options);
+        }
+        for wallet in &first.wallets[self.wallets.len()..] {
+            self.wallet_index.insert(Arc::clone(wallet), WalletIndex(self.wallets.len() as u32));
+            self.wallets.push(Arc::clone(wallet));
+        }
+        for holder in &first.holders[self.holders.len()..] {
+            self.book_index.insert(*holder, self.books.len() as u32);
+            self.books.push(LotBook::new(self.method));
+            self.holders.push(*holder);
+        }
+    }
+
+    /// The assets by index, without the lots.
+    pub(super) fn into_assets(self) -> Vec<AssetEntry> {
+        self.assets
     }
 
     pub(super) fn assets(&self) -> &[AssetEntry] {

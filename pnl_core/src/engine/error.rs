@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::options::OptionError;
 use crate::amount::{AmountError, RawAmount};
 use crate::asset::AssetId;
-use crate::event::Event;
 
 /// Why a history has no result. The engine refuses rather than guesses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -152,10 +151,9 @@ impl From<AmountError> for Fault {
 }
 
 impl Fault {
-    /// The error of `event`.
-    pub(super) fn of(self, event: &Event) -> EngineError {
-        let ts = event.ts;
-        let event = Arc::clone(&event.id);
+    /// The error of an event with this id and time.
+    pub(super) fn of(self, id: &Arc<str>, ts: i64) -> EngineError {
+        let event = Arc::clone(id);
         match self {
             Self::Amount(source) => EngineError::Event { event, source },
             Self::OutOfOrder { before } => EngineError::OutOfOrder { event, ts, before },

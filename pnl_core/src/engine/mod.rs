@@ -9,9 +9,11 @@
 //! Inside an event the order is: what leaves, what comes in, the fees. docs/accounting.md states
 //! every rule with its source.
 
+mod ahead;
 mod apply;
 mod attached;
 mod balance;
+mod block;
 mod books;
 mod choice;
 mod error;
@@ -22,6 +24,7 @@ mod outcome;
 mod records;
 mod rows;
 mod state;
+mod sums;
 mod transfer;
 
 use std::collections::BTreeMap;
@@ -42,12 +45,14 @@ pub use records::{
 };
 pub use rows::Records;
 pub use state::StateError;
+pub use sums::{MethodSums, SumsOnly};
 
-use crate::amount::{RawAmount, Usd, UsdPrice};
+use crate::amount::{AmountError, RawAmount, Usd, UsdPrice};
 use crate::asset::AssetId;
 use crate::event::Event;
-use crate::lot::Lot;
+use crate::lot::{Held, Lot};
 use crate::method::Method;
+use block::Block;
 use books::Books;
 
 /// What is on its way between own wallets.
@@ -81,6 +86,10 @@ pub struct Engine {
     /// Basis of fees that were paid without being a disposal (`fee_policy = ignore`).
     fee_ignored: Usd,
     failed: Option<EngineError>,
+    /// What is queued; nothing but while events are read together.
+    block: Box<Block>,
+    /// Whether the event at hand is queued.
+    queues: bool,
     /// So many events are kept by number before those that nobody needs are let go.
     most_origins: usize,
 }
@@ -108,6 +117,8 @@ impl Engine {
             transferred: Usd::ZERO,
             fee_ignored: Usd::ZERO,
             failed: None,
+            block: Box::default(),
+            queues: false,
             most_origins: state::FEW_ORIGINS,
         })
     }
@@ -130,14 +141,14 @@ impl Engine {
     /// [`EngineError`] when the event contradicts the history or a figure does not fit. The history
     /// has no result then: every later call repeats the error.
     pub fn apply(&mut self, event: &Event) -> Result<(), EngineError> {
-        if let Some(error) = &self.failed {
-            return Err(error.clone());
-        }
-        self.step(event).map_err(|fault| {
-            let error = fault.of(event);
-            self.failed = Some(error.clone());
-            error
-        })
+        self.refused()?;
+        self.step(event).map_err(|fault| self.fail(fault.of(&event.id, event.ts)))
+    }
+
+    /// The history has no result any more.
+    fn fail(&mut self, error: EngineError) -> EngineError {
+        self.failed = Some(error.clone());
+        error
     }
 
     /// Ends the history. With prices (US dollars per whole unit at the end of the history) the
@@ -149,29 +160,42 @@ impl Engine {
         mut self,
         prices: Option<&BTreeMap<AssetId, UsdPrice>>,
     ) -> Result<Outcome, EngineError> {
-        if let Some(error) = self.failed {
-            return Err(error);
-        }
-        let mut in_transit = Usd::ZERO;
-        for piece in self.transit.values().flat_map(|transit| &transit.pieces) {
-            in_transit = in_transit.checked_add(piece.basis.unwrap_or(Usd::ZERO))?;
-        }
+        self.refused()?;
+        let in_transit = self.in_transit()?;
         (self.records.assets, self.records.wallets) = self.books.names();
         let (mut assets, lots) = self.books.close(&self.records.origins)?;
+        let mut holdings = vec![Held::default(); assets.len()];
+        for lot in &lots {
+            holdings[lot.asset_index].add(lot.quantity, lot.basis)?;
+        }
         for asset in &mut assets {
             asset.flows = asset.flows(self.records.unmatched_gains)?;
         }
-        balance::Closing {
-            method: self.method,
-            options: self.options,
+        let closing = balance::Closing {
             assets,
-            lots,
-            records: self.records,
+            holdings,
             dollar_fees: *self.dollar_fees,
             transferred: self.transferred,
             fee_ignored: self.fee_ignored,
             in_transit,
-        }
-        .into_outcome(prices)
+        };
+        let balance::Closed { totals, by_asset, conservation, assets, .. } =
+            closing.close(prices)?;
+        Ok(Outcome {
+            method: self.method,
+            options: self.options,
+            records: self.records,
+            lots,
+            totals,
+            by_asset,
+            conservation,
+            assets,
+        })
+    }
+
+    /// Basis of the lots that are under way.
+    fn in_transit(&self) -> Result<Usd, AmountError> {
+        let mut pieces = self.transit.values().flat_map(|transit| &transit.pieces);
+        pieces.try_fold(Usd::ZERO, |sum, piece| sum.checked_add(piece.basis.unwrap_or(Usd::ZERO)))
     }
 }

@@ -39,20 +39,20 @@ impl Engine {
     /// As [`Self::flows`].
     pub fn holdings(&self) -> Result<Vec<Holding<'_>>, EngineError> {
         self.refused()?;
-        let held = self.books.known_holdings()?;
+        let held = self.books.holdings()?;
         let all = self.books.assets().iter().zip(held);
-        let rows = all.filter(|(_, (quantity, _))| !quantity.is_zero());
+        let rows = all.filter(|(_, held)| !held.known.is_zero());
         Ok(rows
-            .map(|(asset, (quantity, basis))| Holding {
+            .map(|(asset, held)| Holding {
                 asset: &asset.id,
                 decimals: asset.decimals,
-                quantity,
-                basis,
+                quantity: held.known,
+                basis: held.basis,
             })
             .collect())
     }
 
-    fn refused(&self) -> Result<(), EngineError> {
+    pub(super) fn refused(&self) -> Result<(), EngineError> {
         self.failed.clone().map_or(Ok(()), Err)
     }
 }

@@ -89,6 +89,14 @@ impl Origins {
         Ok(number)
     }
 
+    /// Gives the number of the next event, of which nobody will ask for more.
+    #[inline(always)]
+    pub(super) fn count(&mut self) -> Result<u32, Fault> {
+        let number = rows::index(self.len())?;
+        self.first_open = number + 1;
+        Ok(number)
+    }
+
     /// The event of a number that was given.
     #[inline]
     pub(super) fn get(&self, number: u32) -> Origin<'_> {

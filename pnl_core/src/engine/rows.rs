@@ -112,6 +112,8 @@ pub struct Records {
     pub(super) wide: Wide,
     /// Whether the proceeds of what no lot covers are a gain (`oversold = zero_basis`).
     pub(super) unmatched_gains: bool,
+    /// Whether nothing is recorded: only sums are asked for.
+    pub(super) sums_only: bool,
 }
 
 impl Records {
@@ -137,6 +139,18 @@ impl Records {
         all.for_each(|event| *event = number(*event));
     }
 
+    pub(super) fn add_income(&mut self, row: IncomeRow) {
+        if !self.sums_only {
+            self.incomes.push(row);
+        }
+    }
+
+    pub(super) fn add_fee(&mut self, row: FeeRow) {
+        if !self.sums_only {
+            self.fees.push(row);
+        }
+    }
+
     #[inline(always)]
     pub(super) fn add_disposal(
         &mut self,
@@ -144,6 +158,9 @@ impl Records {
         quantity: &RawAmount,
         proceeds: Option<&Usd>,
     ) {
+        if self.sums_only {
+            return;
+        }
         let DisposalFacts { event, asset, wallet, matches, leg } = facts;
         let priced = proceeds.is_some();
         let money = proceeds.unwrap_or(&Usd::ZERO);
@@ -170,6 +187,9 @@ impl Records {
     /// A piece of a lot with its share of the proceeds, where all numbers are narrow.
     #[inline(always)]
     pub(super) fn add_narrow_match(&mut self, piece: NarrowPiece, proceeds: NarrowUsd) {
+        if self.sums_only {
+            return;
+        }
         let NarrowPiece { order: lot, quantity, known, basis } = piece;
         self.matches.push(MatchRow { quantity, basis, proceeds, lot, known, wide: false });
     }
@@ -182,6 +202,9 @@ impl Records {
         basis: Option<&Usd>,
         proceeds: &Usd,
     ) {
+        if self.sums_only {
+            return;
+        }
         let cost = basis.unwrap_or(&Usd::ZERO);
         let known = basis.is_some();
         let (quantity, basis, proceeds, wide) =
@@ -198,6 +221,9 @@ impl Records {
 
     #[inline(always)]
     pub(super) fn add_activity(&mut self, facts: ActivityFacts, value: Option<&Usd>) {
+        if self.sums_only {
+            return;
+        }
         let ActivityFacts { event, first, second, bought } = facts;
         let money = value.unwrap_or(&Usd::ZERO);
         let priced = value.is_some();
@@ -248,18 +274,18 @@ impl ActivityRow {
 
 /// Keeps numbers in full and says where.
 #[cold]
-fn put<const N: usize>(wide: &mut Wide, numbers: [U256; N]) -> u64 {
+pub(super) fn put<const N: usize>(wide: &mut Wide, numbers: [U256; N]) -> u64 {
     let place = wide.len() as u64;
     wide.extend(numbers);
     place
 }
 
-fn quantity(word: u64, is_wide: bool, wide: &Wide) -> RawAmount {
+pub(super) fn quantity(word: u64, is_wide: bool, wide: &Wide) -> RawAmount {
     if is_wide { wide[word as usize].into() } else { word.into() }
 }
 
 /// `place`: where a wide one stands.
-fn money(money: NarrowUsd, place: Option<u64>, wide: &Wide) -> Usd {
+pub(super) fn money(money: NarrowUsd, place: Option<u64>, wide: &Wide) -> Usd {
     match place {
         Some(place) => Usd::from_limbs(*wide[place as usize].as_limbs()),
         None => money.usd(),

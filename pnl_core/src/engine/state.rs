@@ -158,6 +158,8 @@ impl Engine {
             transferred: state.transferred,
             fee_ignored: state.fee_ignored,
             failed: None,
+            block: Box::default(),
+            queues: false,
             most_origins: FEW_ORIGINS,
             options: state.options,
         })

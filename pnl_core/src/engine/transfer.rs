@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
-use super::apply::{Leg, NO_FEES, Now};
+use super::apply::{Holder, Leg, NO_FEES, Now};
+use super::block::Act;
+use super::choice::Choice;
 use super::error::Fault;
 use super::{Engine, TransferInBasis, Transit};
-use crate::amount::Usd;
+use crate::amount::{RawAmount, Usd};
 use crate::lot::Lot;
 
 impl Engine {
@@ -38,27 +40,58 @@ impl Engine {
         {
             return Err(Fault::LinkReused { link: Arc::clone(link) });
         }
-        let mut pieces = Vec::new();
         let choice = self.choice(now);
-        if self.books.entry(leg.asset).is_cash {
+        let is_cash = self.books.entry(leg.asset).is_cash;
+        if is_cash {
             choice.refuse()?;
-        } else {
-            let (taken, left) = self.books.take(now.wallet, leg.asset, *leg.quantity, choice)?;
-            if !left.is_zero() {
-                self.refuse_oversold(leg.asset, left)?;
-            }
-            pieces = taken;
         }
-        if let Some(link) = link {
-            let transit = Transit { asset: leg.asset, quantity: *leg.quantity, pieces };
-            self.transit.insert(Arc::clone(link), transit);
-        } else {
-            for piece in pieces {
-                let basis = piece.basis.unwrap_or(Usd::ZERO);
-                self.transferred = self.transferred.checked_add(basis)?;
+        let Some(link) = link else {
+            if is_cash {
+                return Ok(());
             }
+            let holder = self.holder(now, leg.asset);
+            if self.queues {
+                self.block.push(Act::Leave, holder, now.event, leg.quantity, None);
+                return Ok(());
+            }
+            return self.leave(holder, leg.quantity, choice);
+        };
+        let pieces = if is_cash {
+            Vec::new()
+        } else {
+            let holder = self.holder(now, leg.asset);
+            self.take_out(holder, leg.quantity, choice)?
+        };
+        let transit = Transit { asset: leg.asset, quantity: *leg.quantity, pieces };
+        self.transit.insert(Arc::clone(link), transit);
+        Ok(())
+    }
+
+    /// Lots leave at their basis for good.
+    pub(super) fn leave(
+        &mut self,
+        holder: Holder,
+        quantity: &RawAmount,
+        choice: Choice,
+    ) -> Result<(), Fault> {
+        for piece in self.take_out(holder, quantity, choice)? {
+            let basis = piece.basis.unwrap_or(Usd::ZERO);
+            self.transferred = self.transferred.checked_add(basis)?;
         }
         Ok(())
+    }
+
+    fn take_out(
+        &mut self,
+        holder: Holder,
+        quantity: &RawAmount,
+        choice: Choice,
+    ) -> Result<Vec<Lot>, Fault> {
+        let (pieces, left) = self.books.take(holder, *quantity, choice)?;
+        if !left.is_zero() {
+            self.refuse_oversold(holder.asset, left)?;
+        }
+        Ok(pieces)
     }
 
     /// The other end of a move between own wallets: lots keep id, time and basis.
@@ -79,7 +112,8 @@ impl Engine {
         }
         self.books.count_in(leg.asset, leg.quantity, None)?;
         self.note_lot(now);
-        let book = self.books.book(now.wallet, leg.asset);
+        let holder = self.holder(now, leg.asset);
+        let book = self.books.book(holder.book);
         let mut missing = *leg.quantity;
         for piece in transit.pieces {
             missing = missing.checked_sub(piece.quantity)?;
