@@ -272,7 +272,10 @@ pub async fn assemble(
             redis.clone(),
             &format!("{:?}", ledger_rules(settings)),
         ),
-        versions: Versions::new(Duration::from_millis(settings.cache.version_ms.into())),
+        versions: Versions::new(
+            Duration::from_millis(settings.cache.version_ms.into()),
+            store.bus().listen(),
+        ),
         exports: Exports::default(),
         keys: (settings.auth.mode == AuthMode::Keys).then(|| Keys::new(store.clone())),
         signer: signer(settings)?,

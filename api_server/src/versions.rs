@@ -1,9 +1,11 @@
 //! What answers are made of, and how it stands with it now.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use job_orchestrator::batch::BatchError;
 use persistence_layer::batches::BatchRef;
+use persistence_layer::bus::Hints;
 use persistence_layer::{Tenant, ledgers};
 use pnl_core::WalletRef;
 
@@ -37,17 +39,13 @@ pub enum Version {
 /// The versions of all subjects.
 pub struct Versions {
     looks: Looks<Subject, Version>,
+    hints: Mutex<Hints>,
 }
 
 impl Versions {
-    /// A version may be told again for so long.
-    pub fn new(fresh: Duration) -> Self {
-        Self { looks: Looks::new(fresh) }
-    }
-
-    /// A job or a wallet may have another version now.
-    pub fn forget(&self) {
-        self.looks.forget();
+    /// A version may be told again for as long as it is `fresh`, but not when something has happened to a job since.
+    pub fn new(fresh: Duration, hints: Hints) -> Self {
+        Self { looks: Looks::new(fresh), hints: Mutex::new(hints) }
     }
 
     /// The version that `subject` has, or had not longer ago than is fresh.
@@ -55,8 +53,17 @@ impl Versions {
         if !app.database.is_up() {
             return Version::Unknown;
         }
+        if self.something_happened() {
+            self.looks.forget();
+        }
         let look = self.looks.get(subject, read(app, subject));
         tokio::time::timeout(PATIENCE, look).await.unwrap_or(Version::Unknown)
+    }
+
+    /// Whether there are hints that nobody has taken.
+    fn something_happened(&self) -> bool {
+        let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
+        std::iter::from_fn(|| hints.next_here()).count() > 0
     }
 }
 

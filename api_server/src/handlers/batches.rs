@@ -235,7 +235,6 @@ pub async fn retry(
         let detail = "No wallet of the job failed or timed out.";
         return Err(ApiError::new(problems::NOTHING_TO_RETRY, detail));
     }
-    app.versions.forget();
     let batch = app.batches.status(&job).await?;
     Ok(job_answer(StatusCode::ACCEPTED, &JobView::of(&batch)))
 }
