@@ -107,6 +107,11 @@ impl Endpoints {
         self.list.iter()
     }
 
+    /// Takes nothing more from the provider at `place` for a while.
+    pub(crate) fn reject(&self, place: usize, failure: Failure) {
+        self.list[place].reject(failure, self.policy.trial_every);
+    }
+
     /// How often a call is tried before it has failed.
     pub(crate) fn tries(&self) -> u32 {
         let providers = u32::try_from(self.list.len()).unwrap_or(u32::MAX);

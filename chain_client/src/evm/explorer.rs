@@ -46,15 +46,28 @@ pub(super) const fn chain_id(chain: Chain) -> &'static str {
     }
 }
 
+/// The parameters that name the chain: Etherscan's, and the one of Blockscout's common instance.
+const CHAIN_PARAMETERS: [&str; 2] = ["chainid", "chain_id"];
+
 /// `url` with the chain it is to be asked for, where it is of the dialect's second version and does
 /// not name one.
-pub(super) fn url_of_chain(url: &str, chain: Chain) -> String {
-    let Ok(mut parsed) = reqwest::Url::parse(url) else { return url.to_owned() };
-    let is_v2 = parsed.path().trim_end_matches('/').ends_with("/v2/api");
-    if is_v2 && !parsed.query_pairs().any(|(name, _)| name == "chainid") {
-        parsed.query_pairs_mut().append_pair("chainid", chain_id(chain));
+///
+/// # Errors
+/// The chain that it names, when that is another one.
+pub(super) fn url_of_chain(url: &str, chain: Chain) -> Result<String, String> {
+    let Ok(mut parsed) = reqwest::Url::parse(url) else { return Ok(url.to_owned()) };
+    let mut is_named = false;
+    for (name, named) in parsed.query_pairs() {
+        if CHAIN_PARAMETERS.contains(&&*name) && named != chain_id(chain) {
+            return Err(named.into_owned());
+        }
+        is_named |= name == CHAIN_PARAMETERS[0];
     }
-    parsed.into()
+    let is_v2 = parsed.path().trim_end_matches('/').ends_with("/v2/api");
+    if is_v2 && !is_named {
+        parsed.query_pairs_mut().append_pair(CHAIN_PARAMETERS[0], chain_id(chain));
+    }
+    Ok(parsed.into())
 }
 
 /// The question for the rows of a list from block `from` to `to`, as many as the explorer gives.
@@ -522,11 +535,22 @@ mod tests {
     fn the_second_version_names_the_chain_and_keeps_the_key() {
         let of = |url: &str| url_of_chain(url, Chain::Base);
         assert_eq!(
-            of("https://api.etherscan.io/v2/api?apikey=K"),
+            of("https://api.etherscan.io/v2/api?apikey=K").unwrap(),
             "https://api.etherscan.io/v2/api?apikey=K&chainid=8453"
         );
-        for kept in ["https://h/v2/api?chainid=10", "https://base.blockscout.com/api"] {
-            assert_eq!(of(kept), kept);
+        for kept in [
+            "https://h/v2/api?chainid=8453",
+            "https://h/v2/api?chain_id=8453",
+            "https://base.blockscout.com/api",
+        ] {
+            assert!(of(kept).unwrap().starts_with(kept));
+        }
+    }
+
+    #[test]
+    fn a_url_of_another_chain_is_refused_with_the_chain_that_it_names() {
+        for url in ["https://h/v2/api?chainid=10", "https://h/api?a=b&chain_id=10"] {
+            assert_eq!(url_of_chain(url, Chain::Base), Err("10".to_owned()), "{url}");
         }
     }
 

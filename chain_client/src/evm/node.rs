@@ -28,8 +28,8 @@ pub(super) fn get_block_number() -> RpcCall {
     RpcCall::new("eth_blockNumber", json!([]))
 }
 
-/// Code of the refusal to take anything from a node of another chain than it is configured for.
-const WRONG_CHAIN: &str = "provider-wrong-chain";
+/// Code of the refusal to take anything from a provider of another chain than it is configured for.
+pub(super) const WRONG_CHAIN: &str = "provider-wrong-chain";
 
 /// The question for a node's chain, which must be this one. A node that does not know the question is
 /// believed: its transactions name their chain.

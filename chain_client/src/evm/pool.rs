@@ -99,7 +99,11 @@ impl EvmPool {
                     nodes.push(endpoint(url)?.with_proof(node::proof_of_chain(chain)));
                 }
                 (_, ProviderKind::Etherscan) => {
-                    explorers.push(endpoint(&explorer::url_of_chain(url, chain))?);
+                    let url = explorer::url_of_chain(url, chain).map_err(|named| {
+                        let expected = explorer::chain_id(chain);
+                        SetupError::OtherChain { name: name.clone(), named, chain, expected }
+                    })?;
+                    explorers.push(endpoint(&url)?);
                 }
             }
             order.push(*kind);
