@@ -152,6 +152,17 @@ impl Endpoints {
         request: &Outgoing,
         read: impl Fn(&[u8]) -> Result<T, Failure>,
     ) -> Result<T, SourceError> {
+        self.call_placed(only, method, request, |_, body| read(body)).await
+    }
+
+    /// As [`Self::call_some`]; `read` is told the place of the provider that answered.
+    pub(crate) async fn call_placed<T>(
+        &self,
+        only: Option<usize>,
+        method: &'static str,
+        request: &Outgoing,
+        read: impl Fn(usize, &[u8]) -> Result<T, Failure>,
+    ) -> Result<T, SourceError> {
         let policy = &self.policy;
         let tries = usize::try_from(self.tries()).unwrap_or(usize::MAX);
         let mut records: Vec<Record> =
@@ -182,7 +193,8 @@ impl Endpoints {
                         }
                     };
                     let (timeout, trial_every) = (policy.call_timeout, policy.trial_every);
-                    endpoint.attempt(method, request, slot, timeout, trial_every, &read).await
+                    let read = |body: &[u8]| read(chosen, body);
+                    endpoint.attempt(method, request, slot, timeout, trial_every, read).await
                 }
                 Err(failure) => Err(failure),
             };

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::logs::whole_page;
 use super::node::{hash, quantity};
+use super::ranges::is_round;
 use super::traces::InternalTransfer;
 use super::{Activity, ActivityList, ActivityPage};
 use crate::endpoint::Outgoing;
@@ -20,9 +21,6 @@ use crate::limiter::LONGEST_PAUSE;
 const WINDOW: usize = 10_000;
 /// What an allocation of the first block has in place of a hash, before the address.
 const GENESIS: &str = "GENESIS_";
-/// Explorers cap pages at round numbers and say nothing. A page whose length is a multiple of this
-/// may have been cut, and is asked on from its last block.
-const ROUND: usize = 50;
 
 /// The name of a list in the dialect; `None` for the lists that only nodes have.
 pub(super) const fn action(list: ActivityList) -> Option<&'static str> {
@@ -241,35 +239,68 @@ fn indivisible(failure: Failure) -> Failure {
 pub(super) enum Listing {
     /// Everything up to where it reaches.
     Whole(ActivityPage),
-    /// A round number of rows, all of one block: the first of several pages about it, maybe.
+    /// So many rows that there may be more of them.
+    Doubtful(Doubtful),
+    /// The same, all of one block: the first of several pages about it, maybe.
     Crowded { block: u64, rows: Vec<Activity> },
 }
 
-/// The page of a list that begins with block `from` and goes to `to` at most.
-pub(super) fn read_page(body: &[u8], from: u64, to: u64) -> Result<Listing, Failure> {
+/// A page that is whole, or else reaches to the block before its last one. The list from its last block
+/// on tells which.
+#[derive(Debug)]
+pub(super) struct Doubtful {
+    /// All rows.
+    pub length: usize,
+    /// The last block that has a row, and how many it has.
+    pub last: (u64, usize),
+    /// What it is worth for sure.
+    pub cut: ActivityPage,
+    /// What it is worth when nothing follows.
+    pub whole: ActivityPage,
+}
+
+/// The page of a list that begins with block `from` and goes to `to` at most. Of `doubtful_from` rows
+/// on it may have been cut, and one of a round number was, for all that is known.
+pub(super) fn read_page(
+    body: &[u8],
+    from: u64,
+    to: u64,
+    doubtful_from: usize,
+) -> Result<Listing, Failure> {
     let activity = read_activity(body, from);
     let activity = if from < to { activity } else { activity.map_err(indivisible) };
-    let (count, mut read) = activity?;
-    let newest = read.last().map(|row| row.block);
-    let reached = match newest {
-        Some(newest) if count.is_multiple_of(ROUND) && newest <= to => {
-            if !read.is_sorted_by_key(|row| row.block) {
-                return Err(Failure::malformed(OUT_OF_ORDER));
-            }
-            match newest.checked_sub(1) {
-                // The last block may be incomplete.
-                Some(before) if newest > from => before,
-                _ => return Ok(Listing::Crowded { block: newest, rows: read }),
-            }
-        }
-        _ => to,
+    let (length, mut read) = activity?;
+    if !read.is_sorted_by_key(|row| row.block) {
+        return Err(Failure::malformed(OUT_OF_ORDER));
+    }
+    let is_doubtful = is_round(length) || (doubtful_from..WINDOW).contains(&length);
+    let newest = read.last().map(|row| row.block).filter(|newest| is_doubtful && *newest <= to);
+    let Some(newest) = newest else {
+        read.retain(|row| row.block <= to);
+        return Ok(Listing::Whole(whole_page(read, to)));
     };
-    read.retain(|row| row.block <= reached.min(to));
-    Ok(Listing::Whole(whole_page(read, reached.min(to))))
+    if newest == from {
+        return Ok(Listing::Crowded { block: newest, rows: read });
+    }
+    let before = read.partition_point(|row| row.block < newest);
+    let last = (newest, read.len() - before);
+    // The last block may be incomplete.
+    let cut = whole_page(read[..before].to_vec(), newest - 1);
+    if is_round(length) {
+        return Ok(Listing::Whole(cut));
+    }
+    let whole = whole_page(read, to);
+    Ok(Listing::Doubtful(Doubtful { length, last, cut, whole }))
+}
+
+/// Whether nothing follows the rows of a page in doubt, by the list from its last block on.
+pub(super) fn read_rest(body: &[u8], (block, rows): (u64, usize)) -> Result<bool, Failure> {
+    let (_, rest) = read_activity(body, block)?;
+    Ok(rest.len() == rows && rest.iter().all(|row| row.block == block))
 }
 
 /// What is wrong with a page whose end tells nothing about what comes behind it.
-const OUT_OF_ORDER: &str = "a page that may be cut is not in order";
+const OUT_OF_ORDER: &str = "a page that is not in order";
 
 /// The question for page `page` of a block of which the first page has so many rows.
 ///
@@ -340,7 +371,8 @@ pub(super) fn read_internal(body: &[u8]) -> Result<Vec<InternalTransfer>, Failur
         /// Of a call, beside its type: Blockscout tells only here what is delegated.
         #[serde(default)]
         call_type: Option<String>,
-        #[serde(default, alias = "index")]
+        // A path in the tree of calls. Blockscout's `index` is none: it counts all calls.
+        #[serde(default)]
         trace_id: String,
         #[serde(default)]
         is_error: String,
@@ -380,9 +412,9 @@ mod tests {
 
     /// A page that is whole.
     fn listed(body: &[u8], from: u64, to: u64) -> Result<ActivityPage, Failure> {
-        match read_page(body, from, to)? {
+        match read_page(body, from, to, usize::MAX)? {
             Listing::Whole(page) => Ok(page),
-            Listing::Crowded { block, .. } => panic!("all of block {block}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -449,12 +481,34 @@ mod tests {
         assert_eq!((round.rows.len(), round.reached), (48, 33));
         // From there on: nothing but the last block, of which there may be more.
         let same = page(&rows.iter().map(|row| (34, row.1)).collect::<Vec<_>>());
-        let same = read_page(&same, 34, 100).unwrap();
+        let same = read_page(&same, 34, 100, usize::MAX).unwrap();
         assert!(matches!(same, Listing::Crowded { block: 34, rows } if rows.len() == 50));
         let mut mixed = rows.clone();
         mixed.swap(0, 40);
         assert!(listed(&page(&mixed), 3, 100).is_err(), "not in order");
+        assert!(listed(&page(&mixed[..41]), 3, 100).is_err(), "whatever its length");
         assert!(listed(&page(&rows), 11, 100).is_err(), "before the first block");
+    }
+
+    #[test]
+    fn a_page_longer_than_any_whole_one_is_in_doubt() {
+        let rows: Vec<(u64, u64)> = (0..31).map(|n| (10 + n / 2, n)).collect();
+        let read = |from, doubtful_from| read_page(&page(&rows), from, 100, doubtful_from).unwrap();
+        assert!(matches!(read(3, 32), Listing::Whole(page) if page.reached == 100));
+        let Listing::Doubtful(doubt) = read(3, 31) else { panic!("whole") };
+        assert_eq!((doubt.length, doubt.last), (31, (25, 1)));
+        assert_eq!((doubt.cut.rows.len(), doubt.cut.reached), (30, 24));
+        assert_eq!((doubt.whole.rows.len(), doubt.whole.reached), (31, 100));
+        for (rest, is_whole) in [
+            (&[(25, 30)][..], true),
+            (&[(25, 30), (25, 31)], false),
+            (&[(25, 30), (26, 32)], false),
+        ] {
+            assert_eq!(read_rest(&page(rest), doubt.last), Ok(is_whole), "{rest:?}");
+        }
+        // What lies behind the blocks asked for shows that nothing in front of it was left out.
+        let beyond = read_page(&page(&rows), 3, 24, 20).unwrap();
+        assert!(matches!(beyond, Listing::Whole(page) if page.reached == 24));
     }
 
     #[test]
@@ -510,8 +564,8 @@ mod tests {
             "result": "Query Timeout occured. Please select a smaller result dataset"});
         let busy = busy.to_string().into_bytes();
         let code = |failure: Failure| failure.outcome();
-        assert_eq!(read_page(&busy, 7, 8).map_err(code).unwrap_err(), "refused");
-        assert_eq!(read_page(&busy, 8, 8).map_err(code).unwrap_err(), "transient");
+        assert_eq!(read_page(&busy, 7, 8, 0).map_err(code).unwrap_err(), "refused");
+        assert_eq!(read_page(&busy, 8, 8, 0).map_err(code).unwrap_err(), "transient");
         assert_eq!(read_crowd(&busy, 8).map_err(code).unwrap_err(), "transient");
         assert_eq!(read_internal(&busy).map_err(code).unwrap_err(), "transient");
     }
@@ -527,7 +581,7 @@ mod tests {
         let read = listed(given.as_bytes(), 0, 50_000).unwrap();
         assert_eq!((read.rows.len(), read.rows[0].block, read.reached), (1, 46_147, 50_000));
         for odd in [row("GENESIS_a1", "1"), row("BLOCK_a1", "0")] {
-            assert!(read_page(odd.to_string().as_bytes(), 0, 50_000).is_err(), "{odd}");
+            assert!(read_page(odd.to_string().as_bytes(), 0, 50_000, 0).is_err(), "{odd}");
         }
     }
 
@@ -592,9 +646,9 @@ mod tests {
             let recorded: Value = serde_json::from_slice(&text).unwrap();
             let result = &recorded["result"];
             let body = json!({"status": "1", "message": "OK", "result": result}).to_string();
-            let page = match read_page(body.as_bytes(), 0, u64::MAX) {
+            let page = match read_page(body.as_bytes(), 0, u64::MAX, usize::MAX) {
                 Ok(Listing::Whole(page)) => page,
-                // Some were recorded newest first: there a cut cannot be told, and is not believed.
+                // Some were recorded newest first, which is not what is asked for here.
                 Err(failure) if failure.detail().contains(OUT_OF_ORDER) => continue,
                 other => panic!("{path:?}: {other:?}"),
             };

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::contracts::{self, Holding};
 use super::logs;
 use super::node;
-use super::ranges::{AdaptiveRange, Spans};
+use super::ranges::{AdaptiveRange, Spans, WholePages};
 use super::reach::Index;
 use super::{
     ActivityList, ActivityPage, BlockHead, Capability, EvmSource, Need, TokenFacts, Wanted,
@@ -70,6 +70,7 @@ pub struct EvmPool {
     pub(super) log_range: AdaptiveRange,
     pub(super) trace_range: AdaptiveRange,
     pub(super) spans: Spans,
+    pub(super) whole_pages: WholePages,
     pub(super) index: Index,
 }
 
@@ -123,6 +124,7 @@ impl EvmPool {
             log_range: AdaptiveRange::new(),
             trace_range: AdaptiveRange::new(),
             spans: Spans::default(),
+            whole_pages: WholePages::default(),
             index: Index::default(),
         })
     }
@@ -331,7 +333,7 @@ impl ChainSource for EvmPool {
         // Any well-formed answer will do, also a refusal: somebody is there.
         let nobody = Address::from_chain_data(NOBODY);
         let request = explorer::list_request("txlist", &nobody, 0, 0);
-        let read = |body: &[u8]| match explorer::read_page(body, 0, 0) {
+        let read = |body: &[u8]| match explorer::read_page(body, 0, 0, usize::MAX) {
             Err(Failure::Refused { .. }) => Ok(()),
             answer => answer.map(drop),
         };

@@ -268,7 +268,7 @@ impl Explorer<'_> {
     async fn lists(self) -> Result<(), SourceError> {
         let nobody = Address::from_chain_data(NOBODY);
         let request = explorer::list_request("txlist", &nobody, 0, 0);
-        let read = |body: &[u8]| explorer::read_page(body, 0, 0).map(drop);
+        let read = |body: &[u8]| explorer::read_page(body, 0, 0, usize::MAX).map(drop);
         self.explorers.call_one(self.place, "txlist", &request, read).await
     }
 }
