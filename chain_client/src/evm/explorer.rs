@@ -280,7 +280,11 @@ pub(super) fn read_page(
         return Ok(Listing::Whole(whole_page(read, to)));
     };
     if newest == from {
-        return Ok(Listing::Crowded { block: newest, rows: read });
+        // Its next page must be within the window; nobody caps pages at odd numbers so great.
+        if is_round(length) || 2 * length <= WINDOW {
+            return Ok(Listing::Crowded { block: newest, rows: read });
+        }
+        return Ok(Listing::Whole(whole_page(read, to)));
     }
     let before = read.partition_point(|row| row.block < newest);
     let last = (newest, read.len() - before);
@@ -505,6 +509,12 @@ mod tests {
             (&[(25, 30), (26, 32)], false),
         ] {
             assert_eq!(read_rest(&page(rest), doubt.last), Ok(is_whole), "{rest:?}");
+        }
+        // All of one block: by further pages, as far as there can be any.
+        for (rows, is_crowded) in [(31, true), (4_999, true), (5_001, false), (5_050, true)] {
+            let rows: Vec<(u64, u64)> = (0..rows).map(|n| (8, n)).collect();
+            let read = read_page(&page(&rows), 8, 100, 20).unwrap();
+            assert_eq!(matches!(read, Listing::Crowded { .. }), is_crowded, "{}", rows.len());
         }
         // What lies behind the blocks asked for shows that nothing in front of it was left out.
         let beyond = read_page(&page(&rows), 3, 24, 20).unwrap();

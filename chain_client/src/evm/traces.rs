@@ -109,7 +109,7 @@ pub(super) struct InternalTransfer {
 
 fn amount(text: Option<&str>) -> Result<RawAmount, Failure> {
     let Some(text) = text else { return Ok(RawAmount::default()) };
-    let digits = text.strip_prefix("0x").ok_or_else(|| Failure::malformed("no quantity"))?;
+    let digits = node::digits(text).ok_or_else(|| Failure::malformed("no quantity"))?;
     let digits = if digits.is_empty() { "0" } else { digits };
     let value = alloy_primitives::U256::from_str_radix(digits, 16).map_err(Failure::malformed)?;
     Ok(value.into())
