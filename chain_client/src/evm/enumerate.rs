@@ -3,10 +3,10 @@
 use pnl_core::Address;
 use serde_json::Value;
 
-use super::explorer::{Doubtful, Listing};
+use super::listing::{Doubtful, Listing};
 use super::pool::EvmPool;
 use super::ranges::AdaptiveRange;
-use super::{Activity, ActivityPage, EvmSource, explorer, logs, node};
+use super::{Activity, ActivityPage, EvmSource, explorer, listing, logs, node};
 use crate::endpoint::Outgoing;
 use crate::error::SourceError;
 use crate::failure::{Failure, RANGE_TOO_LARGE};
@@ -31,7 +31,7 @@ impl EvmPool {
             let request = explorer::list_request(action, wallet, from, end);
             let read = |place: usize, body: &[u8]| {
                 let doubtful_from = self.whole_pages.doubtful_from(place);
-                Ok((place, explorer::read_page(body, from, end, doubtful_from)?))
+                Ok((place, listing::read_page(body, from, end, doubtful_from)?))
             };
             let page = match explorers.call_placed(None, action, &request, read).await {
                 Ok((_, Listing::Whole(page))) => page,
@@ -65,7 +65,7 @@ impl EvmPool {
         page: Doubtful,
     ) -> ActivityPage {
         let request = explorer::list_request(action, wallet, page.last.0, end);
-        let read = |body: &[u8]| explorer::read_rest(body, page.last);
+        let read = |body: &[u8]| listing::read_rest(body, page.last);
         match explorers.call_one(place, action, &request, read).await {
             Ok(true) => {
                 self.whole_pages.shown(place, page.length);
@@ -85,8 +85,8 @@ impl EvmPool {
     ) -> Result<ActivityPage, SourceError> {
         let length = rows.len();
         for page in 2.. {
-            let request = explorer::crowd_request(action, wallet, block, (page, length))?;
-            let read = |body: &[u8]| explorer::read_crowd(body, block);
+            let request = listing::crowd_request(action, wallet, block, (page, length))?;
+            let read = |body: &[u8]| listing::read_crowd(body, block);
             let more = explorers.call(action, &request, read).await?;
             let is_last = more.len() < length;
             rows.extend(more);

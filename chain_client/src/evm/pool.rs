@@ -9,6 +9,7 @@ use pnl_core::{Address, AssetId, Chain, Pin, RawAmount, RawTransaction};
 use serde_json::Value;
 
 use super::contracts::{self, Holding};
+use super::listing;
 use super::logs;
 use super::node;
 use super::ranges::{AdaptiveRange, Spans, WholePages};
@@ -333,7 +334,7 @@ impl ChainSource for EvmPool {
         // Any well-formed answer will do, also a refusal: somebody is there.
         let nobody = Address::from_chain_data(NOBODY);
         let request = explorer::list_request("txlist", &nobody, 0, 0);
-        let read = |body: &[u8]| match explorer::read_page(body, 0, 0, usize::MAX) {
+        let read = |body: &[u8]| match listing::read_page(body, 0, 0, usize::MAX) {
             Err(Failure::Refused { .. }) => Ok(()),
             answer => answer.map(drop),
         };

@@ -17,6 +17,7 @@ use pnl_core::Address;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::explorer;
+use super::listing;
 use super::node::WRONG_CHAIN;
 use super::pool::{EvmPool, NOBODY};
 use super::{BlockHead, EvmSource};
@@ -268,7 +269,7 @@ impl Explorer<'_> {
     async fn lists(self) -> Result<(), SourceError> {
         let nobody = Address::from_chain_data(NOBODY);
         let request = explorer::list_request("txlist", &nobody, 0, 0);
-        let read = |body: &[u8]| explorer::read_page(body, 0, 0, usize::MAX).map(drop);
+        let read = |body: &[u8]| listing::read_page(body, 0, 0, usize::MAX).map(drop);
         self.explorers.call_one(self.place, "txlist", &request, read).await
     }
 }
