@@ -21,7 +21,8 @@ use crate::retry::CallPolicy;
 /// The largest answer that is read, after decompression. The largest honest ones, token accounts of
 /// an owner and pages of 1000 signatures, have a few megabytes.
 const LARGEST_ANSWER_BYTES: usize = 64 * 1024 * 1024;
-/// For so long a provider is not asked again for what it said it does not offer.
+/// For so long a provider is not asked again for what it said it does not offer, and not at all after
+/// it was found to be something else.
 const REMEMBER_LACK: Duration = Duration::from_secs(600);
 /// How long a connection may take to come up.
 pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -81,6 +82,8 @@ pub(crate) struct Endpoint {
     proof: Option<Proof>,
     /// How the question for the proof has ended the last time, and when. Whoever holds it asks.
     proven: tokio::sync::Mutex<Option<(Instant, Result<(), Failure>)>>,
+    /// Why nothing is taken from it, and since when.
+    rejected: Mutex<Option<(Instant, Failure)>>,
 }
 
 impl Endpoint {
@@ -101,7 +104,8 @@ impl Endpoint {
         let (budget, health) = (Arc::new(budget), Health::new());
         let lacks = Mutex::default();
         let (proof, proven) = (None, tokio::sync::Mutex::default());
-        Ok(Self { name: name.to_owned(), url, budget, health, lacks, http, metrics, proof, proven })
+        let (name, rejected) = (name.to_owned(), Mutex::default());
+        Ok(Self { name, url, budget, health, lacks, http, metrics, proof, proven, rejected })
     }
 
     /// The same endpoint, which is called for anything only when it has proven what it is.
@@ -117,6 +121,9 @@ impl Endpoint {
         timeout: Duration,
         policy: &CallPolicy,
     ) -> Result<(), Failure> {
+        if let Some(failure) = self.rejected() {
+            return Err(failure);
+        }
         let Some(Proof { method, request, read }) = &self.proof else { return Ok(()) };
         let came = Instant::now();
         let turn = tokio::time::timeout(timeout, self.proven.lock()).await;
@@ -134,6 +141,21 @@ impl Endpoint {
         };
         *proven = Some((Instant::now(), answer.clone()));
         answer
+    }
+
+    /// Takes nothing more from it for a while: its answers have shown that it is not what it is
+    /// configured for.
+    pub(crate) fn reject(&self, failure: Failure, trial_every: Duration) {
+        self.health.failed(&failure, trial_every);
+        self.metrics.up(&self.name, self.health.reading().up);
+        *self.rejected.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((Instant::now(), failure));
+    }
+
+    fn rejected(&self) -> Option<Failure> {
+        let rejected = self.rejected.lock().unwrap_or_else(PoisonError::into_inner);
+        let (since, failure) = rejected.as_ref()?;
+        (since.elapsed() < REMEMBER_LACK).then(|| failure.clone())
     }
 
     /// Takes down that it does not offer the method.

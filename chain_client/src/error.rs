@@ -96,6 +96,18 @@ pub enum SetupError {
         /// The chain it was configured for.
         chain: pnl_core::Chain,
     },
+    /// The URL names another chain.
+    #[error("provider {name:?}: the url names chain {named}, not {expected} ({chain})")]
+    OtherChain {
+        /// The provider's configured name.
+        name: String,
+        /// The chain that the URL names.
+        named: String,
+        /// The chain it was configured for.
+        chain: pnl_core::Chain,
+        /// The number of that chain.
+        expected: &'static str,
+    },
     /// The HTTP client could not be made, for example for want of root certificates.
     #[error("provider {name:?}: no HTTP client: {detail}")]
     Client {
@@ -123,6 +135,7 @@ impl SetupError {
             Self::Url { .. } => "bad-provider-url",
             Self::Rate { .. } => "bad-provider-rate",
             Self::Kind { .. } => "bad-provider-kind",
+            Self::OtherChain { .. } => "other-chain",
             Self::Client { .. } => "no-http-client",
             Self::PriceTable { .. } => "bad-price-table",
         }

@@ -107,6 +107,11 @@ impl Endpoints {
         self.list.iter()
     }
 
+    /// Takes nothing more from the provider at `place` for a while.
+    pub(crate) fn reject(&self, place: usize, failure: Failure) {
+        self.list[place].reject(failure, self.policy.trial_every);
+    }
+
     /// How often a call is tried before it has failed.
     pub(crate) fn tries(&self) -> u32 {
         let providers = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
@@ -147,6 +152,17 @@ impl Endpoints {
         request: &Outgoing,
         read: impl Fn(&[u8]) -> Result<T, Failure>,
     ) -> Result<T, SourceError> {
+        self.call_placed(only, method, request, |_, body| read(body)).await
+    }
+
+    /// As [`Self::call_some`]; `read` is told the place of the provider that answered.
+    pub(crate) async fn call_placed<T>(
+        &self,
+        only: Option<usize>,
+        method: &'static str,
+        request: &Outgoing,
+        read: impl Fn(usize, &[u8]) -> Result<T, Failure>,
+    ) -> Result<T, SourceError> {
         let policy = &self.policy;
         let tries = usize::try_from(self.tries()).unwrap_or(usize::MAX);
         let mut records: Vec<Record> =
@@ -177,7 +193,8 @@ impl Endpoints {
                         }
                     };
                     let (timeout, trial_every) = (policy.call_timeout, policy.trial_every);
-                    endpoint.attempt(method, request, slot, timeout, trial_every, &read).await
+                    let read = |body: &[u8]| read(chosen, body);
+                    endpoint.attempt(method, request, slot, timeout, trial_every, read).await
                 }
                 Err(failure) => Err(failure),
             };

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use alloy_primitives::{U256, U512, hex};
+use alloy_primitives::{U256, U512, hex, keccak256};
 use pnl_core::{Address, Chain, WalletTransaction};
 use serde_json::Value;
 use tx_parser::evm::{Network, Transaction};
@@ -77,8 +77,9 @@ impl Model {
     fn read(json: &Value, chain: Chain, network: &Network) -> Option<Self> {
         let (transaction, receipt) = (&json["transaction"], &json["receipt"]);
         let sender = account(&transaction["from"])?;
-        let kind = quantity(&transaction["type"])?.unwrap_or_default();
-        let is_deposit = kind == U256::from(0x7e);
+        let kinds = (number(&transaction["type"])?, number(&receipt["type"])?);
+        let kind = kinds.0.or(kinds.1);
+        let is_deposit = kind == Some(0x7e);
         let fee = if is_deposit { U256::ZERO } else { fee(transaction, receipt, kind, chain)? };
         let mut model = Self { flows: Flows::new(), sender: sender.clone(), fee };
         if let Some(mint) = quantity(&transaction["mint"])?.filter(|_| is_deposit) {
@@ -93,25 +94,48 @@ impl Model {
         }
         let receiver = match optional_account(&transaction["to"])? {
             Some(to) => Some(to),
-            None => optional_account(&receipt["contractAddress"])?,
+            None => match (optional_account(&receipt["contractAddress"])?, is_deposit) {
+                (None, false) => {
+                    number(&transaction["nonce"])?.map(|nonce| created_by(&sender, nonce))
+                }
+                (named, _) => named,
+            },
         };
         let value = quantity(&transaction["value"])?.unwrap_or_default();
         model.moved("native", Some(sender.as_str()), receiver.as_deref(), value);
-        model.read_internal(&json["internal_transfers"])?;
+        model.read_internal(&json["internal_transfers"], receiver.as_deref(), value)?;
         let wrapped = network.wrapped_native().to_string();
+        let mut seen = BTreeSet::new();
         for log in receipt["logs"].as_array()? {
-            let log = Log::read(log)?;
-            if !log.removed {
-                model.read_log(&log, chain, &wrapped);
+            let read = Log::read(log)?;
+            let index = quantity(&log["logIndex"]).flatten();
+            let index = index.and_then(|index| u64::try_from(index).ok());
+            let data = log["data"].as_str()?;
+            let is_new = index.is_none_or(|index| {
+                seen.insert((index, read.contract.clone(), read.topics.clone(), data, read.removed))
+            });
+            if is_new && !read.removed {
+                model.read_log(&read, chain, &wrapped);
             }
         }
         Some(model)
     }
 
-    fn read_internal(&mut self, list: &Value) -> Option<()> {
+    fn read_internal(&mut self, list: &Value, receiver: Option<&str>, value: U256) -> Option<()> {
+        const THEIRS: [&str; 8] = [
+            "contractAddress",
+            "callType",
+            "call_type",
+            "traceId",
+            "traceAddress",
+            "trace_address",
+            "isError",
+            "error",
+        ];
         if list.is_null() {
             return Some(());
         }
+        let own = value;
         let mut failed = Vec::new();
         let mut rows = Vec::new();
         for row in list.as_array()? {
@@ -123,9 +147,16 @@ impl Model {
                     _ => return None,
                 },
             };
-            let path: Option<Vec<&str>> = match &row["trace_id"] {
+            if THEIRS.iter().any(|name| !row[*name].is_null()) {
+                return None;
+            }
+            let path: Option<Vec<u32>> = match &row["trace_id"] {
                 Value::Null => None,
-                Value::String(path) if path.len() < 8_000 => Some(path.split('_').collect()),
+                Value::String(path) => path_of(path),
+                Value::Array(steps) if steps.len() <= 1_024 => {
+                    let step = |step: &Value| u32::try_from(step.as_u64()?).ok();
+                    Some(steps.iter().map(step).collect::<Option<_>>()?)
+                }
                 _ => return None,
             };
             let kind = match &row["type"] {
@@ -149,11 +180,21 @@ impl Model {
             }
             rows.push((is_error, path, carries, ends, value));
         }
+        let is_own = |(is_error, _, carries, (from, to), value): &(_, _, _, (_, _), U256)| {
+            let (from, to): (&Option<String>, &Option<String>) = (from, to);
+            let counts = *carries && !is_error && !own.is_zero() && *value == own;
+            let is_there = receiver.is_none() || to.as_deref() == receiver;
+            counts && from.as_ref() == Some(&self.sender) && is_there
+        };
+        if let Some(place) = rows.iter().position(is_own) {
+            rows.remove(place);
+        }
         for (is_error, path, carries, (from, to), value) in rows {
-            let path = path.unwrap_or_default();
-            let is_below = failed
-                .iter()
-                .any(|above| above.len() < path.len() && path[..above.len()] == above[..]);
+            let is_below = path.is_some_and(|path| {
+                failed.iter().any(|above: &Vec<u32>| {
+                    above.len() < path.len() && path[..above.len()] == above[..]
+                })
+            });
             if carries && !is_error && !is_below {
                 self.moved("native", from.as_deref(), to.as_deref(), value);
             }
@@ -242,14 +283,14 @@ impl Model {
 }
 
 /// `None` where a part has no usual form, or the fee does not fit.
-fn fee(transaction: &Value, receipt: &Value, kind: U256, chain: Chain) -> Option<U256> {
+fn fee(transaction: &Value, receipt: &Value, kind: Option<u64>, chain: Chain) -> Option<U256> {
     let gas = quantity(&receipt["gasUsed"])??;
     let price = match quantity(&receipt["effectiveGasPrice"])? {
         Some(price) => price,
         None => quantity(&transaction["gasPrice"])?.unwrap_or_default(),
     };
     let mut fee = gas.checked_mul(price)?;
-    if kind == U256::from(3) {
+    if kind == Some(3) {
         let blobs = quantity(&receipt["blobGasUsed"])?.zip(quantity(&receipt["blobGasPrice"])?);
         if let Some((used, price)) = blobs {
             fee = fee.checked_add(used.checked_mul(price)?)?;
@@ -285,7 +326,7 @@ impl Log {
 
 /// The digits behind `0x`.
 fn digits(text: &str) -> Option<&str> {
-    let digits = text.strip_prefix("0x")?;
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
     digits.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(digits)
 }
 
@@ -301,7 +342,7 @@ fn account(value: &Value) -> Option<String> {
 
 /// Null or an account; `None` when it is neither.
 fn optional_account(value: &Value) -> Option<Option<String>> {
-    if value.is_null() { Some(None) } else { account(value).map(Some) }
+    if value.is_null() || value == "" { Some(None) } else { account(value).map(Some) }
 }
 
 /// Null or a figure; `None` when it is neither.
@@ -319,6 +360,36 @@ fn quantity(value: &Value) -> Option<Option<U256>> {
         }
         _ => None,
     }
+}
+
+/// Null, a figure of 64 bits, or a longer one, which is none; `None` when it is neither.
+fn number(value: &Value) -> Option<Option<u64>> {
+    Some(quantity(value)?.and_then(|figure| u64::try_from(figure).ok()))
+}
+
+/// Steps in a tree of calls; `None` where the text names none.
+fn path_of(text: &str) -> Option<Vec<u32>> {
+    let is_path = text.chars().all(|one| one.is_ascii_digit() || "_.-/".contains(one));
+    let steps: Vec<&str> = text.split(['_', '.', '-', '/']).collect();
+    let steps = Some(steps).filter(|steps| is_path && steps.len() <= 1_024)?;
+    steps.into_iter().map(|step| step.parse().ok()).collect()
+}
+
+/// The contract that a sender creates by his transaction of this nonce.
+fn created_by(sender: &str, nonce: u64) -> String {
+    let digits = match format!("{nonce:x}") {
+        zero if zero == "0" => String::new(),
+        odd if odd.len() % 2 == 1 => format!("0{odd}"),
+        even => even,
+    };
+    let nonce = if digits.len() == 2 && nonce < 0x80 {
+        digits
+    } else {
+        format!("{:02x}{digits}", 0x80 + digits.len() / 2)
+    };
+    let list = format!("94{}{nonce}", &sender[2..]);
+    let list = hex::decode(format!("{:02x}{list}", 0xc0 + list.len() / 2)).expect("hexadecimal");
+    format!("0x{}", hex::encode(&keccak256(list)[12..]))
 }
 
 fn word(data: &[u8], index: usize) -> Option<U256> {

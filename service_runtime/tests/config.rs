@@ -236,6 +236,11 @@ fn values_that_contradict_each_other_are_refused() {
             "chains.solana.providers.1.url: scheme \"ftp\" is not one of http, https",
         ]
     );
+    let url = r#"[{name="a", kind="evm-rpc", url="http://a/", requests_per_second=4}, {name="b", kind="etherscan", url="http://b/v2/api?chainid=1", requests_per_second=4}]"#;
+    let base = refusal(from_env(&[("PNL_CHAINS__BASE__PROVIDERS", url)]));
+    let says = "chains.base.providers.1.url: names chain \"1\", not 8453 (base)";
+    assert!(base.starts_with(says), "{base}");
+    assert!(from_env(&[("PNL_CHAINS__ETHEREUM__PROVIDERS", url)]).is_ok());
     let csv = refusal(from_env(&[("PNL_PRICES__SOURCES", r#"[{kind="csv", url="http://a/"}]"#)]));
     assert!(
         csv.starts_with("prices.sources.0: kind \"csv\" takes a path and nothing else"),

@@ -3,10 +3,10 @@
 use pnl_core::Address;
 use serde_json::Value;
 
-use super::explorer::Listing;
+use super::listing::{Doubtful, Listing};
 use super::pool::EvmPool;
 use super::ranges::AdaptiveRange;
-use super::{Activity, ActivityPage, EvmSource, explorer, logs, node};
+use super::{Activity, ActivityPage, EvmSource, explorer, listing, logs, node};
 use crate::endpoint::Outgoing;
 use crate::error::SourceError;
 use crate::failure::{Failure, RANGE_TOO_LARGE};
@@ -29,19 +29,49 @@ impl EvmPool {
         loop {
             let end = self.spans.end(&key, from, to);
             let request = explorer::list_request(action, wallet, from, end);
-            let read = |body: &[u8]| explorer::read_page(body, from, end);
-            match explorers.call(action, &request, read).await {
-                Ok(Listing::Whole(page)) => {
-                    self.spans.answered(&key, page.reached >= to);
-                    return Ok(page);
+            let read = |place: usize, body: &[u8]| {
+                let doubtful_from = self.whole_pages.doubtful_from(place);
+                Ok((place, listing::read_page(body, from, end, doubtful_from)?))
+            };
+            let page = match explorers.call_placed(None, action, &request, read).await {
+                Ok((_, Listing::Whole(page))) => page,
+                Ok((place, Listing::Doubtful(page))) => {
+                    self.settled(explorers, place, action, wallet, end, page).await
                 }
-                Ok(Listing::Crowded { block, rows }) => {
+                Ok((_, Listing::Crowded { block, rows })) => {
                     return self.crowd(explorers, action, wallet, (block, rows)).await;
                 }
                 Err(SourceError::Permanent { code: RANGE_TOO_LARGE, .. })
-                    if self.spans.refused(&key, from, end) => {}
+                    if self.spans.refused(&key, from, end) =>
+                {
+                    continue;
+                }
                 Err(error) => return Err(error),
+            };
+            self.spans.answered(&key, page.reached >= to);
+            return Ok(page);
+        }
+    }
+
+    /// What a page in doubt is worth, by the word of the explorer at `place` that gave it. Without one it
+    /// counts as cut: the list goes on from its last block anyway.
+    async fn settled(
+        &self,
+        explorers: &Endpoints,
+        place: usize,
+        action: &'static str,
+        wallet: &Address,
+        end: u64,
+        page: Doubtful,
+    ) -> ActivityPage {
+        let request = explorer::list_request(action, wallet, page.last.0, end);
+        let read = |body: &[u8]| listing::read_rest(body, page.last);
+        match explorers.call_one(place, action, &request, read).await {
+            Ok(true) => {
+                self.whole_pages.shown(place, page.length);
+                page.whole
             }
+            Ok(false) | Err(_) => page.cut,
         }
     }
 
@@ -55,8 +85,8 @@ impl EvmPool {
     ) -> Result<ActivityPage, SourceError> {
         let length = rows.len();
         for page in 2.. {
-            let request = explorer::crowd_request(action, wallet, block, (page, length))?;
-            let read = |body: &[u8]| explorer::read_crowd(body, block);
+            let request = listing::crowd_request(action, wallet, block, (page, length))?;
+            let read = |body: &[u8]| listing::read_crowd(body, block);
             let more = explorers.call(action, &request, read).await?;
             let is_last = more.len() < length;
             rows.extend(more);

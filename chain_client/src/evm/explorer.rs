@@ -7,22 +7,15 @@ use pnl_core::{Address, Chain, TxId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::logs::whole_page;
-use super::node::{hash, quantity};
+use super::ActivityList;
+use super::node::quantity;
 use super::traces::InternalTransfer;
-use super::{Activity, ActivityList, ActivityPage};
 use crate::endpoint::Outgoing;
-use crate::error::SourceError;
 use crate::failure::{Failure, RANGE_TOO_LARGE, Scope};
 use crate::limiter::LONGEST_PAUSE;
 
 /// Rows asked for at a time: the largest window that explorers serve.
-const WINDOW: usize = 10_000;
-/// What an allocation of the first block has in place of a hash, before the address.
-const GENESIS: &str = "GENESIS_";
-/// Explorers cap pages at round numbers and say nothing. A page whose length is a multiple of this
-/// may have been cut, and is asked on from its last block.
-const ROUND: usize = 50;
+pub(super) const WINDOW: usize = 10_000;
 
 /// The name of a list in the dialect; `None` for the lists that only nodes have.
 pub(super) const fn action(list: ActivityList) -> Option<&'static str> {
@@ -46,15 +39,28 @@ pub(super) const fn chain_id(chain: Chain) -> &'static str {
     }
 }
 
+/// The parameters that name the chain: Etherscan's, and the one of Blockscout's common instance.
+const CHAIN_PARAMETERS: [&str; 2] = ["chainid", "chain_id"];
+
 /// `url` with the chain it is to be asked for, where it is of the dialect's second version and does
 /// not name one.
-pub(super) fn url_of_chain(url: &str, chain: Chain) -> String {
-    let Ok(mut parsed) = reqwest::Url::parse(url) else { return url.to_owned() };
-    let is_v2 = parsed.path().trim_end_matches('/').ends_with("/v2/api");
-    if is_v2 && !parsed.query_pairs().any(|(name, _)| name == "chainid") {
-        parsed.query_pairs_mut().append_pair("chainid", chain_id(chain));
+///
+/// # Errors
+/// The chain that it names, when that is another one.
+pub(super) fn url_of_chain(url: &str, chain: Chain) -> Result<String, String> {
+    let Ok(mut parsed) = reqwest::Url::parse(url) else { return Ok(url.to_owned()) };
+    let mut is_named = false;
+    for (name, named) in parsed.query_pairs() {
+        if CHAIN_PARAMETERS.contains(&&*name) && named != chain_id(chain) {
+            return Err(named.into_owned());
+        }
+        is_named |= name == CHAIN_PARAMETERS[0];
     }
-    parsed.into()
+    let is_v2 = parsed.path().trim_end_matches('/').ends_with("/v2/api");
+    if is_v2 && !is_named {
+        parsed.query_pairs_mut().append_pair(CHAIN_PARAMETERS[0], chain_id(chain));
+    }
+    Ok(parsed.into())
 }
 
 /// The question for the rows of a list from block `from` to `to`, as many as the explorer gives.
@@ -63,7 +69,7 @@ pub(super) fn list_request(action: &str, wallet: &Address, from: u64, to: u64) -
 }
 
 /// The question for a page of so many rows of a list in these blocks.
-fn page_request(
+pub(super) fn page_request(
     action: &str,
     wallet: &Address,
     (from, to): (u64, u64),
@@ -159,7 +165,7 @@ fn does_not_tell(detail: &str) -> Failure {
 
 /// The rows of an answer: a list, or nothing where the explorer says in so many words that there
 /// is nothing. Everything else is an error.
-fn rows<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<Vec<T>, Failure> {
+pub(super) fn rows<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<Vec<T>, Failure> {
     #[derive(Deserialize)]
     struct Answer<'a> {
         status: String,
@@ -216,99 +222,11 @@ fn refusal(message: &str, said: &str) -> Failure {
 }
 
 /// The same about a question that cannot be asked for less: the explorer may have time for it later.
-fn indivisible(failure: Failure) -> Failure {
+pub(super) fn indivisible(failure: Failure) -> Failure {
     match failure {
         Failure::Refused { code: RANGE_TOO_LARGE, detail, .. } => Failure::Transient(detail),
         failure => failure,
     }
-}
-
-/// What a page of a list is worth.
-#[derive(Debug)]
-pub(super) enum Listing {
-    /// Everything up to where it reaches.
-    Whole(ActivityPage),
-    /// A round number of rows, all of one block: the first of several pages about it, maybe.
-    Crowded { block: u64, rows: Vec<Activity> },
-}
-
-/// The page of a list that begins with block `from` and goes to `to` at most.
-pub(super) fn read_page(body: &[u8], from: u64, to: u64) -> Result<Listing, Failure> {
-    let activity = read_activity(body, from);
-    let activity = if from < to { activity } else { activity.map_err(indivisible) };
-    let (count, mut read) = activity?;
-    let newest = read.last().map(|row| row.block);
-    let reached = match newest {
-        Some(newest) if count.is_multiple_of(ROUND) && newest <= to => {
-            if !read.is_sorted_by_key(|row| row.block) {
-                return Err(Failure::malformed(OUT_OF_ORDER));
-            }
-            match newest.checked_sub(1) {
-                // The last block may be incomplete.
-                Some(before) if newest > from => before,
-                _ => return Ok(Listing::Crowded { block: newest, rows: read }),
-            }
-        }
-        _ => to,
-    };
-    read.retain(|row| row.block <= reached.min(to));
-    Ok(Listing::Whole(whole_page(read, reached.min(to))))
-}
-
-/// What is wrong with a page whose end tells nothing about what comes behind it.
-const OUT_OF_ORDER: &str = "a page that may be cut is not in order";
-
-/// The question for page `page` of a block of which the first page has so many rows.
-///
-/// # Errors
-/// Behind the largest window nothing can be asked for.
-pub(super) fn crowd_request(
-    action: &str,
-    wallet: &Address,
-    block: u64,
-    (page, rows): (usize, usize),
-) -> Result<Outgoing, SourceError> {
-    if page.saturating_mul(rows) > WINDOW {
-        let detail = format!("block {block} alone fills a window of {WINDOW} rows");
-        return Err(SourceError::Permanent { code: "list-too-dense", detail });
-    }
-    Ok(page_request(action, wallet, (block, block), (page, rows)))
-}
-
-/// Further rows of one block.
-pub(super) fn read_crowd(body: &[u8], block: u64) -> Result<Vec<Activity>, Failure> {
-    let (_, rows) = read_activity(body, block).map_err(indivisible)?;
-    let is_other = rows.iter().any(|row| row.block != block);
-    if is_other { Err(Failure::malformed("rows of another block")) } else { Ok(rows) }
-}
-
-/// The number of rows, and those that are transactions.
-fn read_activity(body: &[u8], from: u64) -> Result<(usize, Vec<Activity>), Failure> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Row {
-        #[serde(alias = "transactionHash")]
-        hash: String,
-        block_number: String,
-        #[serde(default)]
-        time_stamp: Option<String>,
-    }
-    let rows: Vec<Row> = rows(body)?;
-    let count = rows.len();
-    let mut read = Vec::with_capacity(count);
-    for row in rows {
-        let block: u64 = row.block_number.parse().map_err(Failure::malformed)?;
-        if block < from {
-            return Err(Failure::malformed("a list that does not begin with the block asked for"));
-        }
-        // What the chain began with is in no transaction: the comparison with the balance tells it.
-        if block == 0 && row.hash.starts_with(GENESIS) {
-            continue;
-        }
-        let block_time = row.time_stamp.and_then(|time| time.parse().ok());
-        read.push(Activity { block, tx_id: TxId::new(&hash(&row.hash)?), block_time });
-    }
-    Ok((count, read))
 }
 
 /// What contracts sent each other in one transaction.
@@ -327,7 +245,8 @@ pub(super) fn read_internal(body: &[u8]) -> Result<Vec<InternalTransfer>, Failur
         /// Of a call, beside its type: Blockscout tells only here what is delegated.
         #[serde(default)]
         call_type: Option<String>,
-        #[serde(default, alias = "index")]
+        // A path in the tree of calls. Blockscout's `index` is none: it counts all calls.
+        #[serde(default)]
         trace_id: String,
         #[serde(default)]
         is_error: String,
@@ -354,95 +273,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-
-    fn page(rows: &[(u64, u64)]) -> Vec<u8> {
-        let rows: Vec<Value> = rows
-            .iter()
-            .map(|(block, id)| {
-                json!({"hash": format!("0x{id:064x}"), "blockNumber": block.to_string(), "timeStamp": "7"})
-            })
-            .collect();
-        json!({"status": "1", "message": "OK", "result": rows}).to_string().into_bytes()
-    }
-
-    /// A page that is whole.
-    fn listed(body: &[u8], from: u64, to: u64) -> Result<ActivityPage, Failure> {
-        match read_page(body, from, to)? {
-            Listing::Whole(page) => Ok(page),
-            Listing::Crowded { block, .. } => panic!("all of block {block}"),
-        }
-    }
-
-    fn outcome(body: &str) -> String {
-        match listed(body.as_bytes(), 0, 100) {
-            Ok(page) => format!("{} to {}", page.rows.len(), page.reached),
-            Err(Failure::Refused { code, .. }) => code.to_owned(),
-            Err(other) => other.outcome().to_owned(),
-        }
-    }
-
-    #[test]
-    fn only_one_answer_is_an_empty_list_and_every_other_is_an_error() {
-        for (body, expected) in [
-            (r#"{"status":"0","message":"No transactions found","result":[]}"#, "0 to 100"),
-            (r#"{"status":"0","message":"No token transfers found","result":[]}"#, "0 to 100"),
-            (
-                r#"{"status":"0","message":"No internal transactions found","result":null}"#,
-                "0 to 100",
-            ),
-            (r#"{"status":"1","message":"OK","result":[]}"#, "0 to 100"),
-            (
-                r#"{"status":"0","message":"NOTOK","result":"Free API access is not supported for this chain. Please upgrade"}"#,
-                "not-in-plan",
-            ),
-            (
-                r#"{"status":"0","message":"NOTOK","result":"Max calls per sec rate limit reached (3/sec)"}"#,
-                "throttled",
-            ),
-            (
-                r#"{"status":"0","message":"NOTOK","result":"Invalid API Key"}"#,
-                "provider-unauthorized",
-            ),
-            (
-                r#"{"status":"0","message":"NOTOK","result":"Error! Missing Or invalid Action name"}"#,
-                "method-not-found",
-            ),
-            (
-                r#"{"status":"0","message":"NOTOK","result":"Query Timeout occured. Please select a smaller result dataset"}"#,
-                "range-too-large",
-            ),
-            (
-                r#"{"status":"0","message":"Result window is too large, PageNo x Offset size must be less than or equal to 10000","result":null}"#,
-                "invalid-params",
-            ),
-            (r#"{"status":"0","message":"NOTOK","result":[]}"#, "transient"),
-            (r#"{"status":"1","message":"OK","result":null}"#, "transient"),
-            (r#"{"status":"2","message":"Some blocks are pending","result":[]}"#, "transient"),
-            ("", "transient"),
-            ("<html>", "transient"),
-            ("[]", "transient"),
-        ] {
-            assert_eq!(outcome(body), expected, "{body}");
-        }
-    }
-
-    #[test]
-    fn a_page_that_may_be_cut_reaches_the_block_before_its_last_one() {
-        let short = listed(&page(&[(3, 1), (5, 2), (5, 2)]), 3, 100).unwrap();
-        assert_eq!((short.rows.len(), short.reached), (2, 100));
-        assert_eq!(short.rows[0].block_time, Some(7));
-        let rows: Vec<(u64, u64)> = (0..50).map(|n| (10 + n / 2, n)).collect();
-        let round = listed(&page(&rows), 3, 100).unwrap();
-        assert_eq!((round.rows.len(), round.reached), (48, 33));
-        // From there on: nothing but the last block, of which there may be more.
-        let same = page(&rows.iter().map(|row| (34, row.1)).collect::<Vec<_>>());
-        let same = read_page(&same, 34, 100).unwrap();
-        assert!(matches!(same, Listing::Crowded { block: 34, rows } if rows.len() == 50));
-        let mut mixed = rows.clone();
-        mixed.swap(0, 40);
-        assert!(listed(&page(&mixed), 3, 100).is_err(), "not in order");
-        assert!(listed(&page(&rows), 11, 100).is_err(), "before the first block");
-    }
 
     #[test]
     fn how_far_an_index_reaches_is_told_in_three_forms_or_not_at_all() {
@@ -479,54 +309,25 @@ mod tests {
     }
 
     #[test]
-    fn a_block_is_asked_for_up_to_the_largest_window() {
-        let wallet = Address::from_chain_data("0xa");
-        let next = |page, rows| crowd_request("txlist", &wallet, 8, (page, rows));
-        assert!(next(200, 50).is_ok() && next(2, 1_000).is_ok());
-        for (page, rows) in [(201, 50), (11, 1_000), (2, 10_000)] {
-            assert_eq!(next(page, rows).unwrap_err().code(), "list-too-dense");
-        }
-        let body = page(&[(8, 1), (8, 2)]);
-        assert_eq!(read_crowd(&body, 8).unwrap().len(), 2);
-        assert!(read_crowd(&body, 7).is_err(), "another block");
-    }
-
-    #[test]
-    fn what_takes_too_long_and_cannot_be_halved_may_work_later() {
-        let busy = json!({"status": "0", "message": "NOTOK",
-            "result": "Query Timeout occured. Please select a smaller result dataset"});
-        let busy = busy.to_string().into_bytes();
-        let code = |failure: Failure| failure.outcome();
-        assert_eq!(read_page(&busy, 7, 8).map_err(code).unwrap_err(), "refused");
-        assert_eq!(read_page(&busy, 8, 8).map_err(code).unwrap_err(), "transient");
-        assert_eq!(read_crowd(&busy, 8).map_err(code).unwrap_err(), "transient");
-        assert_eq!(read_internal(&busy).map_err(code).unwrap_err(), "transient");
-    }
-
-    #[test]
-    fn an_allocation_of_the_first_block_is_no_transaction() {
-        let row = |hash: &str, block: &str| {
-            json!({"status": "1", "message": "OK", "result": [
-                {"hash": hash, "blockNumber": block, "timeStamp": "7"},
-                {"hash": format!("0x{:064x}", 1), "blockNumber": "46147", "timeStamp": "8"}]})
-        };
-        let given = row("GENESIS_a1e4380a3b1f749673e270229993ee55f35663b4", "0").to_string();
-        let read = listed(given.as_bytes(), 0, 50_000).unwrap();
-        assert_eq!((read.rows.len(), read.rows[0].block, read.reached), (1, 46_147, 50_000));
-        for odd in [row("GENESIS_a1", "1"), row("BLOCK_a1", "0")] {
-            assert!(read_page(odd.to_string().as_bytes(), 0, 50_000).is_err(), "{odd}");
-        }
-    }
-
-    #[test]
     fn the_second_version_names_the_chain_and_keeps_the_key() {
         let of = |url: &str| url_of_chain(url, Chain::Base);
         assert_eq!(
-            of("https://api.etherscan.io/v2/api?apikey=K"),
+            of("https://api.etherscan.io/v2/api?apikey=K").unwrap(),
             "https://api.etherscan.io/v2/api?apikey=K&chainid=8453"
         );
-        for kept in ["https://h/v2/api?chainid=10", "https://base.blockscout.com/api"] {
-            assert_eq!(of(kept), kept);
+        for kept in [
+            "https://h/v2/api?chainid=8453",
+            "https://h/v2/api?chain_id=8453",
+            "https://base.blockscout.com/api",
+        ] {
+            assert!(of(kept).unwrap().starts_with(kept));
+        }
+    }
+
+    #[test]
+    fn a_url_of_another_chain_is_refused_with_the_chain_that_it_names() {
+        for url in ["https://h/v2/api?chainid=10", "https://h/api?a=b&chain_id=10"] {
+            assert_eq!(url_of_chain(url, Chain::Base), Err("10".to_owned()), "{url}");
         }
     }
 
@@ -551,36 +352,5 @@ mod tests {
                 "value": "5", "type": kind, "callType": told, "index": "1", "isError": "0"}]});
             assert_eq!(read_internal(body.to_string().as_bytes()).unwrap()[0].kind, expected);
         }
-    }
-
-    #[test]
-    fn recorded_lists_of_several_explorers_are_read() {
-        let Some(fixtures) = std::env::var_os("TEST_FIXTURES_DIR") else {
-            assert!(std::env::var_os("CI").is_none(), "TEST_FIXTURES_DIR must be set on CI");
-            eprintln!("SKIPPED: TEST_FIXTURES_DIR is not set");
-            return;
-        };
-        let folder = std::path::Path::new(&fixtures).join("evm/provider_lists");
-        let (mut lists, mut rows) = (0, 0);
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let text = std::fs::read(&path).unwrap();
-            let recorded: Value = serde_json::from_slice(&text).unwrap();
-            let result = &recorded["result"];
-            let body = json!({"status": "1", "message": "OK", "result": result}).to_string();
-            let page = match read_page(body.as_bytes(), 0, u64::MAX) {
-                Ok(Listing::Whole(page)) => page,
-                // Some were recorded newest first: there a cut cannot be told, and is not believed.
-                Err(failure) if failure.detail().contains(OUT_OF_ORDER) => continue,
-                other => panic!("{path:?}: {other:?}"),
-            };
-            let mut ids: Vec<&TxId> = page.rows.iter().map(|row| &row.tx_id).collect();
-            ids.sort();
-            ids.dedup();
-            assert_eq!(ids.len(), page.rows.len());
-            lists += 1;
-            rows += ids.len();
-        }
-        assert!(lists >= 27 && rows >= 228, "{lists} lists, {rows} rows");
     }
 }

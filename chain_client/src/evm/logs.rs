@@ -6,9 +6,10 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::node::{hash, hex, quantity, result};
+use super::ranges::is_round;
 use super::refusal::of_range_error;
 use super::{Activity, ActivityPage};
-use crate::failure::Failure;
+use crate::failure::{Failure, RANGE_TOO_LARGE, Scope};
 use crate::json_rpc::Reply;
 
 /// `Transfer(address,address,uint256)` of ERC-20 and ERC-721.
@@ -86,6 +87,11 @@ pub(super) fn read_rows(reply: &Reply<'_>, from: u64, to: u64) -> Result<Vec<Act
         return Err(of_range_error(*code, message, to.saturating_sub(from).saturating_add(1)));
     }
     let rows: Vec<Row> = serde_json::from_str(result(reply)?.get()).map_err(Failure::malformed)?;
+    // Some nodes cut an answer and say nothing. One block cannot be asked for in parts.
+    if to > from && is_round(rows.len()) {
+        let detail = format!("{} rows, which may be a cut answer", rows.len());
+        return Err(Failure::Refused { code: RANGE_TOO_LARGE, detail, scope: Scope::Provider });
+    }
     let mut found = Vec::with_capacity(rows.len());
     for row in rows {
         let block = match &row.block_number {

@@ -8,7 +8,8 @@
 //! - [`pool`]: all configured providers of a chain as one [`EvmSource`];
 //! - `enumerate`, `fetch`: pages of lists, and transactions with all that belongs to them;
 //! - `node`, `logs`, `traces`, `contracts`: the calls of a node and how their answers are read;
-//! - `explorer`: the dialect of Etherscan and its kin; `reach`: how far they have indexed;
+//! - `explorer`: the dialect of Etherscan and its kin; `listing`: pages of their lists; `reach`: how far
+//!   they have indexed;
 //! - `refusal`: what the errors of nodes mean; `ranges`: how many blocks fit into one question.
 
 pub mod pool;
@@ -19,6 +20,7 @@ mod explorer;
 mod fetch;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod listing;
 mod logs;
 mod node;
 mod ranges;

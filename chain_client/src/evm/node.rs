@@ -28,8 +28,8 @@ pub(super) fn get_block_number() -> RpcCall {
     RpcCall::new("eth_blockNumber", json!([]))
 }
 
-/// Code of the refusal to take anything from a node of another chain than it is configured for.
-const WRONG_CHAIN: &str = "provider-wrong-chain";
+/// Code of the refusal to take anything from a provider of another chain than it is configured for.
+pub(super) const WRONG_CHAIN: &str = "provider-wrong-chain";
 
 /// The question for a node's chain, which must be this one. A node that does not know the question is
 /// believed: its transactions name their chain.
@@ -70,9 +70,14 @@ pub(super) fn result<'a>(reply: &Reply<'a>) -> Result<&'a RawValue, Failure> {
     }
 }
 
+/// What follows `0x`, or `0X`.
+pub(super) fn digits(text: &str) -> Option<&str> {
+    text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))
+}
+
 /// A number in hexadecimal digits, as nodes write all of theirs.
 pub(super) fn quantity(text: &str) -> Result<u64, Failure> {
-    let digits = text.strip_prefix("0x").ok_or_else(|| Failure::malformed("no quantity"))?;
+    let digits = digits(text).ok_or_else(|| Failure::malformed("no quantity"))?;
     u64::from_str_radix(digits, 16).map_err(Failure::malformed)
 }
 
@@ -83,7 +88,7 @@ pub(super) fn read_quantity(result: &RawValue) -> Result<u64, Failure> {
 
 /// `0x` and 64 digits, in lower case.
 pub(super) fn hash(text: &str) -> Result<String, Failure> {
-    let digits = text.strip_prefix("0x").unwrap_or_default();
+    let digits = digits(text).unwrap_or_default();
     if digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(text.to_ascii_lowercase());
     }
@@ -120,7 +125,7 @@ pub(super) struct Envelope {
     pub block_hash: String,
     /// Sender, receiver and value of the call itself.
     pub call: (String, String, String),
-    is_deposit: bool,
+    kind: Option<u64>,
     has_data: bool,
 }
 
@@ -133,7 +138,11 @@ struct EnvelopeOutline {
     block_hash: Option<String>,
     #[serde(default, rename = "type")]
     kind: Option<String>,
-    input: String,
+    #[serde(default)]
+    input: Option<String>,
+    /// The name that some nodes give the input.
+    #[serde(default)]
+    data: Option<String>,
     from: String,
     to: Option<String>,
     value: String,
@@ -149,14 +158,15 @@ pub(super) fn read_envelope(asked: &Wanted, result: &RawValue) -> Result<Envelop
     let (Some(block), Some(block_hash)) = (outline.block_number, outline.block_hash) else {
         return Err(Failure::Missing);
     };
-    let kind = outline.kind.as_deref().map(quantity).transpose()?;
+    let input = outline.input.or(outline.data);
+    let input = input.ok_or_else(|| Failure::malformed("a transaction without input"))?;
     Ok(Envelope {
         json: result.to_owned(),
         block: quantity(&block)?,
         block_hash: hash(&block_hash)?,
         call: (outline.from, outline.to.unwrap_or_default(), outline.value),
-        is_deposit: kind == Some(DEPOSIT_TYPE),
-        has_data: outline.input.len() > 2,
+        kind: outline.kind.as_deref().map(quantity).transpose()?,
+        has_data: input.len() > 2,
     })
 }
 
@@ -175,6 +185,8 @@ struct ReceiptOutline<'a> {
     transaction_hash: String,
     block_hash: String,
     gas_used: String,
+    #[serde(default, rename = "type")]
+    kind: Option<String>,
     #[serde(default)]
     status: Option<String>,
     #[serde(borrow, default)]
@@ -201,7 +213,9 @@ pub(super) fn read_receipt(
     }
     // The logs are read as far as to know that they are a list.
     let _ = outline.logs.len();
-    if l1_fee && !envelope.is_deposit && outline.l1_fee.is_none_or(|fee| fee.get() == "null") {
+    let kind = outline.kind.as_deref().map(quantity).transpose()?;
+    let is_deposit = envelope.kind.or(kind) == Some(DEPOSIT_TYPE);
+    if l1_fee && !is_deposit && outline.l1_fee.is_none_or(|fee| fee.get() == "null") {
         let detail = format!("the receipt of {} has no l1Fee", asked.tx_id);
         return Err(Failure::Refused { code: L1_FEE_MISSING, detail, scope: Scope::Provider });
     }
@@ -375,5 +389,25 @@ mod tests {
         let raw = composed(&Internal::NotAsked);
         let stored: serde_json::Value = serde_json::from_slice(&raw.json).unwrap();
         assert!(stored["internal_transfers"].is_null(), "another wallet may have to ask");
+    }
+
+    #[test]
+    fn members_are_read_as_nodes_mean_them() {
+        let (hash, block_hash) = (format!("0x{:064x}", 1), format!("0x{:064x}", 2));
+        let raw = |value: &serde_json::Value| RawValue::from_string(value.to_string()).unwrap();
+        let wanted = Wanted { tx_id: TxId::new(&hash), block: 1, traced: true };
+        let mut transaction = json!({"hash": hash.replacen("0x", "0X", 1), "blockNumber": "0X1",
+            "blockHash": block_hash, "data": "0x12", "from": "0xa", "to": "", "value": "0x9"});
+        let envelope = read_envelope(&wanted, &raw(&transaction)).unwrap();
+        assert!(envelope.has_data && envelope.block == 1);
+        let mut receipt = json!({"transactionHash": hash, "blockHash": block_hash, "gasUsed": "0x1",
+            "logs": []});
+        let lacking = read_receipt(&wanted, &envelope, true, &raw(&receipt)).unwrap_err();
+        assert!(matches!(lacking, Failure::Refused { code: L1_FEE_MISSING, .. }));
+        // Only the receipt tells that nobody pays.
+        receipt["type"] = json!("0x7e");
+        assert!(read_receipt(&wanted, &envelope, true, &raw(&receipt)).is_ok());
+        transaction["data"] = serde_json::Value::Null;
+        assert!(read_envelope(&wanted, &raw(&transaction)).is_err());
     }
 }

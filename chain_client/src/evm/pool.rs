@@ -9,9 +9,10 @@ use pnl_core::{Address, AssetId, Chain, Pin, RawAmount, RawTransaction};
 use serde_json::Value;
 
 use super::contracts::{self, Holding};
+use super::listing;
 use super::logs;
 use super::node;
-use super::ranges::{AdaptiveRange, Spans};
+use super::ranges::{AdaptiveRange, Spans, WholePages};
 use super::reach::Index;
 use super::{
     ActivityList, ActivityPage, BlockHead, Capability, EvmSource, Need, TokenFacts, Wanted,
@@ -70,6 +71,7 @@ pub struct EvmPool {
     pub(super) log_range: AdaptiveRange,
     pub(super) trace_range: AdaptiveRange,
     pub(super) spans: Spans,
+    pub(super) whole_pages: WholePages,
     pub(super) index: Index,
 }
 
@@ -99,7 +101,11 @@ impl EvmPool {
                     nodes.push(endpoint(url)?.with_proof(node::proof_of_chain(chain)));
                 }
                 (_, ProviderKind::Etherscan) => {
-                    explorers.push(endpoint(&explorer::url_of_chain(url, chain))?);
+                    let url = explorer::url_of_chain(url, chain).map_err(|named| {
+                        let expected = explorer::chain_id(chain);
+                        SetupError::OtherChain { name: name.clone(), named, chain, expected }
+                    })?;
+                    explorers.push(endpoint(&url)?);
                 }
             }
             order.push(*kind);
@@ -119,6 +125,7 @@ impl EvmPool {
             log_range: AdaptiveRange::new(),
             trace_range: AdaptiveRange::new(),
             spans: Spans::default(),
+            whole_pages: WholePages::default(),
             index: Index::default(),
         })
     }
@@ -327,7 +334,7 @@ impl ChainSource for EvmPool {
         // Any well-formed answer will do, also a refusal: somebody is there.
         let nobody = Address::from_chain_data(NOBODY);
         let request = explorer::list_request("txlist", &nobody, 0, 0);
-        let read = |body: &[u8]| match explorer::read_page(body, 0, 0) {
+        let read = |body: &[u8]| match listing::read_page(body, 0, 0, usize::MAX) {
             Err(Failure::Refused { .. }) => Ok(()),
             answer => answer.map(drop),
         };

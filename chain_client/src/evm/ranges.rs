@@ -1,6 +1,6 @@
-//! How many blocks one question may span.
+//! How many blocks one question may span, and which answers may be only a part.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use pnl_core::Address;
@@ -94,6 +94,39 @@ impl Spans {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Address, &'static str), u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Providers cap answers at round numbers and say nothing: at some multiple of this.
+const ROUND: usize = 50;
+/// Nobody gives shorter pages than this of a longer list.
+const SHORTEST_CAP: usize = 20;
+
+/// Whether an answer of so many rows may have been cut in silence.
+pub(crate) const fn is_round(rows: usize) -> bool {
+    rows > 0 && rows.is_multiple_of(ROUND)
+}
+
+/// The longest page of each explorer, by its place, that was shown to be whole. An explorer with an odd
+/// cap gives no longer one, so whatever is shorter was not cut.
+#[derive(Debug, Default)]
+pub(crate) struct WholePages(Mutex<BTreeMap<usize, usize>>);
+
+impl WholePages {
+    /// Pages of so many rows or more are in doubt.
+    pub(crate) fn doubtful_from(&self, place: usize) -> usize {
+        self.lock().get(&place).copied().unwrap_or_default().max(SHORTEST_CAP)
+    }
+
+    /// A page of so many rows was shown to be whole.
+    pub(crate) fn shown(&self, place: usize, rows: usize) {
+        let mut longest = self.lock();
+        let longest = longest.entry(place).or_default();
+        *longest = rows.max(*longest);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<usize, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,10 +1,14 @@
-//! How far the explorers of a chain have indexed it.
+//! How far the explorers of a chain have indexed it, and whether it is this chain.
 //!
 //! An explorer leaves out what it has not indexed without a word, so nothing is taken for complete
 //! that is not proven. The proof is the explorer's own word for the newest block it has: by time, or
 //! by number. Neither is worth a wallet's time limit: an answer is waited for shortly, shared by all
 //! wallets, and an explorer that is behind, or says nothing, is left alone for a while.
+//!
+//! One of another chain has no rows of a wallet either, so the same word must fit this chain: no two
+//! chains have about the same number of blocks at a time.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,8 +17,12 @@ use pnl_core::Address;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::explorer;
+use super::listing;
+use super::node::WRONG_CHAIN;
 use super::pool::{EvmPool, NOBODY};
+use super::{BlockHead, EvmSource};
 use crate::error::SourceError;
+use crate::failure::{Failure, Scope};
 use crate::retry::Endpoints;
 
 /// The longest time that one question to all explorers may take.
@@ -27,6 +35,10 @@ const TOLD_FOR: Duration = Duration::from_secs(30);
 const YOUNG: Duration = Duration::from_secs(60);
 /// Between two looks whether a young block is indexed.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// No chain makes more blocks in a second. Other chains are farther away than that, millions of blocks
+/// as a rule.
+const MOST_BLOCKS_A_SECOND: u64 = 64;
 
 /// Codes of refusals by which an explorer may mean all of its lists.
 const FORBIDDEN: [&str; 3] = ["not-in-plan", "provider-unauthorized", "provider-payment-required"];
@@ -45,6 +57,8 @@ struct Known {
     reach: u64,
     /// The last answer that fell short of the block asked for, and when it came.
     short: Option<(Instant, Told)>,
+    /// Places of the explorers that are known to be of this chain.
+    proven: BTreeSet<usize>,
 }
 
 /// What one explorer says, or all of them.
@@ -127,61 +141,147 @@ impl EvmPool {
         if let Some(answer) = self.index.answer(block, fresh_for) {
             return answer;
         }
-        let asked = timeout(ASKED_FOR, ask_all(explorers, time)).await;
+        let asked = timeout(ASKED_FOR, self.ask_all(explorers, (block, time))).await;
         let told = asked.unwrap_or(Told::Nothing);
         self.index.note(block, told);
         told
     }
-}
 
-/// How far the last of the explorers is that list.
-async fn ask_all(explorers: &Endpoints, time: i64) -> Told {
-    let places = 0..explorers.iter().count();
-    let answers = join_all(places.map(|place| ask(explorers, place, time))).await;
-    answers.into_iter().fold(Told::NoLists, |all, one| match (all, one) {
-        (Told::NoLists, told) | (told, Told::NoLists) => told,
-        (Told::Never, _) | (_, Told::Never) => Told::Never,
-        (Told::Nothing, _) | (_, Told::Nothing) => Told::Nothing,
-        (Told::Reach(first), Told::Reach(second)) => Told::Reach(first.min(second)),
-    })
-}
+    /// How far the last of the explorers is that list.
+    async fn ask_all(&self, explorers: &Endpoints, pin: (u64, i64)) -> Told {
+        let places = 0..explorers.iter().count();
+        let asked = places.map(|place| self.ask_explorer(Explorer { explorers, place }, pin));
+        let answers = join_all(asked).await;
+        answers.into_iter().fold(Told::NoLists, |all, one| match (all, one) {
+            (Told::NoLists, told) | (told, Told::NoLists) => told,
+            (Told::Never, _) | (_, Told::Never) => Told::Never,
+            (Told::Nothing, _) | (_, Told::Nothing) => Told::Nothing,
+            (Told::Reach(first), Told::Reach(second)) => Told::Reach(first.min(second)),
+        })
+    }
 
-/// What one explorer says, in the first form that it knows.
-async fn ask(explorers: &Endpoints, place: usize, time: i64) -> Told {
-    let mut refusals = Vec::with_capacity(2);
-    // Blocks may share a second: one second later, the block is not the last of its time.
-    for (name, request) in [
-        ("getblocknobytime", explorer::block_at_request(time.saturating_add(1))),
-        ("eth_block_number", explorer::newest_block_request()),
-    ] {
-        match explorers.call_one(place, name, &request, explorer::read_block).await {
-            Ok(reach) => return Told::Reach(reach),
+    /// What one explorer says, in the first form that it knows.
+    async fn ask_explorer(&self, explorer: Explorer<'_>, (block, time): (u64, i64)) -> Told {
+        let mut refusals = Vec::with_capacity(2);
+        match explorer.newest_at(time).await {
+            Ok(told) => return self.judged_by_time(explorer, (block, time), told).await,
+            Err(SourceError::Permanent { code: WRONG_CHAIN, .. }) => return Told::NoLists,
             Err(SourceError::Permanent { code, .. }) => refusals.push(code),
             // It may tell, and list, a moment later.
             Err(_) => return Told::Nothing,
         }
+        match explorer.newest().await {
+            Ok(told) => return self.judged_by_number(explorer, (block, time), told),
+            Err(SourceError::Permanent { code, .. }) => refusals.push(code),
+            Err(_) => return Told::Nothing,
+        }
+        let is_forbidden = |code: &&str| FORBIDDEN.contains(code);
+        if !refusals.iter().all(|code| is_forbidden(code) || *code == "method-not-found") {
+            return Told::Nothing;
+        }
+        if !refusals.iter().any(is_forbidden) {
+            return Told::Never;
+        }
+        // A plan may have the lists and not these questions.
+        match explorer.lists().await {
+            Err(SourceError::Permanent { code, .. }) if FORBIDDEN.contains(&code) => Told::NoLists,
+            _ => Told::Never,
+        }
     }
-    let is_forbidden = |code: &&str| FORBIDDEN.contains(code);
-    if !refusals.iter().all(|code| is_forbidden(code) || *code == "method-not-found") {
-        return Told::Nothing;
+
+    /// What the newest block `told` for the time of `block` is worth: whether an explorer of this chain
+    /// can have said so. One that is behind names an older block, so it is asked once more: for the
+    /// time that this block has here. Whoever has been right once is not asked again.
+    async fn judged_by_time(
+        &self,
+        explorer: Explorer<'_>,
+        (block, time): (u64, i64),
+        told: u64,
+    ) -> Told {
+        // Nothing is indexed: there is nothing to judge it by, and nothing to be taken from it.
+        if told == 0 || self.index.known().proven.contains(&explorer.place) {
+            return Told::Reach(told);
+        }
+        let (expected, said) = if told >= block {
+            (block, told)
+        } else {
+            let Ok(BlockHead { time, .. }) = self.block(told).await else { return Told::Nothing };
+            let Ok(again) = explorer.newest_at(time).await else { return Told::Nothing };
+            (told, again)
+        };
+        if said.abs_diff(expected) > MOST_BLOCKS_A_SECOND {
+            return self.rejected(explorer, (block, time), told);
+        }
+        self.index.known().proven.insert(explorer.place);
+        Told::Reach(told)
     }
-    if !refusals.iter().any(is_forbidden) {
-        return Told::Never;
+
+    /// The same of its newest block of all. That proves little: only that the chain can have come so far.
+    fn judged_by_number(
+        &self,
+        explorer: Explorer<'_>,
+        (block, time): (u64, i64),
+        told: u64,
+    ) -> Told {
+        let most = age(time).as_secs().saturating_add(1).saturating_mul(MOST_BLOCKS_A_SECOND);
+        if told.saturating_sub(block) > most {
+            return self.rejected(explorer, (block, time), told);
+        }
+        Told::Reach(told)
     }
-    // A plan may have the lists and not these questions.
-    let request = explorer::list_request("txlist", &Address::from_chain_data(NOBODY), 0, 0);
-    match explorers
-        .call_one(place, "txlist", &request, |body| explorer::read_page(body, 0, 0))
-        .await
-    {
-        Err(SourceError::Permanent { code, .. }) if FORBIDDEN.contains(&code) => Told::NoLists,
-        _ => Told::Never,
+
+    fn rejected(&self, explorer: Explorer<'_>, (block, time): (u64, i64), told: u64) -> Told {
+        let (expected, chain) = (explorer::chain_id(self.chain), self.chain);
+        let detail = format!(
+            "the explorer serves another chain than {expected} ({chain}): it names block {told} for \
+             the time {time} of block {block}; correct the provider's url"
+        );
+        let failure = Failure::Refused { code: WRONG_CHAIN, detail, scope: Scope::Provider };
+        explorer.explorers.reject(explorer.place, failure);
+        Told::NoLists
+    }
+}
+
+/// One of the explorers.
+#[derive(Debug, Clone, Copy)]
+struct Explorer<'a> {
+    explorers: &'a Endpoints,
+    place: usize,
+}
+
+impl Explorer<'_> {
+    /// The newest block it has of this time, in unix seconds.
+    async fn newest_at(self, time: i64) -> Result<u64, SourceError> {
+        // Blocks may share a second: one second later, the block is not the last of its time.
+        let request = explorer::block_at_request(time.saturating_add(1));
+        let name = "getblocknobytime";
+        self.explorers.call_one(self.place, name, &request, explorer::read_block).await
+    }
+
+    /// The newest block it has.
+    async fn newest(self) -> Result<u64, SourceError> {
+        let request = explorer::newest_block_request();
+        let name = "eth_block_number";
+        self.explorers.call_one(self.place, name, &request, explorer::read_block).await
+    }
+
+    /// Whether it lists anything.
+    async fn lists(self) -> Result<(), SourceError> {
+        let nobody = Address::from_chain_data(NOBODY);
+        let request = explorer::list_request("txlist", &nobody, 0, 0);
+        let read = |body: &[u8]| listing::read_page(body, 0, 0, usize::MAX).map(drop);
+        self.explorers.call_one(self.place, "txlist", &request, read).await
     }
 }
 
 /// Whether a block of this time is so new that explorers may be about to index it.
 fn is_young(time: i64) -> bool {
+    age(time) < YOUNG
+}
+
+/// How long ago a time in unix seconds is; nothing of one to come.
+fn age(time: i64) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let time = Duration::from_secs(u64::try_from(time).unwrap_or_default());
-    now.saturating_sub(time) < YOUNG
+    now.saturating_sub(time)
 }

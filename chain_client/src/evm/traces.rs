@@ -23,7 +23,8 @@ pub(super) enum TraceMethod {
     Debug,
     /// The traces of OpenEthereum, Erigon, Reth, Nethermind.
     Parity,
-    /// Otterscan's. Some nodes also name what was reverted, so it is the last one asked.
+    /// Otterscan's. Some nodes also name what was reverted, and none says what was: it is the last one
+    /// asked, and only a list without anything in it counts.
     Otterscan,
 }
 
@@ -55,7 +56,10 @@ impl TraceMethod {
         is_steady: bool,
     ) -> Result<Option<Vec<InternalTransfer>>, Failure> {
         match node::result(reply) {
-            Ok(result) => self.read(envelope, result).map(Some),
+            Ok(result) => {
+                let rows = self.read(envelope, result)?;
+                Ok((self != Self::Otterscan || rows.is_empty()).then_some(rows))
+            }
             Err(Failure::Missing | Failure::Refused { code: STATE_UNKNOWN, .. }) => Ok(None),
             Err(Failure::Transient(said)) if is_steady || refusal::is_out_of_time(&said) => {
                 Ok(None)
@@ -105,7 +109,7 @@ pub(super) struct InternalTransfer {
 
 fn amount(text: Option<&str>) -> Result<RawAmount, Failure> {
     let Some(text) = text else { return Ok(RawAmount::default()) };
-    let digits = text.strip_prefix("0x").ok_or_else(|| Failure::malformed("no quantity"))?;
+    let digits = node::digits(text).ok_or_else(|| Failure::malformed("no quantity"))?;
     let digits = if digits.is_empty() { "0" } else { digits };
     let value = alloy_primitives::U256::from_str_radix(digits, 16).map_err(Failure::malformed)?;
     Ok(value.into())

@@ -84,7 +84,7 @@ pub fn json(raw: &RawTransaction) -> Value {
 }
 
 /// Every page of a list.
-async fn whole(pool: &EvmPool, list: ActivityList, to: u64) -> BTreeMap<String, u64> {
+pub async fn whole(pool: &EvmPool, list: ActivityList, to: u64) -> BTreeMap<String, u64> {
     let (mut from, mut rows) = (0, BTreeMap::new());
     while from <= to {
         let page = pool.activity(&address(&wallet()), list, from, to).await.unwrap();
@@ -237,76 +237,6 @@ async fn a_refusal_of_an_explorer_is_an_error_in_its_words_and_shows_no_key() {
 }
 
 #[tokio::test]
-async fn lists_go_on_behind_windows_and_silent_caps() {
-    let (wallet, other) = (wallet(), Maker::address(0xbb));
-    let mut maker = Maker::new(1_000, 1_700_000_000);
-    for nonce in 0..1_234 {
-        if nonce % 3 == 2 {
-            maker.same_block();
-        }
-        maker.send(&other, &wallet, 1);
-    }
-    let chain = EvmChain::new(1, maker.records()).unwrap();
-    for (cap, calls) in [(10_000, 1), (500, 3), (100, 13)] {
-        let node = serve("ethereum", chain.clone().with_max_page(cap)).await;
-        let pool = pool(&[explorer_of("scan", &node), node_of("a", &node)]);
-        let rows = whole(&pool, ActivityList::Transactions, chain.finalized()).await;
-        assert_eq!(rows.len(), 1_234, "pages of {cap}");
-        assert_eq!(node.stats().requests["/etherscan/ethereum/api"], calls);
-    }
-}
-
-#[tokio::test]
-async fn a_block_that_fills_a_page_is_read_to_its_end() {
-    let (wallet, other) = (wallet(), Maker::address(0xbb));
-    let mut maker = Maker::new(1_000, 1_700_000_000);
-    maker.send(&other, &wallet, 1);
-    for rows in [120, 100] {
-        for _ in 1..rows {
-            maker.same_block().send(&other, &wallet, 1);
-        }
-        maker.send(&other, &wallet, 1);
-    }
-    let chain = EvmChain::new(1, maker.records()).unwrap();
-    for cap in [50, 100, 10_000] {
-        let node = serve("ethereum", chain.clone().with_max_page(cap)).await;
-        let pool = pool(&[explorer_of("scan", &node), node_of("a", &node)]);
-        let rows = whole(&pool, ActivityList::Transactions, chain.finalized()).await;
-        assert_eq!(rows.len(), 221, "pages of {cap}");
-    }
-}
-
-#[tokio::test]
-async fn a_list_that_takes_an_explorer_too_long_is_read_in_shorter_spans() {
-    let (wallet, other) = (wallet(), Maker::address(0xbb));
-    let mut maker = Maker::new(1_000, 1_700_000_000);
-    for _ in 0..100 {
-        maker.send(&other, &wallet, 1);
-    }
-    let chain = EvmChain::new(1, maker.records()).unwrap();
-    let node = serve("ethereum", chain.clone().with_max_found(12)).await;
-    let pool = pool(&[explorer_of("scan", &node), node_of("a", &node)]);
-    let rows = whole(&pool, ActivityList::Transactions, chain.finalized()).await;
-    assert_eq!(rows.len(), 100);
-    // Other lists are asked for as a whole, as ever.
-    node.reset();
-    whole(&pool, ActivityList::Erc20, chain.finalized()).await;
-    assert_eq!(node.stats().requests["/etherscan/ethereum/api"], 1);
-    // One block of too many rows cannot be asked for in parts.
-    let node = serve("ethereum", chain.clone().with_max_found(0)).await;
-    let pool = self::pool(&[explorer_of("scan", &node), node_of("a", &node)]);
-    let list = ActivityList::Transactions;
-    let error = pool.activity(&address(&wallet), list, 1_001, 1_001).await.unwrap_err();
-    assert!(matches!(error, SourceError::Transient { .. }), "{error:?}");
-    // One whose plan forbids the lists hides nothing of what the other one means.
-    let free = serve("ethereum", chain.clone().refusing("Please upgrade to API PRO")).await;
-    let node = serve("ethereum", chain.clone().with_max_found(12)).await;
-    let providers = [explorer_of("free", &free), explorer_of("scan", &node), node_of("a", &node)];
-    let rows = whole(&self::pool(&providers), list, chain.finalized()).await;
-    assert_eq!(rows.len(), 100);
-}
-
-#[tokio::test]
 async fn transactions_come_in_batches_with_what_belongs_to_them() {
     let chain = chain();
     let node = serve("ethereum", chain.clone().with_max_batch(3)).await;
@@ -375,9 +305,13 @@ async fn traces_come_from_whoever_has_them() {
         assert_eq!(rows.as_array().map(Vec::len), Some(1), "without {missing}: {rows}");
         assert_eq!(rows[0]["to"], wallet());
     }
-    let node = serve("ethereum", chain.clone().without(&all)).await;
-    let read = pool(&[node_of("a", &node)]).transactions(&wanted(&chain, true)).await.unwrap();
-    assert_eq!(json(&read[2])["internal_transfers"], Value::Null, "unknown is not none");
+    // What Otterscan names may have been reverted; where it names nothing there is nothing.
+    for (missing, none) in [(2, serde_json::json!([])), (3, Value::Null)] {
+        let node = serve("ethereum", chain.clone().without(&all[..missing])).await;
+        let read = pool(&[node_of("a", &node)]).transactions(&wanted(&chain, true)).await.unwrap();
+        assert_eq!(json(&read[2])["internal_transfers"], Value::Null, "unknown is not none");
+        assert_eq!(json(&read[3])["internal_transfers"], none, "without {missing}");
+    }
 }
 
 #[tokio::test]

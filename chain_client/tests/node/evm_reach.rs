@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chain_client::EvmPool;
 use chain_client::evm::{ActivityList, EvmSource};
+use chain_client::{ChainSource, EvmPool, ProviderState};
 use futures::future::join_all;
+use load_tests::evm::Maker;
 use load_tests::{EvmChain, FaultKind, Faults, RecordedNode};
 use pnl_core::Address;
 use serde_json::{Value, json};
@@ -39,16 +40,17 @@ async fn lists(pool: &EvmPool) -> usize {
 #[tokio::test]
 async fn wallets_that_come_together_ask_once_how_far_an_explorer_is_also_when_it_is_behind() {
     let pin = chain().finalized();
-    for (index_to, expected) in [(pin, pin), (pin - 1, pin - 1)] {
+    // One that is behind is asked once more which chain it is of.
+    for (index_to, expected, asked) in [(pin, pin, 1), (pin - 1, pin - 1, 2)] {
         let node = serve("ethereum", chain().with_index_to(index_to)).await;
         let pool = with_explorer(&node);
         for _ in 0..2 {
             assert_eq!(told(&pool, 20).await, [Some(expected); 20]);
         }
-        assert_eq!(node.stats().calls_of(QUESTIONS[0]), 1, "index to {index_to}");
+        assert_eq!(node.stats().calls_of(QUESTIONS[0]), asked, "index to {index_to}");
         // What is proven needs no question.
         assert_eq!(pool.indexed(1_002, 0).await, Some(1_002));
-        assert_eq!(node.stats().requests["/etherscan/ethereum/api"], 1);
+        assert_eq!(node.stats().requests["/etherscan/ethereum/api"], asked);
     }
 }
 
@@ -157,4 +159,61 @@ async fn no_transfers_inside_a_transaction_are_none_only_where_the_index_is_prov
         assert_eq!(json_of(&read[3])["internal_transfers"], expected, "without {lacking:?}");
         assert_eq!(json_of(&read[2])["internal_transfers"].as_array().map(Vec::len), Some(1));
     }
+}
+
+/// A chain that has come to block `first` + 200 when this one has come to block 1,000.
+fn of_another_chain(first: u64) -> EvmChain {
+    let (from, to) = (Maker::address(0xbb), Maker::address(0xcc));
+    let mut maker = Maker::new(first, 1_700_000_000 - 12 * 200);
+    for _ in 0..205 {
+        maker.send(&from, &to, 1);
+    }
+    EvmChain::new(8453, maker.records()).unwrap()
+}
+
+#[tokio::test]
+async fn an_explorer_of_another_chain_is_down_and_lists_nothing() {
+    let node = serve("ethereum", chain()).await;
+    let list = ActivityList::Transactions;
+    // Farther than this chain, and not so far.
+    for first in [38_000_000, 500] {
+        let other = serve("ethereum", of_another_chain(first)).await;
+        let alone = pool(&[explorer_of("scan", &other), node_of("a", &node)]);
+        assert_eq!(told(&alone, 5).await, [None; 5]);
+        let asked = other.stats().requests["/etherscan/ethereum/api"];
+        assert!(asked <= 2, "{asked} calls");
+        let wallet = Address::from_chain_data(&wallet());
+        let error = alone.activity(&wallet, list, 0, 1_040).await.unwrap_err();
+        assert_eq!(error.code(), "provider-wrong-chain", "{error}");
+        assert!(alone.probe().await.is_err() && told(&alone, 1).await == [None]);
+        assert_eq!(other.stats().requests["/etherscan/ethereum/api"], asked, "it is left alone");
+        let status = &alone.status()[0];
+        assert_eq!(status.state, ProviderState::Down);
+        assert!(
+            status.detail.as_deref().unwrap().contains("another chain than 1 (ethereum)"),
+            "{status:?}"
+        );
+        // Beside another one it does no harm.
+        let providers = [explorer_of("b", &other), explorer_of("a", &node), node_of("a", &node)];
+        let both = pool(&providers);
+        assert_eq!(told(&both, 1).await, [Some(chain().finalized())]);
+        assert_eq!(lists(&both).await, 4);
+    }
+}
+
+#[tokio::test]
+async fn a_newest_block_that_the_chain_cannot_have_yet_is_that_of_another_chain() {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let young = chain_since(i64::try_from(now).unwrap() - 12 * 60);
+    let node = serve("ethereum", young).await;
+    let other = serve("ethereum", of_another_chain(38_000_000).without(&QUESTIONS[..1])).await;
+    let pool = pool(&[explorer_of("scan", &other), node_of("a", &node)]);
+    assert_eq!(told(&pool, 1).await, [None]);
+    assert!(lists_error(&pool).await.contains("provider-wrong-chain"));
+}
+
+async fn lists_error(pool: &EvmPool) -> String {
+    let wallet = Address::from_chain_data(&wallet());
+    let list = ActivityList::Transactions;
+    pool.activity(&wallet, list, 0, chain().finalized()).await.unwrap_err().to_string()
 }

@@ -7,6 +7,7 @@ mod support;
 
 mod budget;
 mod evm;
+mod evm_lists;
 mod evm_reach;
 mod failover;
 mod faults;

@@ -151,9 +151,7 @@ fn coverage(
         missing.extend(gaps.map(|(_, capability)| capability.as_str().to_owned()));
     }
     Coverage {
-        // That balances could not be compared leaves no hole in the history.
-        complete: plan.cut.is_none()
-            && missing.iter().all(|gap| gap == Capability::PastBalances.as_str()),
+        complete: plan.cut.is_none() && missing.is_empty(),
         sources: kinds.into_iter().map(str::to_owned).collect(),
         missing,
         truncated: plan.cut.map(|cut| Truncation {

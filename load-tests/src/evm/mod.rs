@@ -39,6 +39,7 @@ pub struct EvmChain {
     refused: BTreeSet<String>,
     /// The longest page of an explorer, whatever it is asked for.
     max_page: usize,
+    max_rows: usize,
     /// The most rows that an explorer finds in time.
     max_found: usize,
     /// The newest block that the explorer has indexed.
@@ -92,6 +93,7 @@ impl EvmChain {
             refusal: None,
             refused: BTreeSet::new(),
             max_page: 10_000,
+            max_rows: usize::MAX,
             max_found: usize::MAX,
             indexed_to: u64::MAX,
             allocations: BTreeMap::new(),
@@ -171,6 +173,12 @@ impl EvmChain {
     #[must_use]
     pub fn with_max_page(self, rows: usize) -> Self {
         Self { max_page: rows, ..self }
+    }
+
+    /// As a node, gives no more logs or traces at a time, and says nothing.
+    #[must_use]
+    pub fn with_max_rows(self, rows: usize) -> Self {
+        Self { max_rows: rows, ..self }
     }
 
     /// As an explorer, times out where it finds more rows.

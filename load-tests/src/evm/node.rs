@@ -115,6 +115,7 @@ impl EvmChain {
                         one => lower(one) == lower(topic),
                     })
             })
+            .take(self.max_rows)
             .cloned()
             .collect())
     }
@@ -129,6 +130,7 @@ impl EvmChain {
                 let inside = record.internal().unwrap_or_default();
                 record.party(side) == wallet || inside.iter().any(|row| lower(&row[side]) == wallet)
             })
+            .take(self.max_rows)
             .map(|r| json!({"transactionHash": r.hash, "blockNumber": r.block}))
             .collect())
     }

@@ -264,11 +264,32 @@ fn check_providers(chain: &str, providers: &[ProviderSettings], found: &mut Viol
             );
         }
         found.url(&format!("{key}.url"), &provider.url, &["http", "https"]);
+        check_url_of_chain(chain, &format!("{key}.url"), provider, found);
         found.range(
             &format!("{key}.requests_per_second"),
             provider.requests_per_second,
             1..=100_000,
         );
+    }
+}
+
+/// A URL of an explorer for several chains may name one: then it must be this one, or the lists of
+/// another chain would be read.
+fn check_url_of_chain(chain: &str, key: &str, provider: &ProviderSettings, found: &mut Violations) {
+    let expected = match chain {
+        "ethereum" => "1",
+        "base" => "8453",
+        "binance-smart-chain" => "56",
+        _ => return,
+    };
+    let Ok(url) = Url::parse(provider.url.expose()) else { return };
+    for (name, named) in url.query_pairs() {
+        if provider.kind == ProviderKind::Etherscan
+            && matches!(&*name, "chainid" | "chain_id")
+            && named != expected
+        {
+            found.add(key, format!("names chain {named:?}, not {expected} ({chain})"));
+        }
     }
 }
 

@@ -28,25 +28,29 @@ impl Fee {
     /// Nothing is paid for deposits.
     pub(super) const FREE: Self = Self { known: U256::ZERO, is_complete: true };
 
-    /// gasUsed x effectiveGasPrice, for blobs as well, and the first layer's fee.
+    /// gasUsed x effectiveGasPrice, for blobs as well, and the first layer's fee. `kind`: the type of
+    /// the transaction, where one is named.
     ///
     /// # Errors
     /// When a member makes no sense or the sum does not fit into 256 bits.
     pub(super) fn read(
         transaction: &Envelope<'_>,
         receipt: &Receipt<'_>,
+        kind: Option<u64>,
         network: &Network,
         notes: &mut Vec<Note>,
     ) -> Result<Self, ParseError> {
         let mut sum = Sum { known: U256::ZERO, missing: Vec::new() };
-        let kind = transaction.kind.number().unwrap_or_default();
         let gas_used = required(&receipt.gas_used, "/receipt/gasUsed", Scalar::quantity)?;
         let at = "/receipt/effectiveGasPrice";
         match optional(&receipt.effective_gas_price, at, Scalar::quantity)? {
             Some(price) => sum.add_product(gas_used, price, at)?,
             None => {
                 // Of newer types the transaction tells only what the sender would have paid at most.
-                if kind > LAST_FIXED_PRICE_TYPE || transaction.gas_price.is_absent() {
+                let is_fixed = kind.map_or(transaction.max_fee_per_gas.is_absent(), |kind| {
+                    kind <= LAST_FIXED_PRICE_TYPE
+                });
+                if !is_fixed || transaction.gas_price.is_absent() {
                     sum.missing.push(("gas_price_missing", "the receipt has no effectiveGasPrice"));
                 }
                 let at = "/transaction/gasPrice";
@@ -54,7 +58,7 @@ impl Fee {
                 sum.add_product(gas_used, bid.unwrap_or_default(), at)?;
             }
         }
-        if kind == BLOB_TYPE {
+        if kind == Some(BLOB_TYPE) {
             sum.add_blobs(receipt)?;
         }
         if network.has_l1_fee {

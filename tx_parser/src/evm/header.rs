@@ -1,10 +1,12 @@
 //! Who called whom, when and where, whether it took effect, and what it cost.
 
-use alloy_primitives::U256;
+use alloy_primitives::{U256, keccak256};
 use pnl_core::TxId;
 use pnl_core::movement::Note;
 
 use super::fee::Fee;
+use super::movements::PLAIN_GAS;
+use super::scalar::digits;
 use super::wire::{self, Envelope, Receipt, Record};
 use super::{Account, Network, Word};
 use crate::error::{ParseError, ParseErrorCode};
@@ -22,10 +24,12 @@ pub(super) struct Header {
     pub(super) block_time: Option<i64>,
     pub(super) index: Option<u32>,
     pub(super) failed: bool,
+    /// Whether that is known; else it counts as one that took effect.
+    pub(super) outcome_is_known: bool,
     pub(super) sender: Account,
     /// The account called; `None` when a contract was created.
     pub(super) target: Option<Account>,
-    /// The contract created, when the receipt names it.
+    /// The contract created, when the receipt names it, or else the sender's nonce does.
     pub(super) created: Option<Account>,
     pub(super) value: U256,
     /// What a deposit from the first layer creates for its sender.
@@ -60,7 +64,14 @@ impl Header {
         check_chain(transaction, network, &mut notes);
         let block = transaction.block_number.number().or_else(|| receipt.block_number.number());
         let index = transaction.transaction_index.number().or(receipt.transaction_index.number());
-        let is_deposit = transaction.kind.number() == Some(DEPOSIT_TYPE);
+        let kind = transaction.kind.number().or_else(|| receipt.kind.number());
+        let is_deposit = kind == Some(DEPOSIT_TYPE);
+        let sender = required(&transaction.from, "/transaction/from", Scalar::account)?;
+        let target = optional_account(&transaction.to, "/transaction/to")?;
+        let named = optional_account(&receipt.contract_address, "/receipt/contractAddress")?;
+        // The nonce of a deposit is not that of its sender.
+        let nonce = transaction.nonce.number().filter(|_| target.is_none() && !is_deposit);
+        let failed = failed(transaction, receipt, block, network, &mut notes)?;
         let mint = optional(&transaction.mint, "/transaction/mint", Scalar::quantity)?;
         Ok(Self {
             network: *network,
@@ -69,22 +80,19 @@ impl Header {
             block_time: optional(&record.block_timestamp, "/block_timestamp", Scalar::number)?
                 .and_then(|seconds| i64::try_from(seconds).ok()),
             index: index.and_then(|index| u32::try_from(index).ok()),
-            failed: failed(transaction, receipt, &mut notes)?,
-            sender: required(&transaction.from, "/transaction/from", Scalar::account)?,
-            target: optional(&transaction.to, "/transaction/to", Scalar::account)?,
-            created: optional(
-                &receipt.contract_address,
-                "/receipt/contractAddress",
-                Scalar::account,
-            )?,
+            failed: failed.unwrap_or_default(),
+            outcome_is_known: failed.is_some(),
+            sender,
+            target,
+            created: named.or_else(|| nonce.map(|nonce| created_by(sender, nonce))),
             value: required(&transaction.value, "/transaction/value", Scalar::quantity)?,
             mint: mint.filter(|_| is_deposit).unwrap_or_default(),
-            input: Input::read(&transaction.input)?,
+            input: Input::read(transaction)?,
             gas_used: required(&receipt.gas_used, "/receipt/gasUsed", Scalar::number)?,
             fee: if is_deposit {
                 Fee::FREE
             } else {
-                Fee::read(transaction, receipt, network, &mut notes)?
+                Fee::read(transaction, receipt, kind, network, &mut notes)?
             },
             notes,
         })
@@ -97,10 +105,10 @@ impl Header {
 }
 
 impl Input {
-    fn read(input: &Scalar<'_>) -> Result<Self, ParseError> {
+    fn read(transaction: &Envelope<'_>) -> Result<Self, ParseError> {
         let at = "/transaction/input";
-        let text = input.text().ok_or_else(|| ParseError::missing(at))?;
-        let head = text.strip_prefix("0x").ok_or_else(|| shape(at))?;
+        let text = transaction.input.text().or_else(|| transaction.data.text());
+        let head = digits(text.ok_or_else(|| ParseError::missing(at))?).ok_or_else(|| shape(at))?;
         // A selector and one argument; what follows is not looked at.
         let head = head.as_bytes().get(..72).unwrap_or(head.as_bytes());
         let bytes = alloy_primitives::hex::decode(head).map_err(|_| shape(at))?;
@@ -159,24 +167,74 @@ fn check_chain(transaction: &Envelope<'_>, network: &Network, notes: &mut Vec<No
     }
 }
 
-/// Whether it was rolled back.
+/// Whether it was rolled back; `None` when the receipt does not tell.
 ///
 /// Receipts before the Byzantium fork (October 2017) have a state root and no status. A transaction
-/// that failed then had used all its gas and has no logs.
+/// that failed then had used all its gas and has no logs; a plain payment uses all of it, too.
 fn failed(
     transaction: &Envelope<'_>,
     receipt: &Receipt<'_>,
+    block: Option<u64>,
+    network: &Network,
     notes: &mut Vec<Note>,
-) -> Result<bool, ParseError> {
+) -> Result<Option<bool>, ParseError> {
     if let Some(took_effect) = optional(&receipt.status, "/receipt/status", Scalar::flag)? {
-        return Ok(!took_effect);
+        return Ok(Some(!took_effect));
     }
-    let limit = transaction.gas.number();
-    let used = receipt.gas_used.number();
+    let is_old = block.is_some_and(|block| block < network.status_from);
+    let (limit, used) = (transaction.gas.number(), receipt.gas_used.number());
     let has_logs = receipt.logs.as_ref().is_some_and(|logs| !logs.is_empty());
-    if limit == used && !has_logs {
-        let detail = "the receipt has no status and all gas was used; taken as successful";
-        notes.push(Note { code: "status_unknown".to_owned(), detail: detail.to_owned() });
+    if is_old && (limit != used || has_logs) {
+        return Ok(Some(false));
     }
-    Ok(false)
+    let detail = if is_old {
+        "the receipt has no status and all gas was used; taken as successful"
+    } else {
+        "the receipt has no status; taken as successful"
+    };
+    notes.push(Note { code: "status_unknown".to_owned(), detail: detail.to_owned() });
+    Ok((is_old && used == Some(PLAIN_GAS)).then_some(false))
+}
+
+/// An account that may be missing; some nodes write a text without a digit for it.
+fn optional_account(value: &Scalar<'_>, at: &str) -> Result<Option<Account>, ParseError> {
+    if value.text() == Some("") { Ok(None) } else { optional(value, at, Scalar::account) }
+}
+
+/// The contract that a transaction of this nonce creates: the last 20 bytes of the hash of both, as a
+/// list in RLP.
+fn created_by(sender: Account, nonce: u64) -> Account {
+    let bytes = nonce.to_be_bytes();
+    let digits = &bytes[bytes.iter().take_while(|byte| **byte == 0).count()..];
+    let mut list = vec![0x80 + 20];
+    list.extend_from_slice(sender.as_slice());
+    match digits {
+        // A small number is its own code.
+        [small @ 1..0x80] => list.push(*small),
+        digits => {
+            list.push(0x80 + digits.len() as u8);
+            list.extend_from_slice(digits);
+        }
+    }
+    list.insert(0, 0xc0 + list.len() as u8);
+    Account::from_slice(&keccak256(list)[12..])
+}
+
+#[cfg(test)]
+mod tests {
+    use alloy_primitives::address;
+
+    use super::*;
+
+    #[test]
+    fn created_contracts_follow_from_sender_and_nonce() {
+        let sender = address!("6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0");
+        for (nonce, expected) in [
+            (0, address!("cd234a471b72ba2f1ccf0a70fcaba648a5eecd8d")),
+            (1, address!("343c43a37d37dff08ae8c4a11544c718abb4fcf8")),
+            (2, address!("f778b86fa74e846c4f0a1fbd1335fe81c00a0c91")),
+        ] {
+            assert_eq!(created_by(sender, nonce), expected, "{nonce}");
+        }
+    }
 }

@@ -3,7 +3,8 @@
 //! The order of the work, each step in its own file:
 //! 1. `wire`, `scalar`: the JSON, in which one log or transfer that makes no sense spoils nothing else;
 //! 2. `header`: who called whom, when, and whether it took effect; `fee`: what that cost;
-//! 3. `logs`, `abi`, `quirks`: one log -> movements of tokens; `internal`: transfers between contracts;
+//! 3. `logs`, `abi`, `quirks`, `repeats`: one log -> movements of tokens; `internal`, `path`: transfers
+//!    between contracts;
 //! 4. `movements`: all of them in one list, and whether the list is known to be whole;
 //! 5. `balance`: one wallet's change per asset;
 //! 6. `labels`, `kind`, `programs`: what it was, which never changes an amount;
@@ -22,8 +23,10 @@ mod labels;
 mod logs;
 mod movements;
 mod network;
+mod path;
 mod programs;
 mod quirks;
+mod repeats;
 mod scalar;
 mod view;
 mod wire;

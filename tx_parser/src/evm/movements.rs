@@ -8,14 +8,14 @@ use pnl_core::movement::Note;
 use super::header::Header;
 use super::logs::{self, Decoded, Event, Head};
 use super::wire::{Log, Record};
-use super::{Account, internal};
+use super::{Account, internal, repeats};
 use crate::json::Loose;
 
 /// At most so many malformed logs are described one by one.
 const MAX_MALFORMED_NOTES: usize = 8;
 
 /// Gas of a call without data that ran no code at all.
-const PLAIN_GAS: u64 = 21_000;
+pub(super) const PLAIN_GAS: u64 = 21_000;
 /// A call without data that used less gas than this ran no code that could send coins on: a transfer
 /// inside costs at least 6,700 more than the call itself. Only where no gas is paid back beyond its
 /// cost: that may be half of what was used.
@@ -61,6 +61,12 @@ impl Movement {
 const MISSING: &str = "internal_transfers_missing";
 /// The note of transfers between contracts that the wrapping contract contradicts.
 const INCOMPLETE: &str = "internal_transfers_incomplete";
+/// The note of rows that say nothing.
+const MALFORMED: &str = "internal_malformed";
+/// The note of a created contract that nothing names.
+const CREATED_UNKNOWN: &str = "created_unknown";
+/// The note of transfers that may have been rolled back.
+const DOUBTFUL: &str = "internal_transfers_doubtful";
 
 /// All movements of a transaction.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +77,8 @@ pub(super) struct Movements {
     pub(super) approvers: Vec<Account>,
     /// Whether all movements of the native coin are in the list.
     pub(super) native_is_complete: bool,
+    /// Of the list, transfers between contracts that may have been rolled back.
+    doubtful: Vec<Movement>,
     pub(super) notes: Vec<Note>,
 }
 
@@ -91,21 +99,33 @@ impl Movements {
         if header.failed {
             return movements;
         }
-        if !header.value.is_zero() {
-            movements.list.push(Movement {
-                asset: Asset::Native,
-                from: Some(header.sender),
-                to: header.receiver(),
-                amount: header.value,
-            });
+        let own = Movement {
+            asset: Asset::Native,
+            from: Some(header.sender),
+            to: header.receiver(),
+            amount: header.value,
+        };
+        let own = Some(own).filter(|own| !own.amount.is_zero());
+        movements.list.extend(own);
+        if own.is_some_and(|own| own.to.is_none()) {
+            let detail = "nothing names the contract that was created and got the value";
+            movements.lacks_native(CREATED_UNKNOWN, detail);
         }
         match record.internal_transfers.as_deref() {
             Some(rows) => {
-                let (transfers, unreadable) = internal::transfers(rows);
-                movements.list.extend(transfers);
-                if unreadable > 0 {
-                    let detail = format!("{unreadable} internal transfers make no sense");
-                    movements.lacks_native("internal_malformed", &detail);
+                let transfers = internal::transfers(rows, own);
+                movements.list.extend(transfers.list);
+                movements.doubtful = transfers.doubtful;
+                if transfers.unreadable > 0 {
+                    let count = transfers.unreadable;
+                    let detail = format!("{count} internal transfers make no sense");
+                    movements.lacks_native(MALFORMED, &detail);
+                }
+                if !movements.doubtful.is_empty() {
+                    let count = movements.doubtful.len();
+                    let detail =
+                        format!("{count} internal transfers may stand below one that failed");
+                    movements.lacks_native(DOUBTFUL, &detail);
                 }
             }
             None if could_send(header) => {
@@ -125,8 +145,16 @@ impl Movements {
     }
 
     fn read_logs(&mut self, logs: &[Loose<Log<'_>>], heads: &[Option<Head>], header: &Header) {
+        let repeated = repeats::repeated(logs, heads);
+        if !repeated.is_empty() {
+            let detail = format!("{} logs are there again; each counts once", repeated.len());
+            self.note("log_repeated", &detail);
+        }
         let mut malformed = 0_usize;
         for (place, (log, head)) in logs.iter().zip(heads).enumerate() {
+            if repeated.contains(&place) {
+                continue;
+            }
             let reason = match (&log.0, head) {
                 (Some(log), Some(head)) => self.read_log(log, head, header).err(),
                 (Some(_), None) => Some("its address or its topics make no sense"),
@@ -163,21 +191,22 @@ impl Movements {
         Ok(())
     }
 
-    /// Forgets that transfers between contracts are missing, for a wallet that is known to have no part
-    /// in any. Not where the wrapping contract names it: that moves coins of the wallet, so who knows
-    /// of none knows too little.
+    /// Forgets that transfers between contracts are missing, or in doubt, for a wallet that is known to
+    /// have no part in any. Not where the wrapping contract names it: that moves coins of the wallet, so
+    /// who knows of none knows too little. Nor where one in doubt does.
     pub(super) fn set_apart(&mut self, wallet: Account) {
         let is_booked = |one: &Movement| {
             one.asset == Asset::Wrapped
                 && one.touches(wallet)
                 && (one.from.is_none() || one.to.is_none())
         };
-        if self.list.iter().any(is_booked) {
+        let is_named = self.doubtful.iter().any(|one| one.touches(wallet));
+        if is_named || self.list.iter().any(is_booked) {
             return;
         }
-        let before = self.notes.len();
-        self.notes.retain(|note| ![MISSING, INCOMPLETE].contains(&note.code.as_str()));
-        self.native_is_complete |= self.notes.len() < before;
+        self.notes.retain(|note| ![MISSING, INCOMPLETE, DOUBTFUL].contains(&note.code.as_str()));
+        let lacks = [MALFORMED, CREATED_UNKNOWN];
+        self.native_is_complete = !self.notes.iter().any(|note| lacks.contains(&&*note.code));
     }
 
     fn lacks_native(&mut self, code: &str, detail: &str) {

@@ -21,9 +21,14 @@ pub(super) fn account_text(account: &Account) -> hex::Buffer<20, true> {
     text
 }
 
+/// What follows `0x`, or `0X`.
+pub(super) fn digits(text: &str) -> Option<&str> {
+    text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))
+}
+
 fn fixed<const N: usize>(text: &str) -> Option<[u8; N]> {
     // The decoder would skip a second prefix.
-    let digits = text.strip_prefix("0x").filter(|digits| digits.len() == 2 * N)?;
+    let digits = digits(text).filter(|digits| digits.len() == 2 * N)?;
     let mut bytes = [0; N];
     hex::decode_to_slice(digits.as_bytes(), &mut bytes).ok()?;
     Some(bytes)
@@ -35,8 +40,7 @@ impl Scalar<'_> {
         match self {
             Self::Number(number) => Some(U256::from(*number)),
             Self::Text(text) => {
-                let (digits, radix) =
-                    text.strip_prefix("0x").map_or((&**text, 10), |hex| (hex, 16));
+                let (digits, radix) = digits(text).map_or((&**text, 10), |hex| (hex, 16));
                 let is_number =
                     !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
                 if !is_number {
@@ -63,7 +67,7 @@ impl Scalar<'_> {
 
     /// Bytes after `0x`.
     pub(super) fn bytes(&self) -> Option<Vec<u8>> {
-        let digits = self.text()?.strip_prefix("0x")?;
+        let digits = digits(self.text()?)?;
         hex::decode(digits).ok().filter(|bytes| 2 * bytes.len() == digits.len())
     }
 

@@ -82,7 +82,7 @@ fn line_of(
         service_fees: Vec::new(),
         unexplained: Vec::new(),
         complete: Completeness {
-            native: movements.native_is_complete,
+            native: movements.native_is_complete && header.outcome_is_known,
             // Who does not pay knows what he paid.
             fee: !sent || header.fee.is_complete,
         },

@@ -7,6 +7,7 @@
 use serde::Deserialize;
 use serde::de::{IgnoredAny, MapAccess};
 
+use super::path::Path;
 use super::scalar::Topics;
 use crate::error::{ParseError, ParseErrorCode};
 use crate::json::{self, Loose, Members, Scalar};
@@ -46,12 +47,19 @@ pub(super) struct Envelope<'a> {
     pub(super) value: Scalar<'a>,
     #[serde(borrow)]
     pub(super) input: Scalar<'a>,
+    /// The name that some nodes give the input.
+    #[serde(borrow)]
+    pub(super) data: Scalar<'a>,
+    #[serde(borrow)]
+    pub(super) nonce: Scalar<'a>,
     #[serde(borrow, rename = "type")]
     pub(super) kind: Scalar<'a>,
     #[serde(borrow)]
     pub(super) gas: Scalar<'a>,
     #[serde(borrow)]
     pub(super) gas_price: Scalar<'a>,
+    #[serde(borrow)]
+    pub(super) max_fee_per_gas: Scalar<'a>,
     #[serde(borrow)]
     pub(super) block_number: Scalar<'a>,
     #[serde(borrow)]
@@ -69,6 +77,8 @@ pub(super) struct Envelope<'a> {
 pub(super) struct Receipt<'a> {
     #[serde(borrow)]
     pub(super) transaction_hash: Scalar<'a>,
+    #[serde(borrow, rename = "type")]
+    pub(super) kind: Scalar<'a>,
     #[serde(borrow)]
     pub(super) status: Scalar<'a>,
     #[serde(borrow)]
@@ -113,8 +123,22 @@ pub(super) struct Internal<'a> {
     pub(super) contract_address: Scalar<'a>,
     pub(super) value: Scalar<'a>,
     pub(super) kind: Scalar<'a>,
-    pub(super) trace_id: Scalar<'a>,
+    pub(super) trace_id: Path<'a>,
     pub(super) is_error: Scalar<'a>,
+    /// What providers write in place of these members, or beside them.
+    pub(super) theirs: Theirs<'a>,
+}
+
+/// Members of a transfer under the names of explorers and nodes.
+#[derive(Debug, Default)]
+pub(super) struct Theirs<'a> {
+    pub(super) contract_address: Scalar<'a>,
+    /// Of a call, beside its type: some tell only here what is delegated.
+    pub(super) call_type: Scalar<'a>,
+    pub(super) trace_id: Path<'a>,
+    pub(super) is_error: Scalar<'a>,
+    /// Why it failed.
+    pub(super) error: Scalar<'a>,
 }
 
 /// Reads a recording.
@@ -153,6 +177,13 @@ impl<'de: 'a, 'a> Members<'de> for Internal<'a> {
             "type" => self.kind = map.next_value()?,
             "trace_id" => self.trace_id = map.next_value()?,
             "is_error" => self.is_error = map.next_value()?,
+            "contractAddress" => self.theirs.contract_address = map.next_value()?,
+            "callType" | "call_type" => self.theirs.call_type = map.next_value()?,
+            "traceId" | "traceAddress" | "trace_address" => {
+                self.theirs.trace_id = map.next_value()?;
+            }
+            "isError" => self.theirs.is_error = map.next_value()?,
+            "error" => self.theirs.error = map.next_value()?,
             _ => drop(map.next_value::<IgnoredAny>()?),
         }
         Ok(())

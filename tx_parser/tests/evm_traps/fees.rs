@@ -71,6 +71,37 @@ fn effective_gas_price_counts_and_not_the_bid() {
 }
 
 #[test]
+fn bid_of_a_transaction_without_a_type_is_the_price_only_where_it_has_no_cap() {
+    let made = Maker::call("alice", "bob")
+        .without("/receipt/effectiveGasPrice")
+        .without("/transaction/type");
+    let line = made.view("alice");
+    assert_eq!((common::fee(&line), line.complete.fee), (-900_000, true));
+    let capped = made.clone().with("/transaction/maxFeePerGas", json!("0x9"));
+    let line = capped.view("alice");
+    assert_eq!((line.complete.fee, codes(&line)), (false, vec!["gas_price_missing"]));
+    assert!(!made.with("/receipt/type", json!("0x2")).view("alice").complete.fee);
+}
+
+#[test]
+fn type_that_only_the_receipt_names_counts() {
+    let blobs = Maker::call("alice", "bob")
+        .without("/transaction/type")
+        .with("/receipt/type", json!("0x3"))
+        .with("/receipt/blobGasUsed", json!("0x20000"))
+        .with("/receipt/blobGasPrice", json!("0x3"));
+    assert_eq!(common::fee(&blobs.view("alice")), -FEE - 393_216);
+    let deposit = Maker::call("alice", "bob")
+        .without("/transaction/type")
+        .with("/transaction/chainId", Value::Null)
+        .with("/receipt/type", json!("0x7e"))
+        .with("/transaction/mint", json!("0x9"));
+    let line = deposit.view_on(Chain::Base, "alice");
+    assert_eq!((common::fee(&line), net(&line)), (0, changes(&[("native", 9)])));
+    assert!(line.complete.fee);
+}
+
+#[test]
 fn blobs_are_paid_where_a_transaction_carries_some() {
     let made = Maker::call("alice", "bob")
         .with("/receipt/blobGasUsed", json!("0x20000"))

@@ -169,5 +169,96 @@ fn receipt_without_status_is_from_before_there_was_one() {
     let made = Maker::call("alice", "bob").value(5).with("/receipt/status", Value::Null);
     assert!(made.view("alice").notes.is_empty());
     let doubtful = made.with("/transaction/gas", json!("0x186a0"));
-    assert_eq!(codes(&doubtful.view("alice")), ["status_unknown"]);
+    let line = doubtful.view("alice");
+    assert_eq!((codes(&line), line.complete.native), (vec!["status_unknown"], false));
+    assert!(line.complete.fee, "it is paid either way");
+    // A payment uses all of its gas.
+    let payment = doubtful
+        .with("/transaction/gas", json!("0x5208"))
+        .with("/receipt/gasUsed", json!("0x5208"))
+        .with("/transaction/input", json!("0x"));
+    assert!(payment.view("alice").complete.native);
+}
+
+#[test]
+fn receipt_that_should_have_a_status_and_has_none_is_incomplete() {
+    for (chain, block, is_known) in [
+        (Chain::Ethereum, 4_369_999, true),
+        (Chain::Ethereum, 4_370_000, false),
+        (Chain::Base, 1, false),
+        (Chain::BinanceSmartChain, 1, false),
+    ] {
+        let made = Maker::call("alice", "bob")
+            .value(5)
+            .log(transfer("a", "bob", "alice", U256::ONE))
+            .with("/transaction/chainId", Value::Null)
+            .with("/receipt/l1Fee", json!("0x0"))
+            .with("/transaction/blockNumber", json!(block))
+            .with("/receipt/status", Value::Null);
+        for unknown in [made.clone(), made.with("/internal_transfers", Value::Null)] {
+            let line = unknown.view_on(chain, "bob");
+            let is_told = line.notes.iter().any(|note| note.code == "status_unknown");
+            assert_eq!(is_told, !is_known, "{chain} {block}");
+            assert!(is_known || !line.complete.native);
+            assert_eq!(
+                unknown.view_apart("bob").complete.native,
+                is_known || chain != Chain::Ethereum
+            );
+            assert!(unknown.view_on(chain, "alice").complete.fee);
+        }
+    }
+}
+
+#[test]
+fn log_that_is_there_again_counts_once() {
+    let at = |index: u64| {
+        let mut log = transfer("a", "bob", "alice", U256::from(5));
+        log["logIndex"] = json!(format!("{index:#x}"));
+        log
+    };
+    let made = Maker::call("bob", "a").log(at(9)).log(at(9)).log(at(9));
+    let line = made.view("alice");
+    assert_eq!((net(&line), codes(&line)), (changes(&[("a", 5)]), vec!["log_repeated"]));
+    assert!(line.notes[0].detail.starts_with("2 logs"));
+    let other = made.log(at(10)).view("alice");
+    assert_eq!(net(&other), changes(&[("a", 10)]), "another event of the same content");
+    // Another content under the same index, or none at all, is another log.
+    let mut odd = at(9);
+    odd["data"] = json!(word(U256::ONE));
+    let mut removed = at(9);
+    removed["removed"] = json!(true);
+    let line = Maker::call("bob", "a").log(removed).log(odd).log(at(9)).view("alice");
+    assert_eq!((net(&line), codes(&line)), (changes(&[("a", 6)]), vec!["log_malformed"]));
+    let mut unnamed = at(9);
+    unnamed["logIndex"] = Value::Null;
+    let line = Maker::call("bob", "a").log(unnamed.clone()).log(unnamed).view("alice");
+    assert_eq!((net(&line), line.notes.len()), (changes(&[("a", 10)]), 0));
+}
+
+#[test]
+fn members_are_read_as_nodes_mean_them() {
+    let made = Maker::call("alice", "bob").value(5);
+    let expected = made.view("alice");
+    let upper = |text: &str| json!(text.replacen("0x", "0X", 1));
+    let mut written = made.clone();
+    for pointer in [
+        "/transaction/hash",
+        "/transaction/from",
+        "/transaction/to",
+        "/transaction/value",
+        "/transaction/input",
+        "/receipt/gasUsed",
+    ] {
+        let value = upper(made.0.pointer(pointer).unwrap().as_str().unwrap());
+        written = written.with(pointer, value);
+    }
+    assert_eq!(written.view("alice"), expected);
+    let data =
+        made.clone().without("/transaction/input").with("/transaction/data", json!("0x12345678"));
+    assert_eq!(data.view("alice"), expected);
+    assert_eq!(made.clone().with("/receipt/contractAddress", json!("")).view("alice"), expected);
+    let created = made
+        .with("/transaction/to", json!(""))
+        .with("/receipt/contractAddress", json!(account("contract")));
+    assert_eq!(net(&created.view("contract")), changes(&[("native", 5)]));
 }

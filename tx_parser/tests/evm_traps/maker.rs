@@ -131,8 +131,13 @@ impl Maker {
         self.with("/transaction/value", json!(format!("{wei:#x}")))
     }
 
-    pub fn log(mut self, log: Value) -> Self {
-        self.0["receipt"]["logs"].as_array_mut().unwrap().push(log);
+    /// Adds a log, with the next index where it has the one that all logs made here begin with.
+    pub fn log(mut self, mut log: Value) -> Self {
+        let logs = self.0["receipt"]["logs"].as_array_mut().unwrap();
+        if log["logIndex"] == "0x0" {
+            log["logIndex"] = json!(format!("{:#x}", logs.len()));
+        }
+        logs.push(log);
         self
     }
 

@@ -177,6 +177,133 @@ fn call_below_a_reverted_one_moves_nothing() {
 }
 
 #[test]
+fn paths_are_the_same_tree_however_they_are_written() {
+    let frame = |path: &Value, failed: bool| {
+        let mut row = internal("router", "bob", 1);
+        row["trace_id"] = path.clone();
+        row["is_error"] = json!(failed);
+        row
+    };
+    let written =
+        [json!("0_1_2"), json!("0.1.2"), json!("0-1-2"), json!("0/1/2"), json!([0, 1, 2])];
+    for above in [json!("0_1"), json!("0.1"), json!([0, 1]), json!(["0", "1"])] {
+        for below in &written {
+            let made = Maker::call("alice", "router")
+                .internal(frame(&above, true))
+                .internal(frame(below, false))
+                .internal(frame(&json!("0_2"), false));
+            let line = made.view("bob");
+            assert_eq!(net(&line), changes(&[("native", 1)]), "{above} {below}");
+            assert!(line.complete.native && line.notes.is_empty(), "{line:?}");
+        }
+    }
+    // The same under the names that providers give a path.
+    for name in ["traceId", "traceAddress", "trace_address"] {
+        let mut below = frame(&Value::Null, false);
+        below[name] = json!([0, 1, 2]);
+        let made = Maker::call("alice", "router").internal(frame(&json!("0_1"), true));
+        assert!(made.internal(below).view("bob").net.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn transfers_that_may_stand_below_one_that_failed_are_in_doubt() {
+    let frame = |path: Value, failed: bool| {
+        let mut row = internal("router", "bob", 1);
+        row["trace_id"] = path;
+        row["is_error"] = json!(failed);
+        row
+    };
+    let odd = [json!(""), json!("call_0"), json!("0__1"), json!("-1"), json!(5), json!({})];
+    let pairs = odd.into_iter().chain([json!([0, -1]), json!("0_".repeat(2_000) + "0")]);
+    let pairs = pairs.flat_map(|odd| [(odd.clone(), json!("1")), (json!("0"), odd)]);
+    for (failed, moved) in pairs.chain([(json!("0"), Value::Null)]) {
+        let made = Maker::call("alice", "router").internal(frame(moved.clone(), false));
+        let alone = made.clone().view("bob");
+        assert!(alone.complete.native && alone.notes.is_empty(), "{moved}");
+        let made = made.internal(frame(failed.clone(), true));
+        let line = made.view("bob");
+        assert_eq!(net(&line), changes(&[("native", 1)]), "{failed} {moved}");
+        assert_eq!(codes(&line), ["internal_transfers_doubtful"], "{failed} {moved}");
+        assert!(!line.complete.native);
+        // Who is known to have no part in it needs not know; not who is named.
+        assert!(made.view_apart("carol").complete.native);
+        assert!(!made.view_apart("bob").complete.native);
+    }
+    // Providers mark the call that failed, a recording without paths also what stands below.
+    let made = Maker::call("alice", "router").internal(internal("router", "bob", 1));
+    assert!(made.clone().internal(frame(Value::Null, true)).view("bob").complete.native);
+    for (name, value) in [("isError", json!("1")), ("error", json!("out of gas"))] {
+        let mut failed = internal("router", "bob", 1);
+        failed[name] = value;
+        let line = made.clone().internal(failed).view("bob");
+        assert_eq!(codes(&line), ["internal_transfers_doubtful"], "{name}");
+    }
+    // Nothing took effect, so nothing is in doubt.
+    let made = Maker::call("alice", "router").internal(frame(json!(""), true));
+    assert!(made.view("alice").complete.native);
+}
+
+#[test]
+fn failure_and_kind_are_read_under_the_names_that_providers_give_them() {
+    let with = |name: &str, value: Value| {
+        let mut row = internal("router", "bob", 1);
+        row["is_error"] = Value::Null;
+        row[name] = value;
+        Maker::call("alice", "router").internal(row).view("bob")
+    };
+    for (name, value) in [
+        ("isError", json!("1")),
+        ("isError", json!(true)),
+        ("error", json!("execution reverted")),
+        ("error", json!({"code": 3})),
+        ("callType", json!("delegatecall")),
+        ("call_type", json!("STATICCALL")),
+    ] {
+        let line = with(name, value.clone());
+        assert!(line.net.is_empty() && line.complete.native, "{name} {value}");
+    }
+    for (name, value) in [
+        ("isError", json!("0")),
+        ("error", json!("")),
+        ("error", json!(false)),
+        ("callType", json!("call")),
+        ("callType", json!("")),
+    ] {
+        assert_eq!(net(&with(name, value.clone())), changes(&[("native", 1)]), "{name} {value}");
+    }
+    assert_eq!(codes(&with("isError", json!("maybe"))), ["internal_malformed"]);
+    let mut created = internal("factory", "unused", 3);
+    created["to"] = json!("");
+    created["contractAddress"] = json!(account("child"));
+    let made = Maker::call("alice", "factory").internal(created);
+    assert_eq!(net(&made.view("child")), changes(&[("native", 3)]));
+}
+
+#[test]
+fn own_call_among_the_internal_transfers_counts_once() {
+    let call = Maker::call("alice", "router").value(5).internal(internal("router", "bob", 5));
+    let twice = call.internal(internal("alice", "router", 5));
+    assert_eq!(net(&twice.view("alice")), changes(&[("native", -5)]));
+    assert_eq!(net(&twice.view("bob")), changes(&[("native", 5)]));
+    let mut root = internal("alice", "unused", 5);
+    root["to"] = Value::Null;
+    root["type"] = json!("create");
+    root["trace_id"] = json!("0");
+    root["contract_address"] = json!(account("contract"));
+    let created = Maker::call("alice", "unused")
+        .value(5)
+        .with("/transaction/to", Value::Null)
+        .with("/receipt/contractAddress", json!(account("contract")))
+        .internal(root.clone());
+    assert_eq!(net(&created.view("alice")), changes(&[("native", -5)]));
+    assert_eq!(net(&created.view("contract")), changes(&[("native", 5)]));
+    // Another amount is another transfer.
+    root["value"] = json!("6");
+    assert_eq!(net(&created.internal(root).view("contract")), changes(&[("native", 11)]));
+}
+
+#[test]
 fn call_below_a_creation_that_failed_moves_nothing() {
     let mut failed = internal("router", "unused", 1_000);
     failed["to"] = Value::Null;
@@ -260,6 +387,26 @@ fn created_contract_receives_the_value() {
         .with("/receipt/contractAddress", json!(account("contract")));
     assert_eq!(net(&made.view("alice")), changes(&[("native", -5)]));
     assert_eq!(net(&made.view("contract")), changes(&[("native", 5)]));
+    // A receipt that does not name it: its address follows from sender and nonce.
+    let unnamed = made.with("/receipt/contractAddress", json!(""));
+    let line = unnamed.view("alice");
+    assert_eq!((codes(&line), line.complete.native), (vec!["created_unknown"], false));
+    assert_eq!(net(&line), changes(&[("native", -5)]));
+    let sender = "0x6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0";
+    for (nonce, contract) in [
+        ("0x0", "0xcd234a471b72ba2f1ccf0a70fcaba648a5eecd8d"),
+        ("0x1", "0x343c43a37d37dff08ae8c4a11544c718abb4fcf8"),
+    ] {
+        let made = unnamed
+            .clone()
+            .with("/transaction/from", json!(sender))
+            .with("/transaction/nonce", json!(nonce));
+        let line = made.view(contract);
+        assert_eq!(net(&line), changes(&[("native", 5)]), "{nonce}");
+        assert!(line.complete.native && line.notes.is_empty());
+        let deposit = made.with("/transaction/type", json!("0x7e"));
+        assert!(!deposit.view_on(Chain::Base, sender).complete.native, "its nonce is another");
+    }
     let mut inner = internal("factory", "unused", 3);
     inner["to"] = Value::Null;
     inner["contract_address"] = json!(account("child"));
