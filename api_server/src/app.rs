@@ -15,6 +15,7 @@ use persistence_layer::Store;
 use persistence_layer::redis_monitor::RedisMonitor;
 use pnl_core::Chain;
 use prometheus::Registry;
+use service_runtime::config::SlowLogSettings;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -66,6 +67,8 @@ pub struct App {
     pub limiter: Limiter,
     /// How many requests are worked on at a time.
     pub load: Load,
+    /// Which requests are told of because they took long.
+    pub slow_log: SlowLogSettings,
     /// Bounds on requests.
     pub limits: Limits,
     /// Days for which results are kept; 0: for ever.

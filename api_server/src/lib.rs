@@ -44,5 +44,6 @@ pub mod router;
 pub mod routes;
 pub mod serve;
 pub mod signing;
+pub mod slo;
 pub mod waiting;
 mod wire;

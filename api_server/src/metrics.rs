@@ -19,6 +19,7 @@ use crate::limiter::Class;
 use crate::live::Transport;
 use crate::load::Cost;
 use crate::monitor::DatabaseHealth;
+use crate::slo::RouteClass;
 
 /// The label of requests whose path matches no route.
 pub const UNMATCHED: &str = "unmatched";
@@ -26,11 +27,27 @@ pub const UNMATCHED: &str = "unmatched";
 /// The label of requests whose head could not be read.
 pub const UNPARSED: &str = "unparsed";
 
+/// A request that was answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a> {
+    /// Its method, of a small set.
+    pub method: &'static str,
+    /// The route that it matched.
+    pub route: &'a str,
+    /// What is expected of its time.
+    pub class: RouteClass,
+    /// The status of the answer.
+    pub status: u16,
+    /// From the head of the request to the head of the answer.
+    pub took: Duration,
+}
+
 /// What the HTTP interface counts as it happens.
 #[derive(Clone)]
 pub struct HttpMetrics {
     requests: IntCounterVec,
     duration: HistogramVec,
+    late: IntCounterVec,
     in_flight: IntGauge,
     connections: IntGauge,
     waiting: IntGauge,
@@ -56,11 +73,19 @@ impl HttpMetrics {
                     "http_request_duration_seconds",
                     "Time from the head of a request to the head of its answer.",
                 )
+                // Every target of a class is the bound of a bucket.
                 .buckets(vec![
-                    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+                    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
                     30.0,
                 ]),
-                &["method", "route"],
+                &["method", "route", "class"],
+            )?,
+            late: IntCounterVec::new(
+                Opts::new(
+                    "http_late_answers_total",
+                    "Answers that came later than the target of their class.",
+                ),
+                &["class"],
             )?,
             in_flight: IntGauge::new("http_requests_in_flight", "Requests being answered now.")?,
             connections: IntGauge::new("http_connections", "Open connections of clients.")?,
@@ -93,6 +118,7 @@ impl HttpMetrics {
         };
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.duration.clone()))?;
+        registry.register(Box::new(metrics.late.clone()))?;
         registry.register(Box::new(metrics.in_flight.clone()))?;
         registry.register(Box::new(metrics.connections.clone()))?;
         registry.register(Box::new(metrics.waiting.clone()))?;
@@ -105,6 +131,9 @@ impl HttpMetrics {
         }
         for found in Found::ALL {
             metrics.kept_answers.with_label_values(&[&found.as_str().to_lowercase()]);
+        }
+        for class in RouteClass::ALL.into_iter().filter(|class| class.target().is_some()) {
+            metrics.late.with_label_values(&[class.as_str()]);
         }
         for class in Class::ALL {
             metrics.rate_limited.with_label_values(&[class.as_str()]);
@@ -148,9 +177,14 @@ impl HttpMetrics {
     }
 
     /// Counts an answered request.
-    pub fn end(&self, method: &'static str, route: &str, status: u16, elapsed: Duration) {
+    pub fn end(&self, answered: &Answered<'_>) {
+        let Answered { method, route, class, status, took } = *answered;
         self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
-        self.duration.with_label_values(&[method, route]).observe(elapsed.as_secs_f64());
+        let duration = self.duration.with_label_values(&[method, route, class.as_str()]);
+        duration.observe(took.as_secs_f64());
+        if class.is_late(took) {
+            self.late.with_label_values(&[class.as_str()]).inc();
+        }
     }
 }
 
@@ -346,12 +380,23 @@ mod tests {
         let metrics = HttpMetrics::register(&registry).unwrap();
         let guard = metrics.begin();
         assert_eq!(metrics.in_flight.get(), 1);
-        metrics.end("GET", "/health", 200, Duration::from_millis(2));
+        let answered = |took| Answered {
+            method: "GET",
+            route: "/health",
+            class: RouteClass::Health,
+            status: 200,
+            took,
+        };
+        metrics.end(&answered(Duration::from_millis(100)));
+        metrics.end(&answered(Duration::from_millis(101)));
         drop(guard);
         let text = String::from_utf8(scrape(&registry).unwrap()).unwrap();
         for line in [
-            "http_requests_total{method=\"GET\",route=\"/health\",status=\"200\"} 1",
-            "http_request_duration_seconds_count{method=\"GET\",route=\"/health\"} 1",
+            "http_requests_total{method=\"GET\",route=\"/health\",status=\"200\"} 2",
+            "http_request_duration_seconds_count{class=\"health\",method=\"GET\",route=\"/health\"} 2",
+            "http_request_duration_seconds_bucket{class=\"health\",method=\"GET\",route=\"/health\",le=\"0.1\"} 1",
+            "http_late_answers_total{class=\"health\"} 1",
+            "http_late_answers_total{class=\"export\"} 0",
             "http_requests_in_flight 0",
             "http_connections 0",
         ] {

@@ -13,6 +13,7 @@ use crate::app::AppState;
 use crate::error::ApiError;
 use crate::handlers::admin;
 use crate::json::shown;
+use crate::middleware::context::Noted;
 use crate::middleware::{
     auth, cached, context, deadline, encoding, gate, limits, load, panics, validators,
 };
@@ -61,13 +62,14 @@ fn around(
     app: &AppState,
     limit: impl FnOnce(Router<AppState>) -> Router<AppState>,
 ) -> Router {
+    let noted = Noted { metrics: app.http_metrics.clone(), slow_log: app.slow_log.clone() };
     let router = router
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(from_fn_with_state(app.request_timeout, deadline::limit))
         .layer(panics::caught());
     limit(encoding::compressed(router, app.compression_min_bytes))
-        .layer(from_fn_with_state(app.http_metrics.clone(), context::around))
+        .layer(from_fn_with_state(noted, context::around))
         .with_state(app.clone())
 }
 

@@ -1,5 +1,8 @@
 //! Every route: its path, its handler, and what the document says of it.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use serde_json::json;
 
 use crate::extract::NDJSON;
@@ -14,6 +17,7 @@ use crate::openapi::shapes::{
     WalletPnl, WhatIf,
 };
 use crate::openapi::{Api, Operation, params};
+use crate::slo::RouteClass;
 use persistence_layer::batches::BatchStatus;
 use persistence_layer::results::LatestSort;
 
@@ -26,27 +30,36 @@ pub fn all() -> Api {
     probes().and(explanations()).and(service().and(data()).and(streams()).and(files()).keyed())
 }
 
+/// What is expected of the time of a matched route; [`RouteClass::Other`] of one that is not described.
+pub fn class_of(route: &str) -> RouteClass {
+    static CLASSES: LazyLock<HashMap<String, RouteClass>> = LazyLock::new(|| all().classes());
+    CLASSES.get(route).copied().unwrap_or(RouteClass::Other)
+}
+
 /// Probes: on both listeners, whatever the process does.
 pub fn probes() -> Api {
     let detailed = || {
-        Operation::new(SERVICE, "Every dependency, the database asked now")
+        Operation::new(SERVICE, RouteClass::Health, "Every dependency, the database asked now")
             .json::<Probe>("Nothing that is required is away")
     };
     Api::default()
         .get(
             "/health",
             health::live,
-            Operation::new(SERVICE, "The process lives").json::<Liveness>("It does"),
+            Operation::new(SERVICE, RouteClass::Health, "The process lives")
+                .json::<Liveness>("It does"),
         )
         .get(
             "/api/health",
             health::ready,
-            Operation::new(SERVICE, "Whether requests should be sent here").json::<Probe>("Ready"),
+            Operation::new(SERVICE, RouteClass::Health, "Whether requests should be sent here")
+                .json::<Probe>("Ready"),
         )
         .get(
             "/api/health/db",
             health::database,
-            Operation::new(SERVICE, "The database, asked now").json::<DatabaseProbe>("It answers"),
+            Operation::new(SERVICE, RouteClass::Health, "The database, asked now")
+                .json::<DatabaseProbe>("It answers"),
         )
         .get("/api/health/detailed", health::detailed, detailed())
         .get("/api/performance/health-detailed", health::detailed, detailed())
@@ -58,19 +71,24 @@ pub fn explanations() -> Api {
         .get(
             "/problems/{code}",
             problems::describe,
-            Operation::new(SERVICE, "What the code of an error or of a field means")
-                .text("Its description", "text/plain"),
+            Operation::new(
+                SERVICE,
+                RouteClass::Simple,
+                "What the code of an error or of a field means",
+            )
+            .text("Its description", "text/plain"),
         )
         .get(
             "/api/openapi.json",
             docs::document,
-            Operation::new(SERVICE, "This document")
+            Operation::new(SERVICE, RouteClass::Simple, "This document")
                 .json::<crate::openapi::shapes::Open>("OpenAPI 3.1"),
         )
         .get(
             "/api/docs",
             docs::page,
-            Operation::new(SERVICE, "This document as a page").text("The page", "text/html"),
+            Operation::new(SERVICE, RouteClass::Simple, "This document as a page")
+                .text("The page", "text/html"),
         )
 }
 
@@ -80,14 +98,22 @@ pub fn service() -> Api {
         .get(
             "/api/services/status",
             services::status,
-            Operation::new(SERVICE, "What runs, how much waits, how the providers are")
-                .json::<ServiceStatus>("The state"),
+            Operation::new(
+                SERVICE,
+                RouteClass::Simple,
+                "What runs, how much waits, how the providers are",
+            )
+            .json::<ServiceStatus>("The state"),
         )
         .get(
             "/api/signing/key",
             signed::key,
-            Operation::new(SERVICE, "The key that signed results are checked with")
-                .json::<SigningKey>("The public key"),
+            Operation::new(
+                SERVICE,
+                RouteClass::Simple,
+                "The key that signed results are checked with",
+            )
+            .json::<SigningKey>("The public key"),
         )
 }
 
@@ -102,7 +128,7 @@ pub fn streams() -> Api {
         .get(
             "/api/pnl/batch/{job_id}/events",
             live::events,
-            Operation::new(JOBS, "Follow a job: its events as they happen")
+            Operation::new(JOBS, RouteClass::Live, "Follow a job: its events as they happen")
                 .takes(params::after_event())
                 .streams("Server-sent events, each a CloudEvent", live::EVENT_STREAM)
                 .nothing("The job is over, and nothing comes behind that event"),
@@ -110,22 +136,30 @@ pub fn streams() -> Api {
         .get(
             "/api/pnl/batch/{job_id}/ws",
             live::socket_of_job,
-            Operation::new(JOBS, "Follow a job over a WebSocket: the same events")
-                .takes([params::last_event_id()])
-                .switches("A WebSocket; each message is a CloudEvent"),
+            Operation::new(
+                JOBS,
+                RouteClass::Live,
+                "Follow a job over a WebSocket: the same events",
+            )
+            .takes([params::last_event_id()])
+            .switches("A WebSocket; each message is a CloudEvent"),
         )
         .get(
             "/api/ws",
             live::socket,
-            Operation::new(JOBS, "A WebSocket whose first message names the job to follow")
-                .switches("A WebSocket; each message is a CloudEvent"),
+            Operation::new(
+                JOBS,
+                RouteClass::Live,
+                "A WebSocket whose first message names the job to follow",
+            )
+            .switches("A WebSocket; each message is a CloudEvent"),
         )
 }
 
 /// The results of a job as files.
 pub fn files() -> Api {
     let file = |summary: &str, media_type: &str| {
-        Operation::new(JOBS, summary)
+        Operation::new(JOBS, RouteClass::Export, summary)
             .takes([params::rows(), params::flag("partial", "Also while the job runs")])
             .text("A row per wallet, or per disposal", media_type)
             .in_parts(media_type)
@@ -150,7 +184,7 @@ pub fn files() -> Api {
         .get(
             "/api/pnl/batch/results/{job_id}/signed.ndjson",
             signed::results,
-            Operation::new(JOBS, "The results of a job that has ended, signed")
+            Operation::new(JOBS, RouteClass::Export, "The results of a job that has ended, signed")
                 .text("A row per wallet with its digest, and the signature", NDJSON),
         )
 }
@@ -161,7 +195,7 @@ fn jobs() -> Api {
         .post(
             batches::RUN,
             batches::run,
-            Operation::new(JOBS, "Submit wallets as a batch job")
+            Operation::new(JOBS, RouteClass::Submit, "Submit wallets as a batch job")
                 .takes([params::idempotency_key(), params::prefer_wait()])
                 .body::<Submission>(true)
                 .or_lines(NDJSON)
@@ -173,7 +207,7 @@ fn jobs() -> Api {
         .get(
             "/api/pnl/batch",
             batches::list,
-            Operation::new(JOBS, "Jobs, newest first")
+            Operation::new(JOBS, RouteClass::Simple, "Jobs, newest first")
                 .takes([params::query(
                     "status",
                     "Only these",
@@ -186,7 +220,7 @@ fn jobs() -> Api {
         .get(
             "/api/pnl/batch/status/{job_id}",
             batches::status,
-            Operation::new(JOBS, "Progress of a job")
+            Operation::new(JOBS, RouteClass::Simple, "Progress of a job")
                 .takes([params::wait()])
                 .json::<Job>("How it stands")
                 .tagged(),
@@ -194,14 +228,14 @@ fn jobs() -> Api {
         .post(
             "/api/pnl/batch/{job_id}/cancel",
             batches::cancel,
-            Operation::new(JOBS, "Stop a job")
+            Operation::new(JOBS, RouteClass::Submit, "Stop a job")
                 .body::<NoMembers>(false)
                 .accepts::<Job>("It stops, or has ended"),
         )
         .post(
             "/api/pnl/batch/{job_id}/retry",
             batches::retry,
-            Operation::new(JOBS, "Failed and timed-out wallets again")
+            Operation::new(JOBS, RouteClass::Submit, "Failed and timed-out wallets again")
                 .body::<NoMembers>(false)
                 .accepts::<Job>("They are queued"),
         )
@@ -217,15 +251,19 @@ fn job_results() -> Api {
         .get(
             "/api/pnl/batch/results/{job_id}",
             results::page,
-            Operation::new(JOBS, "Every wallet of a job, in the order of the submission")
-                .takes(params::pages())
-                .json::<Results>("A page of wallets")
-                .tagged(),
+            Operation::new(
+                JOBS,
+                RouteClass::Complex,
+                "Every wallet of a job, in the order of the submission",
+            )
+            .takes(params::pages())
+            .json::<Results>("A page of wallets")
+            .tagged(),
         )
         .get(
             "/api/pnl/batch/results/{job_id}/group",
             group::result,
-            Operation::new(JOBS, "The wallets of a job as one history")
+            Operation::new(JOBS, RouteClass::Complex, "The wallets of a job as one history")
                 .takes([params::include()])
                 .json::<GroupResult>("The group")
                 .tagged(),
@@ -233,7 +271,7 @@ fn job_results() -> Api {
         .get(
             "/api/pnl/batch/results/{job_id}/group/ledger",
             group::ledger,
-            Operation::new(JOBS, "The merged ledger of a group")
+            Operation::new(JOBS, RouteClass::Report, "The merged ledger of a group")
                 .takes([params::ledger_format()])
                 .takes(params::pages())
                 .json_or::<LedgerPage, AccountingDocument>("A page of events, or all of them")
@@ -242,42 +280,46 @@ fn job_results() -> Api {
         .get(
             "/api/pnl/results",
             latest::latest,
-            Operation::new(WALLETS, "The newest result of every wallet, with a summary")
-                .takes([
-                    params::chain(),
-                    params::flag("profitable", "With a total above zero, or not"),
-                    params::query(
-                        "min_trades",
-                        "At least so many trades",
-                        json!({"type": "integer", "minimum": 0}),
-                    ),
-                    params::query("min_pnl", "A total of at least this", usd()),
-                    params::query("max_pnl", "A total of at most this", usd()),
-                    params::query(
-                        "updated_since",
-                        "Analyzed then or later",
-                        json!({"type": "string", "format": "date-time"}),
-                    ),
-                    params::query(
-                        "sort",
-                        "A member of the row, with `-` for the largest first",
-                        json!({"type": "string", "enum": sorts, "default": "-analyzed_at"}),
-                    ),
-                    params::query(
-                        "page",
-                        "In place of `cursor`: a numbered page of up to 100 rows. Deprecated",
-                        json!({"type": "integer", "minimum": 1, "maximum": 10_000}),
-                    ),
-                ])
-                .takes(params::pages())
-                .json::<LatestResults>("A page of wallets")
-                .tagged(),
+            Operation::new(
+                WALLETS,
+                RouteClass::Complex,
+                "The newest result of every wallet, with a summary",
+            )
+            .takes([
+                params::chain(),
+                params::flag("profitable", "With a total above zero, or not"),
+                params::query(
+                    "min_trades",
+                    "At least so many trades",
+                    json!({"type": "integer", "minimum": 0}),
+                ),
+                params::query("min_pnl", "A total of at least this", usd()),
+                params::query("max_pnl", "A total of at most this", usd()),
+                params::query(
+                    "updated_since",
+                    "Analyzed then or later",
+                    json!({"type": "string", "format": "date-time"}),
+                ),
+                params::query(
+                    "sort",
+                    "A member of the row, with `-` for the largest first",
+                    json!({"type": "string", "enum": sorts, "default": "-analyzed_at"}),
+                ),
+                params::query(
+                    "page",
+                    "In place of `cursor`: a numbered page of up to 100 rows. Deprecated",
+                    json!({"type": "integer", "minimum": 1, "maximum": 10_000}),
+                ),
+            ])
+            .takes(params::pages())
+            .json::<LatestResults>("A page of wallets")
+            .tagged(),
         )
 }
 
 /// A question about one wallet.
-fn about(summary: &str) -> Operation {
-    Operation::new(WALLETS, summary).takes([params::chain_of_wallet()]).tagged()
+fn about(class: RouteClass, summary: &str) -> Operation {
+    Operation::new(WALLETS, class, summary).takes([params::chain_of_wallet()]).tagged()
 }
 
 fn wallet() -> Api {
@@ -285,7 +327,7 @@ fn wallet() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/pnl",
             wallets::pnl,
-            about("The result of the newest full history")
+            about(RouteClass::Complex, "The result of the newest full history")
                 .takes(params::view())
                 .takes([params::include()])
                 .json::<WalletPnl>("The figures, with the records that were asked for"),
@@ -293,7 +335,7 @@ fn wallet() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/ledger",
             wallets::ledger,
-            about("Every accounting event")
+            about(RouteClass::Report, "Every accounting event")
                 .takes([params::ledger_format(), params::method()])
                 .takes(params::pages())
                 .json_or::<LedgerPage, AccountingDocument>("A page of events, or all of them"),
@@ -301,7 +343,7 @@ fn wallet() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/tokens",
             reports::tokens,
-            about("The tokens")
+            about(RouteClass::Complex, "The tokens")
                 .takes(params::view())
                 .takes(params::pages())
                 .json::<Tokens>("A page"),
@@ -309,14 +351,14 @@ fn wallet() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/coverage",
             reports::coverage,
-            about("What the figures cover, their bounds and their audit")
+            about(RouteClass::Complex, "What the figures cover, their bounds and their audit")
                 .takes(params::view())
                 .json::<CoverageReport>("The coverage"),
         )
         .get(
             "/api/v2/wallets/{wallet}/disposals",
             disposals::page,
-            about("Every disposal with its lots, oldest first")
+            about(RouteClass::Complex, "Every disposal with its lots, oldest first")
                 .takes(params::view())
                 .takes([params::query("asset", "Only of this asset", json!({"type": "string"}))])
                 .takes(params::pages())
@@ -325,7 +367,7 @@ fn wallet() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/disposals/{id}/explain",
             disposals::explain,
-            about("One disposal down to transactions and prices")
+            about(RouteClass::Complex, "One disposal down to transactions and prices")
                 .takes([params::method()])
                 .takes(params::pages())
                 .json::<Explanation>("Why it has its gain"),
@@ -337,7 +379,7 @@ fn wallet_over_time() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/equity",
             series::equity,
-            about("The equity curve")
+            about(RouteClass::Complex, "The equity curve")
                 .takes(params::view())
                 .takes([params::period()])
                 .json::<Equity>("Its points and its largest fall"),
@@ -345,7 +387,7 @@ fn wallet_over_time() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/calendar",
             series::calendar,
-            about("Gains by day, week or month")
+            about(RouteClass::Complex, "Gains by day, week or month")
                 .takes(params::view())
                 .takes([params::period()])
                 .json::<Calendar>("A row per period"),
@@ -353,7 +395,7 @@ fn wallet_over_time() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/distribution",
             series::distribution,
-            about("Returns in buckets, holding times")
+            about(RouteClass::Complex, "Returns in buckets, holding times")
                 .takes(params::view())
                 .takes([
                     params::query(
@@ -377,13 +419,14 @@ fn wallet_over_time() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/diff",
             diff::diff,
-            about("What changed the number from one job to another")
+            about(RouteClass::Report, "What changed the number from one job to another")
                 .takes([params::job("from"), params::job("to")])
                 .json::<Difference>("Parts that sum to the difference"),
         )
         .get(
             "/api/v2/wallets/{wallet}/what-if",
             what_if::what_if,
-            about("All methods side by side").json::<WhatIf>("Their figures and differences"),
+            about(RouteClass::Complex, "All methods side by side")
+                .json::<WhatIf>("Their figures and differences"),
         )
 }

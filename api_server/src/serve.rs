@@ -280,6 +280,7 @@ pub async fn assemble(
             max_streamed_wallets: usize::try_from(settings.api.max_streamed_wallets)
                 .unwrap_or(usize::MAX),
         },
+        slow_log: settings.slow_log.clone(),
         results_days: settings.retention.results_days,
         compression_min_bytes: settings.api.compression_min_bytes,
         request_timeout: settings.api.request_timeout(),

@@ -375,6 +375,7 @@ const METRICS: &[&str] = &[
     "final_block_changes_total",
     "http_connections",
     "http_kept_answers_total",
+    "http_late_answers_total",
     "http_places",
     "http_rate_limited_total",
     "http_request_duration_seconds",

@@ -9,5 +9,6 @@ mod keys;
 mod operator;
 mod serve;
 mod signing;
+mod slow_log;
 mod status;
 mod support;

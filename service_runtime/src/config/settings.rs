@@ -13,6 +13,7 @@ use super::limits::LimitSettings;
 use super::live::LiveSettings;
 use super::secret::SecretUrl;
 use super::signing::SigningSettings;
+use super::slow_log::SlowLogSettings;
 
 /// All settings of one process, validated.
 ///
@@ -32,6 +33,8 @@ pub struct Settings {
     pub signing: SigningSettings,
     /// Log lines.
     pub log: LogSettings,
+    /// Requests that are told of because they took long.
+    pub slow_log: SlowLogSettings,
     /// PostgreSQL.
     pub database: DatabaseSettings,
     /// Redis.

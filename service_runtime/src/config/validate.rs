@@ -116,6 +116,17 @@ impl Settings {
                 found.add(key, error.to_string());
             }
         }
+        let slow = &self.slow_log;
+        for (key, milliseconds) in [
+            ("slow_log.health_ms", slow.health_ms),
+            ("slow_log.simple_ms", slow.simple_ms),
+            ("slow_log.complex_ms", slow.complex_ms),
+            ("slow_log.report_ms", slow.report_ms),
+            ("slow_log.export_ms", slow.export_ms),
+            ("slow_log.submit_ms", slow.submit_ms),
+        ] {
+            found.range(key, milliseconds, 0..=3_600_000);
+        }
         if let Err(error) = EnvFilter::try_new(&self.log.filter) {
             found.add("log.filter", error.to_string());
         }
