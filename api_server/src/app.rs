@@ -23,12 +23,14 @@ use crate::answers::Answers;
 use crate::dto::batch::SubmitRules;
 use crate::export::Exports;
 use crate::extract::Limits;
+use crate::handlers::performance::Optimizing;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::live::Live;
 use crate::load::Load;
 use crate::metrics::{HttpMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
+use crate::performance::vitals::Vitals;
 use crate::queue::QueueWatch;
 use crate::signing::Signer;
 use crate::waiting::Waiting;
@@ -91,6 +93,10 @@ pub struct App {
     pub waiting: Waiting,
     /// How much waits.
     pub queue: QueueWatch,
+    /// How the process has been doing.
+    pub vitals: Vitals,
+    /// Whether an operator's wish to optimize is being carried out.
+    pub optimizing: Optimizing,
     /// When and as what the process started.
     pub instance: Instance,
 }
@@ -128,6 +134,17 @@ impl App {
             max_wallets: self.limits.max_wallets,
             max_streamed_wallets: self.limits.max_streamed_wallets,
             available: self.chains.clone(),
+        }
+    }
+
+    /// How the process takes requests, as pages name it.
+    pub fn mode(&self) -> &'static str {
+        if self.is_draining() {
+            "draining"
+        } else if self.load.is_high() {
+            "high_load"
+        } else {
+            "normal"
         }
     }
 

@@ -38,6 +38,7 @@ pub mod metrics;
 pub mod middleware;
 pub mod monitor;
 pub mod openapi;
+pub mod performance;
 pub mod problems;
 pub mod queue;
 pub mod router;

@@ -4,8 +4,10 @@
 //! and job ids) and the status. What other crates count stands in their own `metrics` modules; all
 //! of it is gathered from one registry.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use persistence_layer::Tenant;
 use persistence_layer::batches::OpenBatches;
 use persistence_layer::redis_monitor::RedisState;
 use persistence_layer::wallet_tasks::QueueFigures;
@@ -19,6 +21,7 @@ use crate::limiter::Class;
 use crate::live::Transport;
 use crate::load::Cost;
 use crate::monitor::DatabaseHealth;
+use crate::performance::traffic::Traffic;
 use crate::slo::RouteClass;
 
 /// The label of requests whose path matches no route.
@@ -33,13 +36,28 @@ pub struct Answered<'a> {
     /// Its method, of a small set.
     pub method: &'static str,
     /// The route that it matched.
-    pub route: &'a str,
+    pub route: &'static str,
     /// What is expected of its time.
     pub class: RouteClass,
     /// The status of the answer.
     pub status: u16,
     /// From the head of the request to the head of the answer.
     pub took: Duration,
+    /// Whose it was, where that is known.
+    pub tenant: Option<&'a Tenant>,
+}
+
+/// What goes on at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// Requests being answered.
+    pub in_flight: i64,
+    /// Those of them that wait for a job.
+    pub waiting: i64,
+    /// Open connections of clients.
+    pub connections: i64,
+    /// Answers that are kept until now, in the order of [`Found::ALL`].
+    pub kept_answers: [u64; Found::ALL.len()],
 }
 
 /// What the HTTP interface counts as it happens.
@@ -55,6 +73,7 @@ pub struct HttpMetrics {
     kept_answers: IntCounterVec,
     shed: IntCounterVec,
     places: IntGauge,
+    traffic: Arc<Traffic>,
 }
 
 impl HttpMetrics {
@@ -115,6 +134,7 @@ impl HttpMetrics {
                 ),
                 &["found"],
             )?,
+            traffic: Arc::default(),
         };
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.duration.clone()))?;
@@ -178,12 +198,31 @@ impl HttpMetrics {
 
     /// Counts an answered request.
     pub fn end(&self, answered: &Answered<'_>) {
-        let Answered { method, route, class, status, took } = *answered;
+        let Answered { method, route, class, status, took, .. } = *answered;
         self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
         let duration = self.duration.with_label_values(&[method, route, class.as_str()]);
         duration.observe(took.as_secs_f64());
         if class.is_late(took) {
             self.late.with_label_values(&[class.as_str()]).inc();
+        }
+        self.traffic.note(answered);
+    }
+
+    /// The same requests by time and tenant.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// What goes on now.
+    pub fn now(&self) -> Now {
+        let found = |found: Found| {
+            self.kept_answers.with_label_values(&[&found.as_str().to_lowercase()]).get()
+        };
+        Now {
+            in_flight: self.in_flight.get(),
+            waiting: self.waiting.get(),
+            connections: self.connections.get(),
+            kept_answers: Found::ALL.map(found),
         }
     }
 }
@@ -386,6 +425,7 @@ mod tests {
             class: RouteClass::Health,
             status: 200,
             took,
+            tenant: None,
         };
         metrics.end(&answered(Duration::from_millis(100)));
         metrics.end(&answered(Duration::from_millis(101)));

@@ -73,7 +73,7 @@ problems! {
          scope `submit`; the state of the service one with the scope `admin`. The detail names the scope that \
          is missing.";
     /// A page of somebody else.
-    FOREIGN_ORIGIN = "foreign-origin", FORBIDDEN, "The page may not open this WebSocket",
+    FOREIGN_ORIGIN = "foreign-origin", FORBIDDEN, "A page of another host may not ask for this",
         "Browsers let any page open a WebSocket anywhere, so one whose header Origin is not the Host of the \
          request is refused. Serve the page from the same host, or let a proxy in front set Host.";
     /// Unknown route.

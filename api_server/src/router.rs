@@ -1,18 +1,19 @@
 //! Every route of both listeners, and what is around it. The routes with their descriptions stand in
 //! [`crate::routes`].
 
-use axum::Router;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use service_runtime::config::Role;
 
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::handlers::admin;
 use crate::json::shown;
+use crate::keys::Caller;
 use crate::middleware::context::Noted;
 use crate::middleware::{
     auth, cached, context, deadline, encoding, gate, limits, load, panics, validators,
@@ -37,7 +38,10 @@ pub fn public(app: &AppState, role: Role) -> Router {
         // Streams have no tag and are not held back for one.
         let streams = routes::streams()
             .map(|router| router.route_layer(from_fn_with_state(app.clone(), gate::database)));
+        let performance = routes::performance()
+            .map(|router| router.route_layer(from_fn_with_state(app.clone(), auth::from_here)));
         let keyed = routes::service()
+            .and(performance)
             .and(data)
             .and(streams)
             .and(files)
@@ -51,9 +55,11 @@ pub fn public(app: &AppState, role: Role) -> Router {
 
 /// The listener of operators.
 pub fn admin(app: &AppState) -> Router {
-    around(routes::probes().into_router().route("/metrics", get(admin::metrics)), app, |router| {
-        router
-    })
+    // Whoever reaches this listener operates the service.
+    let performance =
+        routes::performance().map(|router| router.route_layer(Extension(Caller::anybody())));
+    let router = routes::probes().and(performance).into_router();
+    around(router.route(routes::METRICS, get(admin::metrics)), app, |router| router)
 }
 
 /// What happens around every request, from the inside out. `limit` says what clients are held to.

@@ -7,9 +7,10 @@ use serde_json::json;
 
 use crate::extract::NDJSON;
 use crate::handlers::{
-    batches, diff, disposals, docs, exports, group, health, latest, live, problems, reports,
-    results, series, services, signed, wallets, what_if,
+    batches, diff, disposals, docs, exports, group, health, latest, live, performance, problems,
+    reports, results, series, services, signed, wallets, what_if,
 };
+use crate::metrics::UNMATCHED;
 use crate::openapi::shapes::{
     Accepted, AccountingDocument, Calendar, CoverageReport, DatabaseProbe, Difference, Disposals,
     Distribution, DryRun, Equity, Explanation, GroupResult, Job, JobList, LatestResults,
@@ -17,6 +18,7 @@ use crate::openapi::shapes::{
     WalletPnl, WhatIf,
 };
 use crate::openapi::{Api, Operation, params};
+use crate::performance::traffic;
 use crate::slo::RouteClass;
 use persistence_layer::batches::BatchStatus;
 use persistence_layer::results::LatestSort;
@@ -27,13 +29,31 @@ const SERVICE: &str = "service";
 
 /// All of the public listener, for the document.
 pub fn all() -> Api {
-    probes().and(explanations()).and(service().and(data()).and(streams()).and(files()).keyed())
+    probes()
+        .and(explanations())
+        .and(service().and(performance()).and(data()).and(streams()).and(files()).keyed())
 }
+
+/// Where a tenant finds its own requests.
+pub const TRAFFIC: &str = "/api/performance/traffic-analysis";
+
+/// What a scrape asks for at the listener of operators.
+pub const METRICS: &str = "/metrics";
+
+static CLASSES: LazyLock<HashMap<String, RouteClass>> = LazyLock::new(|| all().classes());
 
 /// What is expected of the time of a matched route; [`RouteClass::Other`] of one that is not described.
 pub fn class_of(route: &str) -> RouteClass {
-    static CLASSES: LazyLock<HashMap<String, RouteClass>> = LazyLock::new(|| all().classes());
     CLASSES.get(route).copied().unwrap_or(RouteClass::Other)
+}
+
+/// The label of a matched route; that of no route where it is not known.
+pub fn label_of(route: &str) -> &'static str {
+    match CLASSES.get_key_value(route) {
+        Some((known, _)) => known,
+        None if route == METRICS => METRICS,
+        None => UNMATCHED,
+    }
 }
 
 /// Probes: on both listeners, whatever the process does.
@@ -114,6 +134,61 @@ pub fn service() -> Api {
                 "The key that signed results are checked with",
             )
             .json::<SigningKey>("The public key"),
+        )
+}
+
+/// What operators ask of a running process.
+pub fn performance() -> Api {
+    let window = || {
+        params::query(
+            "window",
+            "How far back",
+            json!({"type": "string", "enum": ["1h", "24h", "7d"], "default": "1h"}),
+        )
+    };
+    let number = |name, description, most: u64| {
+        params::query(name, description, json!({"type": "integer", "minimum": 1, "maximum": most}))
+    };
+    Api::default()
+        .get(
+            "/api/performance/performance-metrics",
+            performance::snapshot,
+            Operation::new(SERVICE, RouteClass::Simple, "Load, memory, pools, slots and cache of this process now")
+                .json::<performance::Snapshot>("One look"),
+        )
+        .get(
+            TRAFFIC,
+            performance::traffic,
+            Operation::new(SERVICE, RouteClass::Simple, "What was asked of this process")
+                .takes([window()])
+                .json::<traffic::Report>("Counts of the window; of the own tenant alone without the scope admin"),
+        )
+        .get(
+            "/api/performance/capacity",
+            performance::capacity,
+            Operation::new(SERVICE, RouteClass::Simple, "Which gates of capacity this process has reached, and how many instances a load wants")
+                .takes([
+                    number("rps", "Requests a second to plan for, in place of those of the last minutes", 1_000_000),
+                    number("latency_ms", "Mean time of an answer to plan with", 600_000),
+                ])
+                .json::<performance::CapacityView>("Gates and plan"),
+        )
+        .get(
+            "/api/performance/cost",
+            performance::cost,
+            Operation::new(SERVICE, RouteClass::Simple, "What calls to providers have cost: of a job, or of this process in a window")
+                .takes([
+                    window(),
+                    params::query("job_id", "A job, in place of a window", json!({"type": "string", "format": "uuid"})),
+                ])
+                .json::<performance::CostView>("Calls and prices"),
+        )
+        .post(
+            "/api/performance/optimize",
+            performance::optimize,
+            Operation::new(SERVICE, RouteClass::Submit, "Forget kept answers and renew the statistics of large tables")
+                .body::<NoMembers>(false)
+                .accepts::<performance::OptimizationView>("It is being done"),
         )
 }
 

@@ -32,6 +32,7 @@ use crate::commands::configure;
 use crate::database::Database;
 use crate::export::Exports;
 use crate::extract::Limits;
+use crate::handlers::performance::Optimizing;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::listener::{self, Rules};
@@ -39,6 +40,7 @@ use crate::live::Live;
 use crate::load::Load;
 use crate::metrics::{HttpMetrics, LiveMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
+use crate::performance::vitals::Vitals;
 use crate::queue::QueueWatch;
 use crate::router;
 use crate::signing::{Signer, SigningError};
@@ -241,6 +243,7 @@ pub async fn assemble(
     };
     let reporter = reporter.start(closing.clone());
     let batches = batches(settings, store.clone());
+    let vitals = Vitals::start(store.clone(), worker.clone(), closing.clone());
     let app = AppState::new(App {
         live: Live::new(
             store.clone(),
@@ -289,6 +292,8 @@ pub async fn assemble(
         http_metrics,
         queue_metrics,
         queue: QueueWatch::default(),
+        vitals,
+        optimizing: Optimizing::default(),
         instance: Instance::begin(),
     });
     Ok(Assembled { app, worker: handle, reporter })

@@ -83,6 +83,7 @@ impl Wire {
                 class: RouteClass::Other,
                 status: status.as_u16(),
                 took: self.opened.elapsed(),
+                tenant: None,
             });
         }
         tracing::info!(status = status.as_u16(), "a request was refused before it could be read");

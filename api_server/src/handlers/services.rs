@@ -11,6 +11,7 @@ use job_orchestrator::status::WorkerStatus;
 use persistence_layer::chain_data::{self, ChangedBlock};
 use persistence_layer::wallet_tasks::QueueFigures;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::AppState;
 use crate::dto::fleet::{ProcessView, SlotsView, own_words};
@@ -47,8 +48,10 @@ struct ServiceView {
     detail: Option<String>,
 }
 
-#[derive(Serialize)]
-struct QueueView {
+/// Open wallets.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Queue)]
+pub struct QueueView {
     queued: u64,
     delayed: u64,
     running: u64,
@@ -102,13 +105,7 @@ pub async fn status(
         } else {
             "ok"
         },
-        mode: if app.is_draining() {
-            "draining"
-        } else if app.load.is_high() {
-            "high-load"
-        } else {
-            "normal"
-        },
+        mode: app.mode(),
         version: env!("CARGO_PKG_VERSION"),
         instance: app.instance.id.clone(),
         uptime: app.instance.started.elapsed().as_secs(),
@@ -126,7 +123,7 @@ pub async fn status(
 }
 
 /// The queue, unless the database has trouble: the page shall answer then most of all.
-async fn queue(app: &AppState) -> Option<QueueView> {
+pub(super) async fn queue(app: &AppState) -> Option<QueueView> {
     let QueueFigures { tasks: counts, oldest_queued } = app.queue.figures(&app.store).await?;
     Some(QueueView {
         queued: counts.queued,

@@ -6,6 +6,7 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use persistence_layer::Tenant;
 use service_runtime::config::SlowLogSettings;
 use service_runtime::trace::TraceId;
 use tracing::Instrument;
@@ -16,6 +17,7 @@ use crate::json::printable;
 use crate::metrics::{Answered, HttpMetrics, UNMATCHED};
 use crate::middleware::rest_of_body::RestOfBody;
 use crate::problems;
+use crate::routes;
 use crate::slo::RouteClass;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,6 +34,10 @@ pub struct RequestContext {
     /// From `traceparent`, or new. Batches keep it.
     pub trace_id: TraceId,
 }
+
+/// On an answer: whose request it was.
+#[derive(Debug, Clone)]
+pub struct AskedBy(pub Tenant);
 
 /// How requests are noted.
 #[derive(Clone)]
@@ -56,7 +62,7 @@ pub async fn around(State(noted): State<Noted>, request: Request, next: Next) ->
     let class = RouteClass::of(&request);
     // Layers of a router run inside of its routing, so the match is known here.
     let matched = request.extensions().get::<MatchedPath>().cloned();
-    let route = matched.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
+    let route = matched.as_ref().map_or(UNMATCHED, |matched| routes::label_of(matched.as_str()));
     let span = tracing::info_span!(
         "request",
         trace_id = %context.trace_id,
@@ -73,6 +79,7 @@ pub async fn around(State(noted): State<Noted>, request: Request, next: Next) ->
         }
         Ok(()) => next.run(request).instrument(span.clone()).await,
     };
+    let tenant = response.extensions().get::<AskedBy>().map(|AskedBy(tenant)| tenant.clone());
     let status = response.status();
     // Of a body that is too slow nothing more is waited for.
     if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
@@ -88,7 +95,14 @@ pub async fn around(State(noted): State<Noted>, request: Request, next: Next) ->
     }
     drop(in_flight);
     let took = started.elapsed();
-    let answered = Answered { method, route, class, status: response.status().as_u16(), took };
+    let answered = Answered {
+        method,
+        route,
+        class,
+        status: response.status().as_u16(),
+        took,
+        tenant: tenant.as_ref(),
+    };
     noted.metrics.end(&answered);
     span.in_scope(|| log(&answered, class.slow_after(&noted.slow_log)));
     response

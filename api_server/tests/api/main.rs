@@ -19,6 +19,7 @@ mod lines;
 mod live;
 mod load;
 mod paging;
+mod performance;
 mod protocol;
 mod recorded;
 mod reports;

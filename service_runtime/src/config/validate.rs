@@ -279,7 +279,23 @@ fn check_providers(chain: &str, providers: &[ProviderSettings], found: &mut Viol
             provider.requests_per_second,
             1..=100_000,
         );
+        let price = &provider.price_per_thousand_calls_usd;
+        if !price.is_empty() && !is_price(price) {
+            found.add(
+                &format!("{key}.price_per_thousand_calls_usd"),
+                "no decimal text such as \"0.05\": up to six digits, and up to nine places",
+            );
+        }
     }
+}
+
+/// Whether the text is a price whose thousandth is exact in every sum.
+fn is_price(text: &str) -> bool {
+    let (whole, places) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str, most| {
+        (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    digits(whole, 6) && digits(places, 9)
 }
 
 /// Whether the text looks like a token of the chain: base58 of the length of a key, or 0x and
