@@ -28,7 +28,7 @@ use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::live::Live;
 use crate::load::Load;
-use crate::metrics::{HttpMetrics, QueueMetrics};
+use crate::metrics::{HttpMetrics, MemoryMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::performance::vitals::Vitals;
 use crate::queue::QueueWatch;
@@ -87,6 +87,8 @@ pub struct App {
     pub http_metrics: HttpMetrics,
     /// Those of the queue, read at scrape.
     pub queue_metrics: QueueMetrics,
+    /// Those of memory, read at scrape.
+    pub memory_metrics: MemoryMetrics,
     /// Clients that follow jobs.
     pub live: Live,
     /// Requests that wait for a job.

@@ -237,6 +237,9 @@ pub struct DoctorArgs {
     /// Ask no chain endpoint and no price source
     #[arg(long)]
     pub offline: bool,
+    /// What the process is to do [default: service.role of the configuration]
+    #[arg(long, value_name = "all|api|worker")]
+    pub role: Option<Role>,
 }
 
 /// Where the configuration comes from.

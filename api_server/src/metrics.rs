@@ -21,6 +21,7 @@ use crate::limiter::Class;
 use crate::live::Transport;
 use crate::load::Cost;
 use crate::monitor::DatabaseHealth;
+use crate::performance::memory::Memory;
 use crate::performance::traffic::Traffic;
 use crate::slo::RouteClass;
 
@@ -377,6 +378,53 @@ impl QueueMetrics {
         let seconds = oldest_queued.map_or(0, |age| age.as_secs());
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         self.oldest_queued_seconds.with_label_values::<&str>(&[]).set(seconds);
+    }
+}
+
+/// The memory of this process, looked up at scrape; beside what the collector of the library has.
+#[derive(Clone)]
+pub struct MemoryMetrics {
+    peak: IntGauge,
+    anonymous: IntGauge,
+    limit: IntGauge,
+}
+
+impl MemoryMetrics {
+    /// Registers the metrics.
+    ///
+    /// # Errors
+    /// When one of the names is registered already.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        Ok(Self {
+            peak: gauge(
+                "process_memory_peak_bytes",
+                "The most memory that the process ever had resident.",
+            )?,
+            anonymous: gauge(
+                "process_memory_anonymous_bytes",
+                "Resident memory that backs no file: what the allocator holds, and stacks.",
+            )?,
+            limit: gauge(
+                "process_memory_limit_bytes",
+                "Memory the process may have: of its control group, else of the machine.",
+            )?,
+        })
+    }
+
+    /// Takes over the figures of now; 0 where the kernel does not tell.
+    pub fn observe(&self, memory: &Memory) {
+        for (gauge, bytes) in [
+            (&self.peak, memory.peak_bytes),
+            (&self.anonymous, memory.anonymous_bytes),
+            (&self.limit, memory.limit_bytes),
+        ] {
+            gauge.set(bytes.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(0));
+        }
     }
 }
 

@@ -38,7 +38,7 @@ use crate::limiter::Limiter;
 use crate::listener::{self, Rules};
 use crate::live::Live;
 use crate::load::Load;
-use crate::metrics::{HttpMetrics, LiveMetrics, QueueMetrics};
+use crate::metrics::{HttpMetrics, LiveMetrics, MemoryMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::performance::vitals::Vitals;
 use crate::queue::QueueWatch;
@@ -87,6 +87,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     // Ports first: a taken one must not cost a worker its leases.
     let (public, public_address) = listener::bind(&settings.api.host, settings.api.port).await?;
+    settings.check_bound(role, public_address.ip())?;
     let (admin, admin_address) = listener::bind(&settings.admin.host, settings.admin.port).await?;
     let closing = CancellationToken::new();
     let Assembled { app, worker, reporter } =
@@ -288,6 +289,7 @@ pub async fn assemble(
         compression_min_bytes: settings.api.compression_min_bytes,
         request_timeout: settings.api.request_timeout(),
         drain,
+        memory_metrics: MemoryMetrics::register(&registry)?,
         registry,
         http_metrics,
         queue_metrics,

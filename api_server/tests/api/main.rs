@@ -18,6 +18,7 @@ mod limits;
 mod lines;
 mod live;
 mod load;
+mod metrics;
 mod paging;
 mod performance;
 mod protocol;

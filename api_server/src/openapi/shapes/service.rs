@@ -4,7 +4,7 @@ use utoipa::ToSchema;
 
 use super::Time;
 use crate::dto::fleet::SlotsView;
-use crate::handlers::services::QueueView;
+use crate::handlers::services::{QueueView, Quota};
 
 /// The process lives.
 #[derive(ToSchema)]
@@ -66,6 +66,8 @@ pub struct Provider {
     pub state: String,
     pub since: Time,
     pub cause: Option<String>,
+    pub breaker: String,
+    pub quota: Quota,
     pub calls: u64,
     pub errors: u64,
 }
