@@ -99,6 +99,8 @@ pub struct App {
     pub vitals: Vitals,
     /// Whether an operator's wish to optimize is being carried out.
     pub optimizing: Optimizing,
+    /// Whether profiles may be taken.
+    pub profiling: bool,
     /// When and as what the process started.
     pub instance: Instance,
 }

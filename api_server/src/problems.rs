@@ -205,6 +205,9 @@ problems! {
         "Too many clients follow jobs",
         "Only so many clients follow a job at one process at a time (`live.max_streams`). Ask for the status \
          instead, or try again after the time in Retry-After.";
+    /// One profile at a time.
+    PROFILE_RUNNING = "profile-running", CONFLICT, "A profile is being taken",
+        "One profile of a process is taken at a time. Ask again when it is done.";
     /// No moment of a job.
     JOB_BUSY = "job-busy", SERVICE_UNAVAILABLE, "Too much happens in the job just now",
         "The events of the job come so fast that no snapshot of it could be taken. Try again after the time in \

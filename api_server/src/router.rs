@@ -11,7 +11,7 @@ use service_runtime::config::Role;
 
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::handlers::admin;
+use crate::handlers::{admin, profile};
 use crate::json::shown;
 use crate::keys::Caller;
 use crate::middleware::context::Noted;
@@ -59,7 +59,12 @@ pub fn admin(app: &AppState) -> Router {
     let performance =
         routes::performance().map(|router| router.route_layer(Extension(Caller::anybody())));
     let router = routes::probes().and(performance).into_router();
-    around(router.route(routes::METRICS, get(admin::metrics)), app, |router| router)
+    let mut router = router.route(routes::METRICS, get(admin::metrics));
+    if app.profiling {
+        let profile = get(profile::profile).layer(Extension(profile::Alone::default()));
+        router = router.route(routes::PROFILE, profile);
+    }
+    around(router, app, |router| router)
 }
 
 /// What happens around every request, from the inside out. `limit` says what clients are held to.

@@ -40,6 +40,9 @@ pub const TRAFFIC: &str = "/api/performance/traffic-analysis";
 /// What a scrape asks for at the listener of operators.
 pub const METRICS: &str = "/metrics";
 
+/// Where the listener of operators tells what the processor does.
+pub const PROFILE: &str = "/debug/profile";
+
 static CLASSES: LazyLock<HashMap<String, RouteClass>> = LazyLock::new(|| all().classes());
 
 /// What is expected of the time of a matched route; [`RouteClass::Other`] of one that is not described.
@@ -51,8 +54,7 @@ pub fn class_of(route: &str) -> RouteClass {
 pub fn label_of(route: &str) -> &'static str {
     match CLASSES.get_key_value(route) {
         Some((known, _)) => known,
-        None if route == METRICS => METRICS,
-        None => UNMATCHED,
+        None => [METRICS, PROFILE].into_iter().find(|known| *known == route).unwrap_or(UNMATCHED),
     }
 }
 
@@ -153,42 +155,58 @@ pub fn performance() -> Api {
         .get(
             "/api/performance/performance-metrics",
             performance::snapshot,
-            Operation::new(SERVICE, RouteClass::Simple, "Load, memory, pools, slots and cache of this process now")
-                .json::<performance::Snapshot>("One look"),
+            Operation::new(
+                SERVICE,
+                RouteClass::Simple,
+                "Load, memory, pools and cache of this process",
+            )
+            .json::<performance::Snapshot>("One look"),
         )
         .get(
             TRAFFIC,
             performance::traffic,
             Operation::new(SERVICE, RouteClass::Simple, "What was asked of this process")
                 .takes([window()])
-                .json::<traffic::Report>("Counts of the window; of the own tenant alone without the scope admin"),
+                .json::<traffic::Report>("Counts; without the scope admin of the own tenant"),
         )
         .get(
             "/api/performance/capacity",
             performance::capacity,
-            Operation::new(SERVICE, RouteClass::Simple, "Which gates of capacity this process has reached, and how many instances a load wants")
-                .takes([
-                    number("rps", "Requests a second to plan for, in place of those of the last minutes", 1_000_000),
-                    number("latency_ms", "Mean time of an answer to plan with", 600_000),
-                ])
-                .json::<performance::CapacityView>("Gates and plan"),
+            Operation::new(
+                SERVICE,
+                RouteClass::Simple,
+                "Gates of capacity that are reached, and instances a load wants",
+            )
+            .takes([
+                number("rps", "Requests a second to plan for", 1_000_000),
+                number("latency_ms", "Mean time of an answer to plan with", 600_000),
+            ])
+            .json::<performance::CapacityView>("Gates and plan"),
         )
         .get(
             "/api/performance/cost",
             performance::cost,
-            Operation::new(SERVICE, RouteClass::Simple, "What calls to providers have cost: of a job, or of this process in a window")
+            Operation::new(SERVICE, RouteClass::Simple, "What calls to providers have cost")
                 .takes([
                     window(),
-                    params::query("job_id", "A job, in place of a window", json!({"type": "string", "format": "uuid"})),
+                    params::query(
+                        "job_id",
+                        "A job, not a window",
+                        json!({"type": "string", "format": "uuid"}),
+                    ),
                 ])
                 .json::<performance::CostView>("Calls and prices"),
         )
         .post(
             "/api/performance/optimize",
             performance::optimize,
-            Operation::new(SERVICE, RouteClass::Submit, "Forget kept answers and renew the statistics of large tables")
-                .body::<NoMembers>(false)
-                .accepts::<performance::OptimizationView>("It is being done"),
+            Operation::new(
+                SERVICE,
+                RouteClass::Submit,
+                "Forget kept answers, renew statistics of tables",
+            )
+            .body::<NoMembers>(false)
+            .accepts::<performance::OptimizationView>("It is being done"),
         )
 }
 

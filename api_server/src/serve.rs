@@ -296,6 +296,7 @@ pub async fn assemble(
         queue: QueueWatch::default(),
         vitals,
         optimizing: Optimizing::default(),
+        profiling: settings.admin.profiling,
         instance: Instance::begin(),
     });
     Ok(Assembled { app, worker: handle, reporter })

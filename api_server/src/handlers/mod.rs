@@ -13,6 +13,7 @@ pub mod latest;
 pub mod live;
 pub mod performance;
 pub mod problems;
+pub mod profile;
 mod question;
 pub mod reports;
 pub mod results;

@@ -136,7 +136,8 @@ pub async fn from_here(State(app): State<AppState>, request: Request, next: Next
     if app.keys.is_some() || (is_from_here && !is_passed_on) {
         return next.run(request).await;
     }
-    let detail = "Without keys (auth.mode = \"open\") only programs on the service's own machine are answered here.";
+    let detail = "Without keys (auth.mode = \"open\") only programs on the service's own machine are \
+                  answered here.";
     ApiError::new(problems::FORBIDDEN, detail).into_response()
 }
 

@@ -6,6 +6,7 @@
 pub mod capacity;
 pub mod cost;
 pub mod memory;
+pub mod profile;
 pub mod ratio;
 pub mod traffic;
 pub mod vitals;

@@ -7,6 +7,7 @@ mod commands;
 mod exposure;
 mod keys;
 mod operator;
+mod profile;
 mod serve;
 mod signing;
 mod slow_log;

@@ -169,11 +169,13 @@ pub struct AdminSettings {
     pub host: String,
     /// Port to listen on; 0 takes a free one.
     pub port: u16,
+    /// Whether profiles of the processor may be taken there.
+    pub profiling: bool,
 }
 
 impl Default for AdminSettings {
     fn default() -> Self {
-        Self { host: "127.0.0.1".to_owned(), port: 9090 }
+        Self { host: "127.0.0.1".to_owned(), port: 9090, profiling: false }
     }
 }
 
