@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 use moka::future::Cache;
+use persistence_layer::StoreError;
 use persistence_layer::redis::Redis;
 use persistence_layer::redis_monitor::RedisMonitor;
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,9 @@ const MAX_BYTES: usize = 4 << 20;
 
 /// Longest wait for Redis: from there on computing is faster.
 const PATIENCE: Duration = Duration::from_millis(250);
+
+/// What the keys of answers in Redis begin with. Nothing else there does.
+pub const PREFIX: &str = "pnl:answer:";
 
 /// Headers that belong to an answer, whoever it is given to.
 const HEADERS: [HeaderName; 5] = [
@@ -220,8 +224,34 @@ impl Answers {
         self.kept.get(&self.newest.get(&self.hash(&[question]))?).await
     }
 
+    /// How many answers this process keeps, and their bytes. Close to exact: counts follow a moment later.
+    pub fn size(&self) -> (u64, u64) {
+        (self.kept.entry_count(), self.kept.weighted_size())
+    }
+
+    /// Forgets every answer of this process; gives how many there were.
+    pub fn evict(&self) -> u64 {
+        let (answers, _) = self.size();
+        self.newest.invalidate_all();
+        self.kept.invalidate_all();
+        answers
+    }
+
+    /// Forgets those in Redis as well; gives how many there were.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn evict_shared(&self) -> Result<u64, StoreError> {
+        let Some((monitor, redis)) = self.connected() else { return Ok(0) };
+        let evicted = redis.forget(PREFIX).await;
+        if evicted.is_err() {
+            monitor.forget_connection();
+        }
+        evicted
+    }
+
     fn key(&self, question: &str, version: &str) -> String {
-        format!("pnl:answer:{}", hex(&self.hash(&[question, version])))
+        format!("{PREFIX}{}", hex(&self.hash(&[question, version])))
     }
 
     fn hash(&self, parts: &[&str]) -> [u8; 32] {

@@ -15,6 +15,7 @@ use persistence_layer::Store;
 use persistence_layer::redis_monitor::RedisMonitor;
 use pnl_core::Chain;
 use prometheus::Registry;
+use service_runtime::config::SlowLogSettings;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -22,12 +23,14 @@ use crate::answers::Answers;
 use crate::dto::batch::SubmitRules;
 use crate::export::Exports;
 use crate::extract::Limits;
+use crate::handlers::performance::Optimizing;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::live::Live;
 use crate::load::Load;
-use crate::metrics::{HttpMetrics, QueueMetrics};
+use crate::metrics::{HttpMetrics, MemoryMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
+use crate::performance::vitals::Vitals;
 use crate::queue::QueueWatch;
 use crate::signing::Signer;
 use crate::versions::Versions;
@@ -69,6 +72,8 @@ pub struct App {
     pub limiter: Limiter,
     /// How many requests are worked on at a time.
     pub load: Load,
+    /// Which requests are told of because they took long.
+    pub slow_log: SlowLogSettings,
     /// Bounds on requests.
     pub limits: Limits,
     /// Days for which results are kept; 0: for ever.
@@ -85,12 +90,20 @@ pub struct App {
     pub http_metrics: HttpMetrics,
     /// Those of the queue, read at scrape.
     pub queue_metrics: QueueMetrics,
+    /// Those of memory, read at scrape.
+    pub memory_metrics: MemoryMetrics,
     /// Clients that follow jobs.
     pub live: Live,
     /// Requests that wait for a job.
     pub waiting: Waiting,
     /// How much waits.
     pub queue: QueueWatch,
+    /// How the process has been doing.
+    pub vitals: Vitals,
+    /// Whether an operator's wish to optimize is being carried out.
+    pub optimizing: Optimizing,
+    /// Whether profiles may be taken.
+    pub profiling: bool,
     /// When and as what the process started.
     pub instance: Instance,
 }
@@ -128,6 +141,17 @@ impl App {
             max_wallets: self.limits.max_wallets,
             max_streamed_wallets: self.limits.max_streamed_wallets,
             available: self.chains.clone(),
+        }
+    }
+
+    /// How the process takes requests, as pages name it.
+    pub fn mode(&self) -> &'static str {
+        if self.is_draining() {
+            "draining"
+        } else if self.load.is_high() {
+            "high_load"
+        } else {
+            "normal"
         }
     }
 

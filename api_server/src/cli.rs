@@ -74,6 +74,30 @@ pub enum Command {
     /// Exit code 0 all well, 1 something needs a human (the first lines say what), 2 the database
     /// cannot be read.
     Status(StatusArgs),
+    /// Ask a running service which gates of capacity it has reached, and how many instances a load wants.
+    ///
+    /// Exit code 0 no gate is reached, 1 one is (the first lines say which), 2 the service does not answer.
+    Capacity(CapacityArgs),
+}
+
+/// `capacity`
+#[derive(Debug, Args)]
+pub struct CapacityArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The admin listener of the service [default: admin.host and admin.port of the configuration]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Requests a second to plan for [default: those of the last minutes]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub rps: Option<u64>,
+    /// Mean time of an answer to plan with, in milliseconds [default: that of the last minutes]
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(1..=600_000))]
+    pub latency_ms: Option<u64>,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    pub format: OutputFormat,
 }
 
 /// `status`
@@ -213,6 +237,9 @@ pub struct DoctorArgs {
     /// Ask no chain endpoint and no price source
     #[arg(long)]
     pub offline: bool,
+    /// What the process is to do [default: service.role of the configuration]
+    #[arg(long, value_name = "all|api|worker")]
+    pub role: Option<Role>,
 }
 
 /// Where the configuration comes from.

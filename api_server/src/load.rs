@@ -118,6 +118,11 @@ impl Load {
         refused_at.is_some_and(|at| at.elapsed() < REMEMBERED)
     }
 
+    /// How many requests of this cost are worked on now; 0 where they are not counted, without a limit.
+    pub fn at_work(&self, cost: Cost) -> u32 {
+        self.0.as_ref().map_or(0, |places| *places.lock().of(cost))
+    }
+
     /// How many requests may be worked on now; none: there is no limit.
     pub fn limit(&self) -> Option<u32> {
         self.0.as_ref().map(|places| places.lock().places())

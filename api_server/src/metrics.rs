@@ -4,8 +4,10 @@
 //! and job ids) and the status. What other crates count stands in their own `metrics` modules; all
 //! of it is gathered from one registry.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use persistence_layer::Tenant;
 use persistence_layer::batches::OpenBatches;
 use persistence_layer::redis_monitor::RedisState;
 use persistence_layer::wallet_tasks::QueueFigures;
@@ -19,6 +21,9 @@ use crate::limiter::Class;
 use crate::live::{Dropped, Transport};
 use crate::load::Cost;
 use crate::monitor::DatabaseHealth;
+use crate::performance::memory::Memory;
+use crate::performance::traffic::Traffic;
+use crate::slo::RouteClass;
 
 /// The label of requests whose path matches no route.
 pub const UNMATCHED: &str = "unmatched";
@@ -26,11 +31,42 @@ pub const UNMATCHED: &str = "unmatched";
 /// The label of requests whose head could not be read.
 pub const UNPARSED: &str = "unparsed";
 
+/// A request that was answered.
+#[derive(Debug, Clone, Copy)]
+pub struct Answered<'a> {
+    /// Its method, of a small set.
+    pub method: &'static str,
+    /// The route that it matched.
+    pub route: &'static str,
+    /// What is expected of its time.
+    pub class: RouteClass,
+    /// The status of the answer.
+    pub status: u16,
+    /// From the head of the request to the head of the answer.
+    pub took: Duration,
+    /// Whose it was, where that is known.
+    pub tenant: Option<&'a Tenant>,
+}
+
+/// What goes on at one moment.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// Requests being answered.
+    pub in_flight: i64,
+    /// Those of them that wait for a job.
+    pub waiting: i64,
+    /// Open connections of clients.
+    pub connections: i64,
+    /// Answers that are kept until now, in the order of [`Found::ALL`].
+    pub kept_answers: [u64; Found::ALL.len()],
+}
+
 /// What the HTTP interface counts as it happens.
 #[derive(Clone)]
 pub struct HttpMetrics {
     requests: IntCounterVec,
     duration: HistogramVec,
+    late: IntCounterVec,
     in_flight: IntGauge,
     connections: IntGauge,
     waiting: IntGauge,
@@ -38,6 +74,7 @@ pub struct HttpMetrics {
     kept_answers: IntCounterVec,
     shed: IntCounterVec,
     places: IntGauge,
+    traffic: Arc<Traffic>,
 }
 
 impl HttpMetrics {
@@ -56,11 +93,19 @@ impl HttpMetrics {
                     "http_request_duration_seconds",
                     "Time from the head of a request to the head of its answer.",
                 )
+                // Every target of a class is the bound of a bucket.
                 .buckets(vec![
-                    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+                    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
                     30.0,
                 ]),
-                &["method", "route"],
+                &["method", "route", "class"],
+            )?,
+            late: IntCounterVec::new(
+                Opts::new(
+                    "http_late_answers_total",
+                    "Answers that came later than the target of their class.",
+                ),
+                &["class"],
             )?,
             in_flight: IntGauge::new("http_requests_in_flight", "Requests being answered now.")?,
             connections: IntGauge::new("http_connections", "Open connections of clients.")?,
@@ -90,9 +135,11 @@ impl HttpMetrics {
                 ),
                 &["found"],
             )?,
+            traffic: Arc::default(),
         };
         registry.register(Box::new(metrics.requests.clone()))?;
         registry.register(Box::new(metrics.duration.clone()))?;
+        registry.register(Box::new(metrics.late.clone()))?;
         registry.register(Box::new(metrics.in_flight.clone()))?;
         registry.register(Box::new(metrics.connections.clone()))?;
         registry.register(Box::new(metrics.waiting.clone()))?;
@@ -105,6 +152,9 @@ impl HttpMetrics {
         }
         for found in Found::ALL {
             metrics.kept_answers.with_label_values(&[&found.as_str().to_lowercase()]);
+        }
+        for class in RouteClass::ALL.into_iter().filter(|class| class.target().is_some()) {
+            metrics.late.with_label_values(&[class.as_str()]);
         }
         for class in Class::ALL {
             metrics.rate_limited.with_label_values(&[class.as_str()]);
@@ -148,9 +198,33 @@ impl HttpMetrics {
     }
 
     /// Counts an answered request.
-    pub fn end(&self, method: &'static str, route: &str, status: u16, elapsed: Duration) {
+    pub fn end(&self, answered: &Answered<'_>) {
+        let Answered { method, route, class, status, took, .. } = *answered;
         self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
-        self.duration.with_label_values(&[method, route]).observe(elapsed.as_secs_f64());
+        let duration = self.duration.with_label_values(&[method, route, class.as_str()]);
+        duration.observe(took.as_secs_f64());
+        if class.is_late(took) {
+            self.late.with_label_values(&[class.as_str()]).inc();
+        }
+        self.traffic.note(answered);
+    }
+
+    /// The same requests by time and tenant.
+    pub fn traffic(&self) -> &Traffic {
+        &self.traffic
+    }
+
+    /// What goes on now.
+    pub fn now(&self) -> Now {
+        let found = |found: Found| {
+            self.kept_answers.with_label_values(&[&found.as_str().to_lowercase()]).get()
+        };
+        Now {
+            in_flight: self.in_flight.get(),
+            waiting: self.waiting.get(),
+            connections: self.connections.get(),
+            kept_answers: Found::ALL.map(found),
+        }
     }
 }
 
@@ -341,6 +415,53 @@ impl QueueMetrics {
     }
 }
 
+/// The memory of this process, looked up at scrape; beside what the collector of the library has.
+#[derive(Clone)]
+pub struct MemoryMetrics {
+    peak: IntGauge,
+    anonymous: IntGauge,
+    limit: IntGauge,
+}
+
+impl MemoryMetrics {
+    /// Registers the metrics.
+    ///
+    /// # Errors
+    /// When one of the names is registered already.
+    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let gauge = |name: &str, help: &str| {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok::<_, prometheus::Error>(gauge)
+        };
+        Ok(Self {
+            peak: gauge(
+                "process_memory_peak_bytes",
+                "The most memory that the process ever had resident.",
+            )?,
+            anonymous: gauge(
+                "process_memory_anonymous_bytes",
+                "Resident memory that backs no file: what the allocator holds, and stacks.",
+            )?,
+            limit: gauge(
+                "process_memory_limit_bytes",
+                "Memory the process may have: of its control group, else of the machine.",
+            )?,
+        })
+    }
+
+    /// Takes over the figures of now; 0 where the kernel does not tell.
+    pub fn observe(&self, memory: &Memory) {
+        for (gauge, bytes) in [
+            (&self.peak, memory.peak_bytes),
+            (&self.anonymous, memory.anonymous_bytes),
+            (&self.limit, memory.limit_bytes),
+        ] {
+            gauge.set(bytes.and_then(|bytes| i64::try_from(bytes).ok()).unwrap_or(0));
+        }
+    }
+}
+
 /// One more on a gauge for as long as it lives.
 pub struct GaugeGuard(IntGauge);
 
@@ -380,12 +501,24 @@ mod tests {
         let metrics = HttpMetrics::register(&registry).unwrap();
         let guard = metrics.begin();
         assert_eq!(metrics.in_flight.get(), 1);
-        metrics.end("GET", "/health", 200, Duration::from_millis(2));
+        let answered = |took| Answered {
+            method: "GET",
+            route: "/health",
+            class: RouteClass::Health,
+            status: 200,
+            took,
+            tenant: None,
+        };
+        metrics.end(&answered(Duration::from_millis(100)));
+        metrics.end(&answered(Duration::from_millis(101)));
         drop(guard);
         let text = String::from_utf8(scrape(&registry).unwrap()).unwrap();
         for line in [
-            "http_requests_total{method=\"GET\",route=\"/health\",status=\"200\"} 1",
-            "http_request_duration_seconds_count{method=\"GET\",route=\"/health\"} 1",
+            "http_requests_total{method=\"GET\",route=\"/health\",status=\"200\"} 2",
+            "http_request_duration_seconds_count{class=\"health\",method=\"GET\",route=\"/health\"} 2",
+            "http_request_duration_seconds_bucket{class=\"health\",method=\"GET\",route=\"/health\",le=\"0.1\"} 1",
+            "http_late_answers_total{class=\"health\"} 1",
+            "http_late_answers_total{class=\"export\"} 0",
             "http_requests_in_flight 0",
             "http_connections 0",
         ] {

@@ -73,7 +73,7 @@ problems! {
          scope `submit`; the state of the service one with the scope `admin`. The detail names the scope that \
          is missing.";
     /// A page of somebody else.
-    FOREIGN_ORIGIN = "foreign-origin", FORBIDDEN, "The page may not open this WebSocket",
+    FOREIGN_ORIGIN = "foreign-origin", FORBIDDEN, "A page of another host may not ask for this",
         "Browsers let any page open a WebSocket anywhere, so one whose header Origin is not the Host of the \
          request is refused. Serve the page from the same host, or let a proxy in front set Host.";
     /// Unknown route.
@@ -205,6 +205,9 @@ problems! {
         "Too many clients follow jobs",
         "Only so many clients follow a job at one process at a time (`live.max_streams`). Ask for the status \
          instead, or try again after the time in Retry-After.";
+    /// One profile at a time.
+    PROFILE_RUNNING = "profile-running", CONFLICT, "A profile is being taken",
+        "One profile of a process is taken at a time. Ask again when it is done.";
     /// No moment of a job.
     JOB_BUSY = "job-busy", SERVICE_UNAVAILABLE, "Too much happens in the job just now",
         "The events of the job come so fast that no snapshot of it could be taken. Try again after the time in \

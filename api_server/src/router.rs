@@ -1,18 +1,20 @@
 //! Every route of both listeners, and what is around it. The routes with their descriptions stand in
 //! [`crate::routes`].
 
-use axum::Router;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use service_runtime::config::Role;
 
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::handlers::admin;
+use crate::handlers::{admin, profile};
 use crate::json::shown;
+use crate::keys::Caller;
+use crate::middleware::context::Noted;
 use crate::middleware::shared::Shared;
 use crate::middleware::{
     auth, cached, context, deadline, encoding, gate, limits, load, panics, validators,
@@ -37,7 +39,10 @@ pub fn public(app: &AppState, role: Role) -> Router {
         // Streams have no tag and are not held back for one.
         let streams = routes::streams()
             .map(|router| router.route_layer(from_fn_with_state(app.clone(), gate::database)));
+        let performance = routes::performance()
+            .map(|router| router.route_layer(from_fn_with_state(app.clone(), auth::from_here)));
         let keyed = routes::service()
+            .and(performance)
             .and(data)
             .and(streams)
             .and(files)
@@ -53,9 +58,16 @@ pub fn public(app: &AppState, role: Role) -> Router {
 
 /// The listener of operators.
 pub fn admin(app: &AppState) -> Router {
-    around(routes::probes().into_router().route("/metrics", get(admin::metrics)), app, |router| {
-        router
-    })
+    // Whoever reaches this listener operates the service.
+    let performance =
+        routes::performance().map(|router| router.route_layer(Extension(Caller::anybody())));
+    let router = routes::probes().and(performance).into_router();
+    let mut router = router.route(routes::METRICS, get(admin::metrics));
+    if app.profiling {
+        let profile = get(profile::profile).layer(Extension(profile::Alone::default()));
+        router = router.route(routes::PROFILE, profile);
+    }
+    around(router, app, |router| router)
 }
 
 /// What happens around every request, from the inside out. `limit` says what clients are held to.
@@ -64,13 +76,14 @@ fn around(
     app: &AppState,
     limit: impl FnOnce(Router<AppState>) -> Router<AppState>,
 ) -> Router {
+    let noted = Noted { metrics: app.http_metrics.clone(), slow_log: app.slow_log.clone() };
     let router = router
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer((from_fn_with_state(app.request_timeout, deadline::limit), Shared))
         .layer((panics::caught(), Shared));
     limit(encoding::compressed(router, app.compression_min_bytes))
-        .layer((from_fn_with_state(app.http_metrics.clone(), context::around), Shared))
+        .layer((from_fn_with_state(noted, context::around), Shared))
         .with_state(app.clone())
 }
 

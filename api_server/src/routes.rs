@@ -1,12 +1,16 @@
 //! Every route: its path, its handler, and what the document says of it.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use serde_json::json;
 
 use crate::extract::NDJSON;
 use crate::handlers::{
-    batches, diff, disposals, docs, exports, group, health, latest, live, problems, reports,
-    results, series, services, signed, wallets, what_if,
+    batches, diff, disposals, docs, exports, group, health, latest, live, performance, problems,
+    reports, results, series, services, signed, wallets, what_if,
 };
+use crate::metrics::UNMATCHED;
 use crate::openapi::shapes::{
     Accepted, AccountingDocument, Calendar, CoverageReport, DatabaseProbe, Difference, Disposals,
     Distribution, DryRun, Equity, Explanation, GroupResult, Job, JobList, LatestResults,
@@ -14,6 +18,8 @@ use crate::openapi::shapes::{
     WalletPnl, WhatIf,
 };
 use crate::openapi::{Api, Operation, params};
+use crate::performance::traffic;
+use crate::slo::RouteClass;
 use persistence_layer::batches::BatchStatus;
 use persistence_layer::results::LatestSort;
 
@@ -23,30 +29,59 @@ const SERVICE: &str = "service";
 
 /// All of the public listener, for the document.
 pub fn all() -> Api {
-    probes().and(explanations()).and(service().and(data()).and(streams()).and(files()).keyed())
+    probes()
+        .and(explanations())
+        .and(service().and(performance()).and(data()).and(streams()).and(files()).keyed())
+}
+
+/// Where a tenant finds its own requests.
+pub const TRAFFIC: &str = "/api/performance/traffic-analysis";
+
+/// What a scrape asks for at the listener of operators.
+pub const METRICS: &str = "/metrics";
+
+/// Where the listener of operators tells what the processor does.
+pub const PROFILE: &str = "/debug/profile";
+
+static CLASSES: LazyLock<HashMap<String, RouteClass>> = LazyLock::new(|| all().classes());
+
+/// What is expected of the time of a matched route; [`RouteClass::Other`] of one that is not described.
+pub fn class_of(route: &str) -> RouteClass {
+    CLASSES.get(route).copied().unwrap_or(RouteClass::Other)
+}
+
+/// The label of a matched route; that of no route where it is not known.
+pub fn label_of(route: &str) -> &'static str {
+    match CLASSES.get_key_value(route) {
+        Some((known, _)) => known,
+        None => [METRICS, PROFILE].into_iter().find(|known| *known == route).unwrap_or(UNMATCHED),
+    }
 }
 
 /// Probes: on both listeners, whatever the process does.
 pub fn probes() -> Api {
     let detailed = || {
-        Operation::new(SERVICE, "Every dependency, the database asked now")
+        Operation::new(SERVICE, RouteClass::Health, "Every dependency, the database asked now")
             .json::<Probe>("Nothing that is required is away")
     };
     Api::default()
         .get(
             "/health",
             health::live,
-            Operation::new(SERVICE, "The process lives").json::<Liveness>("It does"),
+            Operation::new(SERVICE, RouteClass::Health, "The process lives")
+                .json::<Liveness>("It does"),
         )
         .get(
             "/api/health",
             health::ready,
-            Operation::new(SERVICE, "Whether requests should be sent here").json::<Probe>("Ready"),
+            Operation::new(SERVICE, RouteClass::Health, "Whether requests should be sent here")
+                .json::<Probe>("Ready"),
         )
         .get(
             "/api/health/db",
             health::database,
-            Operation::new(SERVICE, "The database, asked now").json::<DatabaseProbe>("It answers"),
+            Operation::new(SERVICE, RouteClass::Health, "The database, asked now")
+                .json::<DatabaseProbe>("It answers"),
         )
         .get("/api/health/detailed", health::detailed, detailed())
         .get("/api/performance/health-detailed", health::detailed, detailed())
@@ -58,19 +93,24 @@ pub fn explanations() -> Api {
         .get(
             "/problems/{code}",
             problems::describe,
-            Operation::new(SERVICE, "What the code of an error or of a field means")
-                .text("Its description", "text/plain"),
+            Operation::new(
+                SERVICE,
+                RouteClass::Simple,
+                "What the code of an error or of a field means",
+            )
+            .text("Its description", "text/plain"),
         )
         .get(
             "/api/openapi.json",
             docs::document,
-            Operation::new(SERVICE, "This document")
+            Operation::new(SERVICE, RouteClass::Simple, "This document")
                 .json::<crate::openapi::shapes::Open>("OpenAPI 3.1"),
         )
         .get(
             "/api/docs",
             docs::page,
-            Operation::new(SERVICE, "This document as a page").text("The page", "text/html"),
+            Operation::new(SERVICE, RouteClass::Simple, "This document as a page")
+                .text("The page", "text/html"),
         )
 }
 
@@ -80,14 +120,93 @@ pub fn service() -> Api {
         .get(
             "/api/services/status",
             services::status,
-            Operation::new(SERVICE, "What runs, how much waits, how the providers are")
-                .json::<ServiceStatus>("The state"),
+            Operation::new(
+                SERVICE,
+                RouteClass::Simple,
+                "What runs, how much waits, how the providers are",
+            )
+            .json::<ServiceStatus>("The state"),
         )
         .get(
             "/api/signing/key",
             signed::key,
-            Operation::new(SERVICE, "The key that signed results are checked with")
-                .json::<SigningKey>("The public key"),
+            Operation::new(
+                SERVICE,
+                RouteClass::Simple,
+                "The key that signed results are checked with",
+            )
+            .json::<SigningKey>("The public key"),
+        )
+}
+
+/// What operators ask of a running process.
+pub fn performance() -> Api {
+    let window = || {
+        params::query(
+            "window",
+            "How far back",
+            json!({"type": "string", "enum": ["1h", "24h", "7d"], "default": "1h"}),
+        )
+    };
+    let number = |name, description, most: u64| {
+        params::query(name, description, json!({"type": "integer", "minimum": 1, "maximum": most}))
+    };
+    Api::default()
+        .get(
+            "/api/performance/performance-metrics",
+            performance::snapshot,
+            Operation::new(
+                SERVICE,
+                RouteClass::Simple,
+                "Load, memory, pools and cache of this process",
+            )
+            .json::<performance::Snapshot>("One look"),
+        )
+        .get(
+            TRAFFIC,
+            performance::traffic,
+            Operation::new(SERVICE, RouteClass::Simple, "What was asked of this process")
+                .takes([window()])
+                .json::<traffic::Report>("Counts; without the scope admin of the own tenant"),
+        )
+        .get(
+            "/api/performance/capacity",
+            performance::capacity,
+            Operation::new(
+                SERVICE,
+                RouteClass::Simple,
+                "Gates of capacity that are reached, and instances a load wants",
+            )
+            .takes([
+                number("rps", "Requests a second to plan for", 1_000_000),
+                number("latency_ms", "Mean time of an answer to plan with", 600_000),
+            ])
+            .json::<performance::CapacityView>("Gates and plan"),
+        )
+        .get(
+            "/api/performance/cost",
+            performance::cost,
+            Operation::new(SERVICE, RouteClass::Simple, "What calls to providers have cost")
+                .takes([
+                    window(),
+                    params::query(
+                        "job_id",
+                        "A job, not a window",
+                        json!({"type": "string", "format": "uuid"}),
+                    ),
+                ])
+                .json::<performance::CostView>("Calls and prices"),
+        )
+        .post(
+            "/api/performance/optimize",
+            performance::optimize,
+            Operation::new(
+                SERVICE,
+                RouteClass::Submit,
+                "Forget kept answers, renew statistics of tables",
+            )
+            .body::<NoMembers>(false)
+            .accepts::<performance::OptimizationView>("It is being done"),
         )
 }
 
@@ -102,7 +221,7 @@ pub fn streams() -> Api {
         .get(
             "/api/pnl/batch/{job_id}/events",
             live::events,
-            Operation::new(JOBS, "Follow a job: its events as they happen")
+            Operation::new(JOBS, RouteClass::Live, "Follow a job: its events as they happen")
                 .takes(params::after_event())
                 .streams("Server-sent events, each a CloudEvent", live::EVENT_STREAM)
                 .nothing("The job is over, and nothing comes behind that event"),
@@ -110,22 +229,30 @@ pub fn streams() -> Api {
         .get(
             "/api/pnl/batch/{job_id}/ws",
             live::socket_of_job,
-            Operation::new(JOBS, "Follow a job over a WebSocket: the same events")
-                .takes([params::last_event_id()])
-                .switches("A WebSocket; each message is a CloudEvent"),
+            Operation::new(
+                JOBS,
+                RouteClass::Live,
+                "Follow a job over a WebSocket: the same events",
+            )
+            .takes([params::last_event_id()])
+            .switches("A WebSocket; each message is a CloudEvent"),
         )
         .get(
             "/api/ws",
             live::socket,
-            Operation::new(JOBS, "A WebSocket whose first message names the job to follow")
-                .switches("A WebSocket; each message is a CloudEvent"),
+            Operation::new(
+                JOBS,
+                RouteClass::Live,
+                "A WebSocket whose first message names the job to follow",
+            )
+            .switches("A WebSocket; each message is a CloudEvent"),
         )
 }
 
 /// The results of a job as files.
 pub fn files() -> Api {
     let file = |summary: &str, media_type: &str| {
-        Operation::new(JOBS, summary)
+        Operation::new(JOBS, RouteClass::Export, summary)
             .takes([params::rows(), params::flag("partial", "Also while the job runs")])
             .text("A row per wallet, or per disposal", media_type)
             .in_parts(media_type)
@@ -150,7 +277,7 @@ pub fn files() -> Api {
         .get(
             "/api/pnl/batch/results/{job_id}/signed.ndjson",
             signed::results,
-            Operation::new(JOBS, "The results of a job that has ended, signed")
+            Operation::new(JOBS, RouteClass::Export, "The results of a job that has ended, signed")
                 .text("A row per wallet with its digest, and the signature", NDJSON),
         )
 }
@@ -161,7 +288,7 @@ fn jobs() -> Api {
         .post(
             batches::RUN,
             batches::run,
-            Operation::new(JOBS, "Submit wallets as a batch job")
+            Operation::new(JOBS, RouteClass::Submit, "Submit wallets as a batch job")
                 .takes([params::idempotency_key(), params::prefer_wait()])
                 .body::<Submission>(true)
                 .or_lines(NDJSON)
@@ -173,7 +300,7 @@ fn jobs() -> Api {
         .get(
             "/api/pnl/batch",
             batches::list,
-            Operation::new(JOBS, "Jobs, newest first")
+            Operation::new(JOBS, RouteClass::Simple, "Jobs, newest first")
                 .takes([params::query(
                     "status",
                     "Only these",
@@ -186,7 +313,7 @@ fn jobs() -> Api {
         .get(
             "/api/pnl/batch/status/{job_id}",
             batches::status,
-            Operation::new(JOBS, "Progress of a job")
+            Operation::new(JOBS, RouteClass::Simple, "Progress of a job")
                 .takes([params::wait()])
                 .json::<Job>("How it stands")
                 .tagged(),
@@ -194,14 +321,14 @@ fn jobs() -> Api {
         .post(
             "/api/pnl/batch/{job_id}/cancel",
             batches::cancel,
-            Operation::new(JOBS, "Stop a job")
+            Operation::new(JOBS, RouteClass::Submit, "Stop a job")
                 .body::<NoMembers>(false)
                 .accepts::<Job>("It stops, or has ended"),
         )
         .post(
             "/api/pnl/batch/{job_id}/retry",
             batches::retry,
-            Operation::new(JOBS, "Failed and timed-out wallets again")
+            Operation::new(JOBS, RouteClass::Submit, "Failed and timed-out wallets again")
                 .body::<NoMembers>(false)
                 .accepts::<Job>("They are queued"),
         )
@@ -217,15 +344,19 @@ fn job_results() -> Api {
         .get(
             "/api/pnl/batch/results/{job_id}",
             results::page,
-            Operation::new(JOBS, "Every wallet of a job, in the order of the submission")
-                .takes(params::pages())
-                .json::<Results>("A page of wallets")
-                .tagged(),
+            Operation::new(
+                JOBS,
+                RouteClass::Complex,
+                "Every wallet of a job, in the order of the submission",
+            )
+            .takes(params::pages())
+            .json::<Results>("A page of wallets")
+            .tagged(),
         )
         .get(
             "/api/pnl/batch/results/{job_id}/group",
             group::result,
-            Operation::new(JOBS, "The wallets of a job as one history")
+            Operation::new(JOBS, RouteClass::Complex, "The wallets of a job as one history")
                 .takes([params::include()])
                 .json::<GroupResult>("The group")
                 .tagged(),
@@ -233,7 +364,7 @@ fn job_results() -> Api {
         .get(
             "/api/pnl/batch/results/{job_id}/group/ledger",
             group::ledger,
-            Operation::new(JOBS, "The merged ledger of a group")
+            Operation::new(JOBS, RouteClass::Report, "The merged ledger of a group")
                 .takes([params::ledger_format()])
                 .takes(params::pages())
                 .json_or::<LedgerPage, AccountingDocument>("A page of events, or all of them")
@@ -242,42 +373,46 @@ fn job_results() -> Api {
         .get(
             "/api/pnl/results",
             latest::latest,
-            Operation::new(WALLETS, "The newest result of every wallet, with a summary")
-                .takes([
-                    params::chain(),
-                    params::flag("profitable", "With a total above zero, or not"),
-                    params::query(
-                        "min_trades",
-                        "At least so many trades",
-                        json!({"type": "integer", "minimum": 0}),
-                    ),
-                    params::query("min_pnl", "A total of at least this", usd()),
-                    params::query("max_pnl", "A total of at most this", usd()),
-                    params::query(
-                        "updated_since",
-                        "Analyzed then or later",
-                        json!({"type": "string", "format": "date-time"}),
-                    ),
-                    params::query(
-                        "sort",
-                        "A member of the row, with `-` for the largest first",
-                        json!({"type": "string", "enum": sorts, "default": "-analyzed_at"}),
-                    ),
-                    params::query(
-                        "page",
-                        "In place of `cursor`: a numbered page of up to 100 rows. Deprecated",
-                        json!({"type": "integer", "minimum": 1, "maximum": 10_000}),
-                    ),
-                ])
-                .takes(params::pages())
-                .json::<LatestResults>("A page of wallets")
-                .tagged(),
+            Operation::new(
+                WALLETS,
+                RouteClass::Complex,
+                "The newest result of every wallet, with a summary",
+            )
+            .takes([
+                params::chain(),
+                params::flag("profitable", "With a total above zero, or not"),
+                params::query(
+                    "min_trades",
+                    "At least so many trades",
+                    json!({"type": "integer", "minimum": 0}),
+                ),
+                params::query("min_pnl", "A total of at least this", usd()),
+                params::query("max_pnl", "A total of at most this", usd()),
+                params::query(
+                    "updated_since",
+                    "Analyzed then or later",
+                    json!({"type": "string", "format": "date-time"}),
+                ),
+                params::query(
+                    "sort",
+                    "A member of the row, with `-` for the largest first",
+                    json!({"type": "string", "enum": sorts, "default": "-analyzed_at"}),
+                ),
+                params::query(
+                    "page",
+                    "In place of `cursor`: a numbered page of up to 100 rows. Deprecated",
+                    json!({"type": "integer", "minimum": 1, "maximum": 10_000}),
+                ),
+            ])
+            .takes(params::pages())
+            .json::<LatestResults>("A page of wallets")
+            .tagged(),
         )
 }
 
 /// A question about one wallet.
-fn about(summary: &str) -> Operation {
-    Operation::new(WALLETS, summary).takes([params::chain_of_wallet()]).tagged()
+fn about(class: RouteClass, summary: &str) -> Operation {
+    Operation::new(WALLETS, class, summary).takes([params::chain_of_wallet()]).tagged()
 }
 
 fn wallet() -> Api {
@@ -285,7 +420,7 @@ fn wallet() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/pnl",
             wallets::pnl,
-            about("The result of the newest full history")
+            about(RouteClass::Complex, "The result of the newest full history")
                 .takes(params::view())
                 .takes([params::include()])
                 .json::<WalletPnl>("The figures, with the records that were asked for"),
@@ -293,7 +428,7 @@ fn wallet() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/ledger",
             wallets::ledger,
-            about("Every accounting event")
+            about(RouteClass::Report, "Every accounting event")
                 .takes([params::ledger_format(), params::method()])
                 .takes(params::pages())
                 .json_or::<LedgerPage, AccountingDocument>("A page of events, or all of them"),
@@ -301,7 +436,7 @@ fn wallet() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/tokens",
             reports::tokens,
-            about("The tokens")
+            about(RouteClass::Complex, "The tokens")
                 .takes(params::view())
                 .takes(params::pages())
                 .json::<Tokens>("A page"),
@@ -309,14 +444,14 @@ fn wallet() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/coverage",
             reports::coverage,
-            about("What the figures cover, their bounds and their audit")
+            about(RouteClass::Complex, "What the figures cover, their bounds and their audit")
                 .takes(params::view())
                 .json::<CoverageReport>("The coverage"),
         )
         .get(
             "/api/v2/wallets/{wallet}/disposals",
             disposals::page,
-            about("Every disposal with its lots, oldest first")
+            about(RouteClass::Complex, "Every disposal with its lots, oldest first")
                 .takes(params::view())
                 .takes([params::query("asset", "Only of this asset", json!({"type": "string"}))])
                 .takes(params::pages())
@@ -325,7 +460,7 @@ fn wallet() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/disposals/{id}/explain",
             disposals::explain,
-            about("One disposal down to transactions and prices")
+            about(RouteClass::Complex, "One disposal down to transactions and prices")
                 .takes([params::method()])
                 .takes(params::pages())
                 .json::<Explanation>("Why it has its gain"),
@@ -337,7 +472,7 @@ fn wallet_over_time() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/equity",
             series::equity,
-            about("The equity curve")
+            about(RouteClass::Complex, "The equity curve")
                 .takes(params::view())
                 .takes([params::period()])
                 .json::<Equity>("Its points and its largest fall"),
@@ -345,7 +480,7 @@ fn wallet_over_time() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/calendar",
             series::calendar,
-            about("Gains by day, week or month")
+            about(RouteClass::Complex, "Gains by day, week or month")
                 .takes(params::view())
                 .takes([params::period()])
                 .json::<Calendar>("A row per period"),
@@ -353,7 +488,7 @@ fn wallet_over_time() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/distribution",
             series::distribution,
-            about("Returns in buckets, holding times")
+            about(RouteClass::Complex, "Returns in buckets, holding times")
                 .takes(params::view())
                 .takes([
                     params::query(
@@ -377,13 +512,14 @@ fn wallet_over_time() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/diff",
             diff::diff,
-            about("What changed the number from one job to another")
+            about(RouteClass::Report, "What changed the number from one job to another")
                 .takes([params::job("from"), params::job("to")])
                 .json::<Difference>("Parts that sum to the difference"),
         )
         .get(
             "/api/v2/wallets/{wallet}/what-if",
             what_if::what_if,
-            about("All methods side by side").json::<WhatIf>("Their figures and differences"),
+            about(RouteClass::Complex, "All methods side by side")
+                .json::<WhatIf>("Their figures and differences"),
         )
 }

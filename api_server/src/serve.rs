@@ -34,13 +34,15 @@ use crate::commands::configure;
 use crate::database::Database;
 use crate::export::Exports;
 use crate::extract::Limits;
+use crate::handlers::performance::Optimizing;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::listener::{self, Rules};
 use crate::live::Live;
 use crate::load::Load;
-use crate::metrics::{HttpMetrics, LiveMetrics, QueueMetrics};
+use crate::metrics::{HttpMetrics, LiveMetrics, MemoryMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
+use crate::performance::vitals::Vitals;
 use crate::queue::QueueWatch;
 use crate::router;
 use crate::signing::{Signer, SigningError};
@@ -88,6 +90,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     // Ports first: a taken one must not cost a worker its leases.
     let (public, public_address) = listener::bind(&settings.api.host, settings.api.port).await?;
+    settings.check_bound(role, public_address.ip())?;
     let (admin, admin_address) = listener::bind(&settings.admin.host, settings.admin.port).await?;
     let closing = CancellationToken::new();
     let Assembled { app, worker, reporter } =
@@ -250,6 +253,7 @@ pub async fn assemble(
     };
     let reporter = reporter.start(closing.clone());
     let batches = batches(settings, store.clone());
+    let vitals = Vitals::start(store.clone(), worker.clone(), closing.clone());
     let app = AppState::new(App {
         live: Live::new(
             store.clone(),
@@ -293,14 +297,19 @@ pub async fn assemble(
             max_streamed_wallets: usize::try_from(settings.api.max_streamed_wallets)
                 .unwrap_or(usize::MAX),
         },
+        slow_log: settings.slow_log.clone(),
         results_days: settings.retention.results_days,
         compression_min_bytes: settings.api.compression_min_bytes,
         request_timeout: settings.api.request_timeout(),
         drain,
+        memory_metrics: MemoryMetrics::register(&registry)?,
         registry,
         http_metrics,
         queue_metrics,
         queue: QueueWatch::default(),
+        vitals,
+        optimizing: Optimizing::default(),
+        profiling: settings.admin.profiling,
         instance: Instance::begin(),
     });
     Ok(Assembled { app, worker: handle, reporter })

@@ -19,8 +19,9 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use crate::error::{ApiError, to_ascii_json};
-use crate::metrics::{HttpMetrics, UNPARSED};
+use crate::metrics::{Answered, HttpMetrics, UNPARSED};
 use crate::problems;
+use crate::slo::RouteClass;
 
 /// Most bytes of a request head.
 pub const MAX_HEAD_BYTES: usize = 64 << 10;
@@ -94,7 +95,14 @@ impl Wire {
     /// Counts and logs a refusal that no handler saw. Nothing of the request goes into the log.
     fn note(&self, status: StatusCode) {
         if let Some(metrics) = &self.metrics {
-            metrics.end("OTHER", UNPARSED, status.as_u16(), self.opened.elapsed());
+            metrics.end(&Answered {
+                method: "OTHER",
+                route: UNPARSED,
+                class: RouteClass::Other,
+                status: status.as_u16(),
+                took: self.opened.elapsed(),
+                tenant: None,
+            });
         }
         tracing::info!(status = status.as_u16(), "a request was refused before it could be read");
     }

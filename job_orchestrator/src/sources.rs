@@ -9,7 +9,7 @@ use chain_client::{
     TransactionSource,
 };
 use pnl_core::ledger::LedgerRules;
-use pnl_core::{Address, AssetId, Chain};
+use pnl_core::{Address, AssetId, Chain, Usd};
 use prometheus::Registry;
 use service_runtime::config::{self, Settings};
 use tx_parser::evm::Network;
@@ -118,6 +118,8 @@ pub struct Pace {
     pub kind: &'static str,
     /// Most calls in a second.
     pub requests_per_second: u32,
+    /// What a thousand calls cost, where that is known.
+    pub price_per_thousand_calls: Option<Usd>,
 }
 
 /// The paces of each chain's providers, in the order in which they are asked.
@@ -126,6 +128,8 @@ pub fn paces(settings: &Settings) -> BTreeMap<Chain, Vec<Pace>> {
         name: provider.name.clone(),
         kind: provider.kind.as_str(),
         requests_per_second: provider.requests_per_second,
+        // Empty is no number, and anything else was checked with the settings.
+        price_per_thousand_calls: provider.price_per_thousand_calls_usd.parse().ok(),
     };
     let of = |chain| (chain, providers(settings, chain).iter().map(pace).collect());
     offered_chains(settings).into_iter().map(of).collect()

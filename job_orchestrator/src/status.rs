@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
-use chain_client::{ProviderState, ProviderStatus};
+pub use chain_client::ProviderState;
+use chain_client::ProviderStatus;
 use persistence_layer::wallet_tasks::WorkerId;
 use pnl_core::Chain;
 

@@ -1,8 +1,11 @@
 //! What is stored that tells how much a batch will cost.
 
+use std::collections::BTreeMap;
+
 use pnl_core::{Address, Chain};
 use serde_json::Value;
 
+use crate::batches::BatchId;
 use crate::convert::from_bigint;
 use crate::error::StoreError;
 use crate::store::{Store, read};
@@ -64,4 +67,22 @@ pub async fn typical_calls(
     )
     .fetch_one(connection))?;
     calls.map(|calls| from_bigint(calls, "calls of an analysis")).transpose()
+}
+
+/// The calls to providers that the wallets of a batch have taken, by method. Wallets of versions that did not count have
+/// none.
+///
+/// # Errors
+/// As every read.
+pub async fn calls_of_batch(
+    store: &Store,
+    batch: BatchId,
+) -> Result<BTreeMap<String, u64>, StoreError> {
+    let rows = read!(store, async |connection| sqlx::query_file!(
+        "queries/estimates/calls_of_batch.sql",
+        batch.0
+    )
+    .fetch_all(connection))?;
+    let counted = rows.into_iter().map(|row| Ok((row.method, from_bigint(row.calls, "calls")?)));
+    counted.collect()
 }

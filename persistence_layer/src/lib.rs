@@ -42,6 +42,8 @@ pub mod groups;
 pub mod job_events;
 #[cfg(feature = "queries")]
 pub mod ledgers;
+#[cfg(feature = "queries")]
+pub mod maintenance;
 pub mod metrics;
 #[cfg(feature = "queries")]
 pub mod prices;

@@ -48,6 +48,11 @@ impl Metrics {
         registry.register(Box::new(self.clone()))
     }
 
+    /// Transactions that wait for a connection now.
+    pub fn transactions_waiting(&self) -> u64 {
+        u64::try_from(self.waiting.get()).unwrap_or(0)
+    }
+
     /// Counts a transaction as waiting for a connection until the answer is dropped.
     pub(crate) fn waiting(&self) -> Waiting<'_> {
         self.waiting.inc();

@@ -22,6 +22,7 @@ mod load;
 mod secret;
 mod settings;
 mod signing;
+mod slow_log;
 mod source;
 mod validate;
 
@@ -39,3 +40,4 @@ pub use settings::{
     UnknownRole, WorkerSettings,
 };
 pub use signing::SigningSettings;
+pub use slow_log::SlowLogSettings;

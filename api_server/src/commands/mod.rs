@@ -2,6 +2,7 @@
 
 pub mod analyze;
 pub mod bundle;
+pub mod capacity;
 pub mod check_config;
 pub mod doctor;
 pub mod engine;
@@ -44,6 +45,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Doctor(args) => blocking_on(doctor::run(args)),
         Command::Status(args) => blocking_on(status::run(args)),
+        Command::Capacity(args) => blocking_on(capacity::run(args)),
         Command::Verify(args) => blocking_on(verify::run(args)),
         Command::SigningKey(args) => verify::create(&args),
     };

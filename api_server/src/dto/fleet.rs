@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use persistence_layer::queue_report::{OldestTask, QueueReport, RunningTask};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::dto::time::rfc3339;
 use crate::fleet::{Paused, Process, Provider};
@@ -23,7 +24,8 @@ pub struct ProcessView {
 }
 
 /// Working slots.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Slots)]
 pub struct SlotsView {
     /// Those with a wallet.
     pub in_use: u32,

@@ -10,6 +10,7 @@ use persistence_layer::{batches, processes};
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::metrics::{FleetFigures, TEXT_FORMAT, scrape};
+use crate::performance::memory::Memory;
 
 /// Longest wait for the queue's figures: a scrape must not hang with the database.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -20,6 +21,7 @@ pub async fn metrics(State(app): State<AppState>) -> Result<Response, ApiError> 
     let redis = app.redis.as_ref().map(|redis| redis.status().state);
     app.queue_metrics.observe_services(&database, redis);
     app.http_metrics.places(app.load.limit());
+    app.memory_metrics.observe(&Memory::now());
     let figures = tokio::time::timeout(PATIENCE, figures(&app));
     let figures = if database.up { figures.await.ok().flatten() } else { None };
     app.queue_metrics.observe_fleet(figures.as_ref());

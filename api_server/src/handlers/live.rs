@@ -17,7 +17,7 @@ use crate::app::{App, AppState};
 use crate::error::ApiError;
 use crate::extract::{JobId, Params, check_accept};
 use crate::handlers::keep::Keep;
-use crate::json::shown;
+use crate::handlers::same_origin;
 use crate::keys::Caller;
 use crate::live::socket::{self, MAX_MESSAGE_BYTES, Start};
 use crate::live::{Dropped, End, Follower, Live, Message, Place, Transport};
@@ -130,26 +130,13 @@ fn accept(
         response.headers_mut().extend(offered);
         return Ok(Err(Box::new(response)));
     };
-    check_origin(headers)?;
+    same_origin(headers)?;
     let upgrade = upgrade
         .read_buffer_size(SOCKET_BUFFER_BYTES)
         .write_buffer_size(SOCKET_BUFFER_BYTES)
         .max_message_size(MAX_FRAME_BYTES)
         .max_frame_size(MAX_FRAME_BYTES);
     Ok(Ok(upgrade))
-}
-
-/// Refuses pages of other hosts: browsers do not, where it is about a WebSocket. Programs send no Origin.
-fn check_origin(headers: &HeaderMap) -> Result<(), ApiError> {
-    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().unwrap_or_default();
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let (_, from) = origin.split_once("://").unwrap_or_default();
-    if !from.is_empty() && from.eq_ignore_ascii_case(host) {
-        return Ok(());
-    }
-    let detail = format!("The Origin {} is not the host of the request.", shown(origin));
-    Err(ApiError::new(problems::FOREIGN_ORIGIN, detail))
 }
 
 /// `after`: the event behind which to begin.

@@ -11,7 +11,9 @@ pub mod health;
 mod keep;
 pub mod latest;
 pub mod live;
+pub mod performance;
 pub mod problems;
+pub mod profile;
 mod question;
 pub mod reports;
 pub mod results;
@@ -22,9 +24,13 @@ pub mod wallets;
 pub mod what_if;
 
 use axum::Json;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+
+use crate::error::ApiError;
+use crate::json::shown;
+use crate::problems::FOREIGN_ORIGIN;
 
 use keep::Keep;
 
@@ -34,6 +40,20 @@ const POLL_SECONDS: (HeaderName, HeaderValue) =
 
 /// The same of a refusal.
 const POLL_AFTER_SECONDS: u32 = 2;
+
+/// Refuses pages of other hosts: browsers do not, where it is about a WebSocket or a request without a body.
+/// Programs send no Origin.
+fn same_origin(headers: &HeaderMap) -> Result<(), ApiError> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let (_, from) = origin.split_once("://").unwrap_or_default();
+    if !from.is_empty() && from.eq_ignore_ascii_case(host) {
+        return Ok(());
+    }
+    let detail = format!("The Origin {} is not the host of the request.", shown(origin));
+    Err(ApiError::new(FOREIGN_ORIGIN, detail))
+}
 
 /// `body` as JSON that may be kept so long.
 fn value<T: Serialize>(keep: Keep, body: &T) -> Response {

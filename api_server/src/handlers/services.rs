@@ -1,5 +1,6 @@
 //! `GET /api/services/status`: what runs, how much waits, how the providers are.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
@@ -7,10 +8,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use chrono::{DateTime, Utc};
-use job_orchestrator::status::WorkerStatus;
+use job_orchestrator::sources::Pace;
+use job_orchestrator::status::{ProviderState, WorkerStatus};
 use persistence_layer::chain_data::{self, ChangedBlock};
 use persistence_layer::wallet_tasks::QueueFigures;
+use pnl_core::Chain;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::app::AppState;
 use crate::dto::fleet::{ProcessView, SlotsView, own_words};
@@ -47,8 +51,10 @@ struct ServiceView {
     detail: Option<String>,
 }
 
-#[derive(Serialize)]
-struct QueueView {
+/// Open wallets.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Queue)]
+pub struct QueueView {
     queued: u64,
     delayed: u64,
     running: u64,
@@ -63,8 +69,21 @@ struct ProviderView {
     state: &'static str,
     since: String,
     cause: Option<String>,
+    /// `open` while it is left alone because it failed.
+    breaker: &'static str,
+    quota: Quota,
     calls: u64,
     errors: u64,
+}
+
+/// What the provider takes.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ProviderQuota)]
+pub struct Quota {
+    /// As configured; null: by the provider alone.
+    requests_per_second: Option<u32>,
+    /// How long it has asked to be left alone yet, rounded up.
+    paused_seconds: u64,
 }
 
 /// The handler.
@@ -102,13 +121,7 @@ pub async fn status(
         } else {
             "ok"
         },
-        mode: if app.is_draining() {
-            "draining"
-        } else if app.load.is_high() {
-            "high-load"
-        } else {
-            "normal"
-        },
+        mode: app.mode(),
         version: env!("CARGO_PKG_VERSION"),
         instance: app.instance.id.clone(),
         uptime: app.instance.started.elapsed().as_secs(),
@@ -118,7 +131,7 @@ pub async fn status(
             in_use: worker.as_ref().map_or(0, |worker| worker.slots_in_use),
             total: worker.as_ref().map_or(0, |worker| worker.slots),
         },
-        providers: worker.map_or_else(Vec::new, providers),
+        providers: worker.map_or_else(Vec::new, |worker| providers(worker, &app.paces)),
         processes: processes.map(|all| all.iter().map(ProcessView::public).collect()),
     };
     let cache = (header::CACHE_CONTROL, HeaderValue::from_static("max-age=10"));
@@ -126,7 +139,7 @@ pub async fn status(
 }
 
 /// The queue, unless the database has trouble: the page shall answer then most of all.
-async fn queue(app: &AppState) -> Option<QueueView> {
+pub(super) async fn queue(app: &AppState) -> Option<QueueView> {
     let QueueFigures { tasks: counts, oldest_queued } = app.queue.figures(&app.store).await?;
     Some(QueueView {
         queued: counts.queued,
@@ -232,7 +245,7 @@ fn finality(changed: &[ChangedBlock]) -> Option<ServiceView> {
     })
 }
 
-fn providers(worker: WorkerStatus) -> Vec<ProviderView> {
+fn providers(worker: WorkerStatus, paces: &BTreeMap<Chain, Vec<Pace>>) -> Vec<ProviderView> {
     worker
         .providers
         .into_iter()
@@ -240,6 +253,17 @@ fn providers(worker: WorkerStatus) -> Vec<ProviderView> {
             providers.into_iter().map(move |provider| ProviderView {
                 chain: chain.as_str(),
                 state: provider.state.as_str(),
+                breaker: if provider.state == ProviderState::Down { "open" } else { "closed" },
+                quota: Quota {
+                    requests_per_second: paces
+                        .get(&chain)
+                        .into_iter()
+                        .flatten()
+                        .find(|pace| pace.name == provider.name)
+                        .map(|pace| pace.requests_per_second),
+                    paused_seconds: u64::try_from(provider.paused.as_millis().div_ceil(1000))
+                        .unwrap_or(u64::MAX),
+                },
                 since: rfc3339(DateTime::<Utc>::from(provider.since)),
                 cause: provider.detail.as_deref().map(own_words),
                 name: provider.name,

@@ -3,44 +3,55 @@
 
 use std::net::IpAddr;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use persistence_layer::Tenant;
 use persistence_layer::api_keys::Scope;
 
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::keys::{Caller, Keys, Secret};
 use crate::limiter::Class;
+use crate::middleware::context::AskedBy;
 use crate::middleware::limits;
 use crate::problems;
+use crate::routes::TRAFFIC;
 
 /// The other header that a key may come in.
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 const SCHEME: &str = "Bearer ";
 
+/// Headers of proxies.
+const FORWARDED: [HeaderName; 2] = [HeaderName::from_static("x-forwarded-for"), header::FORWARDED];
+
 /// Finds out who asks. A key that is not valid is refused whatever it was sent for, except for probes,
 /// which need none and are not to wait for a database.
 pub async fn identify(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
+    let is_probe = limits::class(&request).is_none();
     let Some(keys) = &app.keys else {
-        request.extensions_mut().insert(Caller::anybody());
-        return next.run(request).await;
+        let anybody = Caller::anybody();
+        let tenant = anybody.tenant.clone();
+        request.extensions_mut().insert(anybody);
+        let response = next.run(request).await;
+        return if is_probe { response } else { asked_by(tenant, response) };
     };
-    if limits::class(&request).is_none() {
+    if is_probe {
         return next.run(request).await;
     }
     let address = limits::address(&app, &request);
-    let only_reads = needed(&request) != Scope::Submit;
+    let only_reads = is_read(&request);
     match caller(&app, keys, sent(request.headers()), address, only_reads).await {
         Ok(None) => next.run(request).await,
         Ok(Some(caller)) => {
             if let Some(key) = caller.key {
                 tracing::Span::current().record("holder", tracing::field::display(key));
             }
+            let tenant = caller.tenant.clone();
             request.extensions_mut().insert(caller);
-            private(next.run(request).await)
+            asked_by(tenant, private(next.run(request).await))
         }
         Err(refusal) => *refusal,
     }
@@ -94,16 +105,40 @@ fn sent(headers: &HeaderMap) -> Result<Option<Secret>, &'static str> {
     found.map(read).transpose()
 }
 
-/// The scope that a request needs: the state of the service is for those who operate it, other reading needs
-/// `read`, everything else `submit`.
+/// Leaves on the answer whose request it was.
+fn asked_by(tenant: Tenant, mut response: Response) -> Response {
+    response.extensions_mut().insert(AskedBy(tenant));
+    response
+}
+
+fn is_read(request: &Request) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
+/// The scope that a request needs: the state of the service is for those who operate it, but for what a tenant has
+/// asked itself; other reading needs `read`, everything else `submit`.
 fn needed(request: &Request) -> Scope {
-    match *request.method() {
-        Method::GET | Method::HEAD if limits::class(request) == Some(Class::Services) => {
-            Scope::Admin
-        }
-        Method::GET | Method::HEAD => Scope::Read,
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    let is_own = route == Some(TRAFFIC);
+    match limits::class(request) {
+        Some(Class::Services) if !is_own => Scope::Admin,
+        _ if is_read(request) => Scope::Read,
         _ => Scope::Submit,
     }
+}
+
+/// Where no keys are asked for, lets only programs on this machine through.
+pub async fn from_here(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    // What a proxy on this machine passes on comes from anywhere.
+    let is_passed_on = FORWARDED.iter().any(|name| headers.contains_key(name));
+    let is_from_here = limits::address(&app, &request).to_canonical().is_loopback();
+    if app.keys.is_some() || (is_from_here && !is_passed_on) {
+        return next.run(request).await;
+    }
+    let detail = "Without keys (auth.mode = \"open\") only programs on the service's own machine are \
+                  answered here.";
+    ApiError::new(problems::FORBIDDEN, detail).into_response()
 }
 
 /// Lets only those through who may.

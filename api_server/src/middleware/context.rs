@@ -6,15 +6,19 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use persistence_layer::Tenant;
+use service_runtime::config::SlowLogSettings;
 use service_runtime::trace::TraceId;
 use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::error::{self, ApiError};
 use crate::json::printable;
-use crate::metrics::{HttpMetrics, UNMATCHED};
+use crate::metrics::{Answered, HttpMetrics, UNMATCHED};
 use crate::middleware::rest_of_body::RestOfBody;
 use crate::problems;
+use crate::routes;
+use crate::slo::RouteClass;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -31,20 +35,34 @@ pub struct RequestContext {
     pub trace_id: TraceId,
 }
 
+/// On an answer: whose request it was.
+#[derive(Debug, Clone)]
+pub struct AskedBy(pub Tenant);
+
+/// How requests are noted.
+#[derive(Clone)]
+pub struct Noted {
+    /// What they are counted in.
+    pub metrics: HttpMetrics,
+    /// Which are told of because they took long.
+    pub slow_log: SlowLogSettings,
+}
+
 /// The layer itself.
-pub async fn around(State(metrics): State<HttpMetrics>, request: Request, next: Next) -> Response {
+pub async fn around(State(noted): State<Noted>, request: Request, next: Next) -> Response {
     let (mut request, rest) = RestOfBody::lend(request);
     let started = Instant::now();
-    let in_flight = metrics.begin();
+    let in_flight = noted.metrics.begin();
     let context = RequestContext {
         request_id: request_id(request.headers()),
         trace_id: trace_id(request.headers()),
     };
     let method = method_label(request.method());
     let instance = request.uri().path().to_owned();
+    let class = RouteClass::of(&request);
     // Layers of a router run inside of its routing, so the match is known here.
     let matched = request.extensions().get::<MatchedPath>().cloned();
-    let route = matched.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
+    let route = matched.as_ref().map_or(UNMATCHED, |matched| routes::label_of(matched.as_str()));
     let span = tracing::info_span!(
         "request",
         trace_id = %context.trace_id,
@@ -61,6 +79,7 @@ pub async fn around(State(metrics): State<HttpMetrics>, request: Request, next: 
         }
         Ok(()) => next.run(request).instrument(span.clone()).await,
     };
+    let tenant = response.extensions().get::<AskedBy>().map(|AskedBy(tenant)| tenant.clone());
     let status = response.status();
     // Of a body that is too slow nothing more is waited for.
     if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
@@ -75,19 +94,39 @@ pub async fn around(State(metrics): State<HttpMetrics>, request: Request, next: 
         headers.insert(TRACEPARENT, value);
     }
     drop(in_flight);
-    let elapsed = started.elapsed();
-    metrics.end(method, route, response.status().as_u16(), elapsed);
-    log(&span, route, response.status().as_u16(), elapsed);
+    let took = started.elapsed();
+    let answered = Answered {
+        method,
+        route,
+        class,
+        status: response.status().as_u16(),
+        took,
+        tenant: tenant.as_ref(),
+    };
+    noted.metrics.end(&answered);
+    span.in_scope(|| log(&answered, class.slow_after(&noted.slow_log)));
     response
 }
 
-/// One line per request; none for liveness probes, which would drown the rest.
-fn log(span: &tracing::Span, route: &str, status: u16, elapsed: Duration) {
+/// One line per request; none for liveness probes, which would drown the rest. A slow one has another.
+fn log(answered: &Answered<'_>, slow_after: Option<Duration>) {
+    let Answered { route, class, status, took, .. } = *answered;
+    let duration_ms = milliseconds(took);
+    if let Some(slow_after) = slow_after
+        && took > slow_after
+    {
+        let threshold_ms = milliseconds(slow_after);
+        let class = class.as_str();
+        tracing::warn!(class, status, duration_ms, threshold_ms, "slow request");
+    }
     if matches!(route, "/health" | "/metrics") && status < 400 {
         return;
     }
-    let duration_ms = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
-    span.in_scope(|| tracing::info!(status, duration_ms, "request answered"));
+    tracing::info!(status, duration_ms, "request answered");
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What HTTP demands of a request head and the parser lets pass.

@@ -95,7 +95,7 @@ pub(super) fn class(request: &Request) -> Option<Class> {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     Some(if route.starts_with("/api/v2/wallets/") {
         Class::Wallets
-    } else if route.starts_with("/api/services/") {
+    } else if route.starts_with("/api/services/") || route.starts_with("/api/performance/") {
         Class::Services
     } else if is_read
         && (route.starts_with("/api/pnl/results") || route.starts_with("/api/pnl/batch/results"))

@@ -11,6 +11,7 @@ use crate::limiter::Class;
 use crate::load::Cost;
 use crate::middleware::limits;
 use crate::problems;
+use crate::slo::asks_to_wait;
 
 /// When one that was refused may come again.
 const RETRY_SECONDS: u32 = 1;
@@ -33,10 +34,7 @@ pub async fn admit(State(app): State<AppState>, request: Request, next: Next) ->
 /// What a request costs; `None`: it takes no place.
 fn cost(request: &Request) -> Option<Cost> {
     // A body may take its time to arrive, and whoever waits for a job does no work meanwhile.
-    let query = request.uri().query().unwrap_or_default();
-    if !matches!(*request.method(), Method::GET | Method::HEAD)
-        || query.split('&').any(|pair| pair.starts_with("wait="))
-    {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) || asks_to_wait(request) {
         return None;
     }
     Some(match limits::class(request)? {

@@ -32,6 +32,7 @@ mod tests {
     use axum::middleware::from_fn_with_state;
     use axum::routing::get;
     use prometheus::Registry;
+    use service_runtime::config::SlowLogSettings;
     use tower::ServiceExt as _;
 
     use super::*;
@@ -44,10 +45,11 @@ mod tests {
             panic!("a secret of the service")
         }
         let metrics = HttpMetrics::register(&Registry::new()).unwrap();
+        let noted = context::Noted { metrics, slow_log: SlowLogSettings::default() };
         let router = Router::new()
             .route("/broken", get(broken))
             .layer(caught())
-            .layer(from_fn_with_state(metrics, context::around));
+            .layer(from_fn_with_state(noted, context::around));
         let request = Request::get("/broken").header("host", "x").body(Body::empty()).unwrap();
         let response = router.oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);

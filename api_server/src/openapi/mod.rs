@@ -11,6 +11,7 @@ pub mod params;
 mod security;
 pub mod shapes;
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::Router;
@@ -25,6 +26,7 @@ pub use operation::Operation;
 
 use crate::app::AppState;
 use crate::problems;
+use crate::slo::RouteClass;
 
 /// Routes and what describes them.
 #[derive(Default)]
@@ -32,6 +34,7 @@ pub struct Api {
     router: Router<AppState>,
     paths: Paths,
     schemas: Vec<(String, RefOr<Schema>)>,
+    classes: HashMap<String, RouteClass>,
 }
 
 impl Api {
@@ -63,6 +66,7 @@ impl Api {
         self.router = self.router.merge(other.router);
         self.paths.merge(other.paths);
         self.schemas.extend(other.schemas);
+        self.classes.extend(other.classes);
         self
     }
 
@@ -84,12 +88,18 @@ impl Api {
         self
     }
 
+    /// What is expected of the time of each route. A path has one method, so it has one class.
+    pub fn classes(self) -> HashMap<String, RouteClass> {
+        self.classes
+    }
+
     /// The routes.
     pub fn into_router(self) -> Router<AppState> {
         self.router
     }
 
     fn describe(mut self, path: &str, method: HttpMethod, operation: Operation) -> Self {
+        self.classes.insert(path.to_owned(), operation.class);
         let (described, schemas) = operation.into_parts(path);
         self.schemas.extend(schemas);
         self.paths.paths.insert(path.to_owned(), PathItem::new(method, described));

@@ -1,5 +1,6 @@
 //! One route in the document: what it takes and what it answers.
 
+use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
@@ -8,20 +9,25 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::params;
 use super::shapes::Problem;
+use crate::slo::RouteClass;
 
 type Schemas = Vec<(String, RefOr<Schema>)>;
 
 /// The description of a route; its path parameters are described by their names.
 pub struct Operation {
+    /// How soon the route is to answer.
+    pub(super) class: RouteClass,
     builder: OperationBuilder,
     schemas: Schemas,
 }
 
 impl Operation {
     /// A route of the group `tag` in one line.
-    pub fn new(tag: &str, summary: &str) -> Self {
+    pub fn new(tag: &str, class: RouteClass, summary: &str) -> Self {
+        let told = ExtensionsBuilder::new().add("x-latency-class", class.as_str()).build();
         let operation = Self {
-            builder: OperationBuilder::new().tag(tag).summary(Some(summary)),
+            class,
+            builder: OperationBuilder::new().tag(tag).summary(Some(summary)).extensions(Some(told)),
             schemas: Vec::new(),
         };
         operation.other::<Problem>("default", "An error", "application/problem+json")

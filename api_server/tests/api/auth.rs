@@ -75,7 +75,10 @@ async fn every_route_of_data_wants_a_key_with_the_right_scope_and_no_other_does(
         bad.problem(401, "unauthorized");
         assert!(bad.header("www-authenticate").contains("error=\"invalid_token\""));
         let (right, wrong, scope) = match method {
-            Method::GET if path.starts_with("/api/services/") => (&admin, &reader, "admin"),
+            Method::GET if path.ends_with("/traffic-analysis") => (&reader, &submitter, "read"),
+            _ if path.starts_with("/api/services/") || path.starts_with("/api/performance/") => {
+                (&admin, &reader, "admin")
+            }
             Method::GET => (&reader, &submitter, "read"),
             _ => (&submitter, &reader, "submit"),
         };

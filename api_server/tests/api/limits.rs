@@ -114,6 +114,22 @@ async fn two_processes_let_in_together_what_one_may() {
 }
 
 #[tokio::test]
+async fn the_thirty_first_is_refused_whichever_process_it_asks() {
+    let (one, two) = (app(true).await, app(true).await);
+    for first in 0..2 {
+        let client = client();
+        let asked = [&one, &two].into_iter().cycle().skip(first);
+        for (app, left) in asked.clone().zip((0..30).rev()) {
+            let answer = ask(app, &client, "/api/pnl/results").await;
+            assert_eq!((answer.status.as_u16(), told(&answer, "r")), (200, left));
+        }
+        for app in asked.take(2) {
+            ask(app, &client, "/api/pnl/results").await.problem(429, "rate-limited");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_the_client_has_already_is_free() {
     for redis in [false, true] {
         let app = app(redis).await;

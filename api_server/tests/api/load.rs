@@ -35,7 +35,7 @@ async fn expensive_requests_are_refused_first_and_probes_never() {
         app.get(&results).await.problem(503, "overloaded");
         assert_eq!(app.get(&status).await.status, 200, "there is room for a light one");
         assert_eq!(app.get("/api/health").await.status, 200);
-        assert_eq!(app.get("/api/services/status").await.json()["mode"], "high-load");
+        assert_eq!(app.get("/api/services/status").await.json()["mode"], "high_load");
         let metrics = app.admin_get("/metrics").await.text;
         assert_eq!(figure(&metrics, "http_shed_total{cost=\"expensive\"} "), 1);
         assert_eq!(figure(&metrics, "http_shed_total{cost=\"light\"} "), 0);

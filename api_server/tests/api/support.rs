@@ -373,7 +373,13 @@ pub fn redis_url() -> String {
 
 fn provider(name: &str, kind: ProviderKind, url: String) -> ProviderSettings {
     let url = SecretUrl::new(url);
-    ProviderSettings { name: name.to_owned(), kind, url, requests_per_second: 1000 }
+    ProviderSettings {
+        name: name.to_owned(),
+        kind,
+        url,
+        requests_per_second: 1000,
+        price_per_thousand_calls_usd: String::new(),
+    }
 }
 
 /// A pool of five connections.

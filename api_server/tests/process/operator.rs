@@ -112,3 +112,34 @@ async fn a_database_that_takes_no_writes_is_named_by_doctor_and_status() {
     assert!(attention.starts_with("attention: the database takes no writes"), "{report}");
     assert!(attention.contains("database-read-only"), "{report}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn capacity_is_what_the_running_service_says() {
+    let (folder, database, node) =
+        (tempfile::tempdir().unwrap(), TestDatabase::create().await, demo_node().await);
+    let mut command = program(folder.path());
+    configured(&mut command, &database, &node);
+    // The listener of operators asks for no key.
+    command.env("PNL_AUTH__MODE", "keys");
+    let mut service = Service::start(command);
+    let ask = |flags: &[&str]| {
+        let done = run(program(folder.path()).arg("capacity").args(flags), "");
+        (done.status.code().unwrap(), text(&done.stdout), text(&done.stderr))
+    };
+    let (code, told, _) = ask(&["--url", &service.admin, "--rps", "5000", "--latency-ms", "201"]);
+    // A busy machine may have reached a gate.
+    assert!(code <= 1, "{told}");
+    let gated = told.lines().take_while(|line| line.starts_with("attention: ")).count();
+    assert_eq!((gated > 0, told.starts_with("ok: ")), (code == 1, code == 0), "{told}");
+    assert!(told.contains("5000 requests/s of 201 ms, 100 at a time in an instance: 11 instances"));
+    assert!(told.contains("database_pool"), "{told}");
+    let (_, json, _) = ask(&["--url", &service.admin, "--format", "json"]);
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["gates"].as_array().unwrap().len(), 4, "{json}");
+    let (code, _, error) = ask(&["--url", &service.address]);
+    assert_eq!((code, error.lines().count()), (2, 1), "{error}");
+    assert!(error.contains("401") && error.contains("--url"), "{error}");
+    assert_eq!(ask(&["--url", &service.admin, "--rps", "0"]).0, 2);
+    service.signal("TERM");
+    service.ends_with(0);
+}

@@ -1,6 +1,6 @@
 //! `[auth]`: who may ask.
 
-use std::net::ToSocketAddrs;
+use std::net::{IpAddr, ToSocketAddrs};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,12 +35,23 @@ impl Settings {
     /// # Errors
     /// [`ConfigError::OpenToOthers`].
     pub fn check_exposure(&self, role: Role) -> Result<(), ConfigError> {
-        let host = &self.api.host;
+        self.check_reach(role, || is_loopback(&self.api.host))
+    }
+
+    /// The same of the address that the listener has got: a name may have had another one before.
+    ///
+    /// # Errors
+    /// [`ConfigError::OpenToOthers`].
+    pub fn check_bound(&self, role: Role, address: IpAddr) -> Result<(), ConfigError> {
+        self.check_reach(role, || address.to_canonical().is_loopback())
+    }
+
+    fn check_reach(&self, role: Role, is_local: impl Fn() -> bool) -> Result<(), ConfigError> {
         let is_open = self.auth.mode == AuthMode::Open && !self.auth.allow_open_public;
-        if !is_open || !role.serves_requests() || is_loopback(host) {
+        if !is_open || !role.serves_requests() || is_local() {
             return Ok(());
         }
-        Err(ConfigError::OpenToOthers { host: host.clone() })
+        Err(ConfigError::OpenToOthers { host: self.api.host.clone() })
     }
 }
 
@@ -54,6 +65,26 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_address_that_was_bound_decides_whatever_its_name() {
+        let mut settings = Settings::default();
+        settings.api.host = "localhost".to_owned();
+        for (address, is_local) in [
+            ("127.0.0.1", true),
+            ("::1", true),
+            ("::ffff:127.0.0.1", true),
+            ("0.0.0.0", false),
+            ("::", false),
+            ("::ffff:0.0.0.0", false),
+            ("192.0.2.1", false),
+            ("fe80::1", false),
+        ] {
+            let address = address.parse().unwrap();
+            assert_eq!(settings.check_bound(Role::Api, address).is_ok(), is_local, "{address}");
+            assert!(settings.check_bound(Role::Worker, address).is_ok(), "{address}");
+        }
+    }
 
     #[test]
     fn only_loopback_needs_no_leave() {

@@ -27,6 +27,7 @@ impl Default for Chains {
             kind: ProviderKind::SolanaRpc,
             url: SecretUrl::new("https://api.mainnet-beta.solana.com"),
             requests_per_second: 4,
+            price_per_thousand_calls_usd: String::new(),
         };
         Self {
             solana: ChainSettings { providers: vec![public], ..ChainSettings::default() },
@@ -120,6 +121,9 @@ pub struct ProviderSettings {
     /// Calls that start in any sliding second, at most; every call of a JSON-RPC batch counts.
     #[serde(default = "default_provider_rate")]
     pub requests_per_second: u32,
+    /// What a thousand calls cost, in USD as decimal text; empty: not known.
+    #[serde(default)]
+    pub price_per_thousand_calls_usd: String,
 }
 
 /// What public endpoints commonly allow.

@@ -13,6 +13,7 @@ use super::limits::LimitSettings;
 use super::live::LiveSettings;
 use super::secret::SecretUrl;
 use super::signing::SigningSettings;
+use super::slow_log::SlowLogSettings;
 
 /// All settings of one process, validated.
 ///
@@ -32,6 +33,8 @@ pub struct Settings {
     pub signing: SigningSettings,
     /// Log lines.
     pub log: LogSettings,
+    /// Requests that are told of because they took long.
+    pub slow_log: SlowLogSettings,
     /// PostgreSQL.
     pub database: DatabaseSettings,
     /// Redis.
@@ -166,11 +169,13 @@ pub struct AdminSettings {
     pub host: String,
     /// Port to listen on; 0 takes a free one.
     pub port: u16,
+    /// Whether profiles of the processor may be taken there.
+    pub profiling: bool,
 }
 
 impl Default for AdminSettings {
     fn default() -> Self {
-        Self { host: "127.0.0.1".to_owned(), port: 9090 }
+        Self { host: "127.0.0.1".to_owned(), port: 9090, profiling: false }
     }
 }
 

@@ -117,6 +117,17 @@ impl Settings {
                 found.add(key, error.to_string());
             }
         }
+        let slow = &self.slow_log;
+        for (key, milliseconds) in [
+            ("slow_log.health_ms", slow.health_ms),
+            ("slow_log.simple_ms", slow.simple_ms),
+            ("slow_log.complex_ms", slow.complex_ms),
+            ("slow_log.report_ms", slow.report_ms),
+            ("slow_log.export_ms", slow.export_ms),
+            ("slow_log.submit_ms", slow.submit_ms),
+        ] {
+            found.range(key, milliseconds, 0..=3_600_000);
+        }
         if let Err(error) = EnvFilter::try_new(&self.log.filter) {
             found.add("log.filter", error.to_string());
         }
@@ -270,6 +281,13 @@ fn check_providers(chain: &str, providers: &[ProviderSettings], found: &mut Viol
             provider.requests_per_second,
             1..=100_000,
         );
+        let price = &provider.price_per_thousand_calls_usd;
+        if !price.is_empty() && !is_price(price) {
+            found.add(
+                &format!("{key}.price_per_thousand_calls_usd"),
+                "no decimal text such as \"0.05\": up to six digits, and up to nine places",
+            );
+        }
     }
 }
 
@@ -291,6 +309,15 @@ fn check_url_of_chain(chain: &str, key: &str, provider: &ProviderSettings, found
             found.add(key, format!("names chain {named:?}, not {expected} ({chain})"));
         }
     }
+}
+
+/// Whether the text is a price whose thousandth is exact in every sum.
+fn is_price(text: &str) -> bool {
+    let (whole, places) = text.split_once('.').unwrap_or((text, "0"));
+    let digits = |text: &str, most| {
+        (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    digits(whole, 6) && digits(places, 9)
 }
 
 /// Whether the text looks like a token of the chain: base58 of the length of a key, or 0x and

@@ -73,7 +73,8 @@ pub async fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
     let mut findings = Findings::default();
     match Settings::load(args.config.config.as_deref()) {
         Err(error) => findings.fail("configuration", format!("{error}; correct it first")),
-        Ok(settings) => {
+        Ok(mut settings) => {
+            settings.service.role = args.role.unwrap_or(settings.service.role);
             settings::check(&settings, &mut findings);
             outside::check(&settings, args.offline, &mut findings).await;
         }

@@ -14,9 +14,10 @@ const SHORT_LEASE_SECONDS: u64 = 10;
 pub fn check(settings: &Settings, findings: &mut Findings) {
     const SUBJECT: &str = "configuration";
     let (api, database, worker) = (&settings.api, &settings.database, &settings.worker);
+    let works = settings.service.role.works_on_wallets();
     let contradictions = [
         (
-            worker.lease_seconds < SHORT_LEASE_SECONDS,
+            works && worker.lease_seconds < SHORT_LEASE_SECONDS,
             format!(
                 "worker.lease_seconds = {}: a database that pauses for so long costs every running \
                  wallet its lease; 30 is the default",
@@ -24,7 +25,7 @@ pub fn check(settings: &Settings, findings: &mut Findings) {
             ),
         ),
         (
-            worker.call_timeout_seconds >= worker.wallet_timeout_seconds,
+            works && worker.call_timeout_seconds >= worker.wallet_timeout_seconds,
             format!(
                 "worker.call_timeout_seconds = {} is no less than worker.wallet_timeout_seconds = {}: \
                  one call can take a whole attempt; lower the first",
@@ -32,7 +33,8 @@ pub fn check(settings: &Settings, findings: &mut Findings) {
             ),
         ),
         (
-            database.acquire_timeout_seconds > api.request_timeout_seconds,
+            settings.service.role.serves_requests()
+                && database.acquire_timeout_seconds > api.request_timeout_seconds,
             format!(
                 "database.acquire_timeout_seconds = {} is more than api.request_timeout_seconds = {}: \
                  requests give up before the database is given up; lower the first",
@@ -40,8 +42,7 @@ pub fn check(settings: &Settings, findings: &mut Findings) {
             ),
         ),
         (
-            settings.service.role.works_on_wallets()
-                && database.max_connections < worker.wallet_permits + BESIDE_WALLETS,
+            works && database.max_connections < worker.wallet_permits + BESIDE_WALLETS,
             format!(
                 "database.max_connections = {} is few for worker.wallet_permits = {}: use at least {}",
                 database.max_connections,
@@ -56,18 +57,19 @@ pub fn check(settings: &Settings, findings: &mut Findings) {
                 .to_owned(),
         ),
         (
-            settings.prices.sources.is_empty(),
+            works && settings.prices.sources.is_empty(),
             "no price source is configured, so only listed stablecoins have a value; name one at \
              [[prices.sources]]"
                 .to_owned(),
         ),
         (
-            settings
-                .chains
-                .solana
-                .providers
-                .iter()
-                .any(|provider| provider.url.expose().contains("api.mainnet-beta.solana.com")),
+            works
+                && settings
+                    .chains
+                    .solana
+                    .providers
+                    .iter()
+                    .any(|provider| provider.url.expose().contains("api.mainnet-beta.solana.com")),
             "the public Solana endpoint is for trying only; name your own at \
              [[chains.solana.providers]]"
                 .to_owned(),
@@ -89,6 +91,8 @@ pub fn check(settings: &Settings, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
+    use service_runtime::config::Role;
+
     use super::super::Level;
     use super::*;
 
@@ -115,6 +119,14 @@ mod tests {
         }
         let failed = findings.0.iter().find(|found| found.level == Level::Fail).unwrap();
         assert!(failed.text.contains("auth.allow_open_public"), "{}", failed.text);
+
+        // What a worker would do wrong is no matter to a process that has none, and the other way round.
+        for (role, expected) in [(Role::Api, 2), (Role::Worker, 5)] {
+            settings.service.role = role;
+            let mut findings = Findings::default();
+            check(&settings, &mut findings);
+            assert_eq!(findings.0.len(), expected, "{role:?} {findings:?}");
+        }
 
         let mut own = Settings::default();
         own.chains.solana.providers[0].url = service_runtime::config::SecretUrl::new("http://node");

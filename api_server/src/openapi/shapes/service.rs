@@ -3,6 +3,8 @@
 use utoipa::ToSchema;
 
 use super::Time;
+use crate::dto::fleet::SlotsView;
+use crate::handlers::services::{QueueView, Quota};
 
 /// The process lives.
 #[derive(ToSchema)]
@@ -55,22 +57,6 @@ pub struct Part {
     pub detail: Option<String>,
 }
 
-/// Open wallets.
-#[derive(ToSchema)]
-pub struct Queue {
-    pub queued: u64,
-    pub delayed: u64,
-    pub running: u64,
-    pub oldest_queued_seconds: Option<u64>,
-}
-
-/// Working slots.
-#[derive(ToSchema)]
-pub struct Slots {
-    pub in_use: u32,
-    pub total: u32,
-}
-
 /// An endpoint as this process sees it.
 #[derive(ToSchema)]
 pub struct Provider {
@@ -80,6 +66,8 @@ pub struct Provider {
     pub state: String,
     pub since: Time,
     pub cause: Option<String>,
+    pub breaker: String,
+    pub quota: Quota,
     pub calls: u64,
     pub errors: u64,
 }
@@ -110,7 +98,7 @@ pub struct Process {
     pub version: String,
     pub started_at: Time,
     pub seen_seconds_ago: u64,
-    pub slots: Slots,
+    pub slots: SlotsView,
     pub redis: String,
     pub providers: Vec<SeenProvider>,
     pub paused: Vec<Paused>,
@@ -126,8 +114,8 @@ pub struct ServiceStatus {
     pub instance: String,
     pub uptime: u64,
     pub services: Vec<Part>,
-    pub queue: Option<Queue>,
-    pub slots: Slots,
+    pub queue: Option<QueueView>,
+    pub slots: SlotsView,
     pub providers: Vec<Provider>,
     pub processes: Option<Vec<Process>>,
 }

@@ -15,6 +15,10 @@ pub fn rows(known: &Known) -> Vec<Row> {
         "/api/openapi.json".into(),
         "/api/docs".into(),
         "/api/services/status".into(),
+        "/api/performance/performance-metrics".into(),
+        "/api/performance/traffic-analysis".into(),
+        "/api/performance/capacity".into(),
+        "/api/performance/cost".into(),
         "/api/pnl/batch".into(),
         format!("/api/pnl/batch/status/{job}"),
         format!("/api/pnl/batch/results/{job}"),
@@ -36,6 +40,7 @@ pub fn rows(known: &Known) -> Vec<Row> {
     ];
     let actions = [
         RUN.to_owned(),
+        "/api/performance/optimize".to_owned(),
         format!("/api/pnl/batch/{job}/cancel"),
         format!("/api/pnl/batch/{job}/retry"),
     ];
@@ -55,6 +60,10 @@ pub fn rows(known: &Known) -> Vec<Row> {
     }
     for route in [
         "/api/services/status",
+        "/api/performance/performance-metrics",
+        "/api/performance/traffic-analysis",
+        "/api/performance/capacity",
+        "/api/performance/cost",
         "/api/pnl/batch",
         &format!("/api/pnl/batch/status/{job}"),
         &format!("/api/pnl/batch/results/{job}"),

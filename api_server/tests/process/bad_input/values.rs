@@ -434,6 +434,19 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
     ] {
         rows.push(Row::new(&path, get(&path), BAD_QUERY, says));
     }
+    for (query, says) in [
+        ("traffic-analysis?window=EV1L", "?window bad-value"),
+        ("traffic-analysis?window=1h&window=1h", "?window duplicate-key"),
+        ("capacity?rps=EV1L", "?rps bad-value"),
+        ("capacity?rps=18446744073709551616", "?rps bad-value"),
+        ("capacity?latency_ms=-1", "?latency_ms bad-value"),
+        ("cost?job_id=EV1L", "?job_id bad-value"),
+        ("cost?window=", "?window bad-value"),
+        ("performance-metrics?EV1L=1", "?EV1L unknown-field"),
+    ] {
+        let path = format!("/api/performance/{query}");
+        rows.push(Row::new(&path, get(&path), BAD_QUERY, says));
+    }
     rows
 }
 

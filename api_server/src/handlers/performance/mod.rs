@@ -1,0 +1,13 @@
+//! `/api/performance/…`: what operators ask of a running process.
+
+mod capacity;
+mod cost;
+mod optimize;
+mod snapshot;
+mod traffic;
+
+pub use capacity::{CapacityView, capacity};
+pub use cost::{CostView, cost};
+pub use optimize::{Optimizing, View as OptimizationView, optimize};
+pub use snapshot::{Snapshot, snapshot};
+pub use traffic::traffic;
