@@ -220,8 +220,8 @@ pub async fn assemble(
         let deps = worker_deps(settings, store.clone(), &registry, job_metrics.clone())?;
         let (worker, handle) = Worker::start(deps, drain.clone());
         // Nothing waits for its end: a step under way is undone.
-        let (rules, pause) = (care::rules(settings), settings.retention.interval());
-        care::start(store.clone(), rules, pause, job_metrics, drain.clone());
+        let (rules, pauses) = (care::rules(settings), care::pauses(settings));
+        care::start(store.clone(), rules, pauses, job_metrics, drain.clone());
         (Some(worker), Some(handle))
     } else {
         // Somebody must notice dead workers also when no worker is left. Nothing waits for its end.

@@ -160,7 +160,8 @@ fn page(params: &mut Params) -> Page {
 
 /// The list and its filters, as cursors are bound to them.
 fn scope(list: &LatestList) -> String {
-    let mut scope = format!("latest {:?} {} {}", list.chain, list.sort.as_str(), list.ascending);
+    // The number is that of the order: a cursor of an earlier one would skip ties.
+    let mut scope = format!("latest 2 {:?} {} {}", list.chain, list.sort.as_str(), list.ascending);
     for (name, filter) in [
         ("profitable", list.profitable.map(|is| is.to_string())),
         ("min_trades", list.min_trades.map(|trades| trades.to_string())),

@@ -1,14 +1,25 @@
--- latest_results/summary: $1 tenant, $2 chain or null
+-- latest_results/summary: $1 tenant, $2 chain or null, $3 from how many wallets on the statistics answer
 -- Quotients at 18 places, half to even: q is the quotient rounded down in units of the 18th place,
 -- r what it leaves; all of it exact, since numeric knows no float.
-with total as (
-    select count(*) as wallets,
-        count(*) filter (where total_pnl_usd > 0) as profitable,
-        coalesce(sum(total_pnl_usd), 0) as pnl,
-        coalesce(sum(trades), 0)::bigint as trades,
-        max(analyzed_at) as last_updated
+with kept as materialized (
+    select wallets, profitable, total_pnl_usd as pnl, trades, newest_at as last_updated,
+        greatest(extract(epoch from statement_timestamp() - refreshed_at), 0) as age
+    from pnl_summary_stats
+    where tenant = $1 and scope = coalesce($2::text, 'all') and wallets >= $3
+),
+-- The condition twice: in "where" it spares reading the rows, in "having" the row of an empty sum.
+total as (
+    select * from kept
+    union all
+    select count(*),
+        count(*) filter (where total_pnl_usd > 0),
+        coalesce(sum(total_pnl_usd), 0),
+        coalesce(sum(trades), 0)::bigint,
+        max(analyzed_at),
+        0
     from latest_results
-    where tenant = $1 and ($2::text is null or chain = $2)
+    where tenant = $1 and ($2::text is null or chain = $2) and not exists (select from kept)
+    having not exists (select from kept)
 ),
 quotients as (
     select total.*,
@@ -35,5 +46,6 @@ select wallets as "total_wallets!",
     trim_scale(0.000000000000000001 * (rate_q + case
         when 2 * rate_r > n or (2 * rate_r = n and rate_q % 2 = 1) then 1
         else 0 end))::text as "profitability_rate!",
-    last_updated
+    last_updated,
+    floor(age)::bigint as "stale_seconds!"
 from divided

@@ -277,11 +277,20 @@ pub struct RedisSettings {
 pub struct CacheSettings {
     /// Most memory for answers that are kept, in MiB; 0: none is kept.
     pub memory_mb: u32,
+    /// Pause between two refreshes of the summary statistics by the fleet, in seconds.
+    pub summary_refresh_seconds: u64,
 }
 
 impl Default for CacheSettings {
     fn default() -> Self {
-        Self { memory_mb: 64 }
+        Self { memory_mb: 64, summary_refresh_seconds: 300 }
+    }
+}
+
+impl CacheSettings {
+    /// Pause between two refreshes of the summary statistics.
+    pub const fn summary_refresh(&self) -> Duration {
+        Duration::from_secs(self.summary_refresh_seconds)
     }
 }
 
