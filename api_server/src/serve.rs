@@ -56,7 +56,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), role = role.as_str(), "starting");
     // A signal during the start ends it; there is nothing to drain yet.
     let database = tokio::select! {
-        database = open(&settings) => database?,
+        database = open(&settings) => database?.read_from_replica(&settings, shutdown.token())?,
         () = shutdown.requested() => return Ok(ExitCode::SUCCESS),
     };
     let served = serve(&settings, role, database.store.clone(), shutdown.token()).await;
@@ -213,6 +213,9 @@ pub async fn assemble(
     let registry = Registry::new();
     registry.register(Box::new(ProcessCollector::for_self()))?;
     store.metrics().register(&registry)?;
+    if let Some(metrics) = store.replica_metrics() {
+        metrics.register(&registry)?;
+    }
     let http_metrics = HttpMetrics::register(&registry)?;
     let queue_metrics = QueueMetrics::register(&registry)?;
     let job_metrics = job_orchestrator::Metrics::new(&registry)?;

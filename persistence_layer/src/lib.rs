@@ -14,14 +14,20 @@
 //! - [`retention`]: removes what its time is over;
 //! - [`processes`], [`queue_report`]: what operators look at;
 //! - [`redis`], [`redis_monitor`]: the connection to Redis, and whether it is there;
+//! - [`pooler`]: whether a connection pooler before the server can be used;
 //! - [`server`]: what the database server says of itself;
 //! - [`metrics`]: what the pool and the transactions report.
 //!
 //! # Through a connection pooler
 //! Every statement runs in an explicit transaction and nothing outlives it: limits are `SET LOCAL`,
 //! locks are row locks or transaction-level advisory locks. So the pool may point at PgBouncer in
-//! transaction mode (1.21 or newer with `max_prepared_statements` above 0). Notifications do not
-//! pass such a pooler; the workers' poll covers for them.
+//! transaction mode (1.21 or newer with `max_prepared_statements` above 0), which [`pooler`] makes
+//! sure of. Notifications do not pass such a pooler: they take the direct way when there is one, and
+//! the workers' poll covers for them.
+//!
+//! # With a replica
+//! [`Store::reading`] leads to a streaming replica that is near enough, for reads that may be a little
+//! behind. What never changes once it is there, such as chunks of ledgers, is read there by itself.
 
 #[cfg(feature = "queries")]
 pub mod api_keys;
@@ -41,6 +47,7 @@ pub mod job_events;
 #[cfg(feature = "queries")]
 pub mod ledgers;
 pub mod metrics;
+pub mod pooler;
 #[cfg(feature = "queries")]
 pub mod prices;
 #[cfg(feature = "queries")]
@@ -70,7 +77,7 @@ pub mod wallet_tasks;
 pub mod wallet_work;
 
 pub use error::{Cause, StoreError};
-pub use settings::{Judgement, ServerBudget, StoreSettings};
-pub use store::{PoolMetrics, Store, Trouble};
+pub use settings::{Judgement, ReplicaSettings, ServerBudget, StoreSettings};
+pub use store::{PoolMetrics, ReplicaState, Store, Trouble};
 #[cfg(feature = "queries")]
 pub use tenant::Tenant;

@@ -61,11 +61,12 @@ pub async fn latest(
         (Page::Behind(_, limit), Some(behind)) => (LatestPlace::Behind(behind), *limit),
         (Page::First(limit) | Page::Behind(_, limit), _) => (LatestPlace::Offset(0), *limit),
     };
-    let mut rows = results::latest(&app.store, &tenant, &list, place, limit + 1).await?;
-    let summary = results::summary(&app.store, &tenant, list.chain).await?;
+    let store = app.store.reading();
+    let mut rows = results::latest(&store, &tenant, &list, place, limit + 1).await?;
+    let summary = results::summary(&store, &tenant, list.chain).await?;
     let pagination = match page {
         Page::Numbered { page, limit } => {
-            let total = results::count_latest(&app.store, &tenant, &list).await?;
+            let total = results::count_latest(&store, &tenant, &list).await?;
             Some(Pagination::of(page, limit, total))
         }
         Page::First(_) | Page::Behind(..) => None,

@@ -7,6 +7,8 @@ mod commands;
 mod exposure;
 mod keys;
 mod operator;
+mod pooler;
+mod replica;
 mod serve;
 mod signing;
 mod status;

@@ -129,9 +129,26 @@ impl Settings {
         } else if database.data_dir.as_os_str().is_empty() {
             found.add("database.data_dir", "empty, and database.postgres_url is empty too");
         }
+        for (key, url) in [
+            ("database.direct_url", &database.direct_url),
+            ("database.read_url", &database.read_url),
+        ] {
+            if url.is_empty() {
+                continue;
+            }
+            found.url(key, url, &["postgres", "postgresql"]);
+            if database.postgres_url.is_empty() {
+                found.add(
+                    key,
+                    "needs database.postgres_url; an own cluster has neither pooler nor replica",
+                );
+            }
+        }
         if !self.redis.url.is_empty() {
             found.url("redis.url", &self.redis.url, &["redis", "rediss", "redis+unix", "unix"]);
         }
+        found.range("database.read_max_connections", database.read_max_connections, 1..=10_000);
+        found.range("database.read_max_lag_seconds", database.read_max_lag_seconds, 1..=3600);
         found.range("database.max_connections", database.max_connections, 1..=10_000);
         if database.min_connections > database.max_connections {
             found.add(
