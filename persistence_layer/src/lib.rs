@@ -12,10 +12,12 @@
 //! - [`wallet_work`]: what an attempt at a long wallet leaves for the next one;
 //! - [`prices`], [`ledgers`], [`results`]: what is computed from them;
 //! - [`retention`]: removes what its time is over;
+//! - [`bench_data`]: made-up results, to measure with;
 //! - [`processes`], [`queue_report`]: what operators look at;
 //! - [`redis`], [`redis_monitor`]: the connection to Redis, and whether it is there;
 //! - [`pooler`]: whether a connection pooler before the server can be used;
 //! - [`server`]: what the database server says of itself;
+//! - [`upkeep`]: what it says of our tables, and the work that keeps them small;
 //! - [`metrics`]: what the pool and the transactions report.
 //!
 //! # Through a connection pooler
@@ -33,6 +35,8 @@
 pub mod api_keys;
 #[cfg(feature = "queries")]
 pub mod batches;
+#[cfg(feature = "queries")]
+pub mod bench_data;
 #[cfg(feature = "queries")]
 pub mod chain_data;
 #[cfg(feature = "queries")]
@@ -70,6 +74,7 @@ pub mod tenant;
 pub mod test_util;
 #[cfg(feature = "queries")]
 mod together;
+pub mod upkeep;
 pub mod wakeups;
 #[cfg(feature = "queries")]
 pub mod wallet_tasks;

@@ -3,6 +3,7 @@
 pub mod analyze;
 pub mod bundle;
 pub mod check_config;
+pub mod db;
 pub mod doctor;
 pub mod engine;
 pub mod explain;
@@ -10,6 +11,7 @@ pub mod keys;
 pub mod migrate;
 pub mod openapi;
 pub mod parse;
+pub mod seed_bench;
 pub mod status;
 mod table;
 pub mod verify;
@@ -44,6 +46,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::CheckConfig(args) => check_config::run(&args),
         Command::Doctor(args) => blocking_on(doctor::run(args)),
         Command::Status(args) => blocking_on(status::run(args)),
+        Command::Db(command) => blocking_on(db::run(command)),
+        Command::SeedBench(args) => blocking_on(seed_bench::run(args)),
         Command::Verify(args) => blocking_on(verify::run(args)),
         Command::SigningKey(args) => verify::create(&args),
     };
