@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and running needs and this machine lacks: a C compiler and the PostgreSQL
-# server programs; with --tests also redis-server. Debian and Ubuntu, as root or with sudo; on other
+# server programs; with --tests also redis-server and pgbouncer. Debian and Ubuntu, as root or with sudo; on other
 # systems it says what to install. Does nothing when everything is there.
 set -euo pipefail
 
@@ -30,7 +30,11 @@ has_postgres() {
 missing() {
 	has cc || echo "C-compiler:gcc C-library-headers:libc6-dev"
 	has_postgres || echo "PostgreSQL-server:postgresql"
-	if $with_tests; then has redis-server || echo "Redis-server:redis-server"; fi
+	if $with_tests; then
+		has redis-server || echo "Redis-server:redis-server"
+		# Ordinary users do not have its folder in their path.
+		[ -x /usr/sbin/pgbouncer ] || has pgbouncer || echo "PgBouncer:pgbouncer"
+	fi
 }
 
 if ! has cargo; then

@@ -78,6 +78,13 @@ pub enum Command {
     ///
     /// Exit code 0 no gate is reached, 1 one is (the first lines say which), 2 the service does not answer.
     Capacity(CapacityArgs),
+    /// Look at the tables of the database, or do the work that keeps them small.
+    #[command(subcommand)]
+    Db(DbCommand),
+    /// Store made-up newest results of wallets, to measure lists and summaries of a known size.
+    ///
+    /// Exit code 1 when the database has results already, unless --force is given.
+    SeedBench(SeedBenchArgs),
 }
 
 /// `capacity`
@@ -98,6 +105,55 @@ pub struct CapacityArgs {
     /// Form of the output
     #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
     pub format: OutputFormat,
+}
+
+/// `db`
+#[derive(Debug, Subcommand)]
+pub enum DbCommand {
+    /// Show sizes, dead rows, indexes, slow statements, sessions, partitions and replicas.
+    ///
+    /// Exit code 1 when something needs a human; the first lines say what.
+    Report(DbReportArgs),
+    /// Run retention, vacuum and analyze every table, build broken indexes again, refresh the summary.
+    ///
+    /// Readers and writers go on meanwhile.
+    Maintain(MaintainArgs),
+}
+
+/// `db report`
+#[derive(Debug, Args)]
+pub struct DbReportArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Form of the output
+    #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
+    pub format: OutputFormat,
+}
+
+/// `db maintain`
+#[derive(Debug, Args)]
+pub struct MaintainArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `seed-bench`
+#[derive(Debug, Args)]
+pub struct SeedBenchArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// How many wallets; the same number gives the same wallets and figures
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub rows: u32,
+    /// Also into a database that has results of wallets; they stay as they are
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// `status`

@@ -3,9 +3,13 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use persistence_layer::{Judgement, Store, StoreSettings};
+use persistence_layer::pooler::{self, PoolerError};
+use persistence_layer::{Judgement, ReplicaSettings, Store, StoreError, StoreSettings};
 use service_runtime::config::Settings;
 use service_runtime::postgres;
+use tokio_util::sync::CancellationToken;
+
+use crate::commands::WrongUsage;
 
 /// An open database.
 pub struct Database {
@@ -47,13 +51,38 @@ impl Database {
             acquire_timeout: LOOK_PATIENCE,
             ..pool_settings(settings, &server)
         };
-        match Store::connect(&few).await.with_context(|| unreachable(&server)) {
+        match look(settings, &few, &server).await {
             Ok(store) => Ok(Self { store, server }),
             Err(error) => {
                 server.stop().await;
                 Err(error)
             }
         }
+    }
+
+    /// Reads from the configured replica as well, watched until `stop`.
+    ///
+    /// # Errors
+    /// When its address cannot be used.
+    pub fn read_from_replica(
+        mut self,
+        settings: &Settings,
+        stop: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let database = &settings.database;
+        if !database.read_url.is_empty() {
+            let replica = ReplicaSettings {
+                url: database.read_url.expose().to_owned(),
+                max_connections: database.read_max_connections,
+                max_lag: database.read_max_lag(),
+            };
+            let primary = pool_settings(settings, &self.server);
+            self.store = self
+                .store
+                .with_replica(&replica, &primary, stop)
+                .context("database.read_url cannot be used")?;
+        }
+        Ok(self)
     }
 
     /// Closes the pool, and stops a cluster of our own when nobody else uses it.
@@ -83,14 +112,54 @@ fn unreachable(server: &postgres::Database) -> String {
     format!("cannot connect to {}", server.url().redacted())
 }
 
+/// Whether the configured addresses lead where they should. A server of our own has nothing before it.
+async fn check_way(
+    settings: &Settings,
+    server: &postgres::Database,
+    patience: Duration,
+) -> anyhow::Result<()> {
+    let database = &settings.database;
+    if database.postgres_url.is_empty() {
+        return Ok(());
+    }
+    let mut checked = pooler::check_answers(server.url().expose(), patience).await;
+    if checked.is_ok() && !database.direct_url.is_empty() {
+        checked = pooler::check_sessions(database.direct_url.expose(), patience).await;
+    }
+    match checked {
+        Ok(()) => Ok(()),
+        Err(PoolerError::Store(error)) => Err(error).with_context(|| unreachable(server)),
+        Err(unfit) => Err(WrongUsage(unfit.to_string()).into()),
+    }
+}
+
+/// A store that takes the direct way where it must.
+async fn opened(settings: &Settings, pool: &StoreSettings) -> Result<Store, StoreError> {
+    let store = Store::connect(pool).await?;
+    match settings.database.direct_url.expose() {
+        "" => Ok(store),
+        direct => store.with_direct_url(direct),
+    }
+}
+
+async fn look(
+    settings: &Settings,
+    pool: &StoreSettings,
+    server: &postgres::Database,
+) -> anyhow::Result<Store> {
+    check_way(settings, server, pool.acquire_timeout).await?;
+    opened(settings, pool).await.with_context(|| unreachable(server))
+}
+
 async fn connect(settings: &Settings, server: &postgres::Database) -> anyhow::Result<Store> {
     let database = &settings.database;
     let pool = pool_settings(settings, server);
+    check_way(settings, server, pool.acquire_timeout).await?;
     let budget = Store::ask_budget(&pool).await.with_context(|| unreachable(server))?;
     match budget.judge(database.min_connections, database.max_connections) {
         Judgement::Ok => {}
         Judgement::Warn(text) => tracing::warn!("{text}"),
         Judgement::Refuse(text) => bail!(text),
     }
-    Store::connect(&pool).await.with_context(|| unreachable(server))
+    opened(settings, &pool).await.with_context(|| unreachable(server))
 }

@@ -61,7 +61,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), role = role.as_str(), "starting");
     // A signal during the start ends it; there is nothing to drain yet.
     let database = tokio::select! {
-        database = open(&settings) => database?,
+        database = open(&settings) => database?.read_from_replica(&settings, shutdown.token())?,
         () = shutdown.requested() => return Ok(ExitCode::SUCCESS),
     };
     let served = serve(&settings, role, database.store.clone(), shutdown.token()).await;
@@ -225,6 +225,9 @@ pub async fn assemble(
     let registry = Registry::new();
     registry.register(Box::new(ProcessCollector::for_self()))?;
     store.metrics().register(&registry)?;
+    if let Some(metrics) = store.replica_metrics() {
+        metrics.register(&registry)?;
+    }
     let http_metrics = HttpMetrics::register(&registry)?;
     let queue_metrics = QueueMetrics::register(&registry)?;
     let job_metrics = job_orchestrator::Metrics::new(&registry)?;
@@ -232,8 +235,8 @@ pub async fn assemble(
         let deps = worker_deps(settings, store.clone(), &registry, job_metrics.clone())?;
         let (worker, handle) = Worker::start(deps, drain.clone());
         // Nothing waits for its end: a step under way is undone.
-        let (rules, pause) = (care::rules(settings), settings.retention.interval());
-        care::start(store.clone(), rules, pause, job_metrics, drain.clone());
+        let (rules, pauses) = (care::rules(settings), care::pauses(settings));
+        care::start(store.clone(), rules, pauses, job_metrics, drain.clone());
         (Some(worker), Some(handle))
     } else {
         // Somebody must notice dead workers also when no worker is left. Nothing waits for its end.

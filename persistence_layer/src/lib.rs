@@ -12,21 +12,31 @@
 //! - [`wallet_work`]: what an attempt at a long wallet leaves for the next one;
 //! - [`prices`], [`ledgers`], [`results`]: what is computed from them;
 //! - [`retention`]: removes what its time is over;
+//! - [`bench_data`]: made-up results, to measure with;
 //! - [`processes`], [`queue_report`]: what operators look at;
 //! - [`redis`], [`redis_monitor`]: the connection to Redis, and whether it is there;
+//! - [`pooler`]: whether a connection pooler before the server can be used;
 //! - [`server`]: what the database server says of itself;
+//! - [`upkeep`]: what it says of our tables, and the work that keeps them small;
 //! - [`metrics`]: what the pool and the transactions report.
 //!
 //! # Through a connection pooler
 //! Every statement runs in an explicit transaction and nothing outlives it: limits are `SET LOCAL`,
 //! locks are row locks or transaction-level advisory locks. So the pool may point at PgBouncer in
-//! transaction mode (1.21 or newer with `max_prepared_statements` above 0). Notifications do not
-//! pass such a pooler; the workers' poll covers for them.
+//! transaction mode (1.21 or newer with `max_prepared_statements` above 0), which [`pooler`] makes
+//! sure of. Notifications do not pass such a pooler: they take the direct way when there is one, and
+//! the workers' poll covers for them.
+//!
+//! # With a replica
+//! [`Store::reading`] leads to a streaming replica that is near enough, for reads that may be a little
+//! behind. What never changes once it is there, such as chunks of ledgers, is read there by itself.
 
 #[cfg(feature = "queries")]
 pub mod api_keys;
 #[cfg(feature = "queries")]
 pub mod batches;
+#[cfg(feature = "queries")]
+pub mod bench_data;
 #[cfg(feature = "queries")]
 pub mod bus;
 #[cfg(feature = "queries")]
@@ -45,6 +55,7 @@ pub mod ledgers;
 #[cfg(feature = "queries")]
 pub mod maintenance;
 pub mod metrics;
+pub mod pooler;
 #[cfg(feature = "queries")]
 pub mod prices;
 #[cfg(feature = "queries")]
@@ -67,6 +78,7 @@ pub mod tenant;
 pub mod test_util;
 #[cfg(feature = "queries")]
 mod together;
+pub mod upkeep;
 pub mod wakeups;
 #[cfg(feature = "queries")]
 pub mod wallet_tasks;
@@ -74,7 +86,7 @@ pub mod wallet_tasks;
 pub mod wallet_work;
 
 pub use error::{Cause, StoreError};
-pub use settings::{Judgement, ServerBudget, StoreSettings};
-pub use store::{PoolMetrics, Store, Trouble};
+pub use settings::{Judgement, ReplicaSettings, ServerBudget, StoreSettings};
+pub use store::{PoolMetrics, ReplicaState, Store, Trouble};
 #[cfg(feature = "queries")]
 pub use tenant::Tenant;

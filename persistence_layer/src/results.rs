@@ -1,6 +1,7 @@
 //! Results of batches, and the newest figures of each wallet.
 
 mod latest;
+mod summary;
 
 use chrono::{DateTime, Utc};
 use pnl_core::{Address, Pin, Usd, WalletRef};
@@ -12,9 +13,9 @@ use crate::store::{Store, read, run};
 use crate::wallet_tasks::{TaskError, TaskState};
 
 pub use latest::{
-    LatestCursor, LatestList, LatestPlace, LatestRow, LatestSort, Summary, count_latest, latest,
-    summary,
+    LatestCursor, LatestList, LatestPlace, LatestRow, LatestSort, count_latest, latest,
 };
+pub use summary::{Refresh, Summary, refresh, refresh_if_due, summary};
 
 /// Figures of a result that lists and summaries need without reading the report.
 #[derive(Debug, Clone, PartialEq, Eq)]

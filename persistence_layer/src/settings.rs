@@ -36,6 +36,27 @@ impl fmt::Debug for StoreSettings {
     }
 }
 
+/// Settings of a replica that is read from.
+#[derive(Clone)]
+pub struct ReplicaSettings {
+    /// `postgres://user:password@host:port/database`. A secret.
+    pub url: String,
+    /// Most connections of this process to it.
+    pub max_connections: u32,
+    /// One that is further behind is not read from.
+    pub max_lag: Duration,
+}
+
+impl fmt::Debug for ReplicaSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplicaSettings")
+            .field("url", &"[redacted]")
+            .field("max_connections", &self.max_connections)
+            .field("max_lag", &self.max_lag)
+            .finish()
+    }
+}
+
 /// How many connections the server gives to ordinary roles.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerBudget {

@@ -1,6 +1,7 @@
 //! The connection pool and how a transaction is run on it.
 
 mod diagnosis;
+mod replica;
 mod session;
 
 use std::fmt;
@@ -13,6 +14,8 @@ use sqlx::{AssertSqlSafe, Connection, PgPool, Postgres, Transaction};
 
 use self::diagnosis::Diagnosis;
 pub use self::diagnosis::Trouble;
+pub use self::replica::ReplicaState;
+use self::replica::{Fallback, Replica};
 pub(crate) use self::session::begin_statement;
 pub use self::session::{KeptBy, Plans};
 use crate::error::StoreError;
@@ -38,6 +41,12 @@ const TRUSTED_FOR: Duration = Duration::from_millis(250);
 pub struct Store {
     pool: PgPool,
     options: PgConnectOptions,
+    /// Past any pooler: for what it would not pass on.
+    direct: PgConnectOptions,
+    /// A replica that reads may go to.
+    replica: Option<Arc<Replica>>,
+    /// Of a store that reads from a replica: the primary.
+    fallback: Option<Fallback>,
     /// Who keeps what statements run with.
     #[cfg(feature = "queries")]
     kept_by: KeptBy,
@@ -83,6 +92,25 @@ pub(crate) fn connect_options(url: &str) -> Result<PgConnectOptions, StoreError>
     Ok(options.application_name(APPLICATION_NAME).extra_float_digits(None))
 }
 
+/// A pool as the settings say.
+fn pool_options(settings: &StoreSettings) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(settings.max_connections)
+        .min_connections(settings.min_connections)
+        .acquire_timeout(settings.acquire_timeout)
+        .idle_timeout(settings.idle_timeout)
+        .max_lifetime(settings.max_lifetime)
+        .test_before_acquire(false)
+        .before_acquire(|connection, state| {
+            Box::pin(async move {
+                if state.idle_for >= TRUSTED_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
+}
+
 impl Store {
     /// Opens the pool and waits until one connection stands.
     ///
@@ -116,22 +144,8 @@ impl Store {
 
     async fn open(settings: &StoreSettings) -> Result<Self, StoreError> {
         let options = connect_options(&settings.url)?;
-        let pool = PgPoolOptions::new()
-            .max_connections(settings.max_connections)
-            .min_connections(settings.min_connections)
-            .acquire_timeout(settings.acquire_timeout)
-            .idle_timeout(settings.idle_timeout)
-            .max_lifetime(settings.max_lifetime)
-            .test_before_acquire(false)
-            .before_acquire(|connection, state| {
-                Box::pin(async move {
-                    if state.idle_for >= TRUSTED_FOR {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            });
-        let (pool, kept_by) = session::connect(&pool, &options, settings.statement_timeout).await?;
+        let (pool, kept_by) =
+            session::connect(&pool_options(settings), &options, settings.statement_timeout).await?;
         let begin = |plans| begin_statement(settings.statement_timeout, plans, kept_by);
         Ok(Self {
             metrics: Metrics::new(pool.clone(), settings.max_connections),
@@ -143,7 +157,10 @@ impl Store {
                 .then(|| settings.acquire_timeout + settings.statement_timeout * 2),
             max_connections: settings.max_connections,
             pool,
+            direct: options.clone(),
             options,
+            replica: None,
+            fallback: None,
             diagnosis: Arc::default(),
             #[cfg(feature = "queries")]
             waiting: Arc::default(),
@@ -152,13 +169,22 @@ impl Store {
         })
     }
 
+    /// Notifications and migrations take the way of `url`, past a pooler that stands before the pool.
+    ///
+    /// # Errors
+    /// [`StoreError::Settings`] for an unusable URL.
+    pub fn with_direct_url(mut self, url: &str) -> Result<Self, StoreError> {
+        self.direct = connect_options(url)?;
+        Ok(self)
+    }
+
     /// Brings the schema to the newest version this program knows. Any number of processes may do
     /// so at once: one migrates, the others wait for it.
     ///
     /// # Errors
     /// [`StoreError::Migration`] when a migration failed or an applied one is not ours.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        schema::migrate(&self.options).await
+        schema::migrate(&self.direct).await
     }
 
     /// The schema version of the database (0: none) and the newest this program knows.
@@ -229,11 +255,14 @@ impl Store {
 
     /// Closes all connections, waiting for those in use.
     pub async fn close(&self) {
+        if let Some(replica) = &self.replica {
+            replica.close().await;
+        }
         self.pool.close().await;
     }
 
-    pub(crate) fn options(&self) -> &PgConnectOptions {
-        &self.options
+    pub(crate) const fn direct(&self) -> &PgConnectOptions {
+        &self.direct
     }
 
     /// Opens a transaction with everything it needs set for its duration, in one round trip.
@@ -322,7 +351,7 @@ macro_rules! run {
         $crate::store::run!($store, $name, $crate::store::Plans::Free, async |$tx| $body)
     };
     ($store:expr, $name:literal, $plans:expr, async |$tx:ident| $body:block) => {{
-        let store: &$crate::store::Store = $store;
+        let mut store: &$crate::store::Store = $store;
         let mut tries: u32 = 1;
         loop {
             // Boxed: statement by statement it is large, and it sits in the futures of all callers.
@@ -342,6 +371,10 @@ macro_rules! run {
             }));
             match store.patiently(transaction).await {
                 Err(error) if store.repeats($name, &error, &mut tries).await => {}
+                Err(error) => match store.instead(&error) {
+                    Some(primary) => store = primary,
+                    None => break Err(error),
+                },
                 outcome => break outcome,
             }
         }
@@ -410,13 +443,21 @@ pub(crate) use one;
 /// alone ([`Store::patiently`]). Only for statements that find a few rows, or one list, by key.
 macro_rules! read {
     ($store:expr, async |$connection:ident| $body:expr) => {{
-        let store: &$crate::store::Store = $store;
-        let statement = Box::pin($crate::store::outcome(async {
-            let mut connection = store.reader().await?;
-            let $connection: &mut sqlx::PgConnection = &mut connection;
-            Ok($body.await?)
-        }));
-        store.patiently(statement).await
+        let mut store: &$crate::store::Store = $store;
+        loop {
+            let statement = Box::pin($crate::store::outcome(async {
+                let mut connection = store.reader().await?;
+                let $connection: &mut sqlx::PgConnection = &mut connection;
+                Ok($body.await?)
+            }));
+            match store.patiently(statement).await {
+                Err(error) => match store.instead(&error) {
+                    Some(primary) => store = primary,
+                    None => break Err(error),
+                },
+                outcome => break outcome,
+            }
+        }
     }};
 }
 pub(crate) use read;

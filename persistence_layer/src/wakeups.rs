@@ -75,7 +75,7 @@ impl Store {
             .max_connections(1)
             .max_lifetime(None)
             .idle_timeout(None)
-            .connect_with(self.options().clone())
+            .connect_with(self.direct().clone())
             .await
             .map_err(StoreError::of_session)?;
         let mut listener = PgListener::connect_with(&pool).await?;

@@ -4,6 +4,7 @@ pub mod analyze;
 pub mod bundle;
 pub mod capacity;
 pub mod check_config;
+pub mod db;
 pub mod doctor;
 pub mod engine;
 pub mod explain;
@@ -11,6 +12,7 @@ pub mod keys;
 pub mod migrate;
 pub mod openapi;
 pub mod parse;
+pub mod seed_bench;
 pub mod status;
 mod table;
 pub mod verify;
@@ -46,6 +48,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Doctor(args) => blocking_on(doctor::run(args)),
         Command::Status(args) => blocking_on(status::run(args)),
         Command::Capacity(args) => blocking_on(capacity::run(args)),
+        Command::Db(command) => blocking_on(db::run(command)),
+        Command::SeedBench(args) => blocking_on(seed_bench::run(args)),
         Command::Verify(args) => blocking_on(verify::run(args)),
         Command::SigningKey(args) => verify::create(&args),
     };

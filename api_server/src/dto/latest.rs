@@ -53,6 +53,7 @@ pub struct SummaryView {
     total_trades: u64,
     profitability_rate: String,
     last_updated: Option<String>,
+    stale_seconds: u64,
 }
 
 impl SummaryView {
@@ -66,6 +67,7 @@ impl SummaryView {
             total_trades: summary.total_trades,
             profitability_rate: summary.profitability_rate,
             last_updated: summary.last_updated.map(rfc3339),
+            stale_seconds: summary.stale_seconds,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::State;
 use axum::response::Response;
+use persistence_layer::ReplicaState;
 use persistence_layer::redis_monitor::RedisState;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -53,6 +54,7 @@ pub async fn ready(State(app): State<AppState>) -> Result<Response, ApiError> {
 /// `/api/health/detailed`: every dependency, the database asked now or a second ago.
 pub async fn detailed(State(app): State<AppState>) -> Result<Response, ApiError> {
     let mut checks = vec![lifecycle(&app), ask_database(&app).await];
+    checks.extend(look_at_replica(&app));
     checks.extend(look_at_redis(&app));
     if let Some(worker) = &app.worker {
         let started = Instant::now();
@@ -129,6 +131,24 @@ const fn database_state(up: bool, takes_writes: bool) -> &'static str {
         (true, false) => "degraded",
         (false, _) => "down",
     }
+}
+
+/// What the watch over the replica last saw; nothing when none is configured. Without it the primary is read.
+fn look_at_replica(app: &AppState) -> Option<Check> {
+    let started = Instant::now();
+    let replica = app.store.replica()?;
+    let lag = |lag: Duration| format!(", {} ms behind", lag.as_millis());
+    Some(Check {
+        name: "replica",
+        state: match replica {
+            ReplicaState::InUse(_) => "up",
+            ReplicaState::Behind(_) => "degraded",
+            ReplicaState::Away | ReplicaState::NotAReplica | ReplicaState::OfAnother => "down",
+        },
+        duration_ms: milliseconds(started.elapsed()),
+        detail: Some(format!("{}{}", replica.code(), replica.lag().map(lag).unwrap_or_default())),
+        required: false,
+    })
 }
 
 /// What the watch over Redis last saw; nothing when none is configured. Redis is never required.

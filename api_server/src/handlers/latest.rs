@@ -61,11 +61,12 @@ pub async fn latest(
         (Page::Behind(_, limit), Some(behind)) => (LatestPlace::Behind(behind), *limit),
         (Page::First(limit) | Page::Behind(_, limit), _) => (LatestPlace::Offset(0), *limit),
     };
-    let mut rows = results::latest(&app.store, &tenant, &list, place, limit + 1).await?;
-    let summary = results::summary(&app.store, &tenant, list.chain).await?;
+    let store = app.store.reading();
+    let mut rows = results::latest(&store, &tenant, &list, place, limit + 1).await?;
+    let summary = results::summary(&store, &tenant, list.chain).await?;
     let pagination = match page {
         Page::Numbered { page, limit } => {
-            let total = results::count_latest(&app.store, &tenant, &list).await?;
+            let total = results::count_latest(&store, &tenant, &list).await?;
             Some(Pagination::of(page, limit, total))
         }
         Page::First(_) | Page::Behind(..) => None,
@@ -160,7 +161,8 @@ fn page(params: &mut Params) -> Page {
 
 /// The list and its filters, as cursors are bound to them.
 fn scope(list: &LatestList) -> String {
-    let mut scope = format!("latest {:?} {} {}", list.chain, list.sort.as_str(), list.ascending);
+    // The number is that of the order: a cursor of an earlier one would skip ties.
+    let mut scope = format!("latest 2 {:?} {} {}", list.chain, list.sort.as_str(), list.ascending);
     for (name, filter) in [
         ("profitable", list.profitable.map(|is| is.to_string())),
         ("min_trades", list.min_trades.map(|trades| trades.to_string())),

@@ -189,6 +189,7 @@ async fn the_newest_results_are_listed_sorted_and_summed_up() {
     assert_eq!(empty["summary"]["profitability_rate"], "0");
     assert_eq!(empty["summary"]["average_pnl_usd"], "0");
     assert_eq!(empty["summary"]["last_updated"], Value::Null);
+    assert_eq!(empty["summary"]["stale_seconds"], 0);
 
     let job = app.completed(&wallets).await;
     let page = app.get("/api/pnl/results").await.json();

@@ -4,10 +4,13 @@
 
 mod bad_input;
 mod commands;
+mod database;
 mod exposure;
 mod keys;
 mod operator;
+mod pooler;
 mod profile;
+mod replica;
 mod serve;
 mod signing;
 mod slow_log;

@@ -136,12 +136,17 @@ pub fn demo_wallets() -> Vec<String> {
 
 /// Settings for a database and a chain that are there already.
 pub fn configured(command: &mut Command, database: &TestDatabase, node: &RecordedNode) {
+    with_chain(command, database.url(), node);
+}
+
+/// The same by the database's URL.
+pub fn with_chain(command: &mut Command, database: &str, node: &RecordedNode) {
     let providers = format!(
         r#"[{{name="recorded", kind="solana-rpc", url="{}", requests_per_second=1000}}]"#,
         node.solana_url()
     );
     command
-        .env("DATABASE_URL", database.url())
+        .env("DATABASE_URL", database)
         .env("PNL_DATABASE__MAX_CONNECTIONS", "10")
         .env("PNL_DATABASE__MIN_CONNECTIONS", "1")
         .env("PNL_CHAINS__SOLANA__PROVIDERS", providers)

@@ -26,7 +26,8 @@ impl Carer {
         let metrics = Metrics::new(&registry).expect("a registry of its own");
         let stop = CancellationToken::new();
         let pause = Duration::from_secs(1);
-        let handle = care::start(store, retention_rules(7), pause, metrics, stop.clone());
+        let pauses = care::Pauses { retention: pause, summary: pause };
+        let handle = care::start(store, retention_rules(7), pauses, metrics, stop.clone());
         Self { registry, stop, handle }
     }
 

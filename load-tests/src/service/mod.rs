@@ -6,6 +6,7 @@
 
 pub mod batch;
 pub mod http;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod process;
 pub mod programs;
@@ -14,6 +15,7 @@ pub mod wait;
 
 pub use batch::{Job, JobStatus, Row};
 pub use http::{Answer, Client};
+pub use pgbouncer::PgBouncer;
 pub use postgres::{PostgresServer, StopMode};
 pub use process::{Service, ServiceSettings};
 pub use programs::Signal;

@@ -68,6 +68,56 @@ impl PostgresServer {
         Ok(server)
     }
 
+    /// A streaming replica of it, on a port of its own.
+    ///
+    /// # Errors
+    /// When it cannot be copied, or the copy does not start.
+    pub async fn replica(&self) -> anyhow::Result<Self> {
+        let folder = tempfile::Builder::new().prefix("pnl-replica.").tempdir()?;
+        hand_over(folder.path())?;
+        let mut replica = Self {
+            folder,
+            programs: self.programs.clone(),
+            port: programs::free_port()?,
+            settings: self.settings.clone(),
+            child: None,
+        };
+        let copied = as_owner(&self.programs.join("pg_basebackup"))
+            .arg("-D")
+            .arg(replica.data())
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "postgres"])
+            .args(["-R", "-X", "stream", "--checkpoint=fast", "--no-sync"])
+            .current_dir("/")
+            .output()
+            .await?;
+        ensure!(
+            copied.status.success(),
+            "pg_basebackup: {}",
+            String::from_utf8_lossy(&copied.stderr)
+        );
+        replica.start_again().await?;
+        Ok(replica)
+    }
+
+    /// Ends all its processes at once, as a machine that is switched off.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub async fn kill(&mut self) -> anyhow::Result<()> {
+        for pid in self.processes() {
+            Signal::Kill.send(pid);
+        }
+        if let Some(mut child) = self.child.take() {
+            child.wait().await?;
+        }
+        Ok(())
+    }
+
+    /// Its port on 127.0.0.1.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.path().join("cluster")
     }
@@ -286,7 +336,7 @@ fn owner() -> &'static str {
     if there("postgres") { "postgres" } else { "nobody" }
 }
 
-fn hand_over(folder: &Path) -> anyhow::Result<()> {
+pub(super) fn hand_over(folder: &Path) -> anyhow::Result<()> {
     if !programs::is_root() {
         return Ok(());
     }
@@ -296,7 +346,7 @@ fn hand_over(folder: &Path) -> anyhow::Result<()> {
 }
 
 /// A command of the server programs, under an account that they accept.
-fn as_owner(program: &Path) -> Command {
+pub(super) fn as_owner(program: &Path) -> Command {
     if !programs::is_root() {
         return Command::new(program);
     }

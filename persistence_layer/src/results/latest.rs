@@ -123,25 +123,6 @@ pub struct LatestRow {
     pub cursor: LatestCursor,
 }
 
-/// Figures over all wallets with a latest result.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Summary {
-    /// Number of wallets.
-    pub total_wallets: u64,
-    /// Those with a total above zero.
-    pub profitable_wallets: u64,
-    /// Sum of the totals: exact decimal text in US dollars, trailing zeros cut.
-    pub total_pnl_usd: String,
-    /// Mean of the totals, 18 places half-even; "0" without wallets.
-    pub average_pnl_usd: String,
-    /// Sum of the trades.
-    pub total_trades: u64,
-    /// Profitable wallets of a hundred, 18 places half-even; "0" without wallets.
-    pub profitability_rate: String,
-    /// When the newest result was stored.
-    pub last_updated: Option<DateTime<Utc>>,
-}
-
 /// Which wallets a list has, and in which order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LatestList {
@@ -178,12 +159,15 @@ impl LatestList {
         }
     }
 
-    /// Appends the conditions on the rows of a tenant.
-    fn push_conditions(&self, tenant: &Tenant, query: &mut QueryBuilder<Postgres>) {
+    /// Chains whose wallets it has.
+    fn chains(&self) -> &[Chain] {
+        self.chain.as_ref().map_or(&Chain::ALL, std::slice::from_ref)
+    }
+
+    /// Appends the conditions on the rows of a tenant and a chain.
+    fn push_conditions(&self, tenant: &Tenant, chain: Chain, query: &mut QueryBuilder<Postgres>) {
         query.push(" where l.tenant = ").push_bind(tenant.as_str().to_owned());
-        if let Some(chain) = self.chain {
-            query.push(" and l.chain = ").push_bind(chain.as_str());
-        }
+        query.push(" and l.chain = ").push_bind(chain.as_str());
         if let Some(profitable) = self.profitable {
             query.push(if profitable {
                 " and l.total_pnl_usd > 0"
@@ -216,7 +200,8 @@ pub enum LatestPlace<'a> {
     Behind(&'a LatestCursor),
 }
 
-/// A page of a tenant's latest results. Ties are broken by chain and address, so the order is total.
+/// A page of a tenant's latest results. Ties are broken by chain and address in the direction of the list, so the
+/// order is total.
 pub async fn latest(
     store: &Store,
     tenant: &Tenant,
@@ -224,39 +209,78 @@ pub async fn latest(
     place: LatestPlace<'_>,
     limit: u32,
 ) -> Result<Vec<LatestRow>, StoreError> {
-    let LatestList { sort, ascending, .. } = *list;
-    let column = sort.as_str();
     let rows = run!(store, "latest_results/list", async |tx| {
-        let mut query = QueryBuilder::<Postgres>::new(
-            "-- latest_results/list\nselect chain, wallet, batch_id, ",
-        );
-        for money in ["total_pnl_usd", "realized_gain_usd", "unrealized_gain_usd", "fees_usd"] {
-            query.push(format_args!("trim_scale(l.{money})::text as {money}, "));
-        }
-        query
-            .push("trades, transactions, trim_scale(token_win_rate)::text as token_win_rate, ")
-            .push(format_args!("complete, analyzed_at, l.{column}::text as key "))
-            .push("from latest_results l");
-        list.push_conditions(tenant, &mut query);
-        if let LatestPlace::Behind(after) = place {
-            let (beyond, of_type) = (if ascending { ">" } else { "<" }, sort.column_type());
-            query.push(format_args!(" and (l.{column} {beyond} "));
-            query.push_bind(&after.key).push(format_args!("::text::{of_type}"));
-            query.push(format_args!(" or l.{column} = "));
-            query.push_bind(&after.key).push(format_args!("::text::{of_type}"));
-            query.push(" and (chain, wallet) > (");
-            query.push_bind(after.wallet.chain.as_str()).push(", ");
-            query.push_bind(after.wallet.address.as_str()).push("))");
-        }
-        let direction = if ascending { "asc" } else { "desc" };
-        query.push(format_args!(" order by l.{column} {direction}, chain, wallet limit "));
-        query.push_bind(i64::from(limit));
-        if let LatestPlace::Offset(rows @ 1..) = place {
-            query.push(" offset ").push_bind(i64::from(rows));
-        }
+        let mut query = QueryBuilder::new("-- latest_results/list\n");
+        push_page(&mut query, tenant, list, place, limit);
         Ok(query.build().fetch_all(tx).await?)
     })?;
     rows.iter().map(read_row).collect()
+}
+
+/// Appends the statement of a page: of each chain so many rows as the page may have, and the first of them all.
+fn push_page(
+    query: &mut QueryBuilder<Postgres>,
+    tenant: &Tenant,
+    list: &LatestList,
+    place: LatestPlace<'_>,
+    limit: u32,
+) {
+    let LatestList { sort, ascending, .. } = *list;
+    let column = sort.as_str();
+    let direction = if ascending { "asc" } else { "desc" };
+    let skipped = match place {
+        LatestPlace::Offset(rows) => i64::from(rows),
+        LatestPlace::Behind(_) => 0,
+    };
+    query.push("select chain, wallet, batch_id, ");
+    for money in ["total_pnl_usd", "realized_gain_usd", "unrealized_gain_usd", "fees_usd"] {
+        query.push(format_args!("trim_scale(l.{money})::text as {money}, "));
+    }
+    query
+        .push("trades, transactions, trim_scale(token_win_rate)::text as token_win_rate, ")
+        .push(format_args!("complete, analyzed_at, l.{column}::text as key from ("));
+    for (number, chain) in list.chains().iter().enumerate() {
+        query.push(if number == 0 { "(" } else { " union all (" });
+        query.push("select * from latest_results l");
+        list.push_conditions(tenant, *chain, query);
+        if let LatestPlace::Behind(after) = place {
+            push_behind(query, sort, ascending, *chain, after);
+        }
+        query.push(format_args!(" order by l.{column} {direction}, l.wallet {direction}"));
+        query.push(" limit ").push_bind(skipped + i64::from(limit)).push(")");
+    }
+    query.push(format_args!(
+        ") l order by l.{column} {direction}, chain {direction}, wallet {direction} limit "
+    ));
+    query.push_bind(i64::from(limit)).push(" offset ").push_bind(skipped);
+}
+
+/// Appends what tells the rows of `chain` behind `after` from those before it: a range of the index by `sort`,
+/// so that a page costs the same wherever it begins. Per chain, since no index goes over the chains.
+fn push_behind(
+    query: &mut QueryBuilder<Postgres>,
+    sort: LatestSort,
+    ascending: bool,
+    chain: Chain,
+    after: &LatestCursor,
+) {
+    let (column, of_type) = (sort.as_str(), sort.column_type());
+    let beyond = if ascending { ">" } else { "<" };
+    let key = |query: &mut QueryBuilder<Postgres>| {
+        query.push_bind(after.key.clone()).push(format_args!("::text::{of_type}"));
+    };
+    let order = chain.as_str().cmp(after.wallet.chain.as_str());
+    if order.is_eq() {
+        query.push(format_args!(" and (l.{column}, l.wallet) {beyond} ("));
+        key(query);
+        query.push(", ").push_bind(after.wallet.address.to_string()).push(")");
+    } else {
+        // Of equal keys those of the chains that come later in the list.
+        let comes_later = order.is_gt() == ascending;
+        let or_equal = if comes_later { "=" } else { "" };
+        query.push(format_args!(" and l.{column} {beyond}{or_equal} "));
+        key(query);
+    }
 }
 
 /// How many wallets a tenant's list has.
@@ -266,10 +290,13 @@ pub async fn count_latest(
     list: &LatestList,
 ) -> Result<u64, StoreError> {
     let count: i64 = run!(store, "latest_results/count", async |tx| {
-        let mut query = QueryBuilder::<Postgres>::new(
-            "-- latest_results/count\nselect count(*) from latest_results l",
-        );
-        list.push_conditions(tenant, &mut query);
+        let mut query = QueryBuilder::<Postgres>::new("-- latest_results/count\nselect ");
+        for (number, chain) in list.chains().iter().enumerate() {
+            query.push(if number == 0 { "(" } else { " + (" });
+            query.push("select count(*) from latest_results l");
+            list.push_conditions(tenant, *chain, &mut query);
+            query.push(")");
+        }
         Ok(query.build_query_scalar().fetch_one(tx).await?)
     })?;
     from_bigint(count, "count")
@@ -301,25 +328,64 @@ fn read_row(row: &sqlx::postgres::PgRow) -> Result<LatestRow, StoreError> {
     })
 }
 
-/// Figures over all wallets of a tenant, or those of one chain.
-pub async fn summary(
-    store: &Store,
-    tenant: &Tenant,
-    chain: Option<Chain>,
-) -> Result<Summary, StoreError> {
-    let chain = chain.map(Chain::as_str);
-    let row = run!(store, "latest_results/summary", async |tx| {
-        Ok(sqlx::query_file!("queries/latest_results/summary.sql", tenant.as_str(), chain)
-            .fetch_one(tx)
-            .await?)
-    })?;
-    Ok(Summary {
-        total_wallets: from_bigint(row.total_wallets, "total_wallets")?,
-        profitable_wallets: from_bigint(row.profitable_wallets, "profitable_wallets")?,
-        total_pnl_usd: row.total_pnl_usd,
-        average_pnl_usd: row.average_pnl_usd,
-        total_trades: from_bigint(row.total_trades, "total_trades")?,
-        profitability_rate: row.profitability_rate,
-        last_updated: row.last_updated,
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_util::TestDatabase;
+
+    /// Rows of each of two chains; many of them with equal figures.
+    const ROWS: u32 = 4_000;
+
+    #[tokio::test]
+    async fn every_page_of_every_sort_is_a_range_of_an_index_wherever_it_begins() {
+        let database = TestDatabase::create().await;
+        database
+            .execute(
+                "insert into batches (id, chain, request, trace_id, total)
+             values ('00000000-0000-0000-0000-000000000001', 'solana', '{}', repeat('0', 32), 1)",
+            )
+            .await;
+        for tenant in ["default", "acme"] {
+            let rows = format!(
+                "insert into latest_results (chain, wallet, batch_id, pin_block, total_pnl_usd, realized_gain_usd,
+                     unrealized_gain_usd, fees_usd, trades, transactions, complete, analyzed_at, tenant)
+                 select chain, md5(n::text), '00000000-0000-0000-0000-000000000001', 1, n % 5, n % 5, n % 5, n % 5,
+                     n % 5, n % 5, true, timestamptz '2026-01-01 00:00:00+00' + n % 5 * interval '1 s', '{tenant}'
+                 from unnest(array['solana', 'base']) chain, generate_series(1, {ROWS}) n"
+            );
+            database.execute(&rows).await;
+        }
+        database.execute("analyze latest_results").await;
+        for tenant in ["default", "acme"] {
+            for (sort, key) in LatestSort::ALL.into_iter().zip(
+                // In the middle of the rows that are equal to it.
+                std::iter::once("2026-01-01 00:00:02+00").chain(std::iter::repeat("2")),
+            ) {
+                let wallet =
+                    WalletRef { chain: Chain::Solana, address: Address::from_chain_data("8000") };
+                let deep = LatestCursor { key: key.to_owned(), wallet };
+                for ascending in [true, false] {
+                    for place in [LatestPlace::Offset(0), LatestPlace::Behind(&deep)] {
+                        let mut query = QueryBuilder::new(
+                            "explain (analyze, costs off, timing off, summary off) ",
+                        );
+                        let tenant = tenant.parse().expect("a tenant");
+                        let list = LatestList::sorted(sort, ascending);
+                        push_page(&mut query, &tenant, &list, place, 50);
+                        let mut tx = database.store().begin().await.expect("a transaction");
+                        let plan: Vec<String> =
+                            query.build_query_scalar().fetch_all(&mut *tx).await.expect("a plan");
+                        let plan = plan.join("\n");
+                        assert!(!plan.contains("Seq Scan"), "{sort:?} {place:?}\n{plan}");
+                        assert!(!plan.contains("Rows Removed"), "{sort:?} {place:?}\n{plan}");
+                        for scan in plan.lines().filter(|line| line.contains("Index Scan")) {
+                            let rows = scan.split("actual rows=").nth(1).unwrap_or_default();
+                            let rows = rows.split(' ').next().and_then(|rows| rows.parse().ok());
+                            assert!(rows.is_some_and(|rows: u32| rows <= 51), "{scan}\n{plan}");
+                        }
+                    }
+                }
+            }
+        }
+    }
 }

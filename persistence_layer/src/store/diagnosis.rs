@@ -106,7 +106,10 @@ impl Store {
     /// further one.
     pub(super) async fn name_cause(&self, error: sqlx::Error) -> StoreError {
         match error {
-            sqlx::Error::PoolTimedOut if self.pool.size() < self.max_connections => {
+            // Of a replica nobody asks why: the primary is read instead.
+            sqlx::Error::PoolTimedOut
+                if self.pool.size() < self.max_connections && !self.is_replica() =>
+            {
                 let probe = async { self.diagnose().await.map_err(|trouble| trouble.error) };
                 self.diagnosis.name(probe).await
             }

@@ -29,6 +29,7 @@ mod retention;
 mod retention_steps;
 mod schema;
 mod server;
+mod summary;
 mod tenants;
 mod together;
 mod waiting;

@@ -228,6 +228,14 @@ pub struct DatabaseSettings {
     pub max_lifetime_seconds: u64,
     /// Longest time of one statement, in seconds.
     pub statement_timeout_seconds: u64,
+    /// The server itself, past a connection pooler; empty: [`DatabaseSettings::postgres_url`] leads there.
+    pub direct_url: SecretUrl,
+    /// A streaming replica that is read from; empty: none.
+    pub read_url: SecretUrl,
+    /// Most connections of this process to the replica.
+    pub read_max_connections: u32,
+    /// A replica that is further behind, in seconds, is not read from.
+    pub read_max_lag_seconds: u64,
 }
 
 impl Default for DatabaseSettings {
@@ -242,6 +250,10 @@ impl Default for DatabaseSettings {
             idle_timeout_seconds: 600,
             max_lifetime_seconds: 1800,
             statement_timeout_seconds: 60,
+            direct_url: SecretUrl::default(),
+            read_url: SecretUrl::default(),
+            read_max_connections: 50,
+            read_max_lag_seconds: 5,
         }
     }
 }
@@ -260,6 +272,11 @@ impl DatabaseSettings {
     /// Age at which a connection is replaced.
     pub const fn max_lifetime(&self) -> Duration {
         Duration::from_secs(self.max_lifetime_seconds)
+    }
+
+    /// How far behind a replica may be that is read from.
+    pub const fn read_max_lag(&self) -> Duration {
+        Duration::from_secs(self.read_max_lag_seconds)
     }
 
     /// Longest time of one statement.
@@ -285,11 +302,20 @@ pub struct CacheSettings {
     /// How long a process may give a kept answer again without asking the database whether it still holds, in
     /// milliseconds.
     pub version_ms: u16,
+    /// Pause between two refreshes of the summary statistics by the fleet, in seconds.
+    pub summary_refresh_seconds: u64,
 }
 
 impl Default for CacheSettings {
     fn default() -> Self {
-        Self { memory_mb: 64, version_ms: 100 }
+        Self { memory_mb: 64, version_ms: 100, summary_refresh_seconds: 300 }
+    }
+}
+
+impl CacheSettings {
+    /// Pause between two refreshes of the summary statistics.
+    pub const fn summary_refresh(&self) -> Duration {
+        Duration::from_secs(self.summary_refresh_seconds)
     }
 }
 

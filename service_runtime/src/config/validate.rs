@@ -96,6 +96,7 @@ impl Settings {
         found.range("api.compression_min_bytes", self.api.compression_min_bytes, 0..=1 << 20);
         found.range("cache.memory_mb", self.cache.memory_mb, 0..=1 << 20);
         found.range("cache.version_ms", self.cache.version_ms, 0..=10_000);
+        found.range("cache.summary_refresh_seconds", self.cache.summary_refresh_seconds, 1..=DAY);
         found.range("live.max_waiting", self.live.max_waiting, 1..=100_000);
         found.range("live.max_streams", self.live.max_streams, 1..=100_000);
         found.range("live.ping_seconds", self.live.ping_seconds, 1..=3600);
@@ -140,9 +141,26 @@ impl Settings {
         } else if database.data_dir.as_os_str().is_empty() {
             found.add("database.data_dir", "empty, and database.postgres_url is empty too");
         }
+        for (key, url) in [
+            ("database.direct_url", &database.direct_url),
+            ("database.read_url", &database.read_url),
+        ] {
+            if url.is_empty() {
+                continue;
+            }
+            found.url(key, url, &["postgres", "postgresql"]);
+            if database.postgres_url.is_empty() {
+                found.add(
+                    key,
+                    "needs database.postgres_url; an own cluster has neither pooler nor replica",
+                );
+            }
+        }
         if !self.redis.url.is_empty() {
             found.url("redis.url", &self.redis.url, &["redis", "rediss", "redis+unix", "unix"]);
         }
+        found.range("database.read_max_connections", database.read_max_connections, 1..=10_000);
+        found.range("database.read_max_lag_seconds", database.read_max_lag_seconds, 1..=3600);
         found.range("database.max_connections", database.max_connections, 1..=10_000);
         if database.min_connections > database.max_connections {
             found.add(

@@ -267,6 +267,8 @@ pub struct Summary {
     pub total_trades: u64,
     pub profitability_rate: Ratio,
     pub last_updated: Option<Time>,
+    /// Age of the figures; 0: they are of now.
+    pub stale_seconds: u64,
 }
 
 /// Where a numbered page is in its list.

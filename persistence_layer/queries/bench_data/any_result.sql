@@ -1,0 +1,2 @@
+-- bench_data/any_result
+select exists (select from latest_results) as "any!"
