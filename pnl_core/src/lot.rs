@@ -14,9 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::amount::{AmountError, RawAmount, Usd};
 use crate::held::{HeldLot, NarrowPiece, NarrowShares};
+use crate::holding::Held;
 use crate::line::Line;
 use crate::method::Method;
 use crate::narrow::NarrowUsd;
+use crate::pool::Pool;
 use crate::unit_cost::UnitCost;
 
 /// What is left of one acquisition.
@@ -75,41 +77,6 @@ impl Lot {
         let Piece { order, quantity, basis } = piece;
         let (arrival, unit_cost) = (self.arrival, self.unit_cost.clone());
         Ok(Self { order, arrival, quantity, basis, unit_cost })
-    }
-}
-
-/// Sums over open lots.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Held {
-    /// Base units.
-    pub(crate) quantity: RawAmount,
-    /// Of them: with known basis.
-    pub(crate) known: RawAmount,
-    /// Basis of the known ones.
-    pub(crate) basis: Usd,
-}
-
-impl Held {
-    /// Adds a lot.
-    pub(crate) fn add(
-        &mut self,
-        quantity: RawAmount,
-        basis: Option<Usd>,
-    ) -> Result<(), AmountError> {
-        self.quantity = self.quantity.checked_add(quantity)?;
-        if let Some(basis) = basis {
-            self.known = self.known.checked_add(quantity)?;
-            self.basis = self.basis.checked_add(basis)?;
-        }
-        Ok(())
-    }
-
-    /// Adds what is held elsewhere.
-    pub(crate) fn add_held(&mut self, other: &Self) -> Result<(), AmountError> {
-        self.quantity = self.quantity.checked_add(other.quantity)?;
-        self.known = self.known.checked_add(other.known)?;
-        self.basis = self.basis.checked_add(other.basis)?;
-        Ok(())
     }
 }
 
@@ -400,51 +367,6 @@ fn from_held<T>(
         held.remove();
     }
     Ok(taken)
-}
-
-/// What average cost knows of the lots with a known basis: their quantity and cost together. The
-/// lots themselves only carry their dates, their own basis is a zero.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-struct Pool {
-    quantity: RawAmount,
-    cost: Usd,
-}
-
-impl Pool {
-    /// Takes in what a lot brings, and gives what the lot has of its own then.
-    fn take_in<'a>(
-        &mut self,
-        quantity: &RawAmount,
-        basis: Option<&'a Usd>,
-    ) -> Result<Option<&'a Usd>, AmountError> {
-        let Some(basis) = basis else { return Ok(None) };
-        self.cost = self.cost.checked_add(*basis)?;
-        self.quantity = self.quantity.checked_add(*quantity)?;
-        Ok(Some(&Usd::ZERO))
-    }
-
-    /// The basis of a piece at the average cost of the pool.
-    fn give_out(
-        &mut self,
-        quantity: RawAmount,
-        basis: Option<Usd>,
-    ) -> Result<Option<Usd>, AmountError> {
-        if basis.is_none() {
-            return Ok(None);
-        }
-        let basis = self.cost.share(quantity, self.quantity)?;
-        self.cost = self.cost.checked_sub(basis)?;
-        self.quantity = self.quantity.checked_sub(quantity)?;
-        Ok(Some(basis))
-    }
-
-    /// The open lots, each with its share of the pool's cost.
-    fn share_out(mut self, mut lots: Vec<Lot>) -> Result<Vec<Lot>, AmountError> {
-        for lot in &mut lots {
-            lot.basis = self.give_out(lot.quantity, lot.basis)?;
-        }
-        Ok(lots)
-    }
 }
 
 /// Gives out an amount of money piece by piece, in proportion to a quantity.

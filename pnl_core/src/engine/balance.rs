@@ -7,7 +7,7 @@ use super::error::EngineError;
 use super::outcome::{AssetTotals, Conservation, Flows, Totals, add};
 use crate::amount::{AmountError, RawAmount, RawDelta, Usd, UsdPrice};
 use crate::asset::AssetId;
-use crate::lot::Held;
+use crate::holding::Held;
 
 /// What the engine has at the end of a history, besides records and lots.
 pub(super) struct Closing {

@@ -15,7 +15,8 @@ use super::records::OpenLot;
 use super::rows;
 use crate::amount::{AmountError, RawAmount, Usd};
 use crate::asset::AssetId;
-use crate::lot::{Held, Lot, LotBook, StoredBook};
+use crate::holding::Held;
+use crate::lot::{Lot, LotBook, StoredBook};
 use crate::method::Method;
 
 /// Places of [`Books::seen`] at the beginning, a power of two.
