@@ -2,5 +2,5 @@
 -- lists until it is gone.
 set local lock_timeout = '10s';
 
-drop index wallet_latest_by_time, wallet_latest_by_total;
-drop index latest_results_of_tenants_by_time, latest_results_of_tenants_by_total;
+drop index if exists wallet_latest_by_time, wallet_latest_by_total;
+drop index if exists latest_results_of_tenants_by_time, latest_results_of_tenants_by_total;

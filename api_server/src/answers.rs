@@ -1,9 +1,9 @@
-//! Answers that were given already: in this process, behind it in Redis, and never older than what they
-//! are made of.
+//! Answers that were given already: in this process, behind it in Redis, and no older than what they are made of as far as the
+//! process knows ([`crate::versions`]).
 //!
 //! An answer is kept under what was asked and under the *version* of what it was made of: the id of a
-//! wallet's ledger, or the state of a job. Whoever asks looks up the version first, one short read in the
-//! database; so an answer is found again as long as nothing has changed, whoever changed it, and never
+//! wallet's ledger, or the state of a job. Whoever asks looks up the version first, in one short read of the
+//! database that many share; so an answer is found again as long as nothing has changed, whoever changed it, and never
 //! afterwards. Nothing has to be purged, and losing Redis costs time only.
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -129,6 +129,7 @@ async fn check_way(
     match checked {
         Ok(()) => Ok(()),
         Err(PoolerError::Store(error)) => Err(error).with_context(|| unreachable(server)),
+        Err(silent @ PoolerError::Silent) => Err(silent).with_context(|| unreachable(server)),
         Err(unfit) => Err(WrongUsage(unfit.to_string()).into()),
     }
 }

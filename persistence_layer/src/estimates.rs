@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pnl_core::{Address, Chain};
 use serde_json::Value;
 
-use crate::batches::BatchId;
+use crate::batches::BatchRef;
 use crate::convert::from_bigint;
 use crate::error::StoreError;
 use crate::store::{Store, read};
@@ -76,11 +76,12 @@ pub async fn typical_calls(
 /// As every read.
 pub async fn calls_of_batch(
     store: &Store,
-    batch: BatchId,
+    batch: &BatchRef,
 ) -> Result<BTreeMap<String, u64>, StoreError> {
     let rows = read!(store, async |connection| sqlx::query_file!(
         "queries/estimates/calls_of_batch.sql",
-        batch.0
+        batch.id.0,
+        batch.tenant.as_str()
     )
     .fetch_all(connection))?;
     let counted = rows.into_iter().map(|row| Ok((row.method, from_bigint(row.calls, "calls")?)));

@@ -200,13 +200,15 @@ pub async fn chunk(
             chain.as_str(),
             ledger_id,
             no,
-            tenant.as_str()
+            tenant.as_str(),
+            store.is_replica()
         )
         .fetch_optional(connection))
     };
     let near = store.reading();
     let payload = match read(&near).await? {
-        // A chunk never changes, but a replica may not have it yet.
+        // A chunk of a whole ledger never changes, but a replica may not have it yet, or an older one of the time when
+        // the ledger was built.
         None if near.is_replica() => read(store).await?,
         payload => payload,
     };
@@ -263,7 +265,8 @@ pub async fn figures(
             ledger_id,
             from,
             to,
-            tenant.as_str()
+            tenant.as_str(),
+            store.is_replica()
         )
         .fetch_all(connection))
     };

@@ -38,6 +38,9 @@ pub enum PoolerError {
          nor locks work; name PostgreSQL itself"
     )]
     NotDirect,
+    /// It takes connections and gives no answer: a server behind it may be away, or answers may have gone to others.
+    #[error("the database takes connections but answers nothing for {} s; is the server behind its pooler well?", PATIENCE.as_secs())]
+    Silent,
     /// It does not answer.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -60,7 +63,7 @@ pub async fn check_answers(url: &str, patience: Duration) -> Result<(), PoolerEr
     };
     match tokio::time::timeout(PATIENCE, asked).await {
         Ok(asked) => asked.map(drop),
-        Err(_) => Err(PoolerError::MixesAnswers("an answer never came".to_owned())),
+        Err(_) => Err(PoolerError::Silent),
     }
 }
 
@@ -131,16 +134,29 @@ fn compare(expected: &str, answer: Result<String, sqlx::Error>) -> Result<(), Po
         Ok(answer) => {
             Err(PoolerError::MixesAnswers(format!("{expected:?} was answered with {answer:?}")))
         }
-        Err(sqlx::Error::Io(error)) => Err(StoreError::from(sqlx::Error::Io(error)).into()),
-        // A server that stops says so; that a statement is unknown or there already is the pooler's doing.
-        Err(error) => {
-            let text = error.to_string();
-            match StoreError::from(error) {
-                error if error.cause().is_some_and(|cause| cause != Cause::Unreachable) => {
-                    Err(error.into())
-                }
-                _ => Err(PoolerError::MixesAnswers(text)),
-            }
-        }
+        Err(error) if is_proof(&error) => Err(PoolerError::MixesAnswers(error.to_string())),
+        Err(error) => Err(StoreError::from(error).into()),
+    }
+}
+
+/// Whether an error can only come from an answer, or a statement, that was another client's. A server that is away or stops is
+/// none, whichever words the pooler has for it.
+fn is_proof(error: &sqlx::Error) -> bool {
+    use sqlx::Error;
+    match error {
+        Error::Database(refused) => match refused.code().as_deref() {
+            // A prepared statement that is unknown, or there already.
+            Some("26000" | "42P05") => true,
+            Some("08P01") => refused.message().contains("bind message"),
+            _ => false,
+        },
+        Error::Protocol(_)
+        | Error::RowNotFound
+        | Error::ColumnNotFound(_)
+        | Error::ColumnIndexOutOfBounds { .. }
+        | Error::ColumnDecode { .. }
+        | Error::Decode(_)
+        | Error::TypeNotFound { .. } => true,
+        _ => false,
     }
 }

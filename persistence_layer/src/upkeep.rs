@@ -220,7 +220,12 @@ async fn section(
 /// As every read.
 pub async fn maintenance(store: &Store) -> Result<Vec<String>, StoreError> {
     let sql = "-- upkeep/maintenance
-        select format('reindex index concurrently %s', indexrelid::regclass) from pg_index where not indisvalid
+        -- A rebuilding that was broken off leaves a copy of the index, which is not needed.
+        select format(
+            case when i.relname ~ '_cc(new|old)[0-9]*$' then 'drop index concurrently if exists %s'
+                else 'reindex index concurrently %s' end, i.oid::regclass)
+        from pg_index x join pg_class i on i.oid = x.indexrelid
+        where not x.indisvalid and i.relnamespace = current_schema()::regnamespace and pg_has_role(i.relowner, 'usage')
         union all
         select * from (
             select format('vacuum (analyze) %I.%I', n.nspname, c.relname)

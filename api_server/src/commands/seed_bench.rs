@@ -21,10 +21,17 @@ pub async fn run(args: SeedBenchArgs) -> anyhow::Result<ExitCode> {
 }
 
 async fn seed(store: &Store, args: &SeedBenchArgs) -> anyhow::Result<String> {
-    store.migrate().await?;
+    let (applied, newest) = store.schema_version().await?;
+    if applied == 0 {
+        store.migrate().await?;
+    } else if applied < newest {
+        bail!(
+            "the schema has version {applied}, not {newest}; give seed-bench a database of its own"
+        );
+    }
     if !args.force && bench_data::has_results(store).await? {
         bail!(
-            "the database has results of wallets, and made-up ones would stand among them; give \
+            "the database has jobs or results of wallets, and made-up ones would stand among them; give \
              seed-bench a database of its own, or --force"
         );
     }

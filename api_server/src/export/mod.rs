@@ -147,8 +147,13 @@ fn written<L: Line + Send + 'static>(
     Ok(head.chain(rest).boxed())
 }
 
-/// The same items, the next one made while one is written. Whoever drops the stream ends the making.
-fn ahead<T: Send + 'static>(mut items: BoxStream<'static, T>) -> BoxStream<'static, T> {
+/// The same items, the next one made while one is written, from when the first one is asked for. Whoever drops the
+/// stream ends the making.
+fn ahead<T: Send + 'static>(items: BoxStream<'static, T>) -> BoxStream<'static, T> {
+    stream::once(async { made_ahead(items) }).flatten().boxed()
+}
+
+fn made_ahead<T: Send + 'static>(mut items: BoxStream<'static, T>) -> BoxStream<'static, T> {
     let (sender, receiver) = mpsc::channel(1);
     let making = async move {
         while let Some(item) = items.next().await {

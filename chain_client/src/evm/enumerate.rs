@@ -30,7 +30,7 @@ impl EvmPool {
             let end = self.spans.end(&key, from, to);
             let request = explorer::list_request(action, wallet, from, end);
             let read = |place: usize, body: &[u8]| {
-                let doubtful_from = self.whole_pages.doubtful_from(place);
+                let doubtful_from = self.whole_pages.doubtful_from(place, action);
                 Ok((place, listing::read_page(body, from, end, doubtful_from)?))
             };
             let page = match explorers.call_placed(None, action, &request, read).await {
@@ -68,7 +68,7 @@ impl EvmPool {
         let read = |body: &[u8]| listing::read_rest(body, page.last);
         match explorers.call_one(place, action, &request, read).await {
             Ok(true) => {
-                self.whole_pages.shown(place, page.length);
+                self.whole_pages.shown(place, action, page.length);
                 page.whole
             }
             Ok(false) | Err(_) => page.cut,

@@ -108,25 +108,25 @@ pub(crate) const fn is_round(rows: usize) -> bool {
     rows > 0 && rows.is_multiple_of(ROUND)
 }
 
-/// The longest page of each explorer, by its place, that was shown to be whole. An explorer with an odd
+/// The longest page of each list of each explorer, by its place, that was shown to be whole. A list with an odd
 /// cap gives no longer one, so whatever is shorter was not cut.
 #[derive(Debug, Default)]
-pub(crate) struct WholePages(Mutex<BTreeMap<usize, usize>>);
+pub(crate) struct WholePages(Mutex<BTreeMap<(usize, &'static str), usize>>);
 
 impl WholePages {
     /// Pages of so many rows or more are in doubt.
-    pub(crate) fn doubtful_from(&self, place: usize) -> usize {
-        self.lock().get(&place).copied().unwrap_or_default().max(SHORTEST_CAP)
+    pub(crate) fn doubtful_from(&self, place: usize, list: &'static str) -> usize {
+        self.lock().get(&(place, list)).copied().unwrap_or_default().max(SHORTEST_CAP)
     }
 
     /// A page of so many rows was shown to be whole.
-    pub(crate) fn shown(&self, place: usize, rows: usize) {
+    pub(crate) fn shown(&self, place: usize, list: &'static str, rows: usize) {
         let mut longest = self.lock();
-        let longest = longest.entry(place).or_default();
+        let longest = longest.entry((place, list)).or_default();
         *longest = rows.max(*longest);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<usize, usize>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<(usize, &'static str), usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -215,7 +215,7 @@ async fn watch(replica: &Replica, primary: &Store) {
 }
 
 async fn look(replica: &Replica, primary: &Store, positions: &mut Positions) -> ReplicaState {
-    // A primary that does not answer has no new position: the replica is as near as can be known.
+    // Of a primary that does not answer there is no new position, and the newest one grows old.
     if let Ok(Ok(now)) = tokio::time::timeout(PATIENCE, end_of(primary)).await {
         if now.is_replica {
             // Both are replicas, or the two have changed places: nothing tells how far one is behind.
@@ -304,13 +304,12 @@ impl Positions {
         while self.seen.get(1).is_some_and(|(_, next)| *next <= replayed) {
             self.seen.pop_front();
         }
-        match (self.seen.front(), self.seen.len()) {
-            // It has all that was seen.
-            (Some((_, first)), 1) if *first <= replayed => Lag::AtMost(Duration::ZERO),
-            (Some((at, first)), _) if *first <= replayed => {
+        match self.seen.front() {
+            // Also where that is all that was seen: nobody knows what the primary has written since.
+            Some((at, first)) if *first <= replayed => {
                 Lag::AtMost(now.saturating_duration_since(*at))
             }
-            (first, _) => Lag::AtLeast(
+            first => Lag::AtLeast(
                 first.map_or(Duration::ZERO, |(at, _)| now.saturating_duration_since(*at)),
             ),
         }
@@ -337,9 +336,11 @@ mod tests {
         assert_eq!(positions.lag(now, 9), Lag::AtLeast(seconds(4)));
         assert_eq!(positions.lag(now, 15), Lag::AtMost(seconds(4)));
         assert_eq!(positions.lag(now, 20), Lag::AtMost(seconds(2)), "the last time it was there");
-        assert_eq!(positions.lag(now, 30), Lag::AtMost(seconds(0)));
-        positions.note(begin + seconds(5), 30);
+        assert_eq!(positions.lag(now, 30), Lag::AtMost(seconds(1)));
+        positions.note(begin + seconds(60), 30);
         assert_eq!(positions.lag(begin + seconds(60), 30), Lag::AtMost(seconds(0)), "idle");
+        let silent = positions.lag(begin + seconds(90), 30);
+        assert_eq!(silent, Lag::AtMost(seconds(30)), "of a primary that says nothing");
     }
 
     #[test]

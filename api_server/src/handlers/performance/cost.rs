@@ -83,7 +83,7 @@ pub async fn cost(
 
 async fn of_job(app: &AppState, job: BatchRef) -> Result<CostView, ApiError> {
     let batch = app.batches.status(&job).await?;
-    let by_method = estimates::calls_of_batch(&app.store, job.id).await?;
+    let by_method = estimates::calls_of_batch(&app.store, &job).await?;
     let calls = by_method.values().sum();
     let paces = app.paces.get(&batch.chain).map(Vec::as_slice).unwrap_or_default();
     let providers: Vec<_> = paces

@@ -454,8 +454,8 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
 fn forged_cursors(rows: &mut Vec<Row>, known: &Known) {
     let results = format!("results {}", known.job);
     let of_results = format!("/api/pnl/batch/results/{}?", known.job);
-    let by_time = "latest None analyzed_at false";
-    let by_total = "latest None total_pnl_usd false";
+    let by_time = "latest 2 None analyzed_at false";
+    let by_total = "latest 2 None total_pnl_usd false";
     let totals = "/api/pnl/results?sort=-total_pnl_usd&";
     let key = "2026-01-01 00:00:00+00";
     for (list, scope, position) in [
