@@ -8,9 +8,16 @@
 //! the proceeds are unknown no upper one: it was sold for at least nothing less the fees of the sale. A
 //! fee without a price is at most its quantity at the highest price.
 //!
-//! A bound holds whenever nothing was acquired at a price above the highest known one. HIFO and average
-//! cost look at costs: once something of unknown basis has come in, any disposal of the asset can have
-//! cost anything between nothing and the highest price for its whole quantity with all fees of before.
+//! Of an asset whose history may have a beginning or a part that was not seen, no match is certain: lots
+//! of before would have been consumed in place of those that are known, by any method. Each of its
+//! disposals can have cost anything between nothing and the highest price for its whole quantity with all
+//! fees of before, the matched part too. The same holds by HIFO and average cost, which look at costs,
+//! once something of unknown basis has come in. An asset of which more was sold than was seen coming has
+//! such a history, whatever else is known of it.
+//!
+//! The upper bound needs no more than that nothing cost less than nothing. The lower one, where it rests
+//! on a highest price ([`Bounds::min_assumed`]), is an assumption: that nothing was acquired, with the
+//! fees of acquisitions that were not seen, above the highest price known up to the disposal. Nobody can tell from a history that begins later what was paid before.
 //!
 //! Fees are read from the records of the same outcome. Where records were taken from the engine before
 //! the end ([`crate::Engine::take_records`]), the fees of earlier acquisitions are not among them.
@@ -28,38 +35,41 @@ use crate::ratio::{Figure, Ratio};
 /// Bounds of a realized gain. `None` = not bounded on that side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Bounds {
-    /// The known part: the gain on quantities of known basis and proceeds.
+    /// The gain that is booked: on quantities of known basis and proceeds, and on what was never seen
+    /// coming where the option `oversold` counts that as gain.
     pub known: Usd,
     /// At least.
     pub min: Option<Usd>,
+    /// Whether `min` holds only if nothing was acquired above the highest price known up to its disposal.
+    pub min_assumed: bool,
     /// At most.
     pub max: Option<Usd>,
 }
 
 impl Bounds {
     /// Of nothing.
-    const ZERO: Self = Self { known: Usd::ZERO, min: Some(Usd::ZERO), max: Some(Usd::ZERO) };
+    const ZERO: Self =
+        Self { known: Usd::ZERO, min: Some(Usd::ZERO), min_assumed: false, max: Some(Usd::ZERO) };
 
     fn plus(self, other: Self) -> Result<Self, AmountError> {
+        let min = plus(self.min, other.min)?;
         Ok(Self {
             known: self.known.checked_add(other.known)?,
-            min: plus(self.min, other.min)?,
+            min,
+            min_assumed: min.is_some() && (self.min_assumed || other.min_assumed),
             max: plus(self.max, other.max)?,
         })
     }
 }
 
-/// The highest price per whole unit that is known of an asset up to a time (unix seconds), and the
-/// asset's decimals; `None` where none is known.
-pub trait HighestPrice {
-    /// Looks it up.
+/// What is known of assets beside the records of an outcome.
+pub trait Knowledge {
+    /// The highest price per whole unit that is known of an asset up to a time (unix seconds), and the
+    /// asset's decimals; `None` where none is known.
     fn highest(&self, asset: &AssetId, until: i64) -> Option<(UsdPrice, u8)>;
-}
 
-impl<F: Fn(&AssetId, i64) -> Option<(UsdPrice, u8)>> HighestPrice for F {
-    fn highest(&self, asset: &AssetId, until: i64) -> Option<(UsdPrice, u8)> {
-        self(asset, until)
-    }
+    /// Whether every movement of the asset is known to be in the history, from its beginning.
+    fn is_whole(&self, asset: &AssetId) -> bool;
 }
 
 /// The bounds of one disposal of an outcome.
@@ -69,9 +79,9 @@ impl<F: Fn(&AssetId, i64) -> Option<(UsdPrice, u8)>> HighestPrice for F {
 pub fn of_disposal(
     outcome: &Outcome,
     disposal: &Disposal<'_>,
-    prices: &impl HighestPrice,
+    knowledge: &impl Knowledge,
 ) -> Result<Bounds, AmountError> {
-    Reader::new(outcome, prices).disposal(disposal)
+    Reader::new(outcome, knowledge).disposal(disposal)
 }
 
 /// The bounds of all disposals in a window.
@@ -81,10 +91,10 @@ pub fn of_disposal(
 pub fn of(
     outcome: &Outcome,
     window: &Window,
-    prices: &impl HighestPrice,
+    knowledge: &impl Knowledge,
 ) -> Result<Bounds, AmountError> {
     let window = *window;
-    let mut reader = Reader::new(outcome, prices);
+    let mut reader = Reader::new(outcome, knowledge);
     outcome
         .records
         .disposals_where(move |ts, _| window.contains(ts))
@@ -93,18 +103,25 @@ pub fn of(
 
 /// Reads disposals in their order. What an acquisition paid in fees is counted once, however many
 /// disposals consume its lot.
-struct Reader<'a, P> {
+struct Reader<'a, K> {
     outcome: &'a Outcome,
-    prices: &'a P,
+    knowledge: &'a K,
+    /// By index of the asset: whether any of its lots can be another than the one that was matched.
+    open: Vec<bool>,
     /// Events whose fees are counted as a cost of what they acquired.
     counted: BTreeSet<u32>,
     /// Up to here all are.
     counted_before: u32,
 }
 
-impl<'a, P: HighestPrice> Reader<'a, P> {
-    fn new(outcome: &'a Outcome, prices: &'a P) -> Self {
-        Self { outcome, prices, counted: BTreeSet::new(), counted_before: 0 }
+impl<'a, K: Knowledge> Reader<'a, K> {
+    fn new(outcome: &'a Outcome, knowledge: &'a K) -> Self {
+        let assets = outcome.assets.iter();
+        let mut open: Vec<bool> = assets.map(|asset| !knowledge.is_whole(&asset.id)).collect();
+        for disposal in outcome.disposals() {
+            open[disposal.asset_index] |= !disposal.unmatched.is_zero();
+        }
+        Self { outcome, knowledge, open, counted: BTreeSet::new(), counted_before: 0 }
     }
 
     fn disposal(&mut self, disposal: &Disposal<'_>) -> Result<Bounds, AmountError> {
@@ -112,8 +129,9 @@ impl<'a, P: HighestPrice> Reader<'a, P> {
         // By these methods a cost that is not known changes which lots leave, or what all of them cost.
         let by_cost = matches!(self.outcome.method, Method::Hifo | Method::Average);
         let asset = &self.outcome.assets[disposal.asset_index];
-        let any_cost = by_cost && asset.unknown_from.is_some_and(|from| from <= disposal.ts);
-        let (open, least_cost) =
+        let any_cost = self.open[disposal.asset_index]
+            || by_cost && asset.unknown_from.is_some_and(|from| from <= disposal.ts);
+        let (open, known_cost) =
             if any_cost { (disposal.quantity, Usd::ZERO) } else { (covered, disposal.basis) };
 
         let on_cost =
@@ -124,18 +142,21 @@ impl<'a, P: HighestPrice> Reader<'a, P> {
                 self.fees(disposal.event_number, disposal.ts)?
             }
         };
-        let known_cost = if any_cost { Usd::ZERO } else { disposal.basis };
-        let most_cost = plus(self.highest(disposal, open)?, on_cost)?;
-        let most_cost = plus(most_cost, Some(known_cost))?;
-        let Some(proceeds) = disposal.proceeds else {
+        let estimate = plus(self.highest(disposal, open)?, on_cost)?;
+        let estimate = plus(estimate, own.unpriced()?)?;
+        let most_cost = plus(estimate, Some(known_cost))?;
+        let (least_proceeds, max) = match disposal.proceeds {
             // Sold for at least nothing, of which its fees come off.
-            let min = plus(most_cost, own.most)?.map(Usd::checked_neg).transpose()?;
-            return Ok(Bounds { known: Usd::ZERO, min, max: None });
+            None => (own.known.checked_neg()?, None),
+            Some(proceeds) => (proceeds, Some(proceeds.checked_sub(known_cost)?)),
         };
-        let most_cost = plus(most_cost, own.unpriced()?)?;
-        let min = most_cost.map(|cost| proceeds.checked_sub(cost)).transpose()?;
-        let known = disposal.matched_proceeds.checked_sub(disposal.basis)?;
-        Ok(Bounds { known, min, max: Some(proceeds.checked_sub(least_cost)?) })
+        let min = most_cost.map(|cost| least_proceeds.checked_sub(cost)).transpose()?;
+        Ok(Bounds {
+            known: disposal.gain.unwrap_or(Usd::ZERO),
+            min,
+            min_assumed: min.is_some() && (!open.is_zero() || estimate != Some(Usd::ZERO)),
+            max,
+        })
     }
 
     /// The most that `quantity` of what was disposed of can have cost, without fees.
@@ -147,7 +168,7 @@ impl<'a, P: HighestPrice> Reader<'a, P> {
         if quantity.is_zero() {
             return Ok(Some(Usd::ZERO));
         }
-        let highest = self.prices.highest(disposal.asset, disposal.ts);
+        let highest = self.knowledge.highest(disposal.asset, disposal.ts);
         highest.map(|(price, decimals)| price.value_of(quantity, decimals)).transpose()
     }
 
@@ -181,7 +202,7 @@ impl<'a, P: HighestPrice> Reader<'a, P> {
         let paid = self.outcome.attached_fees(event)?;
         let mut most = (!paid.unmeasured).then_some(paid.known);
         for (asset, quantity) in paid.unpriced {
-            let highest = self.prices.highest(&self.outcome.assets[asset].id, until);
+            let highest = self.knowledge.highest(&self.outcome.assets[asset].id, until);
             let fee = highest.map(|(price, decimals)| price.value_of(quantity, decimals));
             most = plus(most, fee.transpose()?)?;
         }

@@ -1,4 +1,4 @@
-//! State, windows, comparison, explanation and bounds hold for every history.
+//! State, windows, comparison and explanation hold for every history.
 #![allow(clippy::unwrap_used, reason = "a failure of a helper is a failure of the test")]
 
 mod random_history;
@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use pnl_core::document::Document;
 use pnl_core::engine::{DisposalLeg, Engine, Options, Records, Scope};
-use pnl_core::event::{Event, EventFee, EventKind, EventLeg};
+use pnl_core::event::Event;
 use pnl_core::what_if::WhatIf;
-use pnl_core::{AssetId, Method, Outcome, RawAmount, Usd, UsdPrice, Window, bounds, explain};
+use pnl_core::{AssetId, Method, Outcome, Usd, Window, explain};
 use proptest::prelude::*;
 use proptest::sample::select;
-use random_history::{cents, history, step};
+use random_history::{history, step};
 
 fn engine(method: Method, scope: Scope) -> Engine {
     let options = Options { scope, ..Options::with_quote_assets([AssetId::new("S")]) };
@@ -155,92 +155,6 @@ proptest! {
             prop_assert!(token.disposals.iter().all(|disposal| disposal.left_over.is_zero()));
         }
     }
-
-    /// Purchases and sales lose their value, fees their price. Whatever they were, the gain lies between
-    /// the bounds, by every method, as long as no price was above the highest one known.
-    #[test]
-    fn bounds_contain_the_truth_whatever_is_hidden(
-        rows in prop::collection::vec(
-            (trade(), 0u64..3000, any::<(bool, bool)>(), any::<(bool, bool)>()), 0..40,
-        ),
-        method in select(Method::ALL.to_vec()),
-    ) {
-        let mut events = vec![fee_money()];
-        let mut held = 0;
-        for (number, ((buys, quantity, price), fee, _, in_dollars)) in rows.iter().enumerate() {
-            let quantity = if *buys { *quantity } else { held.min(*quantity) };
-            held = if *buys { held + quantity } else { held - quantity };
-            let mut event = random_history::trade(number + 1, (*buys, quantity, *price));
-            event.fees = if in_dollars.0 { vec![EventFee::Usd(cents(*fee))] } else { vec![fee_leg(*fee, 1)] };
-            events.push(event);
-            if in_dollars.1 {
-                events.last_mut().unwrap().fees.push(fee_leg(*fee, 3));
-            }
-        }
-        let mut hidden = events.clone();
-        for (event, row) in hidden.iter_mut().skip(1).zip(&rows) {
-            if let EventKind::Acquire(leg) | EventKind::Dispose(leg) = &mut event.kind && row.2.0 {
-                leg.value = None;
-            }
-            for fee in &mut event.fees {
-                if let EventFee::Asset(leg) = fee && row.2.1 {
-                    leg.value = None;
-                }
-            }
-        }
-        let highest = |asset: &AssetId, until: i64| {
-            let before = rows.iter().take(until as usize).filter(|row| row.0.0);
-            let cents = match asset.as_str() {
-                "G" => 3,
-                _ => before.map(|row| row.0.2).max()?,
-            };
-            let price: UsdPrice = format!("{}.{:02}", cents / 100, cents % 100).parse().unwrap();
-            Some((price, 0))
-        };
-        let outcome = |events: &[Event]| read(engine(method, Scope::Wallet), events).finish(None).unwrap();
-        let (known, truth) = (outcome(&hidden), outcome(&events));
-        prop_assert!(truth.totals.unmatched_proceeds.is_zero());
-        let contains = |bounds: bounds::Bounds, gain: Usd| {
-            bounds.min.is_none_or(|min| min <= gain) && bounds.max.is_none_or(|max| gain <= max)
-        };
-        let all = bounds::of(&known, &Window::ALL, &highest).unwrap();
-        prop_assert_eq!(all.known, known.totals.realized_gain);
-        prop_assert!(contains(all, truth.totals.realized_gain), "{:?}: {}", all, truth.totals.realized_gain);
-        let mut sum = Usd::ZERO;
-        for (known_disposal, true_disposal) in known.disposals().zip(truth.disposals()) {
-            let alone = bounds::of_disposal(&known, &known_disposal, &highest).unwrap();
-            let gain = true_disposal.gain.unwrap();
-            prop_assert!(contains(alone, gain), "{:?}: {} of {}", alone, gain, true_disposal.event);
-            sum = sum.checked_add(alone.known).unwrap();
-        }
-        prop_assert_eq!(sum, all.known);
-        let known_share = bounds::known(&known, &Window::ALL, |_| false);
-        let whole = known.disposals().filter(|row| row.matched == row.quantity && row.proceeds.is_some()).count();
-        prop_assert_eq!((known_share.disposals, known_share.known), (known.disposals().len() as u64, whole as u64));
-    }
-}
-
-fn trade() -> impl Strategy<Value = (bool, u64, u64)> {
-    (any::<bool>(), 1u64..60, 0u64..1000)
-}
-
-/// A cent per unit of what fees are paid in, more than all of them.
-fn fee_money() -> Event {
-    let mut event = random_history::trade(0, (true, 1_000_000, 1));
-    let EventKind::Acquire(leg) = &mut event.kind else { unreachable!("a purchase was made") };
-    leg.asset = AssetId::new("G");
-    event
-}
-
-/// A fee of so many units at so many cents.
-fn fee_leg(quantity: u64, price: u64) -> EventFee {
-    EventFee::Asset(EventLeg {
-        asset: AssetId::new("G"),
-        quantity: RawAmount::from(quantity),
-        decimals: 0,
-        value: Some(cents(quantity * price)),
-        residue: None,
-    })
 }
 
 #[test]

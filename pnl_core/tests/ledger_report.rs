@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 
 use ledger_support::accounts::{Accounts, accounts};
 use ledger_support::*;
-use pnl_core::ledger::{PriceRequest, PriceTable};
+use pnl_core::ledger::{AssetFacts, PriceRequest, PriceTable};
 use pnl_core::movement::{TxKind, TxStatus};
-use pnl_core::report::{self, ReportError, ReportInput, Truncation, WalletPnl, WalletReport};
+use pnl_core::report::{
+    self, History, ReportError, ReportInput, Truncation, WalletPnl, WalletReport,
+};
 use pnl_core::{AssetId, Engine, Method, Pin, RawAmount, WalletTransaction, Window};
 use serde_json::{Value, json};
 
@@ -134,9 +136,10 @@ fn a_history_has_the_result_that_was_worked_by_hand() {
             },
         ],
         "unpriced_assets": [],
-        // The 100 X that no lot covers cost at least nothing, so that all of the 27 may be gain, and at
-        // most 55 / 200 each, the highest price of X: 35.9991 + 27 - 27.5.
-        "bounds": {"known": "35.9991", "min": "35.4991", "max": "62.9991"},
+        // More X was sold than was seen coming: none of the 600 X is sure of its lot, whose basis was 100.0005.
+        // They cost at least nothing, 35.9991 + 100.0005 + 27, and at most 55 / 200 each, the highest price of
+        // X, with the fees of before: less 165, 0.0005 and 0.00055.
+        "bounds": {"known": "35.9991", "min": "-2.00145", "min_assumed": true, "max": "162.9996"},
         // Of the SOL and the X twice and the three fees the balance contradicts both of X.
         "coverage_score": {"disposals": 6, "known": 4, "score": "0.666666666666666667"},
         "conservation": {
@@ -299,6 +302,35 @@ fn without_a_native_price_at_the_pin_nothing_is_unrealized_and_native_is_named()
     assert_eq!(report.unpriced_assets, [AssetId::native()]);
     assert_eq!(report.unrealized_gain_usd.to_string(), "0");
     assert_eq!(report.tokens[0].unrealized_gain_usd, None);
+}
+
+#[test]
+fn a_gain_is_certain_only_where_the_history_of_its_asset_is_whole() {
+    let is_certain = |change: &dyn Fn(&mut History)| {
+        // SOL comes in and is paid for X.
+        let mut accounts = accounts(&lines()[..2], &prices(), PIN, None);
+        let facts = &accounts.history.facts.assets;
+        let held = |(asset, facts): (&AssetId, &AssetFacts)| (asset.clone(), facts.held);
+        accounts.history.balances = Some(facts.iter().map(held).collect());
+        change(&mut accounts.history);
+        let bounds = report(&accounts, Window::ALL, 2).bounds.unwrap();
+        let is_certain = bounds.min == Some(bounds.known) && bounds.max == Some(bounds.known);
+        assert_eq!(bounds.min_assumed, !is_certain);
+        is_certain
+    };
+    let off = |history: &mut History, asset: &AssetId| {
+        history.balances.as_mut().unwrap().insert(asset.clone(), RawAmount::from(1u64));
+    };
+    let truncated = Truncation { reason: "max_transactions".to_owned(), oldest_block: Some(5) };
+    assert!(is_certain(&|_| ()), "balances and movements agree");
+    assert!(is_certain(&|history| history.balances = None), "nothing is known to be missing");
+    assert!(is_certain(&|history| off(history, &AssetId::new("X"))), "nothing of X was sold");
+    assert!(!is_certain(&|history| off(history, &AssetId::native())));
+    assert!(!is_certain(&|history| history.coverage.truncated = Some(truncated.clone())));
+    assert!(!is_certain(&|history| {
+        history.balances = None;
+        history.coverage.missing = vec!["token account 1".to_owned()];
+    }));
 }
 
 #[test]

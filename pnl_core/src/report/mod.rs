@@ -27,9 +27,9 @@ pub use tokens::{RentHolding, TokenRow};
 pub use wallet_pnl::WalletPnl;
 pub use warnings::Warning;
 
-use crate::amount::{AmountError, RawAmount, Usd};
+use crate::amount::{AmountError, RawAmount, Usd, UsdPrice};
 use crate::asset::AssetId;
-use crate::bounds::{self, Bounds, Known};
+use crate::bounds::{self, Bounds, Knowledge, Known};
 use crate::chain::Pin;
 use crate::engine::{Options, Outcome, Window};
 use crate::hash::ENGINE_VERSION;
@@ -181,6 +181,13 @@ pub fn build(input: ReportInput<'_>) -> Result<WalletReport, ReportError> {
     let contradicted: BTreeSet<&AssetId> =
         unexplained_raw.iter().flatten().map(|rest| &rest.asset).collect();
     let coverage_score = bounds::known(outcome, &window, |asset| contradicted.contains(asset));
+    let coverage = judged(&history.coverage, unexplained_raw.as_deref(), history);
+    let seen = Seen {
+        history,
+        contradicted: unexplained_raw.is_some().then_some(&contradicted),
+        complete: coverage.complete,
+    };
+    let bounds = bounds_of(outcome, &window, &seen);
     let net_realized = flows.net_realized()?;
     Ok(WalletReport {
         method: outcome.method,
@@ -200,8 +207,8 @@ pub fn build(input: ReportInput<'_>) -> Result<WalletReport, ReportError> {
         metrics,
         tokens,
         unpriced_assets,
-        coverage: judged(&history.coverage, unexplained_raw.as_deref(), history),
-        bounds: bounds_of(history, outcome, &window),
+        coverage,
+        bounds,
         coverage_score,
         conservation: audit::of(history, &outcome.conservation, unexplained_raw.as_deref())?,
         unexplained_raw,
@@ -215,17 +222,42 @@ pub fn build(input: ReportInput<'_>) -> Result<WalletReport, ReportError> {
 }
 
 /// Bounds of the realized gain, with the highest price that each asset had in the history so far.
-fn bounds_of(history: &History, outcome: &Outcome, window: &Window) -> Option<Bounds> {
-    let assets = &history.facts.assets;
-    if assets.values().any(|facts| facts.flows.is_none()) {
+fn bounds_of(outcome: &Outcome, window: &Window, seen: &Seen<'_>) -> Option<Bounds> {
+    let mut assets = seen.history.facts.assets.values();
+    if assets.any(|facts| facts.flows.is_none()) {
         return None;
     }
-    let highest = |asset: &AssetId, until: i64| {
-        let facts = assets.get(asset)?;
-        Some((facts.flows.as_ref()?.highest(until)?, facts.decimals?))
-    };
     // A bound beyond any money says nothing; the figures themselves are not touched by it.
-    bounds::of(outcome, window, &highest).ok()
+    bounds::of(outcome, window, seen).ok()
+}
+
+/// What a history says of its assets.
+struct Seen<'a> {
+    history: &'a History,
+    /// Assets whose balance differs from their movements; `None` where balances are not known.
+    contradicted: Option<&'a BTreeSet<&'a AssetId>>,
+    /// Whether the coverage bears out that everything was read.
+    complete: bool,
+}
+
+impl Knowledge for Seen<'_> {
+    fn highest(&self, asset: &AssetId, until: i64) -> Option<(UsdPrice, u8)> {
+        let facts = self.history.facts.assets.get(asset)?;
+        Some((facts.flows.as_ref()?.highest(until)?, facts.decimals?))
+    }
+
+    fn is_whole(&self, asset: &AssetId) -> bool {
+        if self.history.coverage.truncated.is_some() {
+            return false;
+        }
+        let adds_up = match self.contradicted {
+            Some(contradicted) => !contradicted.contains(asset),
+            None => self.complete,
+        };
+        // More that left than there was came from a part of the history that was not seen.
+        let facts = self.history.facts.assets.get(asset);
+        adds_up && facts.is_none_or(|facts| facts.held.into_delta() == facts.raw)
+    }
 }
 
 /// The coverage as far as the history bears it out: one that was cut, has gaps, or does not add up

@@ -92,6 +92,8 @@ pub struct Unexplained {
 pub struct Bounds {
     pub known: Usd,
     pub min: Option<Usd>,
+    /// Whether `min` holds only if nothing was acquired above the highest price known up to its disposal.
+    pub min_assumed: bool,
     pub max: Option<Usd>,
 }
 
