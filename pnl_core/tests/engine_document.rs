@@ -80,12 +80,74 @@ fn wrong_documents_are_refused_and_the_member_is_named() {
         (vec![changed("asset", json!(null))], "bad-event", "asset is missing"),
         (vec![changed("fee", json!("1"))], "bad-event", "fee must be"),
         (vec![changed("fee", json!({"qty": 1}))], "bad-event", "asset is missing"),
-        (vec![swap], "bad-event", "fee_side must be in or out"),
+        (vec![swap], "bad-event", "fee_side must be auto, in or out"),
     ] {
         let got = answer_of(&events);
         assert_eq!(got["code"], code, "{got}");
         assert!(got["error"].as_str().unwrap().contains(named), "{got} does not name {named}");
     }
+}
+
+#[test]
+fn what_stands_twice_or_is_no_object_is_refused() {
+    let event =
+        r#"{"id":"a","ts":1,"kind":"acquire","asset":"T","qty":2,"decimals":0,"value":"4"}"#;
+    let sale = r#"{"id":"s","ts":2,"kind":"dispose","asset":"T","qty":1,"decimals":0,"value":"4"}"#;
+    let listed = r#"["a",1,null,null,"acquire","T",2,0,null,"4",null,null,null,null,null]"#;
+    let fifo = r#""method":"fifo""#;
+    let lots = |lots: &str| {
+        format!(r#"{{"method":"specific","options":{{"lots":{lots}}},"events":[{event},{sale}]}}"#)
+    };
+    for (document, named) in [
+        (format!(r#"{{{fifo},{fifo},"events":[]}}"#), "duplicate field `method`"),
+        (
+            format!(r#"{{{fifo},"options":{{"scope":"wallet","scope":"global"}},"events":[]}}"#),
+            "duplicate field `scope`",
+        ),
+        (
+            format!(r#"{{{fifo},"prices":{{"T":"1","T":"5"}},"events":[{event}]}}"#),
+            "duplicate field `T`",
+        ),
+        (lots(r#"{"s":[],"s":[{"lot":"a","raw":1}]}"#), "duplicate field `s`"),
+        (lots(r#"{"s":[{"lot":"b","lot":"a","raw":1}]}"#), "duplicate field `lot`"),
+        (format!(r#"[null,"fifo",null,null,[{event}]]"#), "expected an object"),
+        (format!(r#"{{{fifo},"events":[{listed}]}}"#), "expected an object"),
+    ] {
+        let got: Value = serde_json::from_str(&answer(&document)).unwrap();
+        assert_eq!(got["code"], "not-a-document", "{got}");
+        assert!(got["error"].as_str().unwrap().contains(named), "{got} does not name {named}");
+    }
+    for (raw, code) in
+        [("1", None), ("1.0", Some("bad-option-value")), ("1e0", Some("bad-option-value"))]
+    {
+        let got = answer(&lots(&format!(r#"{{"s":[{{"lot":"a","raw":{raw}}}]}}"#)));
+        let got: Value = serde_json::from_str(&got).unwrap();
+        assert_eq!(got["code"].as_str(), code, "{raw}: {got}");
+    }
+    // More than 64 bits: as a float it would lose its last digits, and here it is more than leaves.
+    let huge = lots(r#"{"s":[{"lot":"a","raw":18446744073709551617}]}"#);
+    let huge: Value = serde_json::from_str(&answer(&huge)).unwrap();
+    assert_eq!(huge["code"], "chosen-too-much", "{huge}");
+    let deep = format!(
+        "{{{fifo},\"options\":{}{},\"events\":[]}}",
+        "[".repeat(100_000),
+        "]".repeat(100_000)
+    );
+    assert!(answer(&deep).contains("\"code\""));
+}
+
+#[test]
+fn a_swap_can_ask_for_the_rule_whatever_the_options_name() {
+    let basis = |fee_side: &str| {
+        let swap = json!({"id": "x", "ts": 2, "kind": "swap", "value": "3", "fee_side": fee_side, "fee": {"usd": "1"},
+            "out": {"asset": "S", "qty": 1, "decimals": 0}, "in": {"asset": "T", "qty": 1, "decimals": 0}});
+        let options = json!({"quote_assets": ["S"], "swap_fee_side": "out"});
+        let document = json!({"method": "fifo", "options": options, "events": [swap]});
+        let got: Value = serde_json::from_str(&answer(&document.to_string())).unwrap();
+        got["lots"][0]["basis"].clone()
+    };
+    assert_eq!(basis("auto"), "4", "on the side that is no quote asset");
+    assert_eq!((basis(""), basis("out")), (json!("3"), json!("3")), "as the options say");
 }
 
 #[test]

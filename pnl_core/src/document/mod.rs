@@ -7,7 +7,7 @@
 //! - `events`: `{"id", "ts", "seq"?, "wallet"?, "kind", …}` with the kinds `acquire`, `dispose`,
 //!   `income`, `transfer_in`, `transfer_out`, `fee` (members `asset`, `qty`, `decimals`, and `price`
 //!   or `value`; transfers also `link`) and `swap` (`out` and `in` as such legs, `value` for both,
-//!   `fee_side`). Any kind may have a `fee`: a leg, `{"usd"}`, or a list of these.
+//!   `fee_side`: `in`, `out`, or `auto` for the rule of that option). Any kind may have a `fee`: a leg, `{"usd"}`, or a list of these.
 //! - Order: by `ts`, then `seq` (default: place in the list), then place in the list.
 //! - `qty` is an integer in base units, as text or number. `price` is US dollars per whole unit,
 //!   `value` US dollars for all of it; both absent = unpriced. Numbers are read by their text.
@@ -20,6 +20,7 @@
 mod error;
 mod export;
 mod number;
+mod object;
 mod read;
 
 use std::collections::BTreeMap;

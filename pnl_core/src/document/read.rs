@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use super::Document;
 use super::error::{DocumentError, FieldError};
 use super::number::Decimal;
+use super::object::{Object, distinct, members};
 use crate::amount::{AmountError, RawAmount, Usd};
 use crate::asset::AssetId;
 use crate::engine::{Options, SameTs};
@@ -20,11 +21,12 @@ use crate::event::{Event, EventFee, EventKind, EventLeg, SwapSide};
 struct RawDocument<'a> {
     name: Option<String>,
     method: String,
-    options: Option<serde_json::Value>,
     #[serde(borrow)]
-    prices: Option<BTreeMap<String, Option<&'a RawValue>>>,
+    options: Option<&'a RawValue>,
     #[serde(borrow)]
-    events: Vec<RawEvent<'a>>,
+    prices: Option<&'a RawValue>,
+    #[serde(borrow)]
+    events: Vec<Object<RawEvent<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -48,9 +50,9 @@ struct RawEvent<'a> {
     #[serde(borrow)]
     value: Option<&'a RawValue>,
     #[serde(borrow)]
-    out: Option<RawLeg<'a>>,
+    out: Option<Object<RawLeg<'a>>>,
     #[serde(borrow, rename = "in")]
-    into: Option<RawLeg<'a>>,
+    into: Option<Object<RawLeg<'a>>>,
     fee_side: Option<String>,
     link: Option<String>,
     #[serde(borrow)]
@@ -74,10 +76,11 @@ struct RawLeg<'a> {
 }
 
 pub(super) fn document(text: &str) -> Result<Document, DocumentError> {
-    let raw: RawDocument<'_> = serde_json::from_str(text).map_err(DocumentError::Json)?;
+    let Object(raw): Object<RawDocument<'_>> =
+        serde_json::from_str(text).map_err(DocumentError::Json)?;
     let method = raw.method.parse()?;
-    let options = match &raw.options {
-        Some(options) => Options::from_json(options)?,
+    let options = match raw.options {
+        Some(options) => Options::from_json(&distinct(options).map_err(DocumentError::Json)?)?,
         None => Options::default(),
     };
     options.check(method)?;
@@ -86,9 +89,9 @@ pub(super) fn document(text: &str) -> Result<Document, DocumentError> {
     let mut names = Names::default();
     let mut keyed = Vec::with_capacity(raw.events.len());
     let mut ids = HashSet::with_capacity(raw.events.len());
-    for (place, raw) in raw.events.iter().enumerate() {
+    for (place, Object(raw)) in raw.events.iter().enumerate() {
         let fault = |source| DocumentError::Event { event: raw.id.to_string(), source };
-        let (event, seq) = event(raw, place, &mut names).map_err(fault)?;
+        let (event, seq) = event(raw, place, &options, &mut names).map_err(fault)?;
         if !ids.insert(Arc::clone(&event.id)) {
             return Err(DocumentError::DuplicateId(event.id.to_string()));
         }
@@ -119,11 +122,13 @@ fn rank(kind: &EventKind, order: SameTs) -> u8 {
 }
 
 fn read_prices(
-    raw: BTreeMap<String, Option<&RawValue>>,
+    raw: &RawValue,
 ) -> Result<BTreeMap<AssetId, crate::amount::UsdPrice>, DocumentError> {
     let mut prices = BTreeMap::new();
-    for (asset, price) in raw {
-        let Some(price) = price else { continue };
+    for (asset, price) in members(raw).map_err(DocumentError::Json)? {
+        if price.get() == "null" {
+            continue;
+        }
         let fault = |source| DocumentError::Price { asset: asset.clone(), source };
         let text = figure_text(price, "price").map_err(fault)?;
         let number = unsigned(&text, "price").map_err(fault)?;
@@ -161,7 +166,12 @@ impl Names {
 }
 
 /// Reads one event and its `seq`.
-fn event(raw: &RawEvent<'_>, place: usize, names: &mut Names) -> Result<(Event, i128), FieldError> {
+fn event(
+    raw: &RawEvent<'_>,
+    place: usize,
+    options: &Options,
+    names: &mut Names,
+) -> Result<(Event, i128), FieldError> {
     let ts: i64 = integer(raw.ts.ok_or(FieldError::Missing("ts"))?, "ts")?;
     let seq = match raw.seq {
         Some(seq) => i128::from(integer::<i64>(seq, "seq")?),
@@ -183,7 +193,7 @@ fn event(raw: &RawEvent<'_>, place: usize, names: &mut Names) -> Result<(Event, 
         "transfer_in" => EventKind::TransferIn { leg: leg(&own, names)?, link },
         "transfer_out" => EventKind::TransferOut { leg: leg(&own, names)?, link },
         "fee" => EventKind::Fee(leg(&own, names)?),
-        "swap" => swap(raw, names)?,
+        "swap" => swap(raw, options, names)?,
         unknown => return Err(FieldError::UnknownKind(unknown.to_owned())),
     };
     let fees = fees(raw.fee, names)?;
@@ -192,9 +202,12 @@ fn event(raw: &RawEvent<'_>, place: usize, names: &mut Names) -> Result<(Event, 
     Ok((Event { id: raw.id.as_ref().into(), ts, seq: 0, wallet, kind, fees }, seq))
 }
 
-fn swap(raw: &RawEvent<'_>, names: &mut Names) -> Result<EventKind, FieldError> {
-    let mut out = leg(raw.out.as_ref().ok_or(FieldError::Missing("out"))?, names)?;
-    let mut into = leg(raw.into.as_ref().ok_or(FieldError::Missing("in"))?, names)?;
+fn swap(raw: &RawEvent<'_>, options: &Options, names: &mut Names) -> Result<EventKind, FieldError> {
+    let side = |side: &Option<Object<RawLeg<'_>>>, name, names: &mut Names| {
+        leg(&side.as_ref().ok_or(FieldError::Missing(name))?.0, names)
+    };
+    let mut out = side(&raw.out, "out", names)?;
+    let mut into = side(&raw.into, "in", names)?;
     if let Some(value) = raw.value {
         let text = figure_text(value, "value")?;
         let value = unsigned(&text, "value")?.dollars(&text).map_err(|e| amount("value", e))?;
@@ -202,14 +215,18 @@ fn swap(raw: &RawEvent<'_>, names: &mut Names) -> Result<EventKind, FieldError> 
         (out.residue, into.residue) = (None, None);
     }
     let fee_side = match raw.fee_side.as_deref() {
-        None => None,
+        None | Some("") => None,
         Some("in") => Some(SwapSide::In),
         Some("out") => Some(SwapSide::Out),
-        // An event cannot ask for what the options decide.
+        // The rule of `swap_fee_side = auto`, whatever side the options name for the others.
+        Some("auto") => {
+            let is_quote = |leg: &EventLeg| options.quote_assets.contains(&leg.asset);
+            Some(if is_quote(&out) && !is_quote(&into) { SwapSide::In } else { SwapSide::Out })
+        }
         Some(other) => {
             return Err(FieldError::Unexpected {
                 field: "fee_side",
-                expected: "in or out",
+                expected: "auto, in or out",
                 found: format!("{other:?}"),
             });
         }
@@ -247,7 +264,7 @@ fn fees(raw: Option<&RawValue>, names: &mut Names) -> Result<Vec<EventFee>, Fiel
         expected: "a leg, {\"usd\"} or a list of these",
         found: raw.get().to_owned(),
     };
-    let one_or_more: Vec<RawLeg<'_>> = if raw.get().starts_with('[') {
+    let one_or_more: Vec<Object<RawLeg<'_>>> = if raw.get().starts_with('[') {
         serde_json::from_str(raw.get()).map_err(|_| unexpected())?
     } else {
         let one: HashMap<Cow<'_, str>, &RawValue> =
@@ -257,7 +274,7 @@ fn fees(raw: Option<&RawValue>, names: &mut Names) -> Result<Vec<EventFee>, Fiel
         }
         vec![serde_json::from_str(raw.get()).map_err(|_| unexpected())?]
     };
-    one_or_more.iter().map(|raw| fee(raw, names)).collect()
+    one_or_more.iter().map(|Object(raw)| fee(raw, names)).collect()
 }
 
 fn fee(raw: &RawLeg<'_>, names: &mut Names) -> Result<EventFee, FieldError> {
