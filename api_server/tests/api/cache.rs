@@ -23,6 +23,19 @@ fn is(found: &str, reply: Reply) -> Reply {
     reply
 }
 
+/// As if the wallet of the only job had failed. Nobody is told of it.
+async fn the_only_wallet_failed(app: &TestApp) {
+    let failed = r#"
+        with task as (
+            update wallet_tasks set state = 'failed', error =
+                '{"code": "provider-error", "title": "t", "detail": "d", "retryable": true}'
+            returning 1),
+        gone as (delete from pnl_results returning 1),
+        batch as (update batches set state = 'failed', done = 0, failed = 1 returning 1)
+        select count(*) from task, batch"#;
+    assert_eq!(app.database.number(failed).await, 1);
+}
+
 /// The same question twice: made once, found again with the same bytes.
 async fn is_kept(app: &TestApp, path: &str) {
     let made = is("MISS", app.get(path).await);
@@ -107,16 +120,7 @@ async fn a_job_that_is_retried_or_removed_is_not_answered_from_before() {
     let path = format!("/api/pnl/batch/results/{job}");
     is("MISS", app.get(&path).await);
     is("HIT", app.get(&path).await);
-    // As if the wallet of this only job had failed, and was retried then.
-    let failed = r#"
-        with task as (
-            update wallet_tasks set state = 'failed', error =
-                '{"code": "provider-error", "title": "t", "detail": "d", "retryable": true}'
-            returning 1),
-        gone as (delete from pnl_results returning 1),
-        batch as (update batches set state = 'failed', done = 0, failed = 1 returning 1)
-        select count(*) from task, batch"#;
-    assert_eq!(app.database.number(failed).await, 1);
+    the_only_wallet_failed(&app).await;
     assert_eq!(is("MISS", app.get(&path).await).json()["data"][0]["status"], "failed");
     assert_eq!(app.post(&format!("/api/pnl/batch/{job}/retry")).await.status, 202);
     app.ended(&job).await;
@@ -146,15 +150,7 @@ async fn the_database_is_not_asked_for_each_answer_until_the_process_learns_of_a
     let job = app.completed(&[UNUSED.to_owned()]).await;
     let path = format!("/api/pnl/batch/results/{job}");
     is("MISS", app.get(&path).await);
-    let failed = r#"
-        with task as (
-            update wallet_tasks set state = 'failed', error =
-                '{"code": "provider-error", "title": "t", "detail": "d", "retryable": true}'
-            returning 1),
-        gone as (delete from pnl_results returning 1),
-        batch as (update batches set state = 'failed', done = 0, failed = 1 returning 1)
-        select count(*) from task, batch"#;
-    assert_eq!(app.database.number(failed).await, 1);
+    the_only_wallet_failed(&app).await;
     assert_eq!(is("HIT", app.get(&path).await).json()["data"][0]["status"], "done");
     assert_eq!(app.post(&format!("/api/pnl/batch/{job}/retry")).await.status, 202);
     assert_eq!(app.get(&path).await.header("x-cache"), "", "the job is running");

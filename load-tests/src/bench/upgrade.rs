@@ -225,15 +225,17 @@ fn compare(expected: &Results, found: &Results, figures: &mut Figures) -> anyhow
 }
 
 /// Whether the members that both results have are the same, but for the names of versions, and for the hash of
-/// the inputs where another parser has read them, whose version is one of them.
+/// the inputs where a version is another, since versions are part of it.
 fn agree(one: &str, other: &str) -> anyhow::Result<bool> {
     let (one, other): (Value, Value) = (serde_json::from_str(one)?, serde_json::from_str(other)?);
     let (Some(one), Some(other)) = (one.as_object(), other.as_object()) else { return Ok(false) };
-    let is_one_parser = one.get("parser_version") == other.get("parser_version");
+    let of_one_version = ["engine_version", "parser_version"]
+        .into_iter()
+        .all(|version| one.get(version) == other.get(version));
     let mut of_both = one
         .iter()
         .filter(|(name, _)| !name.ends_with("_version"))
-        .filter(|(name, _)| is_one_parser || *name != "input_hash")
+        .filter(|(name, _)| of_one_version || *name != "input_hash")
         .filter_map(|(name, value)| Some((value, other.get(name)?)))
         .peekable();
     Ok(of_both.peek().is_some() && of_both.all(|(value, found)| value == found))
@@ -259,10 +261,12 @@ mod tests {
         assert!(!judged(r#"{"engine_version":"2","gain":"3","score":"1"}"#));
         assert!(!judged(r#"{"engine_version":"1","gain":"3"}"#));
         assert!(!judged("null"));
-        let read_by = |version: &str, hash: &str| {
-            format!(r#"{{"parser_version":"{version}","input_hash":"{hash}","gain":"2"}}"#)
-        };
-        assert!(agree(&read_by("1", "a"), &read_by("2", "b")).unwrap());
-        assert!(!agree(&read_by("1", "a"), &read_by("1", "b")).unwrap());
+        for name in ["parser_version", "engine_version"] {
+            let made_by = |version: &str, hash: &str| {
+                format!(r#"{{"{name}":"{version}","input_hash":"{hash}","gain":"2"}}"#)
+            };
+            assert!(agree(&made_by("1", "a"), &made_by("2", "b")).unwrap());
+            assert!(!agree(&made_by("1", "a"), &made_by("1", "b")).unwrap());
+        }
     }
 }
