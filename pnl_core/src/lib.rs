@@ -104,6 +104,7 @@ pub mod method;
 pub mod metrics;
 pub mod movement;
 mod narrow;
+mod near;
 mod period;
 mod pool;
 pub mod price;

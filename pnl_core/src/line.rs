@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::held::HeldLot;
 use crate::lot::Lot;
 use crate::method::{LotOrder, Rank};
+use crate::near;
 use crate::unit_cost::UnitCost;
 
 /// Open lots, the one that is consumed first at hand.
@@ -120,10 +121,13 @@ impl Line {
         }
     }
 
-    /// The lots at the ends of the line.
+    /// Has the lots brought near that stand in front, and the places behind them.
     #[inline(always)]
-    pub(crate) fn ends(&self) -> impl Iterator<Item = &HeldLot> {
-        self.line.front().into_iter().chain(self.line.back())
+    pub(crate) fn fetch_ends(&self) {
+        for lot in self.line.front().into_iter().chain(self.line.back()) {
+            near::fetch(lot);
+            near::fetch_at(std::slice::from_ref(lot), 1);
+        }
     }
 
     /// The lots as they are held, in any order.

@@ -232,18 +232,11 @@ impl LotBook {
         }
     }
 
-    /// How many lots ever came in.
+    /// Has the lots brought near that come first and last.
     #[inline(always)]
-    pub(crate) fn arrivals(&self) -> u64 {
-        self.arrivals
-    }
-
-    /// Reads something of the lots that come first and last, so that they are near.
-    #[inline(always)]
-    pub(crate) fn look_at_lots(&self) -> u64 {
-        match &self.lots {
-            Lots::InLine(line, _) => line.ends().map(|lot| u64::from(lot.order())).sum(),
-            Lots::Named(_) => 0,
+    pub(crate) fn fetch_lots(&self) {
+        if let Lots::InLine(line, _) = &self.lots {
+            line.fetch_ends();
         }
     }
 

@@ -1,13 +1,15 @@
-//! Many events at a time: what they will touch is looked at first.
+//! Many events at a time: what they will touch is asked for before.
 //!
 //! With many assets each event finds its asset, its book and its lots far away in memory, and would wait for
-//! one after the other. Reads that do not depend on each other wait together.
+//! one after the other. Asked for some events ahead, they come while those before are worked on.
 
 use super::{Engine, EngineError};
+use crate::asset::AssetId;
 use crate::event::{Event, EventKind};
 
-/// Events looked at ahead: what they touch stays in the first cache meanwhile.
-const AHEAD: usize = 32;
+/// So many events before it is needed each thing is asked for that another one names: the lots, before them
+/// the book, before it the asset.
+const AHEAD: usize = 2;
 
 /// With fewer assets all of them stay near by themselves.
 const MANY_ASSETS: usize = 256;
@@ -18,31 +20,43 @@ impl Engine {
     /// # Errors
     /// As [`Engine::apply`].
     pub fn apply_all(&mut self, events: &[Event]) -> Result<(), EngineError> {
-        for events in events.chunks(AHEAD) {
+        for (place, event) in events.iter().enumerate() {
             if self.books.assets().len() >= MANY_ASSETS {
-                self.look_at(events);
+                self.fetch_for(&events[place..]);
             }
-            events.iter().try_for_each(|event| self.apply(event))?;
+            self.apply(event)?;
         }
         Ok(())
     }
 
-    fn look_at(&self, events: &[Event]) {
-        let assets = events.iter().flat_map(|event| {
-            let (first, second) = match &event.kind {
-                EventKind::Acquire(leg)
-                | EventKind::Dispose(leg)
-                | EventKind::Income(leg)
-                | EventKind::Fee(leg)
-                | EventKind::TransferIn { leg, .. }
-                | EventKind::TransferOut { leg, .. } => (leg, None),
-                EventKind::Swap { out, into, .. } => (out, Some(into)),
-            };
-            std::iter::once(&first.asset).chain(second.map(|leg| &leg.asset))
-        });
-        // Lots are found by what is read first.
-        let sums = assets.clone().map(|asset| self.books.look_at_sums(asset));
-        let lots = assets.map(|asset| self.books.look_at_lots(asset));
-        std::hint::black_box(sums.chain(lots).fold(0, u64::wrapping_add));
+    /// Has brought near what events soon to come will touch.
+    #[inline(always)]
+    fn fetch_for(&self, events: &[Event]) {
+        if let Some(event) = events.get(3 * AHEAD) {
+            each_asset(event, |asset| self.books.fetch_asset(asset));
+        }
+        if let Some(event) = events.get(2 * AHEAD) {
+            each_asset(event, |asset| self.books.fetch_book(asset));
+        }
+        if let Some(event) = events.get(AHEAD) {
+            each_asset(event, |asset| self.books.fetch_lots(asset));
+        }
+    }
+}
+
+/// Hands over the assets of an event's own legs.
+#[inline(always)]
+fn each_asset(event: &Event, mut each: impl FnMut(&AssetId)) {
+    match &event.kind {
+        EventKind::Acquire(leg)
+        | EventKind::Dispose(leg)
+        | EventKind::Income(leg)
+        | EventKind::Fee(leg)
+        | EventKind::TransferIn { leg, .. }
+        | EventKind::TransferOut { leg, .. } => each(&leg.asset),
+        EventKind::Swap { out, into, .. } => {
+            each(&out.asset);
+            each(&into.asset);
+        }
     }
 }

@@ -18,6 +18,7 @@ use crate::asset::AssetId;
 use crate::holding::Held;
 use crate::lot::{Lot, LotBook, StoredBook};
 use crate::method::Method;
+use crate::near;
 
 /// Places of [`Books::seen`] at the beginning, a power of two.
 const FEW_PLACES: usize = 2048;
@@ -133,23 +134,36 @@ impl Books {
         }
     }
 
-    /// Reads a word of each line of a cache that an event may touch of an asset and its book, and sums them up.
+    /// Has the lines of a cache brought near that an event may touch of an asset.
     #[inline(always)]
-    pub(super) fn look_at_sums(&self, id: &AssetId) -> u64 {
-        let Some(asset) = self.assets.get(self.seen_at(id)) else { return 0 };
-        let book = asset.last_book.and_then(|(_, book)| self.books.get(book as usize));
-        let sums = [&asset.cost_in, &asset.flows.proceeds, &asset.flows.basis_disposed];
-        let sums = sums.map(|sum| sum.limbs()[0]);
-        let words = sums.into_iter().chain(book.map(LotBook::arrivals));
-        words.fold(0, u64::wrapping_add)
+    pub(super) fn fetch_asset(&self, id: &AssetId) {
+        let Some(asset) = self.assets.get(self.seen_at(id)) else { return };
+        near::fetch(&asset.id);
+        near::fetch(&asset.cost_in);
+        near::fetch(&asset.flows.proceeds);
+        near::fetch(&asset.flows.basis_disposed);
+    }
+
+    /// The same of its book.
+    #[inline(always)]
+    pub(super) fn fetch_book(&self, id: &AssetId) {
+        if let Some(book) = self.last_book(id) {
+            near::fetch(book);
+        }
     }
 
     /// The same of its lots.
     #[inline(always)]
-    pub(super) fn look_at_lots(&self, id: &AssetId) -> u64 {
-        let asset = self.assets.get(self.seen_at(id));
-        let book = asset.and_then(|asset| self.books.get(asset.last_book?.1 as usize));
-        book.map_or(0, LotBook::look_at_lots)
+    pub(super) fn fetch_lots(&self, id: &AssetId) {
+        if let Some(book) = self.last_book(id) {
+            book.fetch_lots();
+        }
+    }
+
+    #[inline(always)]
+    fn last_book(&self, id: &AssetId) -> Option<&LotBook> {
+        let asset = self.assets.get(self.seen_at(id))?;
+        self.books.get(asset.last_book?.1 as usize)
     }
 
     #[inline(always)]
@@ -361,18 +375,16 @@ impl Books {
         let mut lots = Vec::new();
         for ((wallet, asset), book) in books {
             let entry = &assets[asset];
-            lots.extend(book.into_lots()?.into_iter().map(|lot| {
-                let origin = origins.get(lot.order);
-                OpenLot {
-                    lot: origin.id.into(),
-                    asset: entry.id.clone(),
-                    wallet: Arc::clone(name(wallet)),
-                    quantity: lot.quantity,
-                    decimals: entry.decimals,
-                    basis: lot.basis,
-                    acquired_ts: origin.ts,
-                    asset_index: asset,
-                }
+            let held = book.into_lots()?;
+            lots.extend(origins.of_lots(&held).zip(&held).map(|(origin, lot)| OpenLot {
+                lot: origin.id.into(),
+                asset: entry.id.clone(),
+                wallet: Arc::clone(name(wallet)),
+                quantity: lot.quantity,
+                decimals: entry.decimals,
+                basis: lot.basis,
+                acquired_ts: origin.ts,
+                asset_index: asset,
             }));
         }
         Ok((assets, lots))

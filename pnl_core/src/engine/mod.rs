@@ -25,6 +25,7 @@ mod records;
 mod rows;
 mod state;
 mod sums;
+mod survivors;
 mod transfer;
 
 use std::collections::BTreeMap;

@@ -4,6 +4,12 @@ use std::sync::Arc;
 
 use super::error::Fault;
 use super::rows;
+use super::survivors::Survivors;
+use crate::lot::Lot;
+use crate::near;
+
+/// Lots whose events are on their way from memory.
+const AHEAD: usize = 8;
 
 /// An event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,9 +63,14 @@ impl Run {
 
     #[inline]
     fn get(&self, place: usize) -> Origin<'_> {
-        let begin = if place == 0 { 0 } else { self.rows[place - 1].end };
         let Row { ts, end } = self.rows[place];
-        Origin { id: &self.ids[begin..end], ts }
+        Origin { id: &self.ids[self.begin_of(place)..end], ts }
+    }
+
+    /// Where the id of an event begins.
+    #[inline(always)]
+    fn begin_of(&self, place: usize) -> usize {
+        place.checked_sub(1).map_or(0, |before| self.rows[before].end)
     }
 
     fn iter(&self) -> impl Iterator<Item = Origin<'_>> {
@@ -100,12 +111,35 @@ impl Origins {
     /// The event of a number that was given.
     #[inline]
     pub(super) fn get(&self, number: u32) -> Origin<'_> {
+        let (run, place) = self.run_of(number);
+        run.get(place)
+    }
+
+    /// Where the event of a number stands.
+    #[inline(always)]
+    fn run_of(&self, number: u32) -> (&Run, usize) {
         if number >= self.first_open {
-            return self.open.get((number - self.first_open) as usize);
+            return (&self.open, (number - self.first_open) as usize);
         }
         let behind = self.chapters.partition_point(|chapter| chapter.first <= number);
         let chapter = &self.chapters[behind - 1];
-        chapter.events.get((number - chapter.first) as usize)
+        (&chapter.events, (number - chapter.first) as usize)
+    }
+
+    /// The events that made lots, one after the other. They are far from each other in memory: those to come are
+    /// brought near meanwhile, first the row, then the text that it names.
+    pub(super) fn of_lots<'a>(&'a self, lots: &'a [Lot]) -> impl Iterator<Item = Origin<'a>> {
+        lots.iter().enumerate().map(|(place, lot)| {
+            if let Some(lot) = lots.get(place + 2 * AHEAD) {
+                let (run, place) = self.run_of(lot.order);
+                near::fetch_at(&run.rows, place);
+            }
+            if let Some(lot) = lots.get(place + AHEAD) {
+                let (run, place) = self.run_of(lot.order);
+                near::fetch_at(run.ids.as_bytes(), run.begin_of(place));
+            }
+            self.get(lot.order)
+        })
     }
 
     /// How many there are.
@@ -138,12 +172,14 @@ impl Origins {
         Self { chapters, first_open, open: Run::default() }
     }
 
-    /// Lets go of the events since which records were taken, but for those that `is_kept` by their number.
-    pub(super) fn keep(&mut self, is_kept: impl Fn(u32) -> bool) {
-        let mut kept = Run::default();
+    /// Lets go of the events before those since records were last taken, but for the survivors.
+    pub(super) fn keep(&mut self, survivors: &Survivors) {
+        let mut kept = Run { rows: Vec::with_capacity(survivors.kept()), ids: String::default() };
         for Chapter { first, events } in std::mem::take(&mut self.chapters) {
-            let wanted = (0..events.rows.len()).filter(|place| is_kept(first + *place as u32));
-            wanted.map(|place| events.get(place)).for_each(|event| kept.push(event.id, event.ts));
+            for number in survivors.between(first, first + events.rows.len() as u32) {
+                let event = events.get((number - first) as usize);
+                kept.push(event.id, event.ts);
+            }
         }
         self.first_open = kept.rows.len() as u32;
         self.chapters.push(Chapter { first: 0, events: Arc::new(kept) });

@@ -17,7 +17,8 @@ use serde_json::value::RawValue;
 use super::books::StoredBooks;
 use super::origins::Origin;
 use super::outcome::Flows;
-use super::rows::{NONE, Records};
+use super::rows::Records;
+use super::survivors::Survivors;
 use super::{Engine, EngineError, Options, Oversold, Transit};
 use crate::amount::Usd;
 use crate::hash;
@@ -194,26 +195,20 @@ impl Engine {
     /// Lets go of the events before the records at hand that neither these nor a lot refer to. The others get
     /// new numbers, in their order.
     fn forget_origins(&mut self) {
-        let origins = &self.records.origins;
-        let first_open = origins.first_open() as usize;
-        let mut numbers = vec![NONE; first_open];
-        numbers.resize(origins.len(), 0);
-        let mut keep = |order: u32| numbers[order as usize] = 0;
-        self.transit.values().flat_map(|transit| &transit.pieces).for_each(|lot| keep(lot.order));
-        self.records.matches.iter().for_each(|row| keep(row.lot));
-        self.books.for_each_order(keep);
-        // Not more of them than before.
-        let kept = numbers.iter_mut().filter(|number| **number != NONE);
-        kept.zip(0..).for_each(|(number, new)| *number = new);
-
-        let renumbered = |order: u32| numbers[order as usize];
-        self.records.origins.keep(|number| numbers[number as usize] != NONE);
+        let survivors = Survivors::new(self.records.origins.first_open(), |keep| {
+            let moving = self.transit.values().flat_map(|transit| &transit.pieces);
+            moving.for_each(|lot| keep(lot.order));
+            self.records.matches.iter().for_each(|row| keep(row.lot));
+            self.books.for_each_order(keep);
+        });
+        let renumbered = |order: u32| survivors.renumbered(order);
+        self.records.origins.keep(&survivors);
         self.records.renumber(renumbered);
         self.books.renumber(renumbered);
         for lot in self.transit.values_mut().flat_map(|transit| &mut transit.pieces) {
             lot.order = renumbered(lot.order);
         }
-        self.made_lots.retain(|_, order| renumbered(*order) != NONE);
+        self.made_lots.retain(|_, order| survivors.stays(*order));
         self.made_lots.values_mut().for_each(|order| *order = renumbered(*order));
     }
 }
