@@ -313,13 +313,18 @@ impl FieldErrors {
     }
 
     /// Takes over what is wrong with one line of a body; its pointers begin with the number of the line.
-    pub fn take_of_line(&mut self, number: u64, wrong: Self) {
+    pub fn take_of_line(&mut self, number: u64, mut wrong: Self) {
+        for error in &mut wrong.shown {
+            error.pointer = format!("line:{number}{}", error.pointer);
+        }
+        self.take(wrong);
+    }
+
+    /// Takes over what is wrong with a part.
+    pub fn take(&mut self, wrong: Self) {
         self.total += wrong.total;
         let room = MAX_SHOWN_ERRORS.saturating_sub(self.shown.len());
-        self.shown.extend(wrong.shown.into_iter().take(room).map(|error| FieldError {
-            pointer: format!("line:{number}{}", error.pointer),
-            ..error
-        }));
+        self.shown.extend(wrong.shown.into_iter().take(room));
     }
 
     /// Whether nothing was noted.

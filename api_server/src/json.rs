@@ -70,6 +70,11 @@ impl Object {
                 || format!("unknown field; {offer}"),
             );
         }
+        self.check_duplicates(at, errors);
+    }
+
+    /// Notes every member given twice, where any name can be one.
+    pub fn check_duplicates(&self, at: &str, errors: &mut FieldErrors) {
         for name in &self.duplicates {
             errors.push(|| pointer(at, name), "duplicate-key", || "the member is given twice");
         }

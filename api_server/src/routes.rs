@@ -15,7 +15,7 @@ use crate::openapi::shapes::{
     Accepted, AccountingDocument, Calendar, CoverageReport, DatabaseProbe, Difference, Disposals,
     Distribution, DryRun, Equity, Explanation, GroupResult, Job, JobList, LatestResults,
     LedgerPage, Liveness, NoMembers, Probe, Results, ServiceStatus, SigningKey, Submission, Tokens,
-    WalletPnl, WhatIf,
+    WalletPnl, WhatIf, WhatIfOptions,
 };
 use crate::openapi::{Api, Operation, params};
 use crate::performance::traffic;
@@ -521,5 +521,17 @@ fn wallet_over_time() -> Api {
             what_if::what_if,
             about(RouteClass::Complex, "All methods side by side")
                 .json::<WhatIf>("Their figures and differences"),
+        )
+        .post(
+            "/api/v2/wallets/{wallet}/what-if",
+            what_if::with_options,
+            Operation::new(
+                WALLETS,
+                RouteClass::Complex,
+                "All methods side by side under other options, with chosen lots",
+            )
+            .takes([params::chain_of_wallet()])
+            .body::<WhatIfOptions>(true)
+            .json::<WhatIf>("Their figures and differences"),
         )
 }

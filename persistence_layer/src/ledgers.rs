@@ -14,6 +14,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 use zstd::bulk::Decompressor;
 
+use crate::batches::BatchRef;
 use crate::convert::{from_bigint, from_integer, interval, to_integer};
 use crate::error::StoreError;
 use crate::store::{Store, read, run};
@@ -155,33 +156,74 @@ pub async fn current(
     tenant: &Tenant,
     wallet: &WalletRef,
 ) -> Result<Option<CurrentLedger>, StoreError> {
-    let row = read!(store, async |connection| sqlx::query_file!(
+    let row = read!(store, async |connection| sqlx::query_file_as!(
+        StoredHead,
         "queries/ledgers/current.sql",
         wallet.chain.as_str(),
         wallet.address.as_str(),
         tenant.as_str()
     )
     .fetch_optional(connection))?;
-    row.map(|row| {
+    row.map(StoredHead::read).transpose()
+}
+
+/// The head of the ledger that a result of the wallet was computed from, as far as it is still
+/// stored: one that was replaced is removed some minutes later.
+pub async fn of_result(
+    store: &Store,
+    batch: &BatchRef,
+    wallet: &WalletRef,
+    input_hash: &str,
+    price_set_hash: &str,
+) -> Result<Option<CurrentLedger>, StoreError> {
+    let row = read!(store, async |connection| sqlx::query_file_as!(
+        StoredHead,
+        "queries/ledgers/of_result.sql",
+        wallet.chain.as_str(),
+        wallet.address.as_str(),
+        batch.tenant.as_str(),
+        batch.id.0,
+        input_hash,
+        price_set_hash
+    )
+    .fetch_optional(connection))?;
+    row.map(StoredHead::read).transpose()
+}
+
+/// A row of `ledgers/current` and `ledgers/of_result`.
+struct StoredHead {
+    ledger_id: Uuid,
+    created_at: DateTime<Utc>,
+    pin_block: i64,
+    pin_block_time: i64,
+    input_hash: String,
+    price_set_hash: String,
+    coverage: serde_json::Value,
+    context: serde_json::Value,
+    chunks: i32,
+    events: i64,
+}
+
+impl StoredHead {
+    fn read(self) -> Result<CurrentLedger, StoreError> {
         Ok(CurrentLedger {
             head: LedgerHead {
-                ledger_id: row.ledger_id,
+                ledger_id: self.ledger_id,
                 pin: Pin {
-                    block: from_bigint(row.pin_block, "pin block")?,
-                    block_time: row.pin_block_time,
+                    block: from_bigint(self.pin_block, "pin block")?,
+                    block_time: self.pin_block_time,
                 },
-                input_hash: row.input_hash,
-                price_set_hash: row.price_set_hash,
-                coverage: row.coverage,
+                input_hash: self.input_hash,
+                price_set_hash: self.price_set_hash,
+                coverage: self.coverage,
                 cut: false,
-                chunks: from_integer(row.chunks, "chunks")?,
-                events: from_bigint(row.events, "events")?,
-                context: row.context,
+                chunks: from_integer(self.chunks, "chunks")?,
+                events: from_bigint(self.events, "events")?,
+                context: self.context,
             },
-            created_at: row.created_at,
+            created_at: self.created_at,
         })
-    })
-    .transpose()
+    }
 }
 
 /// One chunk's JSON lines. `None` when the ledger has no such chunk, was replaced more than ten

@@ -116,11 +116,7 @@ struct Reader<'a, K> {
 
 impl<'a, K: Knowledge> Reader<'a, K> {
     fn new(outcome: &'a Outcome, knowledge: &'a K) -> Self {
-        let assets = outcome.assets.iter();
-        let mut open: Vec<bool> = assets.map(|asset| !knowledge.is_whole(&asset.id)).collect();
-        for disposal in outcome.disposals() {
-            open[disposal.asset_index] |= !disposal.unmatched.is_zero();
-        }
+        let open = open(outcome, |asset| !knowledge.is_whole(asset));
         Self { outcome, knowledge, open, counted: BTreeSet::new(), counted_before: 0 }
     }
 
@@ -210,6 +206,16 @@ impl<'a, K: Knowledge> Reader<'a, K> {
     }
 }
 
+/// By index of the asset: whether movements of it are missing, as `lacks_some` says or because more was disposed of
+/// than was seen coming.
+fn open(outcome: &Outcome, lacks_some: impl Fn(&AssetId) -> bool) -> Vec<bool> {
+    let mut open: Vec<bool> = outcome.assets.iter().map(|asset| lacks_some(&asset.id)).collect();
+    for disposal in outcome.disposals() {
+        open[disposal.asset_index] |= !disposal.unmatched.is_zero();
+    }
+    open
+}
+
 /// What fees come to.
 #[derive(Clone, Copy)]
 struct Fees {
@@ -237,21 +243,24 @@ fn plus(a: Option<Usd>, b: Option<Usd>) -> Result<Option<Usd>, AmountError> {
 pub struct Known {
     /// Disposal legs.
     pub disposals: u64,
-    /// Of them: with known proceeds, all of the quantity of known basis, and of an asset that balances
-    /// explain.
+    /// Of them: with known proceeds, all of the quantity of known basis, and of an asset of which nothing is
+    /// known to be missing: none of a history that was cut, none of an asset whose balance is not the sum of its
+    /// movements or of which more left than was seen coming.
     pub known: u64,
     /// The share of these; `None` without a disposal.
     pub score: Option<Figure>,
 }
 
-/// Counts disposals. `unexplained` says of which assets the balances differ from the movements.
-pub fn known(outcome: &Outcome, window: &Window, unexplained: impl Fn(&AssetId) -> bool) -> Known {
+/// Counts disposals. `lacks_some` says of which assets movements are known to be missing; of what is disposed of beyond
+/// what was seen coming they are in any case.
+pub fn known(outcome: &Outcome, window: &Window, lacks_some: impl Fn(&AssetId) -> bool) -> Known {
     let window = *window;
+    let open = open(outcome, lacks_some);
     let (mut disposals, mut known) = (0u64, 0u64);
     for disposal in outcome.records.disposals_where(move |ts, _| window.contains(ts)) {
         disposals += 1;
         let whole = disposal.matched == disposal.quantity && disposal.proceeds.is_some();
-        known += u64::from(whole && !unexplained(disposal.asset));
+        known += u64::from(whole && !open[disposal.asset_index]);
     }
     Known { disposals, known, score: Ratio::new(known, disposals).map(|share| share.figure()) }
 }

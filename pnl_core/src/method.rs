@@ -48,7 +48,7 @@ impl Method {
     }
 
     /// Whether the method computes any history by its name alone. Specific identification needs the
-    /// lots of each disposal, so it is for documents of one history.
+    /// lots of each disposal, so it is for one history.
     pub const fn is_offered(self) -> bool {
         !matches!(self, Self::Specific)
     }

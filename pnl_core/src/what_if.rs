@@ -1,6 +1,6 @@
 //! All methods side by side, in one read of a history.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -10,7 +10,8 @@ use crate::engine::{EngineError, MethodSums, Options, SumsOnly};
 use crate::event::Event;
 use crate::method::Method;
 
-/// The methods that need nothing but their name.
+/// The methods that need nothing but their name, compared always. [`Method::Specific`] stands behind them
+/// where [`Options::lots`] chooses lots.
 pub const METHODS: [Method; 4] = [Method::Fifo, Method::Lifo, Method::Hifo, Method::Average];
 
 /// Reads a history once for several methods.
@@ -36,16 +37,24 @@ pub const METHODS: [Method; 4] = [Method::Fifo, Method::Lifo, Method::Hifo, Meth
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone)]
-pub struct WhatIf(SumsOnly);
+pub struct WhatIf {
+    by_name: SumsOnly,
+    by_choice: Option<SumsOnly>,
+}
 
 impl WhatIf {
-    /// Engines of all of [`METHODS`].
+    /// Engines of all of [`METHODS`], and of specific identification where the options choose lots: events must
+    /// then come with their ids.
     ///
     /// # Errors
     /// [`EngineError::Option`] when the options contradict a method.
     pub fn new(options: &Options) -> Result<Self, EngineError> {
         let [first, others @ ..] = METHODS;
-        SumsOnly::new(first, &others, options).map(Self)
+        let lots = BTreeMap::new();
+        let by_name = SumsOnly::new(first, &others, &Options { lots, ..options.clone() })?;
+        let is_chosen = !options.lots.is_empty();
+        let by_choice = is_chosen.then(|| SumsOnly::new(Method::Specific, &[], options));
+        Ok(Self { by_name, by_choice: by_choice.transpose()? })
     }
 
     /// Reads the next event.
@@ -54,7 +63,11 @@ impl WhatIf {
     /// As [`crate::Engine::apply`], but perhaps some events later.
     #[inline]
     pub fn apply(&mut self, event: &Event) -> Result<(), EngineError> {
-        self.0.apply(event)
+        self.by_name.apply(event)?;
+        match &mut self.by_choice {
+            Some(sums) => sums.apply(event),
+            None => Ok(()),
+        }
     }
 
     /// Ends the history, with prices at its end or without.
@@ -65,7 +78,11 @@ impl WhatIf {
         self,
         prices: Option<&BTreeMap<AssetId, UsdPrice>>,
     ) -> Result<Comparison, EngineError> {
-        self.0.finish(prices).map(Comparison)
+        let mut sums = self.by_name.finish(prices)?;
+        if let Some(by_choice) = self.by_choice {
+            sums.extend(by_choice.finish(prices)?);
+        }
+        Ok(Comparison(sums))
     }
 }
 
@@ -77,8 +94,7 @@ pub struct Comparison(pub Vec<MethodSums>);
 ///
 /// Methods differ in which cost leaves first. Where all proceeds are matched the same way, the
 /// difference of the gains is the difference of the cost that is still held; `other_difference` is
-/// what is not explained by it: cost that left by other ways than disposals, and proceeds matched
-/// with lots of known basis by one method and of unknown basis by the other.
+/// what is not explained by it, and `other` says by what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MethodRow {
     /// The method.
@@ -97,19 +113,73 @@ pub struct MethodRow {
     pub remaining_difference: Usd,
     /// Of the difference: everything else.
     pub other_difference: Usd,
+    /// What that is: its members sum to it.
+    pub other: OtherDifference,
+}
+
+/// Why the gains of two methods differ by something else than the cost that is still held. Each is a sum by
+/// one method less that of the first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct OtherDifference {
+    /// Proceeds that lots of known basis were matched with: the first method matched the same proceeds with
+    /// lots of unknown basis, or the other way round.
+    pub unknown_basis: Usd,
+    /// Gain of what no lot covers, where the option `oversold` counts it as one.
+    pub uncovered: Usd,
+    /// Cost that left by disposals without known proceeds.
+    pub unpriced: Usd,
+    /// Cost that left with transfers.
+    pub transferred: Usd,
+    /// Cost that left as fees, where the option `fee_policy` ignores them.
+    pub fees_ignored: Usd,
+    /// Cost under way between own wallets at the end.
+    pub in_transit: Usd,
+}
+
+/// One asset by one method, beside the first one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AssetRow {
+    /// The method.
+    pub method: Method,
+    /// Gain of its disposals.
+    pub realized_gain: Usd,
+    /// Cost of what is held of it.
+    pub remaining_basis: Usd,
+    /// Realized gain less that of the first method.
+    pub gain_difference: Usd,
+    /// Of the difference: the cost still held.
+    pub remaining_difference: Usd,
+    /// Of the difference: everything else.
+    pub other_difference: Usd,
+    /// What that is: its members sum to it.
+    pub other: OtherOfAsset,
+}
+
+/// [`OtherDifference`] of one asset.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct OtherOfAsset {
+    /// See [`OtherDifference::unknown_basis`].
+    pub unknown_basis: Usd,
+    /// See [`OtherDifference::uncovered`].
+    pub uncovered: Usd,
+    /// See [`OtherDifference::unpriced`].
+    pub unpriced: Usd,
+    /// Cost that left with transfers, as ignored fees, or is under way.
+    pub left: Usd,
 }
 
 impl Comparison {
-    /// A row per method, in the order of [`METHODS`].
+    /// A row per method, in the order of [`METHODS`], that of chosen lots behind them.
     ///
     /// # Errors
     /// [`AmountError::Overflow`].
     pub fn rows(&self) -> Result<Vec<MethodRow>, AmountError> {
-        let Some(first) = self.0.first().map(|sums| &sums.totals) else { return Ok(vec![]) };
+        let Some(first) = self.0.first() else { return Ok(vec![]) };
         let row = |sums: &MethodSums| {
-            let totals = &sums.totals;
-            let gain_difference = totals.realized_gain.checked_sub(first.realized_gain)?;
-            let remaining_difference = totals.remaining_basis.checked_sub(first.remaining_basis)?;
+            let (totals, before) = (&sums.totals, &first.totals);
+            let gain_difference = totals.realized_gain.checked_sub(before.realized_gain)?;
+            let remaining_difference =
+                totals.remaining_basis.checked_sub(before.remaining_basis)?;
             Ok(MethodRow {
                 method: sums.method,
                 realized_gain: totals.realized_gain,
@@ -119,8 +189,115 @@ impl Comparison {
                 gain_difference,
                 remaining_difference,
                 other_difference: gain_difference.checked_sub(remaining_difference)?,
+                other: OtherDifference::of(sums, first)?,
             })
         };
         self.0.iter().map(row).collect()
+    }
+
+    /// The assets of which the gain or the cost that is held depends on the method, with a row per method.
+    /// The differences of all of them sum to those of [`Self::rows`].
+    ///
+    /// # Errors
+    /// [`AmountError::Overflow`].
+    pub fn assets(&self) -> Result<Vec<(AssetId, Vec<AssetRow>)>, AmountError> {
+        let Some(first) = self.0.first() else { return Ok(vec![]) };
+        let assets: BTreeSet<_> = self.0.iter().flat_map(|sums| sums.by_asset.keys()).collect();
+        let mut differing = Vec::new();
+        for asset in assets {
+            let before = AssetSums::of(first, asset)?;
+            let row = |sums: &MethodSums| AssetSums::of(sums, asset)?.beside(&before, sums.method);
+            let rows: Vec<AssetRow> = self.0.iter().map(row).collect::<Result<_, _>>()?;
+            if rows.iter().any(AssetRow::differs) {
+                differing.push((asset.clone(), rows));
+            }
+        }
+        Ok(differing)
+    }
+}
+
+impl AssetRow {
+    fn differs(&self) -> bool {
+        let Self { gain_difference, remaining_difference, other, .. } = self;
+        // What it is made of can differ where the sum does not, by the rounding of shares.
+        !gain_difference.is_zero()
+            || !remaining_difference.is_zero()
+            || *other != OtherOfAsset::default()
+    }
+}
+
+impl OtherDifference {
+    /// What came in is the same by every method. It has left by disposals with a gain, or it is held, or it
+    /// is one of these; and a gain is what was matched less what it cost.
+    fn of(sums: &MethodSums, first: &MethodSums) -> Result<Self, AmountError> {
+        let less = |get: fn(&MethodSums) -> Usd| get(sums).checked_sub(get(first));
+        Ok(Self {
+            unknown_basis: less(|sums| sums.totals.matched_proceeds)?,
+            uncovered: uncovered(sums)?.checked_sub(uncovered(first)?)?,
+            unpriced: less(|sums| sums.conservation.basis_unpriced)?,
+            transferred: less(|sums| sums.conservation.basis_transferred)?,
+            fees_ignored: less(|sums| sums.conservation.basis_fee_ignored)?,
+            in_transit: less(|sums| sums.conservation.basis_in_transit)?,
+        })
+    }
+}
+
+/// The gain of what no lot covers.
+fn uncovered(sums: &MethodSums) -> Result<Usd, AmountError> {
+    let totals = &sums.totals;
+    let covered = totals.matched_proceeds.checked_sub(totals.basis_disposed)?;
+    totals.realized_gain.checked_sub(covered)
+}
+
+/// An asset by one method.
+struct AssetSums {
+    realized_gain: Usd,
+    remaining_basis: Usd,
+    matched: Usd,
+    uncovered: Usd,
+    unpriced: Usd,
+    left: Usd,
+}
+
+impl AssetSums {
+    fn of(sums: &MethodSums, asset: &AssetId) -> Result<Self, AmountError> {
+        let of = |costs: &BTreeMap<AssetId, Usd>| costs.get(asset).copied().unwrap_or_default();
+        let (remaining_basis, unpriced) = (of(&sums.remaining_basis), of(&sums.basis_unpriced));
+        let zero = Usd::ZERO;
+        let (cost_in, disposed, matched, realized_gain) =
+            sums.by_asset.get(asset).map_or((zero, zero, zero, zero), |row| {
+                (row.cost_in, row.basis_disposed, row.matched_proceeds, row.realized_gain)
+            });
+        Ok(Self {
+            realized_gain,
+            remaining_basis,
+            matched,
+            uncovered: realized_gain.checked_sub(matched.checked_sub(disposed)?)?,
+            unpriced,
+            left: cost_in
+                .checked_sub(disposed)?
+                .checked_sub(unpriced)?
+                .checked_sub(remaining_basis)?,
+        })
+    }
+
+    fn beside(&self, first: &Self, method: Method) -> Result<AssetRow, AmountError> {
+        let less = |get: fn(&Self) -> Usd| get(self).checked_sub(get(first));
+        let gain_difference = less(|sums| sums.realized_gain)?;
+        let remaining_difference = less(|sums| sums.remaining_basis)?;
+        Ok(AssetRow {
+            method,
+            realized_gain: self.realized_gain,
+            remaining_basis: self.remaining_basis,
+            gain_difference,
+            remaining_difference,
+            other_difference: gain_difference.checked_sub(remaining_difference)?,
+            other: OtherOfAsset {
+                unknown_basis: less(|sums| sums.matched)?,
+                uncovered: less(|sums| sums.uncovered)?,
+                unpriced: less(|sums| sums.unpriced)?,
+                left: less(|sums| sums.left)?,
+            },
+        })
     }
 }

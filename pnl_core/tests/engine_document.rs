@@ -37,6 +37,35 @@ fn figures_are_read_by_their_text_and_never_through_a_float() {
 }
 
 #[test]
+fn an_answer_bounds_what_the_document_leaves_open() {
+    // One unit of unknown basis, at most as dear as the dearest price until it is sold: 5, stated by a swap.
+    let came =
+        json!({"id": "a", "ts": 1, "kind": "transfer_in", "asset": "T", "qty": 10, "decimals": 1});
+    let swap = json!({"id": "x", "ts": 2, "kind": "swap",
+                      "out": {"asset": "S", "qty": 1, "decimals": 0},
+                      "in": {"asset": "T", "qty": 10, "decimals": 1, "value": "5"}});
+    let money = json!({"id": "m", "ts": 0, "kind": "acquire", "asset": "S", "qty": 1, "decimals": 0, "value": "4"});
+    let sale = json!({"id": "s", "ts": 3, "kind": "dispose", "asset": "T", "qty": 10, "decimals": 1, "value": "3"});
+    let later = json!({"id": "z", "ts": 4, "kind": "dispose", "asset": "T", "qty": 10, "decimals": 1, "value": "90"});
+    let got = answer_of(&[came.clone(), money.clone(), swap.clone(), sale.clone()]);
+    let bounds = json!({"known": "1", "min": "-1", "min_assumed": true, "max": "4"});
+    assert_eq!(got["bounds"], bounds);
+    let score = json!({"disposals": 2, "known": 1, "score": "0.5"});
+    assert_eq!(got["coverage_score"], score);
+    let got = answer_of(&[came, money, swap, sale, later]);
+    assert_eq!(got["bounds"]["max"], "89", "the later sale is of the known lot, 90 less 5");
+    // More sold than seen coming: then no sale of it is known.
+    let one = json!({"id": "a", "ts": 1, "kind": "acquire", "asset": "T", "qty": 1, "decimals": 0, "value": "2"});
+    let sold = |id: &str, ts: u8| {
+        json!({"id": id, "ts": ts, "kind": "dispose", "asset": "T", "qty": 1,
+                                        "decimals": 0, "value": "3"})
+    };
+    let got = answer_of(&[one, sold("s", 2), sold("t", 3)]);
+    assert_eq!(got["coverage_score"], json!({"disposals": 2, "known": 0, "score": "0"}));
+    assert_eq!(got["bounds"], json!({"known": "1", "min": "0", "min_assumed": true, "max": "6"}));
+}
+
+#[test]
 fn an_answer_has_the_members_of_the_protocol_and_figures_at_full_places() {
     let sale = json!({"id": "s", "ts": 2, "kind": "dispose", "asset": "T", "qty": 1, "decimals": 0,
                       "value": "0.000000000000000000000000000000000001"});
@@ -44,7 +73,18 @@ fn an_answer_has_the_members_of_the_protocol_and_figures_at_full_places() {
     let names: Vec<_> = got.as_object().unwrap().keys().cloned().collect();
     assert_eq!(
         names,
-        ["by_asset", "conservation", "disposals", "lots", "method", "metrics", "options", "totals"]
+        [
+            "bounds",
+            "by_asset",
+            "conservation",
+            "coverage_score",
+            "disposals",
+            "lots",
+            "method",
+            "metrics",
+            "options",
+            "totals"
+        ]
     );
     assert_eq!(
         got["disposals"],

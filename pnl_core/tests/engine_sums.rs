@@ -5,12 +5,13 @@ mod random_history;
 
 use std::collections::BTreeMap;
 
+use pnl_core::document::Document;
 use pnl_core::engine::{
     Engine, EngineError, FeePolicy, HifoKey, MethodSums, Oversold, Scope, SumsOnly, SwapFeeSide,
     TransferInBasis, TransferOutAs, Unpriced,
 };
 use pnl_core::event::{Event, EventKind};
-use pnl_core::what_if::METHODS;
+use pnl_core::what_if::{AssetRow, Comparison, METHODS, OtherDifference, OtherOfAsset, WhatIf};
 use pnl_core::{AssetId, Method, Options, Usd, UsdPrice};
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -34,9 +35,51 @@ fn one_by_one(
         let sum = remaining_basis.entry(lot.asset.clone()).or_default();
         *sum = sum.checked_add(basis)?;
     }
+    let mut basis_unpriced = BTreeMap::<_, Usd>::new();
+    for disposal in outcome.disposals() {
+        if disposal.proceeds.is_none() && !disposal.basis.is_zero() {
+            let sum = basis_unpriced.entry(disposal.asset.clone()).or_default();
+            *sum = sum.checked_add(disposal.basis)?;
+        }
+    }
     let (totals, by_asset) = (outcome.totals, outcome.by_asset);
     let conservation = outcome.conservation;
-    Ok(MethodSums { method, totals, by_asset, remaining_basis, conservation })
+    Ok(MethodSums { method, totals, by_asset, remaining_basis, basis_unpriced, conservation })
+}
+
+fn sum(figures: impl IntoIterator<Item = Usd>) -> Usd {
+    figures.into_iter().fold(Usd::ZERO, |sum, figure| sum.checked_add(figure).unwrap())
+}
+
+/// Differences are explained to the last unit, of all assets together and of each.
+fn closes(comparison: &Comparison) {
+    let (rows, assets) = (comparison.rows().unwrap(), comparison.assets().unwrap());
+    for (n, row) in rows.iter().enumerate() {
+        let OtherDifference {
+            unknown_basis,
+            uncovered,
+            unpriced,
+            transferred,
+            fees_ignored,
+            in_transit,
+        } = row.other;
+        let left = sum([transferred, fees_ignored, in_transit]);
+        assert_eq!(sum([unknown_basis, uncovered, unpriced, left]), row.other_difference);
+        assert_eq!(sum([row.remaining_difference, row.other_difference]), row.gain_difference);
+        let of_assets =
+            |get: fn(&AssetRow) -> Usd| sum(assets.iter().map(|(_, rows)| get(&rows[n])));
+        assert_eq!(of_assets(|row| row.gain_difference), row.gain_difference);
+        assert_eq!(of_assets(|row| row.remaining_difference), row.remaining_difference);
+        assert_eq!(of_assets(|row| row.other_difference), row.other_difference);
+        assert_eq!(of_assets(|row| row.other.unknown_basis), unknown_basis);
+        assert_eq!(of_assets(|row| row.other.uncovered), uncovered);
+        assert_eq!(of_assets(|row| row.other.unpriced), unpriced);
+        assert_eq!(of_assets(|row| row.other.left), left);
+        for AssetRow { other, other_difference, .. } in assets.iter().map(|(_, rows)| &rows[n]) {
+            let OtherOfAsset { unknown_basis, uncovered, unpriced, left } = *other;
+            assert_eq!(sum([unknown_basis, uncovered, unpriced, left]), *other_difference);
+        }
+    }
 }
 
 fn together(
@@ -118,10 +161,95 @@ proptest! {
         let alone: Result<Vec<_>, _> =
             METHODS.into_iter().map(|method| one_by_one(method, &options, &events)).collect();
         match (together(&METHODS, &options, &events), alone) {
-            (Ok(together), Ok(alone)) => prop_assert_eq!(together, alone),
+            (Ok(together), Ok(alone)) => {
+                prop_assert_eq!(&together, &alone);
+                closes(&Comparison(together));
+            }
             (together, alone) => prop_assert_eq!(together.is_err(), alone.is_err()),
         }
     }
+}
+
+#[test]
+fn every_other_difference_has_its_name() {
+    // By FIFO the sale takes lot a (100), by LIFO the lots behind it.
+    let buy = |id: &str, ts: u8, value: &str| {
+        format!(
+            r#"{{"id":"{id}","ts":{ts},"kind":"acquire","asset":"T","qty":1,"decimals":0{value}}}"#
+        )
+    };
+    let leaves = |kind: &str, rest: &str| {
+        format!(r#"{{"id":"s","ts":8,"kind":"{kind}","asset":"T","qty":1,"decimals":0{rest}}}"#)
+    };
+    let (cheap, dear, unknown) = (r#","value":"100""#, r#","value":"300""#, "");
+    let other = |options: &str, second: &str, last: &str| {
+        let events = [buy("a", 1, cheap), buy("b", 2, second), last.to_owned()].join(",");
+        let document = format!(r#"{{"method":"fifo","options":{options},"events":[{events}]}}"#);
+        let document = Document::read(&document).unwrap();
+        let mut what_if = WhatIf::new(&document.options).unwrap();
+        document.events.iter().for_each(|event| what_if.apply(event).unwrap());
+        let comparison = what_if.finish(None).unwrap();
+        closes(&comparison);
+        let lifo = &comparison.rows().unwrap()[1];
+        let asset = comparison.assets().unwrap()[0].1[1].other;
+        (lifo.gain_difference.to_string(), lifo.other, asset)
+    };
+    let usd = |text: &str| text.parse::<Usd>().unwrap();
+    let none = OtherDifference::default();
+    // Sold for 250: by LIFO it has no gain, where by FIFO it has 150.
+    let sale = leaves("dispose", r#","value":"250""#);
+    let (gain, sums, asset) = other("{}", unknown, &sale);
+    assert_eq!(gain, "-150");
+    assert_eq!(sums, OtherDifference { unknown_basis: usd("-250"), ..none });
+    assert_eq!(asset.unknown_basis, usd("-250"));
+    let (_, sums, asset) = other("{}", dear, &leaves("dispose", ""));
+    assert_eq!(
+        (sums, asset.unpriced),
+        (OtherDifference { unpriced: usd("200"), ..none }, usd("200"))
+    );
+    let (_, sums, asset) = other("{}", dear, &leaves("transfer_out", ""));
+    let transferred = OtherDifference { transferred: usd("200"), ..none };
+    assert_eq!((sums, asset.left), (transferred, usd("200")));
+    let (_, sums, asset) = other("{}", dear, &leaves("transfer_out", r#","link":"x""#));
+    let in_transit = OtherDifference { in_transit: usd("200"), ..none };
+    assert_eq!((sums, asset.left), (in_transit, usd("200")));
+    let ignore = r#"{"fee_policy":"ignore"}"#;
+    let (_, sums, asset) = other(ignore, dear, &leaves("fee", r#","value":"1""#));
+    let ignored = OtherDifference { fees_ignored: usd("200"), ..none };
+    assert_eq!((sums, asset.left), (ignored, usd("200")));
+}
+
+#[test]
+fn lots_that_are_chosen_stand_behind_the_methods_that_need_none() {
+    let history = r#"{"method":"specific","options":{"lots":{"s":[{"lot":"b","raw":1}]}},"events":[
+        {"id":"a","ts":1,"kind":"acquire","asset":"T","qty":2,"decimals":0,"value":"100"},
+        {"id":"b","ts":2,"kind":"acquire","asset":"T","qty":1,"decimals":0,"value":"300"},
+        {"id":"c","ts":3,"kind":"acquire","asset":"T","qty":1,"decimals":0,"value":"90"},
+        {"id":"s","ts":4,"kind":"dispose","asset":"T","qty":2,"decimals":0,"value":"500"}]}"#;
+    let document = Document::read(history).unwrap();
+    let compare = |events: &[Event]| {
+        let mut what_if = WhatIf::new(&document.options).unwrap();
+        events.iter().for_each(|event| what_if.apply(event).unwrap());
+        what_if.finish(None)
+    };
+    let comparison = compare(&document.events).unwrap();
+    closes(&comparison);
+    let rows = comparison.rows().unwrap();
+    let gains: Vec<_> =
+        rows.iter().map(|row| format!("{} {}", row.method, row.realized_gain)).collect();
+    // 300 and one of the oldest lot, 50.
+    assert_eq!(gains, ["fifo 400", "lifo 110", "hifo 110", "average 255", "specific 150"]);
+    // What is chosen for an event that does not come is an error, whatever continues from where.
+    let error = compare(&document.events[..3]).unwrap_err();
+    assert_eq!(error.code(), "unknown-choice");
+    assert!(error.to_string().contains("there is no event s by which"), "{error}");
+    let mut engine = Engine::new(Method::Specific, document.options.clone()).unwrap();
+    for event in &document.events {
+        assert_eq!(engine.clone().finish(None).unwrap_err().code(), "unknown-choice");
+        engine = Engine::resume(&engine.state().unwrap()).unwrap();
+        engine.apply(event).unwrap();
+    }
+    assert_eq!(engine.finish(None).unwrap().totals.realized_gain, rows[4].realized_gain);
 }
 
 /// More than is queued at a time, with assets that come up again and again.

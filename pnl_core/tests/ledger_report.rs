@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use ledger_support::accounts::{Accounts, accounts};
 use ledger_support::*;
+use pnl_core::bounds::Known;
 use pnl_core::ledger::{AssetFacts, PriceRequest, PriceTable};
 use pnl_core::movement::{TxKind, TxStatus};
 use pnl_core::report::{
@@ -306,17 +307,23 @@ fn without_a_native_price_at_the_pin_nothing_is_unrealized_and_native_is_named()
 
 #[test]
 fn a_gain_is_certain_only_where_the_history_of_its_asset_is_whole() {
-    let is_certain = |change: &dyn Fn(&mut History)| {
+    let seen = |change: &dyn Fn(&mut History)| {
         // SOL comes in and is paid for X.
         let mut accounts = accounts(&lines()[..2], &prices(), PIN, None);
         let facts = &accounts.history.facts.assets;
         let held = |(asset, facts): (&AssetId, &AssetFacts)| (asset.clone(), facts.held);
         accounts.history.balances = Some(facts.iter().map(held).collect());
         change(&mut accounts.history);
-        let bounds = report(&accounts, Window::ALL, 2).bounds.unwrap();
+        let report = report(&accounts, Window::ALL, 2);
+        let bounds = report.bounds.unwrap();
         let is_certain = bounds.min == Some(bounds.known) && bounds.max == Some(bounds.known);
         assert_eq!(bounds.min_assumed, !is_certain);
-        is_certain
+        (is_certain, report.coverage_score)
+    };
+    let is_certain = |change: &dyn Fn(&mut History)| seen(change).0;
+    let score = |change: &dyn Fn(&mut History)| {
+        let Known { disposals, known, .. } = seen(change).1;
+        (known, disposals)
     };
     let off = |history: &mut History, asset: &AssetId| {
         history.balances.as_mut().unwrap().insert(asset.clone(), RawAmount::from(1u64));
@@ -331,6 +338,12 @@ fn a_gain_is_certain_only_where_the_history_of_its_asset_is_whole() {
         history.balances = None;
         history.coverage.missing = vec!["token account 1".to_owned()];
     }));
+    // What is paid in SOL, and the fee, is known; of a history that was cut nothing is.
+    assert_eq!(score(&|_| ()), (2, 2));
+    assert_eq!(score(&|history| off(history, &AssetId::native())), (0, 2));
+    assert_eq!(score(&|history| history.coverage.truncated = Some(truncated.clone())), (0, 2));
+    // Where balances are not known nothing speaks against what was seen.
+    assert_eq!(score(&|history| history.balances = None), (2, 2));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use chrono::Utc;
 use job_orchestrator::request::{Analysis, MOST_WALLETS_OF_A_GROUP, Preset, TimeRange};
+use pnl_core::engine::OptionError;
 use pnl_core::method::Method;
 use pnl_core::{Address, Chain};
 
@@ -127,6 +128,9 @@ impl CreateBatch {
         if analysis.group {
             check_group(wallets.len(), at, &mut errors);
         }
+        if analysis.options.contains_key("lots") {
+            check_lots(&analysis, wallets.len(), at, &mut errors);
+        }
         // Without a chain there is an error, and this value goes nowhere.
         let chain = chain.unwrap_or(Chain::Solana);
         errors.into_result()?;
@@ -232,19 +236,20 @@ fn read_method(body: &Object, errors: &mut FieldErrors) -> Method {
     else {
         return Method::default();
     };
-    match name.parse::<Method>() {
-        Ok(method) if method.is_offered() => method,
-        _ => {
-            errors.push(|| "/method".into(), "unknown-method", || unknown_method(name));
-            Method::default()
-        }
-    }
+    name.parse().unwrap_or_else(|_| {
+        errors.push(|| "/method".into(), "unknown-method", || unknown(name, |_| true));
+        Method::default()
+    })
 }
 
-/// The message for a text that names no method on offer.
+/// The message for a text that names no method that needs nothing else.
 pub fn unknown_method(name: &str) -> String {
-    let offered: Vec<_> =
-        Method::ALL.into_iter().filter(|method| method.is_offered()).map(Method::as_str).collect();
+    unknown(name, Method::is_offered)
+}
+
+fn unknown(name: &str, is_offered: fn(Method) -> bool) -> String {
+    let offered = Method::ALL.into_iter().filter(|method| is_offered(*method));
+    let offered: Vec<_> = offered.map(Method::as_str).collect();
     format!("the method {} is not offered; offered here: {}", shown(name), offered.join(", "))
 }
 
@@ -350,6 +355,20 @@ fn check_group(wallets: usize, at: &str, errors: &mut FieldErrors) {
     }
 }
 
+/// Whether lots can be chosen in such a request: they are those of one history.
+fn check_lots(analysis: &Analysis, wallets: usize, at: &str, errors: &mut FieldErrors) {
+    let method = analysis.method;
+    let detail = if method != Method::Specific {
+        OptionError::Contradiction { name: "lots", method }.to_string()
+    } else if wallets > 1 || analysis.group {
+        "option \"lots\" is about the history of one wallet: submit it alone, not as a group"
+            .to_owned()
+    } else {
+        return;
+    };
+    errors.push(|| format!("{at}/options/lots"), "contradiction", || detail);
+}
+
 fn read_bounds(range: &Object, errors: &mut FieldErrors) -> Option<TimeRange> {
     range.check_names("/time_range", &["from", "to"], errors);
     let mut bound = |name: &str| {
@@ -406,177 +425,4 @@ fn read_max_transactions(body: &Object, errors: &mut FieldErrors) -> Option<u32>
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SOL: &str = "So11111111111111111111111111111111111111112";
-    const USDC: &str = "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v";
-
-    fn rules() -> SubmitRules {
-        SubmitRules {
-            max_wallets: 5,
-            max_streamed_wallets: 5,
-            available: BTreeSet::from([Chain::Solana, Chain::Base]),
-        }
-    }
-
-    fn read(body: &str) -> Result<CreateBatch, ApiError> {
-        CreateBatch::read(&Json::read(body.as_bytes(), 1000).unwrap(), &rules())
-    }
-
-    /// `pointer code` of every field error.
-    fn complaints(body: &str) -> Vec<String> {
-        let error = read(body).unwrap_err();
-        error.errors().iter().map(|e| format!("{} {}", e.pointer, e.code)).collect()
-    }
-
-    fn with(rest: &str) -> String {
-        format!(r#"{{"wallet_addresses":["{SOL}"],"chain":"sol"{rest}}}"#)
-    }
-
-    #[test]
-    fn a_full_request_is_read() {
-        let body = format!(
-            r#"{{"wallet_addresses":["{SOL}","{USDC}","{SOL}"],"chain":"sol","method":"fifo",
-            "time_range":{{"from":"2024-01-01T00:00:00Z","to":"2025-01-01T00:00:00Z"}},"max_transactions":500,
-            "options":{{"oversold":"zero_basis"}}}}"#
-        );
-        let request = read(&body).unwrap();
-        assert_eq!(request.chain, Chain::Solana);
-        let wallets: Vec<_> = request.wallets.iter().map(Address::as_str).collect();
-        assert_eq!(wallets, [SOL, USDC]);
-        assert_eq!(request.duplicates_removed, 1);
-        let analysis = request.analysis;
-        assert_eq!(analysis.max_transactions, Some(500));
-        assert_eq!(
-            analysis.time_range,
-            TimeRange::Between { from: 1_704_067_200, to: 1_735_689_600 }
-        );
-        assert_eq!(analysis.options["oversold"], "zero_basis");
-    }
-
-    #[test]
-    fn defaults_are_the_whole_history_by_fifo() {
-        let request = read(&with("")).unwrap();
-        assert_eq!(request.analysis, Analysis::default());
-        assert_eq!(read(&with(r#","time_range":"all","method":null"#)).unwrap(), request);
-    }
-
-    #[test]
-    fn every_preset_is_read() {
-        for preset in Preset::ALL {
-            let request = read(&with(&format!(r#","time_range":"{}""#, preset.as_str()))).unwrap();
-            assert_eq!(request.analysis.time_range, TimeRange::Preset(preset));
-        }
-    }
-
-    #[test]
-    fn evm_addresses_that_differ_in_case_only_are_one_wallet() {
-        let sum = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
-        let body =
-            format!(r#"{{"wallet_addresses":["{sum}","{}"],"chain":"base"}}"#, sum.to_lowercase());
-        let request = read(&body).unwrap();
-        assert_eq!(request.wallets.len(), 1);
-        assert_eq!(request.duplicates_removed, 1);
-    }
-
-    #[test]
-    fn all_invalid_fields_are_listed_with_their_pointers() {
-        let body = format!(
-            r#"{{"wallet_addresses":["wallet1","{SOL}",7,null],"chain":"sol","method":"specific",
-            "options":{{"oversold":"never","scoop":1}},"time_range":"2d","max_transactions":0,
-            "grp":true,"group":1,"chain":"eth"}}"#
-        );
-        assert_eq!(
-            complaints(&body),
-            [
-                "/grp unknown-field",
-                "/chain duplicate-key",
-                "/group wrong-type",
-                "/method unknown-method",
-                "/options/scoop unknown-field",
-                "/options/oversold bad-option",
-                "/time_range bad-time-range",
-                "/max_transactions out-of-range",
-                "/wallet_addresses/0 bad-address",
-                "/wallet_addresses/2 wrong-type",
-                "/wallet_addresses/3 wrong-type",
-            ]
-        );
-    }
-
-    #[test]
-    fn single_mistakes_are_named() {
-        for (body, expected) in [
-            ("[]", " wrong-type"),
-            ("{}", "/chain missing-field"),
-            (r#"{"wallet_addresses":[],"chain":"sol"}"#, "/wallet_addresses empty-list"),
-            (r#"{"wallet_addresses":{},"chain":"sol"}"#, "/wallet_addresses wrong-type"),
-            (r#"{"wallet_addresses":["x"],"chain":"doge"}"#, "/chain unknown-chain"),
-            (r#"{"wallet_addresses":["x"],"chain":1}"#, "/chain wrong-type"),
-            (&with(r#","time_range":7"#), "/time_range wrong-type"),
-            (&with(r#","time_range":{}"#), "/time_range/from missing-field"),
-            (&with(r#","time_range":{"from":1}"#), "/time_range/from wrong-type"),
-            (&with(r#","time_range":{"since":"x"}"#), "/time_range/since unknown-field"),
-            (
-                &with(
-                    r#","time_range":{"from":"2024-02-30T00:00:00Z","to":"2024-03-01T00:00:00Z"}"#,
-                ),
-                "/time_range/from bad-time-range",
-            ),
-            (
-                &with(
-                    r#","time_range":{"from":"2024-01-01T00:00:00Z","to":"2024-01-01T00:00:00Z"}"#,
-                ),
-                "/time_range bad-time-range",
-            ),
-            (&with(r#","max_transactions":"5""#), "/max_transactions wrong-type"),
-            (&with(r#","max_transactions":1.5"#), "/max_transactions out-of-range"),
-            (&with(r#","max_transactions":1e3"#), "/max_transactions out-of-range"),
-            (&with(r#","options":[]"#), "/options wrong-type"),
-            (&with(r#","method":1"#), "/method wrong-type"),
-        ] {
-            assert_eq!(complaints(body)[0], expected, "{body}");
-        }
-    }
-
-    #[test]
-    fn too_many_wallets_are_counted_before_duplicates_are_removed() {
-        let list = vec![format!("\"{SOL}\""); 6].join(",");
-        let body = format!(r#"{{"wallet_addresses":[{list}],"chain":"sol"}}"#);
-        assert_eq!(read(&body).unwrap_err().problem().code, "too-many-wallets");
-    }
-
-    #[test]
-    fn a_group_has_a_limit_of_its_own_after_duplicates_are_removed() {
-        let rules = SubmitRules { max_wallets: 1_000, ..rules() };
-        let read = |count: usize| {
-            let wallets: Vec<_> = (0..count).map(|n| format!("\"0x{:040x}\"", n % 101)).collect();
-            let list = wallets.join(",");
-            let body = format!(r#"{{"wallet_addresses":[{list}],"chain":"base","group":true}}"#);
-            CreateBatch::read(&Json::read(body.as_bytes(), 100_000).unwrap(), &rules)
-        };
-        assert!(read(100).unwrap().analysis.group);
-        let error = read(150).unwrap_err();
-        assert_eq!(error.errors()[0].pointer, "/group", "101 wallets are left");
-        assert_eq!(error.problem().code, "validation-failed");
-        assert!(
-            !super::CreateBatch::read(
-                &Json::read(with(r#","group":false"#).as_bytes(), 1000).unwrap(),
-                &rules
-            )
-            .unwrap()
-            .analysis
-            .group
-        );
-    }
-
-    #[test]
-    fn a_chain_without_provider_has_its_own_code() {
-        let address = "0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed";
-        let body = format!(r#"{{"wallet_addresses":["{address}"],"chain":"eth"}}"#);
-        let error = read(&body).unwrap_err();
-        assert_eq!(error.problem().code, "chain-unavailable");
-        assert_eq!(error.errors()[0].pointer, "/chain");
-    }
-}
+mod tests;

@@ -9,7 +9,7 @@ use crate::dto::batch::wrong_type;
 use crate::error::FieldErrors;
 use crate::json::{Json, pointer, shown};
 
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "scope",
     "fee_policy",
     "swap_fee_side",
@@ -21,13 +21,23 @@ const NAMES: [&str; 11] = [
     "unpriced",
     "hifo_key",
     "same_ts",
+    LOTS,
 ];
+
+/// What specific identification takes its lots from.
+const LOTS: &str = "lots";
 
 /// Options that are lists of assets.
 const ASSET_LISTS: [&str; 2] = ["quote_assets", "cash_assets"];
 
 /// Most entries of such a list. It is stored with the batch and repeated in each of its results.
 const MOST_ASSETS: usize = 100;
+
+/// Most parts of lots that can be chosen, those of all disposals together. They are stored and repeated likewise.
+const MOST_CHOSEN: usize = 1_000;
+
+/// Bytes of the longest id of an event, and more.
+const MOST_EVENT_ID_BYTES: usize = 100;
 
 /// Digits of the largest id of a token of a contract, 2^256 - 1.
 const MOST_TOKEN_ID_DIGITS: usize = 78;
@@ -59,6 +69,9 @@ pub fn read(
             errors.push(|| pointer("/options", name), "bad-option", || detail.to_owned());
             continue;
         }
+        if name == LOTS && !check_lots(object.get(name), errors) {
+            continue;
+        }
         if let (true, Some(chain), Value::Array(entries)) =
             (ASSET_LISTS.contains(&name), chain, &mut value)
         {
@@ -80,6 +93,55 @@ pub fn read(
         }
     }
     options
+}
+
+/// Notes what is wrong with the names and the number of chosen lots; false when something was. Their form is the
+/// engine's to check.
+fn check_lots(value: Option<&Json>, errors: &mut FieldErrors) -> bool {
+    let Some(Json::Object(events)) = value else { return true };
+    let at = || pointer("/options", LOTS);
+    let mut wrong = FieldErrors::default();
+    events.check_duplicates(&at(), &mut wrong);
+    let mut chosen = 0;
+    for (event, parts) in events.iter() {
+        let here = pointer(&at(), event);
+        if !is_event_id(event) {
+            wrong.push(|| here.clone(), "bad-option", || no_event_id(event));
+        }
+        let Json::List(parts) = parts else { continue };
+        chosen += parts.len();
+        for (n, part) in parts.iter().enumerate().take(MOST_CHOSEN) {
+            let Json::Object(part) = part else { continue };
+            part.check_duplicates(&format!("{here}/{n}"), &mut wrong);
+            if let Some(Json::Text(lot)) = part.get("lot")
+                && !is_event_id(lot)
+            {
+                wrong.push(|| format!("{here}/{n}/lot"), "bad-option", || no_event_id(lot));
+            }
+        }
+    }
+    if chosen > MOST_CHOSEN {
+        wrong.push(at, "bad-option", || {
+            format!("{chosen} parts of lots are chosen; at most {MOST_CHOSEN} are taken")
+        });
+    }
+    let is_good = wrong.is_empty();
+    errors.take(wrong);
+    is_good
+}
+
+/// Whether `text` is of the form `TRANSACTION:NUMBER`.
+fn is_event_id(text: &str) -> bool {
+    text.len() <= MOST_EVENT_ID_BYTES
+        && text.split_once(':').is_some_and(|(tx_id, number)| {
+            let is_id = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+            let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            !tx_id.is_empty() && is_id(tx_id) && !number.is_empty() && is_number(number)
+        })
+}
+
+fn no_event_id(text: &str) -> String {
+    format!("{} is no id of an event, TRANSACTION:NUMBER", shown(text))
 }
 
 /// Brings the texts of a list of assets into the form in which ledgers name them; false when
@@ -137,7 +199,7 @@ pub fn asset(text: &str, chain: Chain) -> Option<String> {
     }
 }
 
-/// The value for the engine's own check. No option takes a number, so a number passes as its text.
+/// The value for the engine's own check. The one option that takes numbers, quantities, takes their text as well.
 fn plain(value: &Json) -> Value {
     match value {
         Json::Null | Json::NoText => Value::Null,
@@ -160,7 +222,7 @@ mod tests {
     const CONTRACT: &str = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
 
     fn read_text(options: &str, chain: Chain) -> (Map<String, Value>, FieldErrors) {
-        let json = Json::read(options.as_bytes(), 1000).unwrap();
+        let json = Json::read(options.as_bytes(), 10_000).unwrap();
         let mut errors = FieldErrors::default();
         (read(Some(&json), Some(chain), &mut errors), errors)
     }
@@ -183,6 +245,39 @@ mod tests {
         assert!(errors.is_empty());
         let canonical = named.map(|id| id.to_lowercase());
         assert_eq!(Value::Object(options), json!({"quote_assets": canonical}));
+    }
+
+    #[test]
+    fn lots_are_named_by_events_and_bounded() {
+        let lots = |lots: Value| json!({ "lots": lots });
+        let good =
+            lots(json!({"5hTx:0": [{"lot": "4kTx:2", "raw": 7}, {"lot": "0xab:0", "raw": "9"}]}));
+        let (options, errors) = read_text(&good.to_string(), Chain::Solana);
+        assert!(errors.is_empty());
+        assert_eq!(options["lots"]["5hTx:0"][0], json!({"lot": "4kTx:2", "raw": "7"}));
+        for (bad, expected) in [
+            (lots(json!([])), "/options/lots bad-option"),
+            (lots(json!({"5hTx:0": {}})), "/options/lots bad-option"),
+            (lots(json!({"5hTx:0": [{"lot": "a:0"}]})), "/options/lots bad-option"),
+            (lots(json!({"5hTx:0": [{"lot": "a:0", "raw": 0}]})), "/options/lots bad-option"),
+            (lots(json!({"5hTx:0": [{"lot": "a:0", "raw": 1.5}]})), "/options/lots bad-option"),
+            (lots(json!({"5hTx": []})), "/options/lots/5hTx bad-option"),
+            (lots(json!({"5h/Tx:0": []})), "/options/lots/5h~1Tx:0 bad-option"),
+            (lots(json!({"5hTx:": []})), "/options/lots/5hTx: bad-option"),
+            (lots(json!({"\u{202e}5h:0": []})), "/options/lots/\u{202e}5h:0 bad-option"),
+            (
+                lots(json!({"5hTx:0": [{"lot": "\u{0}", "raw": 1}]})),
+                "/options/lots/5hTx:0/0/lot bad-option",
+            ),
+        ] {
+            assert_eq!(complaints(&bad, Chain::Solana), [expected], "{bad}");
+        }
+        let twice = r#"{"lots":{"a:0":[],"a:0":[{"lot":"b:0","raw":1}]}}"#;
+        let (options, errors) = read_text(twice, Chain::Solana);
+        assert!(!errors.is_empty() && options.is_empty());
+        let many = |count| lots(json!({"a:0": vec![json!({"lot": "b:0", "raw": 1}); count]}));
+        assert!(complaints(&many(1_000), Chain::Solana).is_empty());
+        assert_eq!(complaints(&many(1_001), Chain::Solana), ["/options/lots bad-option"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use futures::{Stream, TryStreamExt};
 use job_orchestrator::request::TimeRange;
 use job_orchestrator::wallets::{Include, LedgerCursor, View, Wallets, WalletsError};
 use pnl_core::report::Coverage;
-use pnl_core::{Address, Chain, Method, WalletRef};
+use pnl_core::{Address, Chain, EngineError, Method, WalletRef};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -227,6 +227,17 @@ pub(super) fn unknown(wallet: &WalletRef) -> ApiError {
     )
 }
 
+/// The option by which the history is refused, where one asks for that.
+fn asked_for(error: &EngineError) -> Option<&'static str> {
+    match error {
+        EngineError::ChosenNotHeld { .. }
+        | EngineError::ChosenTooMuch { .. }
+        | EngineError::UnknownChoice { .. } => Some("lots"),
+        EngineError::Oversold { .. } => Some("oversold"),
+        _ => None,
+    }
+}
+
 impl From<WalletsError> for ApiError {
     fn from(error: WalletsError) -> Self {
         match error {
@@ -234,6 +245,12 @@ impl From<WalletsError> for ApiError {
             WalletsError::BehindPin { .. } => {
                 let mut errors = FieldErrors::default();
                 errors.push(|| "?as_of".to_owned(), "out-of-range", || error.to_string());
+                errors.into_result().expect_err("one was just noted")
+            }
+            WalletsError::Engine(engine) if asked_for(&engine).is_some() => {
+                let mut errors = FieldErrors::default();
+                let at = || format!("/options/{}", asked_for(&engine).unwrap_or_default());
+                errors.push(at, "bad-option", || engine.to_string());
                 errors.into_result().expect_err("one was just noted")
             }
             WalletsError::CursorExpired => Self::new(problems::BAD_CURSOR, error.to_string()),

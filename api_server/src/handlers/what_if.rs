@@ -5,13 +5,18 @@ use axum::response::Response;
 use job_orchestrator::wallets::MethodsCompared;
 use pnl_core::Chain;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::question::Question;
 use super::wallets::unknown;
 use crate::app::AppState;
+use crate::dto::batch::wrong_type;
 use crate::dto::job::PinView;
-use crate::error::ApiError;
-use crate::handlers::of_wallet;
+use crate::dto::options;
+use crate::error::{ApiError, FieldErrors};
+use crate::extract::JsonBody;
+use crate::handlers::{fresh_json, of_wallet};
+use crate::json::Json;
 
 #[derive(Serialize)]
 struct WhatIfView {
@@ -24,12 +29,47 @@ struct WhatIfView {
 
 /// `GET /api/v2/wallets/{wallet}/what-if`
 pub async fn what_if(State(app): State<AppState>, asked: Question) -> Result<Response, ApiError> {
-    let (wallets, wallet) = asked.finish(&app)?;
-    let compared = wallets.what_if(&wallet).await?.ok_or_else(|| unknown(&wallet))?;
-    Ok(of_wallet(&WhatIfView {
+    Ok(of_wallet(&compared(&app, asked, Map::new()).await?))
+}
+
+/// `POST /api/v2/wallets/{wallet}/what-if`
+pub async fn with_options(
+    State(app): State<AppState>,
+    asked: Question,
+    JsonBody(body): JsonBody,
+) -> Result<Response, ApiError> {
+    let options = read(&body, asked.chain())?;
+    Ok(fresh_json(&compared(&app, asked, options).await?))
+}
+
+/// The options of a body.
+fn read(body: &Json, chain: Option<Chain>) -> Result<Map<String, Value>, ApiError> {
+    let mut errors = FieldErrors::default();
+    let options = match body {
+        Json::Object(body) => {
+            body.check_names("", &["options"], &mut errors);
+            let given = body.get("options").filter(|value| **value != Json::Null);
+            options::read(given, chain, &mut errors)
+        }
+        other => {
+            wrong_type(other, "", "an object with options", &mut errors);
+            Map::new()
+        }
+    };
+    errors.into_result().map(|()| options)
+}
+
+async fn compared(
+    app: &AppState,
+    asked: Question,
+    options: Map<String, Value>,
+) -> Result<WhatIfView, ApiError> {
+    let (wallets, wallet) = asked.finish(app)?;
+    let compared = wallets.what_if(&wallet, options).await?.ok_or_else(|| unknown(&wallet))?;
+    Ok(WhatIfView {
         wallet: wallet.address.to_string(),
         chain: wallet.chain,
         pinned: PinView::of(compared.pin),
         compared,
-    }))
+    })
 }

@@ -116,12 +116,14 @@ fn is_read(request: &Request) -> bool {
 }
 
 /// The scope that a request needs: the state of the service is for those who operate it, but for what a tenant has
-/// asked itself; other reading needs `read`, everything else `submit`.
+/// asked itself; other reading needs `read`, everything else `submit`. Questions about a wallet change nothing, also
+/// those that are too long for a query.
 fn needed(request: &Request) -> Scope {
     let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
     let is_own = route == Some(TRAFFIC);
     match limits::class(request) {
         Some(Class::Services) if !is_own => Scope::Admin,
+        Some(Class::Wallets) => Scope::Read,
         _ if is_read(request) => Scope::Read,
         _ => Scope::Submit,
     }

@@ -19,7 +19,7 @@ use axum::handler::Handler;
 use axum::routing::{get, post};
 use serde_json::json;
 use utoipa::openapi::extensions::ExtensionsBuilder;
-use utoipa::openapi::path::{HttpMethod, PathItem};
+use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::{Components, Info, OpenApi, OpenApiBuilder, Paths, RefOr, Schema};
 
 pub use operation::Operation;
@@ -88,7 +88,7 @@ impl Api {
         self
     }
 
-    /// What is expected of the time of each route. A path has one method, so it has one class.
+    /// What is expected of the time of each route. All methods of a path have the same class.
     pub fn classes(self) -> HashMap<String, RouteClass> {
         self.classes
     }
@@ -102,7 +102,7 @@ impl Api {
         self.classes.insert(path.to_owned(), operation.class);
         let (described, schemas) = operation.into_parts(path);
         self.schemas.extend(schemas);
-        self.paths.paths.insert(path.to_owned(), PathItem::new(method, described));
+        self.paths.add_path_operation(path, vec![method], described);
         self
     }
 

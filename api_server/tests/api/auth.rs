@@ -80,6 +80,7 @@ async fn every_route_of_data_wants_a_key_with_the_right_scope_and_no_other_does(
                 (&admin, &reader, "admin")
             }
             Method::GET => (&reader, &submitter, "read"),
+            _ if path.starts_with("/api/v2/wallets/") => (&reader, &submitter, "read"),
             _ => (&submitter, &reader, "submit"),
         };
         let refused = ask(&app, method.clone(), &path, wrong).await;

@@ -1,10 +1,14 @@
 //! Two results of one wallet compared, over HTTP.
 
+use std::path::Path;
+use std::sync::OnceLock;
+
 use pnl_core::Usd;
 use pnl_core::time::rfc3339;
 use serde_json::{Value, json};
+use service_runtime::config::{PriceSource, Role, Settings};
 
-use crate::support::{TestApp, demo_wallets};
+use crate::support::{Plan, TestApp, demo_wallets};
 
 fn usd(value: &Value) -> Usd {
     value.as_str().unwrap_or_else(|| panic!("{value} is no figure")).parse().unwrap()
@@ -38,6 +42,13 @@ fn sums_up(diff: &Value, from: &Value, to: &Value) {
     for name in ["realized_gain_usd", "unrealized_gain_usd"] {
         let of_tokens: Vec<_> = tokens.iter().map(|token| &token["difference"][name]).collect();
         assert_eq!(plus(&of_tokens), usd(&diff[name]), "{name} of {diff}");
+    }
+    if !diff["causes"].is_null() {
+        let causes = ["event_prices", "events", "pin_prices", "new_transactions"];
+        for name in [&parts[..], &["total_pnl_usd"]].concat() {
+            let of_causes = causes.map(|cause| &diff["causes"][cause][name]);
+            assert_eq!(plus(&of_causes), usd(&diff[name]), "{name} of {diff}");
+        }
     }
     let realized = &diff["realized"];
     let new = if realized["new_transactions_usd"].is_null() {
@@ -132,6 +143,117 @@ async fn what_another_engine_changed_is_told_from_what_happened() {
 fn new_since(past: &Value) -> Option<i64> {
     let time = past["pinned"]["block_time"].as_str().unwrap();
     Some(chrono::DateTime::parse_from_rfc3339(time).unwrap().timestamp())
+}
+
+/// The hour in which a price is another one.
+static DEARER_AT: OnceLock<i64> = OnceLock::new();
+
+/// Prices as in the demo, but twice as high in one hour.
+fn dearer(settings: &mut Settings) {
+    let hour = DEARER_AT.get().unwrap().to_string();
+    let [PriceSource::Csv { path }] = &mut settings.prices.sources[..] else { panic!("a folder") };
+    let table = std::fs::read_to_string(path.join("sol_usd.csv")).unwrap();
+    let row = |line: &str| match line.split_once(',') {
+        Some((at, prices)) if at == hour => {
+            let prices: Vec<_> =
+                prices.split(',').map(|price| plus(&[&json!(price); 2]).to_string()).collect();
+            format!("{at},{}\n", prices.join(","))
+        }
+        _ => format!("{line}\n"),
+    };
+    let dearer: String = table.lines().map(row).collect();
+    assert_ne!(dearer, table);
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dearer-prices");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("sol_usd.csv"), dearer).unwrap();
+    *path = folder;
+}
+
+#[tokio::test]
+async fn a_price_that_changed_is_named_with_what_it_does_to_the_number() {
+    let first = TestApp::with_worker().await;
+    let wallet = &demo_wallets()[0];
+    let (old, before) = job(&first, wallet, json!({})).await;
+    let page = first.get(&format!("/api/v2/wallets/{wallet}/ledger?chain=sol")).await.json();
+    let rows = page["data"].as_array().unwrap();
+    let swap = rows.iter().find(|row| row["kind"] == "swap").unwrap();
+    let ts = swap["ts"].as_i64().unwrap();
+    // SOL is twice as dear in the hour of the swap, to a process that takes the place of the first.
+    first.drain.cancel();
+    DEARER_AT.set(ts / 3600 * 3600).unwrap();
+    let plan = Plan { role: Role::All, adjust: dearer, ..Plan::default() };
+    let app = TestApp::beside(&first, plan).await;
+    let (new, after) = job(&app, wallet, json!({})).await;
+    assert_ne!(before["price_set_hash"], after["price_set_hash"]);
+    let path = |from: &str, to: &str| {
+        format!("/api/v2/wallets/{wallet}/diff?chain=sol&from={from}&to={to}")
+    };
+    let diff = app.get(&path(&old, &new)).await.json();
+    sums_up(&diff, &before, &after);
+    assert_eq!(diff["changed"], json!(["price_set_hash"]));
+    assert_eq!(diff["ledgers"], json!({"from": "stored", "to": "stored"}));
+    // Every event whose legs are valued otherwise now, and no other.
+    let now = app.get(&format!("/api/v2/wallets/{wallet}/ledger?chain=sol")).await.json();
+    let now = now["data"].as_array().unwrap();
+    let expected: Vec<_> = rows.iter().zip(now).filter(|(old, new)| old != new).collect();
+    assert!(!expected.is_empty());
+    let events = &diff["prices"]["events"];
+    assert_eq!(events["count"], expected.len());
+    for (row, (old, new)) in events["listed"].as_array().unwrap().iter().zip(&expected) {
+        assert_eq!((&row["event"], &row["ts"]), (&old["event"], &old["ts"]));
+        let legs = old["legs"].as_array().unwrap().iter().zip(new["legs"].as_array().unwrap());
+        let legs: Vec<_> = legs.filter(|(old, new)| old != new).collect();
+        assert_eq!(row["legs"].as_array().unwrap().len(), legs.len());
+        for (leg, (old, new)) in row["legs"].as_array().unwrap().iter().zip(legs) {
+            for name in ["value_usd", "price_source", "price_time"] {
+                assert_eq!((&leg["from"][name], &leg["to"][name]), (&old[name], &new[name]));
+            }
+            let more = usd(&new["value_usd"]).checked_sub(usd(&old["value_usd"])).unwrap();
+            assert_eq!(usd(&leg["value_difference_usd"]), more);
+        }
+    }
+    for name in ["only_from", "only_to", "moved"] {
+        assert_eq!(diff["events"][name], json!({"count": 0, "listed": []}));
+    }
+    // Nothing happened since, so that all of it is from prices.
+    for cause in ["events", "new_transactions"] {
+        assert_eq!(diff["causes"][cause]["total_pnl_usd"], "0", "{diff}");
+    }
+    assert_ne!(diff["causes"]["event_prices"]["total_pnl_usd"], "0", "{diff}");
+    assert_eq!(
+        diff["realized"]["elsewhere_usd"],
+        diff["causes"]["event_prices"]["realized_gain_usd"]
+    );
+    assert_eq!(diff["realized"]["elsewhere_by"], elsewhere(&diff, "event_prices"));
+
+    // The older ledger is kept for some minutes; then nothing is said of single prices.
+    assert_eq!(app.database.execute("delete from ledgers where state = 'superseded'").await, 1);
+    let later = app.get(&path(&old, &new)).await.json();
+    sums_up(&later, &before, &after);
+    assert_eq!(later["ledgers"], json!({"from": "not_stored", "to": "stored"}));
+    for name in ["prices", "events", "causes"] {
+        assert!(later[name].is_null(), "{later}");
+    }
+    assert_eq!(later["realized"]["elsewhere_usd"], diff["realized"]["elsewhere_usd"]);
+    assert_eq!(later["realized"]["elsewhere_by"], elsewhere(&later, "price_set_hash"));
+}
+
+#[tokio::test]
+async fn a_history_that_was_cut_is_told_from_prices() {
+    let app = TestApp::with_worker().await;
+    let wallet = &demo_wallets()[0];
+    let (all, whole) = job(&app, wallet, json!({})).await;
+    let (newest, cut) = job(&app, wallet, json!({"max_transactions": 5})).await;
+    let path = format!("/api/v2/wallets/{wallet}/diff?chain=sol&from={all}&to={newest}");
+    let diff = app.get(&path).await.json();
+    sums_up(&diff, &whole, &cut);
+    let changed = diff["changed"].as_array().unwrap();
+    assert!(changed.contains(&json!("truncated")), "{diff}");
+    assert_eq!(diff["coverage"]["from"], whole["coverage"]);
+    assert_eq!(diff["coverage"]["to"]["truncated"]["reason"], "max_transactions");
+    assert_eq!(diff["ledgers"], json!({"from": "stored", "to": "not_stored"}));
+    assert_ne!(diff["realized"]["elsewhere_usd"], "0", "{diff}");
+    assert_eq!(diff["realized"]["elsewhere_by"], json!(["truncated"]));
 }
 
 #[tokio::test]

@@ -34,7 +34,7 @@ enum Of {
 }
 
 /// Every route. Whoever adds one says here what it is about.
-const ROUTES: [(&str, &str, Of); 42] = [
+const ROUTES: [(&str, &str, Of); 43] = [
     ("GET", "/health", Of::Nobody),
     ("GET", "/api/health", Of::Nobody),
     ("GET", "/api/health/db", Of::Nobody),
@@ -76,6 +76,7 @@ const ROUTES: [(&str, &str, Of); 42] = [
     ("GET", "/api/v2/wallets/{wallet}/calendar", Of::Wallet),
     ("GET", "/api/v2/wallets/{wallet}/distribution", Of::Wallet),
     ("GET", "/api/v2/wallets/{wallet}/what-if", Of::Wallet),
+    ("POST", "/api/v2/wallets/{wallet}/what-if", Of::Wallet),
     // By wallet, and by two jobs.
     ("GET", "/api/v2/wallets/{wallet}/diff", Of::Job),
 ];
@@ -120,9 +121,13 @@ impl<'a> Holder<'a> {
 
     async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Reply {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let mut request = self.app.request(method, path).bearer_auth(&self.key);
+        let mut request = self.app.request(method.clone(), path).bearer_auth(&self.key);
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        // Questions have a body; actions take one without members.
+        if method == Method::POST {
+            request = request.json(&json!({}));
         }
         reply(request).await
     }

@@ -1,9 +1,11 @@
 //! All methods side by side, over HTTP.
 
 use pnl_core::Usd;
-use serde_json::Value;
+use pnl_core::document::Document;
+use reqwest::Method;
+use serde_json::{Value, json};
 
-use crate::support::{TestApp, UNUSED, demo_wallets};
+use crate::support::{Reply, TestApp, UNUSED, demo_wallets, reply};
 
 const METHODS: [&str; 4] = ["fifo", "lifo", "hifo", "average"];
 
@@ -53,6 +55,139 @@ async fn every_method_has_the_figures_of_its_own_result_and_differences_add_up()
         }
     }
     assert!(differing > 0, "a token whose gain depends on the method");
+}
+
+async fn ask(app: &TestApp, wallet: &str, options: &Value) -> Reply {
+    let path = format!("/api/v2/wallets/{wallet}/what-if?chain=sol");
+    reply(app.request(Method::POST, &path).json(&json!({ "options": options }))).await
+}
+
+/// Lots as another method matches them, for everything by which they are known whole.
+async fn lots_by(app: &TestApp, wallet: &str, method: &str) -> Value {
+    let path = format!("/api/v2/wallets/{wallet}/disposals?chain=sol&limit=1000&method={method}");
+    let mut lots = serde_json::Map::new();
+    for row in app.get(&path).await.json()["data"].as_array().unwrap() {
+        if row["leg"] == "fee" {
+            continue;
+        }
+        let parts = row["matches"].as_array().unwrap().iter();
+        let parts: Vec<_> =
+            parts.map(|part| json!({"lot": part["lot"], "raw": part["qty"]})).collect();
+        if !parts.is_empty() {
+            lots.insert(row["event"].as_str().unwrap().to_owned(), json!(parts));
+        }
+    }
+    Value::Object(lots)
+}
+
+#[tokio::test]
+async fn chosen_lots_stand_beside_the_other_methods_and_are_those_of_a_job() {
+    let app = TestApp::with_worker().await;
+    let wallets = demo_wallets();
+    app.completed(&wallets).await;
+    for wallet in &wallets {
+        let path = format!("/api/v2/wallets/{wallet}/what-if?chain=sol");
+        let by_name = app.get(&path).await.json();
+        assert_eq!(ask(&app, wallet, &json!({})).await.json(), by_name, "without lots the same");
+
+        let lots = lots_by(&app, wallet, "fifo").await;
+        let (sale, parts) = lots.as_object().unwrap().iter().next().unwrap();
+        let all = ask(&app, wallet, &json!({ "lots": lots })).await;
+        assert_eq!(all.header("cache-control"), "no-store");
+        let all = all.json();
+        let rows = all["methods"].as_array().unwrap();
+        assert_eq!(rows[..4], by_name["methods"].as_array().unwrap()[..]);
+        assert_eq!(rows[4]["method"], "specific");
+        for (name, value) in rows[0].as_object().unwrap() {
+            if name != "method" {
+                assert_eq!(rows[4][name], *value, "the oldest lots, chosen: {name}");
+            }
+        }
+
+        // Chosen for one sale alone; the rest falls to the oldest.
+        let newest = lots_by(&app, wallet, "lifo").await;
+        let (sale_of, chosen) = newest
+            .as_object()
+            .unwrap()
+            .iter()
+            .find(|(event, parts)| lots.get(*event).is_some_and(|oldest| oldest != *parts))
+            .unwrap_or((sale, parts));
+        let options = json!({"lots": {sale_of: chosen}});
+        let answer = ask(&app, wallet, &options).await.json();
+        let specific = &answer["methods"][4];
+        let body = json!({"wallet_addresses": [wallet], "chain": "sol", "method": "specific",
+                          "options": options});
+        let job = app.submit(&body).await.json()["job_id"].as_str().unwrap().to_owned();
+        app.ended(&job).await;
+        let page = app.get(&format!("/api/pnl/batch/results/{job}")).await.json();
+        let result = &page["data"][0]["result"];
+        assert_eq!(result["method"], "specific", "{page}");
+        assert_eq!(result["options"]["lots"], options["lots"]);
+        for name in ["realized_gain_usd", "net_realized_usd", "unrealized_gain_usd"] {
+            assert_eq!(specific[name], result[name], "{name}");
+        }
+        // And those of an accounting document.
+        let path = format!("/api/v2/wallets/{wallet}/ledger?chain=sol&format=oracle");
+        let mut document = app.get(&path).await.json();
+        document["method"] = json!("specific");
+        document["options"]["lots"] = options["lots"].clone();
+        let document = Document::read(&document.to_string()).unwrap();
+        let outcome = document.run().unwrap();
+        assert_eq!(usd(&specific["realized_gain_usd"]), outcome.totals.realized_gain);
+        // The disposals of the job are computed again with its lots.
+        let path = format!("/api/pnl/batch/results/{job}/export.ndjson?rows=disposals");
+        let exported = app.get(&path).await;
+        let row = exported.text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let row = row
+            .into_iter()
+            .map(|row| row["disposal"].clone())
+            .find(|row| row["event"] == *sale_of && row["leg"] != "fee");
+        let row = row.unwrap_or_else(|| panic!("{}", exported.text));
+        assert_eq!(row["matches"][0]["lot"], chosen[0]["lot"]);
+    }
+}
+
+#[tokio::test]
+async fn lots_that_do_not_fit_the_history_are_named() {
+    let app = TestApp::with_worker().await;
+    let wallet = &demo_wallets()[0];
+    app.completed(std::slice::from_ref(wallet)).await;
+    let path = format!("/api/v2/wallets/{wallet}/disposals?chain=sol&limit=1000");
+    let rows = app.get(&path).await.json()["data"].as_array().unwrap().clone();
+    let matched = |row: &&Value| row["leg"] != "fee" && row["matches_total"] != 0;
+    let sale = rows.iter().find(matched).unwrap();
+    let other = rows.iter().filter(matched).find(|row| row["asset"] != sale["asset"]).unwrap();
+    let event = sale["event"].as_str().unwrap();
+    let (own, foreign) = (&sale["matches"][0]["lot"], &other["matches"][0]["lot"]);
+    let more = format!("{}0", sale["qty"].as_str().unwrap());
+    let none = format!("{}:99", event.split(':').next().unwrap());
+    let entry = own.as_str().unwrap();
+    let choice = |event: &str, lot: &Value, raw: &str| json!({event: [{"lot": lot, "raw": raw}]});
+    for (lots, code, says) in [
+        (choice(&none, own, "1"), "unknown-choice", none.as_str()),
+        (choice(event, &json!(none), "1"), "chosen-lot-not-held", none.as_str()),
+        (choice(event, foreign, "1"), "chosen-lot-not-held", foreign.as_str().unwrap()),
+        (choice(event, own, &more), "chosen-too-much", entry),
+    ] {
+        let options = json!({ "lots": lots });
+        let problem = ask(&app, wallet, &options).await.problem(422, "validation-failed");
+        assert_eq!(problem["errors"][0]["pointer"], "/options/lots", "{problem}");
+        let detail = problem["errors"][0]["detail"].as_str().unwrap();
+        assert!(detail.contains(says), "{detail}");
+        let body = json!({"wallet_addresses": [wallet], "chain": "sol", "method": "specific",
+                          "options": options});
+        let job = app.submit(&body).await.json()["job_id"].as_str().unwrap().to_owned();
+        app.ended(&job).await;
+        let page = app.get(&format!("/api/pnl/batch/results/{job}")).await.json();
+        let error = &page["data"][0]["error"];
+        assert_eq!((&error["code"], &error["retryable"]), (&json!(code), &json!(false)), "{page}");
+        assert!(error["detail"].as_str().unwrap().contains(detail), "{error}");
+    }
+    let strict = ask(&app, wallet, &json!({"oversold": "never"})).await;
+    strict.problem(422, "validation-failed");
+    let path = format!("/api/v2/wallets/{wallet}/what-if?chain=sol");
+    let list = reply(app.request(Method::POST, &path).json(&json!([]))).await;
+    list.problem(422, "validation-failed");
 }
 
 #[tokio::test]

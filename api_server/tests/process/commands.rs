@@ -1,5 +1,7 @@
 //! The subcommands that run once: their output and exit codes.
 
+use std::path::Path;
+
 use persistence_layer::test_util::TestDatabase;
 use serde_json::{Value, json};
 
@@ -281,7 +283,54 @@ async fn a_bundle_is_replayed_to_the_same_bytes_without_a_database() {
         let (_, id) = bundle.split_once("{\"transaction\":{\"tx_id\":\"").unwrap();
         let id = id.split('"').next().unwrap();
         let renamed = bundle.replace(&format!("\"tx_id\":\"{id}\""), "\"tx_id\":\"5hAnother\"");
+        let forged = |lines: &str| forged(folder.path(), lines);
+        let swap: Value = serde_json::from_str(event).unwrap();
+        let (swap, swapped) = (&swap["event"], swap["event"]["tx_id"].as_str().unwrap());
+        let without_swap: Vec<&str> =
+            bundle.lines().filter(|line| !line.contains(swapped)).collect();
+        let fewer = bundle.lines().count() - without_swap.len() - 1;
+        let events: Value = serde_json::from_str(bundle.lines().next().unwrap()).unwrap();
+        let events = events["events"].as_u64().unwrap();
+        let without_swap = without_swap.join("\n").replacen(
+            &format!("\"events\":{events}"),
+            &format!("\"events\":{}", events - fewer as u64),
+            1,
+        );
+        let asset = swap["legs"][0]["asset"].as_str().unwrap();
+        let time = swap["block_time"].as_i64().unwrap();
+        let of_swap = |from: &str, to: &str| {
+            let line =
+                |line: &str| match line.contains(swapped) && line.starts_with("{\"transaction\"") {
+                    true => line.replacen(from, to, 1),
+                    false => line.to_owned(),
+                };
+            bundle.lines().map(line).collect::<Vec<_>>().join("\n")
+        };
+        let other_time =
+            of_swap(&format!("\"blockTime\":{time}"), &format!("\"blockTime\":{}", time - 1));
+        let block = swap["block"].as_u64().unwrap();
+        let other_block = of_swap(&format!("\"slot\":{block}"), &format!("\"slot\":{}", block + 1));
+        // Of the first event: no other one stands before it.
+        let first = bundle.lines().find(|line| line.starts_with("{\"event\"")).unwrap();
+        let (first, event): (&str, Value) = (first, serde_json::from_str(first).unwrap());
+        let (event, ts) = (&event["event"], event["event"]["ts"].as_i64().unwrap());
+        let early = first.replacen(&format!("\"ts\":{ts}"), &format!("\"ts\":{}", ts - 1), 1);
+        let earlier = bundle.replacen(first, &early, 1);
+        let misplaced = |tx_id: &str| {
+            format!("transaction {tx_id} has another block, time or status than its events say")
+        };
+        let early = misplaced(event["tx_id"].as_str().unwrap());
+        let misplaced = misplaced(swapped);
+        let sums = format!("the sums of {asset} in the first line");
+        assert_ne!(other_time, bundle);
+        assert_ne!(other_block, bundle);
         for (what, broken, says) in [
+            ("a swap left out with its transaction", forged(&without_swap).as_str(), sums.as_str()),
+            ("values, with the result of them", &forged(&dearer), "the sums of "),
+            ("the time of a transaction", &other_time, &misplaced),
+            ("the block of a transaction", &other_block, &misplaced),
+            ("the time of an event", &earlier, &early),
+            ("a failure", &of_swap("\"err\":null", "\"err\":{\"x\":1}"), &misplaced),
             ("a name", renamed.as_str(), "5hAnother is another transaction"),
             ("a price", dearer.as_str(), "NOT the result"),
             ("a quantity", &more, "does not do what its events say"),
@@ -296,4 +345,16 @@ async fn a_bundle_is_replayed_to_the_same_bytes_without_a_database() {
     let unknown = "Config1111111111111111111111111111111111111";
     assert_eq!(with(&["bundle", "--chain", "sol", unknown]).status.code(), Some(1));
     assert_eq!(with(&["replay", "no-such-file"]).status.code(), Some(1));
+}
+
+/// The bundle with the result that its lines give: what a forger would hand out.
+fn forged(folder: &Path, lines: &str) -> String {
+    let replayed = run(program(folder).args(["replay", "-"]), lines);
+    let result = text(&replayed.stdout);
+    let (head, rest) = lines.split_once('\n').unwrap();
+    let (head, _) = head.split_once("\"result\":").unwrap();
+    let forged = format!("{head}\"result\":{}}}\n{rest}", result.trim_end());
+    let replayed = run(program(folder).args(["replay", "-"]), &forged);
+    assert!(text(&replayed.stderr).contains("the same bytes"), "{}", text(&replayed.stderr));
+    forged
 }

@@ -6,6 +6,9 @@
 //! On chains of the EVM transactions are left out: what their explorers and traces add is not in one
 //! document.
 
+mod check;
+mod sums;
+
 use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::sync::Arc;
@@ -14,13 +17,12 @@ use futures::{Stream, StreamExt, stream};
 use persistence_layer::chain_data;
 use pnl_core::ledger::LedgerEvent;
 use pnl_core::report::{History, ReportInput, WalletPnl};
-use pnl_core::{
-    Address, AssetId, Chain, ENGINE_VERSION, Engine, Method, Options, RawDelta, TxId, WalletRef,
-    WalletTransaction, Window,
-};
+use pnl_core::{Chain, ENGINE_VERSION, Engine, Method, Options, TxId, WalletRef, Window};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use self::check::Check;
+use self::sums::Sums;
 use super::walk::Ended;
 use super::{Reader, View, Wallets, WalletsError, corrupt};
 use crate::stages::replay::lines;
@@ -72,6 +74,10 @@ pub struct Replayed {
     pub contradicted: Vec<TxId>,
     /// Those that are another transaction than their line says.
     pub misnamed: Vec<TxId>,
+    /// Those whose events name another block, block time or status, or stand before their time.
+    pub misplaced: Vec<TxId>,
+    /// What the first line says and the events do not come to, in words.
+    pub sums: Vec<String>,
     /// Transactions with events that are not in the bundle, and were not read.
     pub unread: u64,
 }
@@ -212,7 +218,7 @@ fn push(out: &mut String, line: &impl Serialize) -> Result<(), WalletsError> {
     Ok(())
 }
 
-/// Computes the result of a bundle again, and reads its transactions again.
+/// Computes the result of a bundle again, reads its transactions again, and sums its events again.
 ///
 /// The hashes in the result are those of the bundle: transactions without an event and prices that
 /// were not found are part of what they cover, and not of the bundle.
@@ -244,11 +250,13 @@ pub fn replay(bundle: impl BufRead) -> Result<Replayed, ReplayError> {
         transactions: 0,
         contradicted: Vec::new(),
         misnamed: Vec::new(),
+        misplaced: Vec::new(),
+        sums: Vec::new(),
         unread: 0,
     };
     let mut engine = Engine::new(head.method, head.options).map_err(WalletsError::from)?;
     let mut check: Option<Check> = None;
-    let mut last: Option<TxId> = None;
+    let mut sums = Sums::default();
     let mut events = 0;
     for (number, line) in (2u64..).zip(all) {
         match serde_json::from_str(&line?).map_err(bad(number))? {
@@ -266,12 +274,11 @@ pub fn replay(bundle: impl BufRead) -> Result<Replayed, ReplayError> {
                 check = Some(Check::of(tx_id, &head.history.wallet, &parsed)?);
             }
             Line::Event(event) => {
-                let is_first = last.as_ref() != Some(&event.tx_id);
+                let is_first = sums.take_up(&event).map_err(WalletsError::from)?;
                 match check.as_mut().filter(|check| check.tx_id == event.tx_id) {
                     Some(check) => check.take_off(&event)?,
                     None => replayed.unread += u64::from(is_first),
                 }
-                last = Some(event.tx_id.clone());
                 let event = event.to_event(events).map_err(WalletsError::from)?;
                 if let Some(event) = event {
                     engine.apply(&event).map_err(WalletsError::from)?;
@@ -285,6 +292,8 @@ pub fn replay(bundle: impl BufRead) -> Result<Replayed, ReplayError> {
         return Err(ReplayError::Cut { found: events, expected: head.events });
     }
     let history = &head.history;
+    replayed.sums = sums.contradicted(history);
+    replayed.misplaced.append(&mut sums.early);
     let outcome = engine.finish(Some(&history.prices)).map_err(WalletsError::from)?;
     let transactions = history.facts.transactions;
     let input = ReportInput { history, outcome: &outcome, window: Window::ALL, transactions };
@@ -295,47 +304,21 @@ pub fn replay(bundle: impl BufRead) -> Result<Replayed, ReplayError> {
 }
 
 impl Replayed {
+    /// Whether the result is that of the bundle, and everything in it agrees.
+    pub fn is_good(&self) -> bool {
+        let Self { contradicted, misnamed, misplaced, sums, .. } = self;
+        self.is_equal
+            && [contradicted, misnamed, misplaced].iter().all(|list| list.is_empty())
+            && sums.is_empty()
+    }
+
     fn close(&mut self, check: Option<Check>) {
-        if let Some(check) = check.filter(|check| check.changes.values().any(|raw| !raw.is_zero()))
-        {
+        let Some(check) = check else { return };
+        if check.is_misplaced() {
+            self.misplaced.push(check.tx_id.clone());
+        }
+        if check.is_contradicted() {
             self.contradicted.push(check.tx_id);
         }
-    }
-}
-
-/// What a transaction did, less what its events say.
-struct Check {
-    tx_id: TxId,
-    wallet: Address,
-    changes: BTreeMap<AssetId, RawDelta>,
-}
-
-impl Check {
-    fn of(tx_id: TxId, wallet: &Address, parsed: &WalletTransaction) -> Result<Self, WalletsError> {
-        let mut check = Self { tx_id, wallet: wallet.clone(), changes: BTreeMap::new() };
-        for change in &parsed.net {
-            check.add(&change.asset, change.raw)?;
-        }
-        let native = AssetId::native();
-        check.add(&native, parsed.fee.as_ref().map_or_else(RawDelta::default, |fee| fee.raw))?;
-        check.add(&native, parsed.tips)?;
-        check.add(&native, parsed.rent)?;
-        Ok(check)
-    }
-
-    fn add(&mut self, asset: &AssetId, raw: RawDelta) -> Result<(), WalletsError> {
-        let sum = self.changes.entry(asset.clone()).or_default();
-        *sum = sum.checked_add(raw)?;
-        Ok(())
-    }
-
-    fn take_off(&mut self, event: &LedgerEvent) -> Result<(), WalletsError> {
-        if *event.wallet != *self.wallet.as_str() {
-            return Ok(());
-        }
-        for leg in &event.legs {
-            self.add(&leg.asset, leg.raw.opposite())?;
-        }
-        Ok(())
     }
 }

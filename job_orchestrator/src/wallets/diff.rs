@@ -1,20 +1,28 @@
 //! Two results of one wallet: what changed the number, in parts that sum to the difference.
 
+mod causes;
+mod events;
+mod ledgers;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use persistence_layer::batches::{BatchId, BatchRef};
-use persistence_layer::results;
-use pnl_core::{AmountError, AssetId, ENGINE_VERSION, Usd, WalletRef};
+use persistence_layer::{ledgers as stored, results};
+use pnl_core::report::{Coverage, Truncation};
+use pnl_core::{AmountError, AssetId, ENGINE_VERSION, Usd, UsdPrice, WalletRef};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::causes::{Causes, Part};
+pub use self::events::{EventPair, EventPrices, EventRow, LegPrice, LegPrices};
+use self::ledgers::Compared;
 use super::disposals::with_ids;
 use super::explain::DisposalId;
 use super::{Reader, View, Wallets, WalletsError, corrupt};
 use crate::stages::replay;
 
-/// Disposals and tokens that are listed one by one.
+/// Disposals, events, prices and tokens that are listed one by one.
 const MOST_LISTED: usize = 100;
 
 /// What a result says of itself and of its sums. Results of older versions lack newer members.
@@ -30,10 +38,36 @@ struct Side {
     total_pnl_usd: Usd,
     tokens: Vec<Token>,
     pinned: Pinned,
+    #[serde(default)]
+    coverage: Option<Coverage>,
     engine_version: String,
     parser_version: String,
     price_set_hash: String,
     input_hash: String,
+    /// Its ledger, where that is stored.
+    #[serde(skip)]
+    reader: Option<Arc<Reader>>,
+}
+
+impl Side {
+    fn truncated(&self) -> Option<&Truncation> {
+        self.coverage.as_ref()?.truncated.as_ref()
+    }
+
+    /// What was read and what was not, but for a truncation.
+    fn read(&self) -> Option<(&[String], &[String])> {
+        self.coverage.as_ref().map(|coverage| (&*coverage.sources, &*coverage.missing))
+    }
+
+    fn ledger(&self) -> LedgerState {
+        if self.reader.is_some() { LedgerState::Stored } else { LedgerState::NotStored }
+    }
+}
+
+/// The result with the earlier pin, the one with the later pin, and whether they were given the other way
+/// round.
+fn in_order<'a>(from: &'a Side, to: &'a Side) -> (&'a Side, &'a Side, bool) {
+    if from.pinned.block > to.pinned.block { (to, from, true) } else { (from, to, false) }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +106,17 @@ pub struct Difference {
     pub from_pinned: Value,
     /// The pins.
     pub to_pinned: Value,
+    /// What the results cover, where that differs.
+    pub coverage: Option<Coverages>,
+    /// Whether the ledgers that the results were computed from are still stored.
+    pub ledgers: Ledgers,
+    /// Prices that differ between the two ledgers; `None` unless both are stored.
+    pub prices: Option<Prices>,
+    /// Other differences of their events, up to the earlier pin; likewise.
+    pub events: Option<Events>,
+    /// What the difference is made of; `None` also where the results are not of the same view or another
+    /// engine computed one of them.
+    pub causes: Option<Causes>,
     /// The realized gain: transactions between the pins, and everything else.
     pub realized: Realized,
     /// The tokens of which a figure differs, those with the largest differences first.
@@ -80,6 +125,89 @@ pub struct Difference {
     pub other_tokens: TokenSums,
     /// Of the unrealized gain: what no token names, which is zero.
     pub tokens_left_over_usd: Usd,
+}
+
+/// What two results cover; `None` in one of a version that did not say it.
+#[derive(Debug, Serialize)]
+pub struct Coverages {
+    /// The one.
+    pub from: Option<Coverage>,
+    /// The other.
+    pub to: Option<Coverage>,
+}
+
+/// Whether a ledger is stored: the newest whole one of a wallet, and for some minutes the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LedgerState {
+    /// It is.
+    Stored,
+    /// It was replaced, or never kept, as that of a history that was cut.
+    NotStored,
+}
+
+/// The same of both results.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Ledgers {
+    /// The one.
+    pub from: LedgerState,
+    /// The other.
+    pub to: LedgerState,
+}
+
+/// The first rows of a list, and how many there are.
+#[derive(Debug, Serialize)]
+pub struct Listed<T> {
+    /// All of them.
+    pub count: u64,
+    /// The first of them.
+    pub listed: Vec<T>,
+}
+
+impl<T> Default for Listed<T> {
+    fn default() -> Self {
+        Self { count: 0, listed: Vec::new() }
+    }
+}
+
+impl<T> Listed<T> {
+    fn push(&mut self, row: impl FnOnce() -> T) {
+        self.count += 1;
+        if self.listed.len() < MOST_LISTED {
+            self.listed.push(row());
+        }
+    }
+}
+
+/// Prices that differ.
+#[derive(Debug, Serialize)]
+pub struct Prices {
+    /// Of events that both ledgers have, in the order of the chain.
+    pub events: Listed<EventPrices>,
+    /// At the pins, in the order of assets.
+    pub pins: Listed<PinPrice>,
+}
+
+/// The price of an asset at the pins.
+#[derive(Debug, Serialize)]
+pub struct PinPrice {
+    /// The asset.
+    pub asset: AssetId,
+    /// US dollars per whole unit at the pin of the one; `None` = unknown.
+    pub from_usd: Option<UsdPrice>,
+    /// At that of the other.
+    pub to_usd: Option<UsdPrice>,
+}
+
+/// Events that are not the same in both ledgers.
+#[derive(Debug, Serialize)]
+pub struct Events {
+    /// Only the one has them.
+    pub only_from: Listed<EventRow>,
+    /// Only the other has them.
+    pub only_to: Listed<EventRow>,
+    /// Both have them, with other movements.
+    pub moved: Listed<EventPair>,
 }
 
 /// Where the difference of the realized gain comes from.
@@ -156,14 +284,27 @@ impl Wallets {
     ) -> Result<Result<Difference, NoResult>, WalletsError> {
         let Some(from) = self.side(wallet, from).await? else { return Ok(Err(NoResult::From)) };
         let Some(to) = self.side(wallet, to).await? else { return Ok(Err(NoResult::To)) };
-        let realized = self.realized(wallet, &from, &to).await?;
-        self.compute(move || Ok(Ok(Difference::of(&from, &to, realized)?))).await
+        let compared = self.compared(wallet, &from, &to).await?;
+        let realized = self.realized(wallet, &from, &to, compared.as_ref()).await?;
+        self.compute(move || Ok(Ok(Difference::of(&from, &to, realized, compared)?))).await
     }
 
     async fn side(&self, wallet: &WalletRef, job: BatchId) -> Result<Option<Side>, WalletsError> {
         let job = BatchRef { tenant: self.tenant.clone(), id: job };
-        let report = results::report(&self.all.store, &job, wallet).await?;
-        report.map(|report| serde_json::from_str(&report).map_err(corrupt)).transpose()
+        let store = &self.all.store;
+        let Some(report) = results::report(store, &job, wallet).await? else { return Ok(None) };
+        let mut side: Side = serde_json::from_str(&report).map_err(corrupt)?;
+        let (input, prices) = (&side.input_hash, &side.price_set_hash);
+        let ledger = stored::of_result(store, &job, wallet, input, prices).await?;
+        side.reader = ledger.map(|ledger| self.reader(wallet, ledger)).transpose()?.map(Arc::new);
+        Ok(Some(side))
+    }
+
+    /// Whether a figure of `side` can be computed again from its ledger.
+    fn is_repeatable(&self, wallet: &WalletRef, side: &Side) -> Result<bool, WalletsError> {
+        let defaults = serde_json::to_value(self.options(wallet.chain)).map_err(corrupt)?;
+        let is_default = side.options == defaults && side.method.is_offered();
+        Ok(is_default && is_open(&side.window) && side.engine_version == ENGINE_VERSION)
     }
 
     /// The disposals behind the earlier pin, of the result with the later one.
@@ -172,6 +313,7 @@ impl Wallets {
         wallet: &WalletRef,
         from: &Side,
         to: &Side,
+        compared: Option<&Compared>,
     ) -> Result<Realized, WalletsError> {
         let all = to.realized_gain_usd.checked_sub(from.realized_gain_usd)?;
         let unknown = Realized {
@@ -181,25 +323,19 @@ impl Wallets {
             elsewhere_usd: all,
             elsewhere_by: causes(from, to, all),
         };
-        let is_backwards = from.pinned.block > to.pinned.block;
-        let (earlier, later) = if is_backwards { (to, from) } else { (from, to) };
+        let (earlier, later, is_backwards) = in_order(from, to);
         let is_same_view = from.method == to.method
             && from.options == to.options
             && is_open(&from.window)
             && is_open(&to.window);
-        let Some(reader) = self.open(wallet).await? else { return Ok(unknown) };
-        let defaults = serde_json::to_value(self.options(wallet.chain)).map_err(corrupt)?;
-        // The disposals are computed here, so they are those of the later result only when it came from
-        // this ledger by this engine.
-        let is_later = reader.ledger.head.input_hash == later.input_hash
-            && reader.history.price_set_hash == later.price_set_hash
-            && later.options == defaults
-            && later.engine_version == ENGINE_VERSION;
-        if !is_same_view || !is_later {
+        // The disposals are computed here, so they are those of the later result only when its ledger is
+        // stored and this engine computed it.
+        let Some(reader) = later.reader.clone() else { return Ok(unknown) };
+        if !is_same_view || !self.is_repeatable(wallet, later)? {
             return Ok(unknown);
         }
         let new = reader.transactions_behind(earlier.pinned.block).await?;
-        let mut walk = self.walk(&Arc::new(reader), View::by(later.method))?;
+        let mut walk = self.walk(&reader, View::by(later.method))?;
         let (mut sum, mut count, mut disposals) = (Usd::ZERO, 0, Vec::new());
         loop {
             let taken;
@@ -229,6 +365,9 @@ impl Wallets {
         let mut elsewhere_by = causes(from, to, elsewhere_usd);
         // Another pin is what the new transactions are from.
         elsewhere_by.retain(|cause| *cause != "pinned");
+        if let Some(causes) = compared.and_then(|compared| compared.causes.as_ref()) {
+            elsewhere_by = causes.of_realized();
+        }
         Ok(Realized {
             new_transactions_usd: Some(sum),
             new_disposals: Some(count),
@@ -262,7 +401,12 @@ impl Reader {
 }
 
 impl Difference {
-    fn of(from: &Side, to: &Side, realized: Realized) -> Result<Self, AmountError> {
+    fn of(
+        from: &Side,
+        to: &Side,
+        realized: Realized,
+        compared: Option<Compared>,
+    ) -> Result<Self, AmountError> {
         let less = |get: fn(&Side) -> Usd| get(to).checked_sub(get(from));
         let total = less(|side| side.total_pnl_usd)?;
         let realized_gain = less(|side| side.realized_gain_usd)?;
@@ -274,6 +418,12 @@ impl Difference {
         let mut tokens = tokens(from, to)?;
         let of_tokens = sum(&tokens)?;
         let others = tokens.split_off(tokens.len().min(MOST_LISTED));
+        let covers_other = from.coverage != to.coverage;
+        let (mut prices, mut events, mut causes) = (None, None, None);
+        if let Some(compared) = compared {
+            (prices, events) = (Some(compared.prices), Some(compared.events));
+            causes = compared.causes;
+        }
         Ok(Self {
             total_pnl_usd: total,
             realized_gain_usd: realized_gain,
@@ -284,6 +434,12 @@ impl Difference {
             changed: changed(from, to),
             from_pinned: pinned(from),
             to_pinned: pinned(to),
+            coverage: covers_other
+                .then(|| Coverages { from: from.coverage.clone(), to: to.coverage.clone() }),
+            ledgers: Ledgers { from: from.ledger(), to: to.ledger() },
+            prices,
+            events,
+            causes,
             realized,
             other_tokens: sum(&others)?,
             tokens_left_over_usd: realized_gain
@@ -306,6 +462,8 @@ fn changed(from: &Side, to: &Side) -> Vec<&'static str> {
         ("options", from.options != to.options),
         ("window", from.window != to.window),
         ("pinned", from.pinned != to.pinned),
+        ("truncated", from.truncated() != to.truncated()),
+        ("coverage", from.read() != to.read()),
         ("engine_version", from.engine_version != to.engine_version),
         ("parser_version", from.parser_version != to.parser_version),
         ("price_set_hash", from.price_set_hash != to.price_set_hash),
@@ -316,15 +474,19 @@ fn changed(from: &Side, to: &Side) -> Vec<&'static str> {
     .collect()
 }
 
-/// What a difference that no transaction explains is from. The hash of the input covers the versions: it
-/// is a cause by itself only where these are the same.
+/// What a difference that no transaction explains is from. The hashes cover what was read, and that of the
+/// input the versions, too: they are causes by themselves only where these are the same.
 fn causes(from: &Side, to: &Side, difference: Usd) -> Vec<&'static str> {
     if difference.is_zero() {
         return Vec::new();
     }
     let mut causes = changed(from, to);
-    if causes.iter().any(|cause| cause.ends_with("_version")) {
+    let is_cut = causes.contains(&"truncated");
+    if is_cut || causes.iter().any(|cause| cause.ends_with("_version")) {
         causes.retain(|cause| *cause != "input_hash");
+    }
+    if is_cut {
+        causes.retain(|cause| *cause != "price_set_hash");
     }
     causes
 }

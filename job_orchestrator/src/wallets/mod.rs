@@ -37,7 +37,11 @@ use crate::stages::replay::ReplayError;
 
 pub use bundle::{ReplayError as BundleError, Replayed, replay};
 use capacity::Capacity;
-pub use diff::{Difference, NewDisposal, NoResult, Realized, TokenDifference, TokenSums};
+pub use diff::{
+    Causes, Coverages, Difference, EventPair, EventPrices, EventRow, Events, LedgerState, Ledgers,
+    LegPrice, LegPrices, Listed, NewDisposal, NoResult, Part, PinPrice, Prices, Realized,
+    TokenDifference, TokenSums,
+};
 pub use disposals::{DisposalFilter, DisposalPage, DisposalView, DisposalsOfResult, MOST_MATCHES};
 pub use explain::{DisposalId, ExplainedDisposal, ExplainedMatch, Explanation, OtherMatches};
 pub use group::GroupRef;
@@ -46,7 +50,9 @@ pub use report::{CoverageReport, TokenPage, TokenView};
 pub use series::{Equity, MOST_POINTS, Spread, SpreadRules, TooManyPoints};
 pub(crate) use walk::Ended;
 use walk::Walk;
-pub use what_if::{MethodFigures, MethodsCompared, TokenFigures, TokenMethod};
+pub use what_if::{
+    MethodFigures, MethodsCompared, OtherFigures, OtherOfToken, TokenFigures, TokenMethod,
+};
 
 /// Which records come with a wallet's result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -237,13 +243,16 @@ impl Wallets {
     }
 
     async fn open(&self, wallet: &WalletRef) -> Result<Option<Reader>, WalletsError> {
+        let ledger = ledgers::current(&self.all.store, &self.tenant, wallet).await?;
+        let Some(ledger) = ledger else { return Ok(None) };
+        self.reader(wallet, ledger).map(Some)
+    }
+
+    fn reader(&self, wallet: &WalletRef, ledger: CurrentLedger) -> Result<Reader, WalletsError> {
         let (store, tenant) = (self.all.store.clone(), self.tenant.clone());
-        let Some(ledger) = ledgers::current(&store, &tenant, wallet).await? else {
-            return Ok(None);
-        };
         let history = History::deserialize(&ledger.head.context).map_err(corrupt)?;
         let (chain, options) = (wallet.chain, self.options(wallet.chain));
-        Ok(Some(Reader { store, tenant, chain, ledger, history, options }))
+        Ok(Reader { store, tenant, chain, ledger, history, options })
     }
 }
 

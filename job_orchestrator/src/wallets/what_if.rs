@@ -1,16 +1,16 @@
 //! All methods side by side, in one read of the stored ledger.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 
 use persistence_layer::ledgers::{self, ChunkFigures};
-use pnl_core::engine::MethodSums;
 use pnl_core::figures::FigureReader;
-use pnl_core::what_if::{Comparison, WhatIf};
-use pnl_core::{AssetId, Method, Pin, Usd, WalletRef};
+use pnl_core::what_if::{AssetRow, Comparison, OtherOfAsset, WhatIf};
+use pnl_core::{AmountError, AssetId, EngineError, Method, Pin, Usd, WalletRef};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::{Reader, Wallets, WalletsError, corrupt};
+use crate::request::Analysis;
 use crate::stages::replay;
 
 /// Chunks read at a time.
@@ -27,7 +27,7 @@ pub struct MethodsCompared {
     pub pin: Pin,
     /// A row per method; differences are to the first one.
     pub methods: Vec<MethodFigures>,
-    /// How many tokens have another gain by another method.
+    /// How many tokens have another gain, or another cost of what is held, by another method.
     pub differing_tokens: u64,
     /// Those with the largest differences, largest first.
     pub tokens: Vec<TokenFigures>,
@@ -56,6 +56,25 @@ pub struct MethodFigures {
     pub remaining_difference_usd: Usd,
     /// Of the difference: everything else.
     pub other_difference_usd: Usd,
+    /// What that is: its members sum to it.
+    pub other: OtherFigures,
+}
+
+/// Why a gain differs by something else than the cost that is still held.
+#[derive(Debug, Serialize)]
+pub struct OtherFigures {
+    /// Proceeds that one method matched with lots of known basis and the other did not.
+    pub unknown_basis_usd: Usd,
+    /// Gain of what no lot covers, where an option counts it as one.
+    pub uncovered_usd: Usd,
+    /// Cost that left by disposals without known proceeds.
+    pub unpriced_usd: Usd,
+    /// Cost that left with transfers.
+    pub transferred_usd: Usd,
+    /// Cost that left as fees, where an option ignores them.
+    pub fees_ignored_usd: Usd,
+    /// Cost under way between own wallets.
+    pub in_transit_usd: Usd,
 }
 
 /// A token's figures by all methods.
@@ -80,21 +99,53 @@ pub struct TokenMethod {
     pub remaining_basis_usd: Usd,
     /// Realized gain less that of the first method.
     pub gain_difference_usd: Usd,
+    /// Of the difference: cost that is still held and has left by the first method.
+    pub remaining_difference_usd: Usd,
+    /// Of the difference: everything else.
+    pub other_difference_usd: Usd,
+    /// What that is: its members sum to it.
+    pub other: OtherOfToken,
+}
+
+/// Why the gain of a token differs by something else than the cost that is still held.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+pub struct OtherOfToken {
+    /// Proceeds that one method matched with lots of known basis and the other did not.
+    pub unknown_basis_usd: Usd,
+    /// Gain of what no lot covers, where an option counts it as one.
+    pub uncovered_usd: Usd,
+    /// Cost that left by disposals without known proceeds.
+    pub unpriced_usd: Usd,
+    /// Cost that left with transfers, as ignored fees, or is under way.
+    pub left_usd: Usd,
 }
 
 impl Wallets {
-    /// The wallet's figures by all methods; `None` when no ledger of it is stored.
+    /// The wallet's figures by all methods, under options by name; `None` when no ledger of it is stored.
+    /// Where lots are chosen, specific identification stands behind the others.
     ///
     /// # Errors
-    /// [`WalletsError`].
+    /// [`WalletsError`]; [`WalletsError::Engine`] when the lots do not fit the history.
     pub async fn what_if(
         &self,
         wallet: &WalletRef,
+        options: Map<String, Value>,
     ) -> Result<Option<MethodsCompared>, WalletsError> {
+        let asked = Analysis { options, ..Analysis::default() };
+        let options = asked.engine_options(self.options(wallet.chain));
+        let options = options.map_err(EngineError::from)?;
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
-        let mut run = Run::new(WhatIf::new(&self.options(wallet.chain))?);
+        let mut run = Run::new(WhatIf::new(&options)?);
+        // Figures have no ids, by which lots are chosen.
+        let by_text = !options.lots.is_empty();
         let mut no = 0;
         while no < reader.ledger.head.chunks {
+            if by_text {
+                let text = reader.chunk(no).await?;
+                run = self.compute(move || run.read_text(&text)).await?;
+                no += 1;
+                continue;
+            }
             let mut chunks = reader.figures(no).await?;
             no = no.saturating_add(CHUNKS_AT_ONCE).min(reader.ledger.head.chunks);
             while !chunks.is_empty() {
@@ -103,8 +154,8 @@ impl Wallets {
                     // Figures in the form of another version: the text says the same.
                     let unread = no - u32::try_from(chunks.len()).map_err(corrupt)?;
                     let text = reader.chunk(unread).await?;
-                    let ChunkFigures { events, .. } = chunks.remove(0);
-                    run = self.compute(move || run.read_text(&text, events)).await?;
+                    chunks.remove(0);
+                    run = self.compute(move || run.read_text(&text)).await?;
                 }
             }
         }
@@ -149,7 +200,6 @@ impl Run {
         mut chunks: Vec<ChunkFigures>,
     ) -> Result<(Self, Vec<ChunkFigures>), WalletsError> {
         for n in 0..chunks.len() {
-            let events = chunks[n].events;
             match chunks[n].unpack()? {
                 ledgers::Unpacked::Figures(figures) => {
                     if !FigureReader::knows(&figures) {
@@ -158,23 +208,23 @@ impl Run {
                     let what_if = &mut self.what_if;
                     self.reader
                         .read(&figures, |event| what_if.apply(event).map_err(WalletsError::from))?;
-                    self.events += u64::from(events);
+                    self.events += u64::from(chunks[n].events);
                 }
                 // A chunk of a program that wrote no figures.
-                ledgers::Unpacked::Lines(text) => self = self.read_text(&text, events)?,
+                ledgers::Unpacked::Lines(text) => self = self.read_text(&text)?,
             }
         }
         Ok((self, Vec::new()))
     }
 
-    /// Reads a chunk of so many events by its text.
-    fn read_text(mut self, text: &[u8], events: u32) -> Result<Self, WalletsError> {
-        for (seq, line) in (self.events..).zip(replay::lines(text)?) {
-            if let Some(event) = replay::event(line)?.to_event(seq)? {
+    /// Reads a chunk by its text.
+    fn read_text(mut self, text: &[u8]) -> Result<Self, WalletsError> {
+        for line in replay::lines(text)? {
+            if let Some(event) = replay::event(line)?.to_event(self.events)? {
                 self.what_if.apply(&event)?;
             }
+            self.events += 1;
         }
-        self.events += u64::from(events);
         Ok(self)
     }
 }
@@ -196,6 +246,14 @@ impl MethodsCompared {
                     gain_difference_usd: row.gain_difference,
                     remaining_difference_usd: row.remaining_difference,
                     other_difference_usd: row.other_difference,
+                    other: OtherFigures {
+                        unknown_basis_usd: row.other.unknown_basis,
+                        uncovered_usd: row.other.uncovered,
+                        unpriced_usd: row.other.unpriced,
+                        transferred_usd: row.other.transferred,
+                        fees_ignored_usd: row.other.fees_ignored,
+                        in_transit_usd: row.other.in_transit,
+                    },
                 })
             })
             .collect::<Result<Vec<_>, WalletsError>>()?;
@@ -220,38 +278,55 @@ impl MethodsCompared {
     }
 }
 
-/// The tokens whose gain depends on the method, those with the largest differences first.
+/// The tokens that depend on the method, those with the largest differences of the gain first.
 fn differing(compared: &Comparison) -> Result<Vec<(AssetId, Vec<TokenMethod>)>, WalletsError> {
-    let assets: BTreeSet<_> = compared.0.iter().flat_map(|sums| sums.by_asset.keys()).collect();
-    let mut tokens = Vec::new();
-    for asset in assets {
-        let gain =
-            |sums: &MethodSums| sums.by_asset.get(asset).map_or(Usd::ZERO, |row| row.realized_gain);
-        let first = compared.0.first().map_or(Usd::ZERO, gain);
-        let by_method = compared
-            .0
-            .iter()
-            .map(|sums| {
-                Ok(TokenMethod {
-                    method: sums.method,
-                    realized_gain_usd: gain(sums),
-                    remaining_basis_usd: sums
-                        .remaining_basis
-                        .get(asset)
-                        .copied()
-                        .unwrap_or_default(),
-                    gain_difference_usd: gain(sums).checked_sub(first)?,
-                })
-            })
-            .collect::<Result<Vec<_>, WalletsError>>()?;
-        let largest = by_method.iter().map(|row| row.gain_difference_usd.units().unsigned_abs());
-        if let Some(largest) = largest.max().filter(|largest| !largest.is_zero()) {
-            tokens.push((largest, asset.clone(), by_method));
+    let mut tokens = compared.assets()?;
+    // Of equal differences in the order of assets, as they are now.
+    tokens.sort_by_key(|(_, rows)| {
+        let sizes = rows.iter().map(|row| row.gain_difference.units().unsigned_abs());
+        Reverse(sizes.max())
+    });
+    let of_token = |(asset, rows): (AssetId, Vec<AssetRow>)| {
+        (asset, rows.into_iter().map(TokenMethod::of).collect())
+    };
+    Ok(tokens.into_iter().map(of_token).collect())
+}
+
+impl TokenMethod {
+    fn of(row: AssetRow) -> Self {
+        let OtherOfAsset { unknown_basis, uncovered, unpriced, left } = row.other;
+        Self {
+            method: row.method,
+            realized_gain_usd: row.realized_gain,
+            remaining_basis_usd: row.remaining_basis,
+            gain_difference_usd: row.gain_difference,
+            remaining_difference_usd: row.remaining_difference,
+            other_difference_usd: row.other_difference,
+            other: OtherOfToken {
+                unknown_basis_usd: unknown_basis,
+                uncovered_usd: uncovered,
+                unpriced_usd: unpriced,
+                left_usd: left,
+            },
         }
     }
-    // Of equal differences in the order of assets, as they are now.
-    tokens.sort_by_key(|(largest, ..)| Reverse(*largest));
-    Ok(tokens.into_iter().map(|(_, asset, by_method)| (asset, by_method)).collect())
+
+    fn add(&mut self, row: &Self) -> Result<(), AmountError> {
+        for (sum, figure) in [
+            (&mut self.realized_gain_usd, row.realized_gain_usd),
+            (&mut self.remaining_basis_usd, row.remaining_basis_usd),
+            (&mut self.gain_difference_usd, row.gain_difference_usd),
+            (&mut self.remaining_difference_usd, row.remaining_difference_usd),
+            (&mut self.other_difference_usd, row.other_difference_usd),
+            (&mut self.other.unknown_basis_usd, row.other.unknown_basis_usd),
+            (&mut self.other.uncovered_usd, row.other.uncovered_usd),
+            (&mut self.other.unpriced_usd, row.other.unpriced_usd),
+            (&mut self.other.left_usd, row.other.left_usd),
+        ] {
+            *sum = sum.checked_add(figure)?;
+        }
+        Ok(())
+    }
 }
 
 /// Sums by method.
@@ -259,22 +334,19 @@ fn summed(
     methods: &[MethodFigures],
     tokens: &[(AssetId, Vec<TokenMethod>)],
 ) -> Result<Vec<TokenMethod>, WalletsError> {
-    let mut sums: Vec<TokenMethod> = methods
-        .iter()
-        .map(|row| TokenMethod {
-            method: row.method,
-            realized_gain_usd: Usd::ZERO,
-            remaining_basis_usd: Usd::ZERO,
-            gain_difference_usd: Usd::ZERO,
-        })
-        .collect();
+    let nothing = |row: &MethodFigures| TokenMethod {
+        method: row.method,
+        realized_gain_usd: Usd::ZERO,
+        remaining_basis_usd: Usd::ZERO,
+        gain_difference_usd: Usd::ZERO,
+        remaining_difference_usd: Usd::ZERO,
+        other_difference_usd: Usd::ZERO,
+        other: OtherOfToken::default(),
+    };
+    let mut sums: Vec<TokenMethod> = methods.iter().map(nothing).collect();
     for (_, rows) in tokens {
         for (sum, row) in sums.iter_mut().zip(rows) {
-            sum.realized_gain_usd = sum.realized_gain_usd.checked_add(row.realized_gain_usd)?;
-            sum.remaining_basis_usd =
-                sum.remaining_basis_usd.checked_add(row.remaining_basis_usd)?;
-            sum.gain_difference_usd =
-                sum.gain_difference_usd.checked_add(row.gain_difference_usd)?;
+            sum.add(row)?;
         }
     }
     Ok(sums)

@@ -14,14 +14,17 @@
 //! - `prices`: US dollars per whole unit by asset; adds the unrealized figures.
 //!
 //! The answer has `method`, `options` (those that are no default), `disposals`, `lots`, `totals`,
-//! `by_asset`, `conservation` and `metrics`; dollars with all of their up to 36 places, metrics at
-//! 18. A history that is refused answers `{"error", "code"}`.
+//! `by_asset`, `conservation`, `metrics`, `bounds` (null when one does not fit) and `coverage_score`; dollars with
+//! all of their up to 36 places, metrics at 18. For the last two ([`crate::bounds`]) a document is the whole history of its
+//! wallets, as far as not more leaves than comes in, and its prices are those of its events. A history that is
+//! refused answers `{"error", "code"}`.
 
 mod error;
 mod export;
 mod number;
 mod object;
 mod read;
+mod stated;
 
 use std::collections::BTreeMap;
 
@@ -30,8 +33,11 @@ use serde::{Serialize, Serializer};
 pub use error::{DocumentError, FieldError};
 pub use export::{EventJson, ExportHead};
 
+use stated::StatedPrices;
+
 use crate::amount::UsdPrice;
 use crate::asset::AssetId;
+use crate::bounds::{self, Bounds, Known};
 use crate::engine::{Engine, EngineError, Options, Outcome, Records, Window};
 use crate::event::Event;
 use crate::method::Method;
@@ -88,7 +94,9 @@ pub fn answer(input: &str) -> String {
 }
 
 fn try_answer(input: &str) -> Result<String, DocumentError> {
-    let outcome = Document::read(input)?.run()?;
+    let document = Document::read(input)?;
+    let outcome = document.run()?;
+    let stated = StatedPrices::of(&document.events);
     let metrics = Metrics::of(&outcome, &Window::ALL).map_err(EngineError::from)?;
     let answer = Answer {
         method: outcome.method,
@@ -99,6 +107,9 @@ fn try_answer(input: &str) -> Result<String, DocumentError> {
         by_asset: &outcome.by_asset,
         conservation: &outcome.conservation,
         metrics: &metrics,
+        // A bound beyond any money says nothing.
+        bounds: bounds::of(&outcome, &Window::ALL, &stated).ok(),
+        coverage_score: bounds::known(&outcome, &Window::ALL, |_| false),
     };
     serde_json::to_string(&answer).map_err(DocumentError::Json)
 }
@@ -114,6 +125,8 @@ struct Answer<'a> {
     by_asset: &'a BTreeMap<AssetId, crate::engine::AssetTotals>,
     conservation: &'a crate::engine::Conservation,
     metrics: &'a Metrics,
+    bounds: Option<Bounds>,
+    coverage_score: Known,
 }
 
 fn disposals_as_json<S: Serializer>(records: &Records, serializer: S) -> Result<S::Ok, S::Error> {

@@ -30,6 +30,12 @@ pub enum EngineError {
         /// The lot at which it becomes too much.
         lot: Arc<str>,
     },
+    /// `options.lots` names an event that is not there, or by which nothing leaves.
+    #[error("option \"lots\": there is no event {event} by which something leaves")]
+    UnknownChoice {
+        /// What it names.
+        event: Arc<str>,
+    },
     /// An event is older than the one before it.
     #[error("event {event}: its time {ts} is before the time {before} of the event ahead of it")]
     OutOfOrder {
@@ -116,6 +122,7 @@ impl EngineError {
             Self::Option(error) => error.code(),
             Self::ChosenNotHeld { .. } => "chosen-lot-not-held",
             Self::ChosenTooMuch { .. } => "chosen-too-much",
+            Self::UnknownChoice { .. } => "unknown-choice",
             Self::OutOfOrder { .. } => "events-out-of-order",
             Self::DecimalsDiffer { .. } => "decimals-differ",
             Self::Oversold { .. } => "oversold",

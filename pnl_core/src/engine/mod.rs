@@ -28,8 +28,7 @@ mod sums;
 mod survivors;
 mod transfer;
 
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -78,6 +77,8 @@ pub struct Engine {
     transit: HashMap<Arc<str>, Transit>,
     /// Places of the events that made lots, by id. Of specific identification only.
     made_lots: HashMap<Arc<str>, u32>,
+    /// Events that `options.lots` names and by which nothing has left yet.
+    unmet: BTreeSet<Arc<str>>,
     first_ts: Option<i64>,
     last_ts: i64,
     records: Box<Records>,
@@ -104,6 +105,7 @@ impl Engine {
     pub fn new(method: Method, options: Options) -> Result<Self, EngineError> {
         options.check(method)?;
         Ok(Self {
+            unmet: options.lots.keys().cloned().collect(),
             method,
             books: Box::new(Books::new(method, options.scope)),
             made_lots: HashMap::new(),
@@ -144,7 +146,11 @@ impl Engine {
     /// has no result then: every later call repeats the error.
     pub fn apply(&mut self, event: &Event) -> Result<(), EngineError> {
         self.refused()?;
-        self.step(event).map_err(|fault| self.fail(fault.of(&event.id, event.ts)))
+        self.step(event).map_err(|fault| self.fail(fault.of(&event.id, event.ts)))?;
+        if !self.unmet.is_empty() && event.kind.disposes() {
+            self.unmet.remove(&event.id);
+        }
+        Ok(())
     }
 
     /// The history has no result any more.
@@ -157,12 +163,14 @@ impl Engine {
     /// holdings are valued as well.
     ///
     /// # Errors
-    /// The error of an event that was refused; [`EngineError::Totals`] when a sum does not fit.
+    /// The error of an event that was refused; [`EngineError::UnknownChoice`];
+    /// [`EngineError::Totals`] when a sum does not fit.
     pub fn finish(
         mut self,
         prices: Option<&BTreeMap<AssetId, UsdPrice>>,
     ) -> Result<Outcome, EngineError> {
         self.refused()?;
+        self.check_choices()?;
         let in_transit = self.in_transit()?;
         (self.records.assets, self.records.wallets) = self.books.names();
         let (mut assets, lots) = self.books.close(&self.records.origins)?;
@@ -193,6 +201,14 @@ impl Engine {
             conservation,
             assets,
         })
+    }
+
+    /// Whether every event that lots were chosen for has come.
+    fn check_choices(&self) -> Result<(), EngineError> {
+        match self.unmet.first() {
+            Some(event) => Err(EngineError::UnknownChoice { event: Arc::clone(event) }),
+            None => Ok(()),
+        }
     }
 
     /// Basis of the lots that are under way.

@@ -8,7 +8,7 @@
 //! A state of another version or with another checksum is refused: the history is then computed again.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -85,6 +85,8 @@ struct State<'a> {
     books: StoredBooks,
     transit: BTreeMap<Arc<str>, Transit>,
     made_lots: BTreeMap<Arc<str>, u32>,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    unmet: BTreeSet<Arc<str>>,
     dollar_fees: Flows,
     transferred: Usd,
     fee_ignored: Usd,
@@ -117,6 +119,7 @@ impl Engine {
             books: engine.books.store(),
             transit: engine.transit.into_iter().collect(),
             made_lots,
+            unmet: engine.unmet,
             dollar_fees: *engine.dollar_fees,
             transferred: engine.transferred,
             fee_ignored: engine.fee_ignored,
@@ -144,6 +147,7 @@ impl Engine {
             books: Box::new(state.books.open(state.method, state.options.scope)),
             transit: state.transit.into_iter().collect(),
             made_lots: state.made_lots.into_iter().collect(),
+            unmet: state.unmet,
             first_ts: state.first_ts,
             last_ts: state.last_ts,
             records: Box::new(Records {

@@ -21,6 +21,8 @@ pub struct MethodSums {
     pub by_asset: BTreeMap<AssetId, AssetTotals>,
     /// Cost of what is held at a known basis, by asset; nothing for an asset of which nothing is.
     pub remaining_basis: BTreeMap<AssetId, Usd>,
+    /// Basis of disposals with unknown proceeds, by asset; nothing for an asset without.
+    pub basis_unpriced: BTreeMap<AssetId, Usd>,
     /// The proof that the books balance.
     pub conservation: Conservation,
 }
@@ -115,6 +117,7 @@ impl Engine {
         prices: Option<&BTreeMap<AssetId, UsdPrice>>,
     ) -> Result<MethodSums, EngineError> {
         self.refused()?;
+        self.check_choices()?;
         let in_transit = self.in_transit()?;
         let holdings = self.books.holdings()?;
         let mut assets = self.books.into_assets();
@@ -131,8 +134,20 @@ impl Engine {
         };
         let balance::Closed { totals, by_asset, conservation, assets, holdings } =
             closing.close(prices)?;
+        let basis_unpriced = assets
+            .iter()
+            .filter(|asset| !asset.flows.basis_unpriced.is_zero())
+            .map(|asset| (asset.id.clone(), asset.flows.basis_unpriced))
+            .collect();
         let held = assets.into_iter().zip(holdings).filter(|(_, held)| !held.known.is_zero());
         let remaining_basis = held.map(|(asset, held)| (asset.id, held.basis)).collect();
-        Ok(MethodSums { method: self.method, totals, by_asset, remaining_basis, conservation })
+        Ok(MethodSums {
+            method: self.method,
+            totals,
+            by_asset,
+            remaining_basis,
+            basis_unpriced,
+            conservation,
+        })
     }
 }

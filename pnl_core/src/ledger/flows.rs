@@ -64,7 +64,11 @@ impl LedgerLeg {
 
 /// The lowest price at which `quantity` is worth `value` at least; the highest there is when it does
 /// not fit.
-fn unit_price(value: Usd, quantity: RawAmount, decimals: u8) -> Result<UsdPrice, AmountError> {
+pub(crate) fn unit_price(
+    value: Usd,
+    quantity: RawAmount,
+    decimals: u8,
+) -> Result<UsdPrice, AmountError> {
     let unit = crate::amount::pow10(u32::from(decimals))?;
     let highest = Usd::from_units(I256::MAX);
     let size = mul_div(

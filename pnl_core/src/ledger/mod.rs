@@ -48,6 +48,7 @@ pub use event::{LedgerEvent, LedgerKind, LedgerLeg, LegSide, RENT_SUFFIX, rent_p
 pub(crate) use facts::moved;
 pub use facts::{AssetFacts, HistoryFacts};
 pub use flows::AssetFlows;
+pub(crate) use flows::unit_price;
 pub use prices::{LedgerRules, PAR_SOURCE, PriceRequest, PriceTable};
 pub use state::LedgerState;
 

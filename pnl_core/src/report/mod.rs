@@ -180,7 +180,6 @@ pub fn build(input: ReportInput<'_>) -> Result<WalletReport, ReportError> {
     let metrics = Metrics::of(outcome, &window)?;
     let contradicted: BTreeSet<&AssetId> =
         unexplained_raw.iter().flatten().map(|rest| &rest.asset).collect();
-    let coverage_score = bounds::known(outcome, &window, |asset| contradicted.contains(asset));
     let coverage = judged(&history.coverage, unexplained_raw.as_deref(), history);
     let seen = Seen {
         history,
@@ -188,6 +187,7 @@ pub fn build(input: ReportInput<'_>) -> Result<WalletReport, ReportError> {
         complete: coverage.complete,
     };
     let bounds = bounds_of(outcome, &window, &seen);
+    let coverage_score = bounds::known(outcome, &window, |asset| seen.lacks_some(asset));
     let net_realized = flows.net_realized()?;
     Ok(WalletReport {
         method: outcome.method,
@@ -247,16 +247,19 @@ impl Knowledge for Seen<'_> {
     }
 
     fn is_whole(&self, asset: &AssetId) -> bool {
-        if self.history.coverage.truncated.is_some() {
-            return false;
-        }
-        let adds_up = match self.contradicted {
-            Some(contradicted) => !contradicted.contains(asset),
-            None => self.complete,
-        };
+        let is_checked = self.contradicted.is_some() || self.complete;
+        is_checked && !self.lacks_some(asset)
+    }
+}
+
+impl Seen<'_> {
+    /// Whether there is a sign that movements of the asset were not seen: then any of its lots may be another one.
+    fn lacks_some(&self, asset: &AssetId) -> bool {
+        let is_cut = self.history.coverage.truncated.is_some();
+        let differs = self.contradicted.is_some_and(|assets| assets.contains(asset));
         // More that left than there was came from a part of the history that was not seen.
         let facts = self.history.facts.assets.get(asset);
-        adds_up && facts.is_none_or(|facts| facts.held.into_delta() == facts.raw)
+        is_cut || differs || facts.is_some_and(|facts| facts.held.into_delta() != facts.raw)
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Submission {
     /// Only the newest transactions of each wallet.
     #[schema(minimum = 1)]
     pub max_transactions: Option<u64>,
-    /// `fifo`, `lifo`, `hifo`, `average`.
+    /// `fifo`, `lifo`, `hifo`, `average`, `specific`.
     pub method: Option<String>,
     /// Accounting options by name.
     pub options: Option<Open>,

@@ -28,7 +28,7 @@ pub use result::{Pinned, WalletResult};
 pub use service::{DatabaseProbe, Liveness, Probe, ServiceStatus, SigningKey};
 pub use wallet::{
     Calendar, CoverageReport, Difference, Disposals, Distribution, Equity, Explanation, Tokens,
-    WalletPnl, WhatIf,
+    WalletPnl, WhatIf, WhatIfOptions,
 };
 
 use crate::problems;

@@ -1,5 +1,7 @@
 //! The result of a wallet.
 
+use std::collections::BTreeMap;
+
 use utoipa::ToSchema;
 
 use super::{Hash, Ratio, Raw, Time, Usd};
@@ -32,6 +34,16 @@ pub struct Options {
     pub unpriced: String,
     pub hifo_key: String,
     pub same_ts: String,
+    /// By event, parts of lots; only where lots were chosen.
+    #[schema(required = false)]
+    pub lots: BTreeMap<String, Vec<ChosenLot>>,
+}
+
+/// A part of a lot that is to leave.
+#[derive(ToSchema)]
+pub struct ChosenLot {
+    pub lot: String,
+    pub raw: Raw,
 }
 
 /// Trading metrics.

@@ -2,12 +2,12 @@
 
 use utoipa::ToSchema;
 
-use super::ledger::Event;
+use super::ledger::{Event, Leg};
 use super::result::{
     Audit, Bounds, Coverage, CoverageScore, Disposal, LotMatch, OpenLot, TokenRow, Unexplained,
     Warning,
 };
-use super::{JobId, Pinned, Ratio, Raw, Time, Usd, WalletResult};
+use super::{JobId, Open, Pinned, Ratio, Raw, Time, Usd, WalletResult};
 
 /// The result of a wallet's newest ledger.
 #[derive(ToSchema)]
@@ -194,6 +194,27 @@ pub struct MethodFigures {
     pub gain_difference_usd: Usd,
     pub remaining_difference_usd: Usd,
     pub other_difference_usd: Usd,
+    pub other: OtherFigures,
+}
+
+/// What another difference is.
+#[derive(ToSchema)]
+pub struct OtherFigures {
+    pub unknown_basis_usd: Usd,
+    pub uncovered_usd: Usd,
+    pub unpriced_usd: Usd,
+    pub transferred_usd: Usd,
+    pub fees_ignored_usd: Usd,
+    pub in_transit_usd: Usd,
+}
+
+/// The same of a token.
+#[derive(ToSchema)]
+pub struct OtherOfToken {
+    pub unknown_basis_usd: Usd,
+    pub uncovered_usd: Usd,
+    pub unpriced_usd: Usd,
+    pub left_usd: Usd,
 }
 
 /// A token by one method.
@@ -203,6 +224,9 @@ pub struct TokenMethod {
     pub realized_gain_usd: Usd,
     pub remaining_basis_usd: Usd,
     pub gain_difference_usd: Usd,
+    pub remaining_difference_usd: Usd,
+    pub other_difference_usd: Usd,
+    pub other: OtherOfToken,
 }
 
 /// A token whose gain depends on the method.
@@ -211,6 +235,13 @@ pub struct TokenByMethod {
     pub asset: String,
     pub decimals: Option<u8>,
     pub by_method: Vec<TokenMethod>,
+}
+
+/// Under what a wallet is computed by all methods.
+#[derive(ToSchema)]
+pub struct WhatIfOptions {
+    /// Accounting options by name, as of a submission.
+    pub options: Option<Open>,
 }
 
 /// A wallet by all methods.
@@ -330,6 +361,135 @@ pub struct NewDisposal {
     pub gain: Option<Usd>,
 }
 
+/// What two results cover.
+#[derive(ToSchema)]
+pub struct Coverages {
+    pub from: Option<Coverage>,
+    pub to: Option<Coverage>,
+}
+
+/// Whether the ledgers of two results are stored: `stored` or `not_stored`.
+#[derive(ToSchema)]
+pub struct LedgerStates {
+    pub from: String,
+    pub to: String,
+}
+
+/// What a movement was valued at.
+#[derive(ToSchema)]
+pub struct LegPrice {
+    pub value_usd: Option<Usd>,
+    pub price_usd: Option<Usd>,
+    pub price_source: Option<String>,
+    pub price_time: Option<i64>,
+}
+
+/// A movement whose price differs.
+#[derive(ToSchema)]
+pub struct LegPrices {
+    pub side: String,
+    pub asset: String,
+    pub from: LegPrice,
+    pub to: LegPrice,
+    pub value_difference_usd: Option<Usd>,
+}
+
+/// An event of which prices differ.
+#[derive(ToSchema)]
+pub struct EventPrices {
+    pub event: String,
+    pub ts: i64,
+    pub kind: String,
+    pub legs: Vec<LegPrices>,
+}
+
+/// The first of these events, and how many there are.
+#[derive(ToSchema)]
+pub struct ListedEventPrices {
+    pub count: u64,
+    pub listed: Vec<EventPrices>,
+}
+
+/// The price of an asset at the pins.
+#[derive(ToSchema)]
+pub struct PinPrice {
+    pub asset: String,
+    pub from_usd: Option<Usd>,
+    pub to_usd: Option<Usd>,
+}
+
+/// The first of these prices, and how many there are.
+#[derive(ToSchema)]
+pub struct ListedPinPrices {
+    pub count: u64,
+    pub listed: Vec<PinPrice>,
+}
+
+/// Prices that differ between two ledgers.
+#[derive(ToSchema)]
+pub struct PriceDifferences {
+    pub events: ListedEventPrices,
+    pub pins: ListedPinPrices,
+}
+
+/// An event of one of two ledgers.
+#[derive(ToSchema)]
+pub struct EventRow {
+    pub event: String,
+    pub block: u64,
+    pub ts: i64,
+    pub kind: String,
+    pub legs: Vec<Leg>,
+}
+
+/// The first of these events, and how many there are.
+#[derive(ToSchema)]
+pub struct ListedEvents {
+    pub count: u64,
+    pub listed: Vec<EventRow>,
+}
+
+/// An event with other movements in the other ledger.
+#[derive(ToSchema)]
+pub struct EventPair {
+    pub from: EventRow,
+    pub to: EventRow,
+}
+
+/// The first of these events, and how many there are.
+#[derive(ToSchema)]
+pub struct ListedEventPairs {
+    pub count: u64,
+    pub listed: Vec<EventPair>,
+}
+
+/// Events that are not the same in two ledgers.
+#[derive(ToSchema)]
+pub struct EventDifferences {
+    pub only_from: ListedEvents,
+    pub only_to: ListedEvents,
+    pub moved: ListedEventPairs,
+}
+
+/// A part of a difference.
+#[derive(ToSchema)]
+pub struct DifferencePart {
+    pub total_pnl_usd: Usd,
+    pub realized_gain_usd: Usd,
+    pub income_usd: Usd,
+    pub fee_expense_usd: Usd,
+    pub unrealized_gain_usd: Usd,
+}
+
+/// The parts of a difference.
+#[derive(ToSchema)]
+pub struct DifferenceCauses {
+    pub event_prices: DifferencePart,
+    pub events: DifferencePart,
+    pub pin_prices: DifferencePart,
+    pub new_transactions: DifferencePart,
+}
+
 /// Where a difference of realized gains is from.
 #[derive(ToSchema)]
 pub struct RealizedDifference {
@@ -371,6 +531,11 @@ pub struct Difference {
     pub changed: Vec<String>,
     pub from_pinned: Pinned,
     pub to_pinned: Pinned,
+    pub coverage: Option<Coverages>,
+    pub ledgers: LedgerStates,
+    pub prices: Option<PriceDifferences>,
+    pub events: Option<EventDifferences>,
+    pub causes: Option<DifferenceCauses>,
     pub realized: RealizedDifference,
     pub tokens: Vec<TokenDifference>,
     pub other_tokens: TokenSums,

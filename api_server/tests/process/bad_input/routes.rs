@@ -34,7 +34,6 @@ pub fn rows(known: &Known) -> Vec<Row> {
         format!("/api/v2/wallets/{WALLET}/calendar"),
         format!("/api/v2/wallets/{WALLET}/distribution"),
         format!("/api/v2/wallets/{WALLET}/diff"),
-        format!("/api/v2/wallets/{WALLET}/what-if"),
         format!("/api/v2/wallets/{WALLET}/disposals"),
         format!("/api/v2/wallets/{WALLET}/disposals/5h:0:out/explain"),
     ];
@@ -44,8 +43,10 @@ pub fn rows(known: &Known) -> Vec<Row> {
         format!("/api/pnl/batch/{job}/cancel"),
         format!("/api/pnl/batch/{job}/retry"),
     ];
+    let questions = [format!("/api/v2/wallets/{WALLET}/what-if")];
     for (routes, methods, allow) in [
         (&reads[..], &["POST", "PUT", "PATCH", "DELETE", "TRACE", "EV1L"][..], "GET,HEAD"),
+        (&questions[..], &["PUT", "PATCH", "DELETE", "TRACE", "EV1L"][..], "GET,HEAD,POST"),
         (&actions[..], &["GET", "PUT", "PATCH", "DELETE", "TRACE", "EV1L"][..], "POST"),
     ] {
         for route in routes {
@@ -106,10 +107,56 @@ pub fn rows(known: &Known) -> Vec<Row> {
         rows.push(Row::new(path, request("GET", path, &[], b""), (404, "not-found"), says));
     }
     actions_take_no_body(&mut rows, job);
+    questions_take_options(&mut rows);
     lines(&mut rows);
     files_and_sockets(&mut rows, job);
     keys(&mut rows);
     rows
+}
+
+fn questions_take_options(rows: &mut Vec<Row>) {
+    let json = [("Content-Type", "application/json")];
+    let path = format!("/api/v2/wallets/{WALLET}/what-if?chain=sol");
+    let long = format!(
+        r#"{{"options":{{"lots":{{"a:0":[{}"{MARK}"]}}}}}}"#,
+        r#"{"lot":"a:0"},"#.repeat(1_000)
+    );
+    for (body, expected, says) in [
+        ("", (400, "malformed-json"), "empty"),
+        ("EV1L", (400, "malformed-json"), "line 1"),
+        ("[]", (422, "validation-failed"), "an object with options"),
+        (r#"{"EV1L":1}"#, (422, "validation-failed"), "/EV1L unknown-field"),
+        (r#"{"options":"EV1L"}"#, (422, "validation-failed"), "/options wrong-type"),
+        (r#"{"options":{"EV1L":1}}"#, (422, "validation-failed"), "/options/EV1L unknown-field"),
+        (r#"{"options":{"lots":"EV1L"}}"#, (422, "validation-failed"), "/options/lots bad-option"),
+        (
+            r#"{"options":{"lots":{"EV1L":[]}}}"#,
+            (422, "validation-failed"),
+            "\"EV1L\" is no id of an event",
+        ),
+        (
+            r#"{"options":{"lots":{"\u202eEV1L:0":[]}}}"#,
+            (422, "validation-failed"),
+            "\\u{202e}EV1L:0",
+        ),
+        (
+            r#"{"options":{"lots":{"a:0":[{"lot":"EV1L","raw":1}]}}}"#,
+            (422, "validation-failed"),
+            "/options/lots/a:0/0/lot bad-option",
+        ),
+        (
+            r#"{"options":{"lots":{"a:0":[{"lot":"a:0","raw":1,"raw":2}]}}}"#,
+            (422, "validation-failed"),
+            "/options/lots/a:0/0/raw duplicate-key",
+        ),
+        (&long, (422, "validation-failed"), "1001 parts of lots are chosen; at most 1000"),
+    ] {
+        let what = format!("what-if with {}", &body[..body.len().min(80)]);
+        rows.push(Row::new(what, request("POST", &path, &json, body.as_bytes()), expected, says));
+    }
+    let text = request("POST", &path, &[("Content-Type", "text/plain")], b"EV1L");
+    let expected = (415, "unsupported-media-type");
+    rows.push(Row::new("what-if with text", text, expected, "text/plain"));
 }
 
 fn actions_take_no_body(rows: &mut Vec<Row>, job: &str) {

@@ -140,7 +140,9 @@ fn chains(rows: &mut Vec<Row>) {
 
 fn members(rows: &mut Vec<Row>) {
     for (rest, says) in [
-        (r#""method":"specific""#, "/method unknown-method the method \"specific\" is not offered"),
+        (r#""method":"EV1L""#, "/method unknown-method the method \"EV1L\" is not offered"),
+        (r#""options":{"lots":{"a:0":[]}}"#, "/options/lots contradiction"),
+        (r#""method":"specific","options":{"lots":{"EV1L":[]}}"#, "/options/lots/EV1L bad-option"),
         (r#""method":"FIFO""#, "/method unknown-method"),
         (r#""method":"fifo\u0000EV1L""#, "\\u{0}"),
         (r#""method":1"#, "/method wrong-type"),
@@ -396,6 +398,10 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         (format!("/api/v2/wallets/{WALLET}/pnl?chain=sol&include=all"), "?include bad-value"),
         (format!("/api/v2/wallets/{WALLET}/pnl?chain=sol&include="), "?include bad-value"),
         (format!("/api/v2/wallets/{WALLET}/pnl?chain=sol&method=gavg"), "?method unknown-method"),
+        (
+            format!("/api/v2/wallets/{WALLET}/pnl?chain=sol&method=specific"),
+            "?method unknown-method",
+        ),
         (format!("/api/v2/wallets/{WALLET}/ledger?chain=sol&format=xml"), "?format bad-value"),
         (format!("{disposals}asset=EV1L"), "?asset bad-asset \"EV1L\" is no asset of solana"),
         (format!("{disposals}asset=%E2%80%AEnative"), "\\u{202e}native"),
