@@ -103,7 +103,7 @@ async fn carry_out(app: AppState, _until_the_end: UnderWay) {
         ),
     }
     for table in LargeTable::ALL {
-        analyze(&app.store, table).await;
+        analyze(&app.work_store, table).await;
     }
     tracing::info!("statistics are renewed");
 }
