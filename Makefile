@@ -1,7 +1,7 @@
 # One word for each thing that is done often. `make demo` and `make test` need nothing but a Rust
 # toolchain, git and make on a Debian or Ubuntu: they install what else is missing.
 
-.PHONY: help demo test chaos load load-test soak bench-parser bench-engine fuzz upgrade-test ci fmt lint build release run docs sqlx-prepare
+.PHONY: help demo test contract chaos load load-test soak bench-parser bench-engine fuzz upgrade-test ci fmt lint build release run docs sqlx-prepare
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -12,6 +12,9 @@ demo: ## build, run the service on a small recorded chain, print a table of P&L 
 test: ## all tests, on a PostgreSQL and a Redis that are started for them
 	scripts/setup.sh --tests
 	scripts/with-services.sh scripts/run-tests.sh
+
+contract: ## one contract suite against every set-up: REQUESTS=3000 each, SETUPS="no-redis redis two pooler"
+	scripts/contract.sh --requests $(or $(REQUESTS),3000) $(SETUPS)
 
 chaos: ## disturb batches in every way, compare the results: SEED=1, ROUNDS=1 or SECONDS=600, KIND=kill,fleet
 	scripts/chaos.sh $(if $(SEED),--seed $(SEED)) $(if $(ROUNDS),--rounds $(ROUNDS)) \

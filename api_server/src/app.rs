@@ -42,8 +42,12 @@ pub struct AppState(Arc<App>);
 
 /// The content of [`AppState`].
 pub struct App {
-    /// The database.
+    /// The database, for answers.
     pub store: Store,
+    /// The same for work that nobody waits for, whose statements may take longer.
+    pub work_store: Store,
+    /// The same for files of results, whose statements may take longest.
+    pub file_store: Store,
     /// Submit, status, cancel, retry.
     pub batches: Batches,
     /// Stored ledgers of single wallets, of all tenants.

@@ -140,7 +140,7 @@ impl From<StoreError> for ApiError {
                 }
             }
             StoreError::Timeout(_) => {
-                Self::new(problems::DEADLINE_EXCEEDED, "The database did not answer in time.")
+                Self::new(problems::DATABASE_TIMEOUT, "The database did not answer in time.")
             }
             StoreError::LeaseLost { .. }
             | StoreError::Conflict(_)

@@ -217,6 +217,12 @@ problems! {
         "The database cannot be reached",
         "The service keeps everything in its database and cannot answer without it. Try again after \
          the time in Retry-After; accepted jobs continue when the database is back.";
+    /// A slow statement.
+    DATABASE_TIMEOUT = "database-timeout", SERVICE_UNAVAILABLE,
+        "The database did not answer in time",
+        "A statement took longer than its class may (`database.request_statement_timeout_seconds` for \
+         what is read) and was cancelled. Ask for less (a smaller `limit`, a narrower filter), or try again \
+         after the time in Retry-After. A submission was not stored.";
     /// Readiness.
     NOT_READY = "not-ready", SERVICE_UNAVAILABLE, "The process should not get requests now",
         "The answer of the readiness probes while the process stops or a dependency it cannot work \

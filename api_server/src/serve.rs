@@ -255,7 +255,10 @@ pub async fn assemble(
         redis: redis.clone(),
     };
     let reporter = reporter.start(closing.clone());
-    let batches = batches(settings, store.clone());
+    let database = DatabaseMonitor::start(store.clone(), closing.clone()).await;
+    let answers = store.with_statement_timeout(settings.database.request_statement_timeout());
+    let files = store.with_statement_timeout(settings.database.export_statement_timeout());
+    let batches = batches(settings, store.clone()).looking_through(answers.clone());
     let vitals = Vitals::start(store.clone(), worker.clone(), closing.clone());
     let app = AppState::new(App {
         live: Live::new(
@@ -272,8 +275,8 @@ pub async fn assemble(
             drain.clone(),
         ),
         batches,
-        wallets: AllWallets::new(store.clone(), ledger_rules(settings)),
-        database: DatabaseMonitor::start(store.clone(), closing.clone()).await,
+        wallets: AllWallets::new(answers.clone(), ledger_rules(settings)),
+        database,
         answers: Answers::new(
             settings.cache.memory_mb,
             redis.clone(),
@@ -284,12 +287,14 @@ pub async fn assemble(
             store.bus().listen(),
         ),
         exports: Exports::default(),
-        keys: (settings.auth.mode == AuthMode::Keys).then(|| Keys::new(store.clone())),
+        keys: (settings.auth.mode == AuthMode::Keys).then(|| Keys::new(answers.clone())),
         signer: signer(settings)?,
         limiter: Limiter::new(settings.limits.clone(), redis.clone())
             .context("the limits cannot be used")?,
         redis,
-        store,
+        store: answers,
+        work_store: store,
+        file_store: files,
         worker,
         chains: offered_chains(settings),
         load: Load::new(settings.api.max_at_work),

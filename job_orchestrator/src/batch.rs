@@ -130,13 +130,21 @@ impl BatchError {
 #[derive(Debug, Clone)]
 pub struct Batches {
     store: Store,
+    /// For what clients only look at.
+    looks: Store,
     rules: BatchRules,
 }
 
 impl Batches {
     /// Batches in `store` under `rules`.
     pub fn new(store: Store, rules: BatchRules) -> Self {
-        Self { store, rules }
+        Self { looks: store.clone(), store, rules }
+    }
+
+    /// The same, where what clients only look at is read through `looks`.
+    #[must_use]
+    pub fn looking_through(self, looks: Store) -> Self {
+        Self { looks, ..self }
     }
 
     /// Stores the batch with all its wallets, or tells why not. Of a refused batch nothing is
@@ -192,7 +200,7 @@ impl Batches {
     /// # Errors
     /// [`BatchError::Unknown`], [`BatchError::Expired`], or the database.
     pub async fn status(&self, job: &BatchRef) -> Result<Batch, BatchError> {
-        match batches::get(&self.store, job).await? {
+        match batches::get(&self.looks, job).await? {
             Some(batch) => Ok(batch),
             None => Err(self.absence(job).await),
         }
@@ -200,7 +208,7 @@ impl Batches {
 
     /// Why the tenant has no batch of this id.
     pub async fn absence(&self, job: &BatchRef) -> BatchError {
-        match batches::expired(&self.store, job).await {
+        match batches::expired(&self.looks, job).await {
             Ok(Some(at)) => BatchError::Expired { at },
             Ok(None) => BatchError::Unknown,
             Err(error) => error.into(),

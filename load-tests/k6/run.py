@@ -9,21 +9,25 @@ report of k6 below OUT, target/load/k6 by default; exit status 1 when a threshol
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "acceptance"))
 import service as common  # noqa: E402
 from service import PROGRAM, ROOT, Program, database, figure  # noqa: E402
 
+LARGE = 4
+CAPACITY_SECONDS = 30  # of the profile
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "profiles.js")
 
 
-def run(profile, options, service, wallets, out):
-    """Runs one profile. k6 ends with 99 when a threshold was crossed, and otherwise with 0 unless it could not run."""
+def run(profile, options, service, wallets, out, **more):
+    """Runs one profile and gives its metrics. k6 ends with 99 when a threshold was crossed, and otherwise with 0 unless it could not run."""
     summary = os.path.join(out, profile + ".json")
     environment = {**os.environ, "PROFILE": profile, "API": service.url, "WALLETS": wallets,
-                   "SCALE": str(options.scale), "TIME": str(options.time)}
+                   "SCALE": str(options.scale), "TIME": str(options.time), **more}
     with open(os.path.join(out, profile + ".txt"), "w") as report:
         ended = subprocess.run([os.environ.get("K6", "k6"), "run", "--no-usage-report", "--summary-export", summary, SCRIPT],
                                env=environment, stdout=report, stderr=subprocess.STDOUT, check=False)
@@ -37,9 +41,39 @@ def run(profile, options, service, wallets, out):
            f"failed {100 * metrics['http_req_failed']['value']:.2f} %, median {times['med']:.1f} ms, "
            f"p95 {times['p(95)']:.1f} ms, p99 {times['p(99)']:.1f} ms, "
            f"jobs {metrics.get('jobs_submitted', {}).get('count', 0)}", ended.returncode == 0)
+    if "answered" in metrics:
+        print(f"     computed {metrics['answered']['count']} of {metrics['answered']['count'] + metrics['shed']['passes']}, "
+              f"refused {100 * metrics['shed']['value']:.1f} %, not sent for want of users {metrics.get('dropped_iterations', {}).get('count', 0)}")
     for name, metric in metrics.items():
         for threshold, crossed in metric.get("thresholds", {}).items():
-            print(f"     {'MISSED' if crossed else 'kept'} {name} {threshold}")
+            print(f"     {'MISSED' if crossed else 'kept'} {name} {threshold}: {shown(metric, threshold)}")
+    return metrics
+
+
+def shown(metric, threshold):
+    """The figure that a threshold is about."""
+    return f"{metric.get(threshold.split('<')[0].split('=')[0].split('>')[0], metric.get('value', 0)):.4g}"
+
+
+def overload(options, service, wallets, out):
+    """Five times of what is computed when few ask."""
+    found = run("capacity", options, service, wallets, out)
+    # The rate that k6 tells counts the time before the first question as well.
+    capacity = found["answered"]["count"] / max(1, round(CAPACITY_SECONDS * options.time))
+    print(f"     capacity {capacity:.0f} computed answers a second; the load is {5 * capacity:.0f}")
+    in_time, probes = probes_in_time(service)
+    run("overload", options, service, wallets, out, RATE=str(round(5 * capacity)))
+    in_time, probes = [now - before for now, before in zip(probes_in_time(service), (in_time, probes))]
+    print(f"     by the clock of the service, which knows nothing of the wait for a processor before, {in_time} of {probes} probes were "
+          f"answered in 100 ms")
+
+
+def probes_in_time(service):
+    """Probes that were answered within 100 ms, and all, by the service's own measure."""
+    text = urllib.request.urlopen(service.urls[1] + "/metrics", timeout=60).read().decode()
+    of_probes = r'\{[^}]*class="health"[^}]*route="/api/health"[^}]*'
+    in_time = re.search("^http_request_duration_seconds_bucket" + of_probes + r'le="0.1"\} (\d+)$', text, re.M)
+    return int(in_time[1]), int(re.search("^http_request_duration_seconds_count" + of_probes + r"\} (\d+)$", text, re.M)[1])
 
 
 def main():
@@ -52,14 +86,23 @@ def main():
     os.makedirs(out, exist_ok=True)
 
     chain = os.path.join(ROOT, "load-tests", "demo-chain")
-    node = Program([os.path.join(os.path.dirname(PROGRAM), "recorded-node"), "--folder", chain, "--prices", chain + "/prices"])
+    # Wallets of which an answer takes some time stand beside the recorded ones, for the overload.
+    node = Program([os.path.join(os.path.dirname(PROGRAM), "recorded-node"), "--folder", chain, "--prices", chain + "/prices",
+                    "--synthetic-wallets", str(LARGE), "--synthetic-transactions", "5000", "--synthetic-tokens", "4"], lines=1 + LARGE)
+    large = os.path.join(out, "large-wallets.txt")
+    with open(large, "w") as lines:
+        lines.write("\n".join(node.urls[1:]))
     provider = f'[{{name="recorded",kind="solana-rpc",url="{node.url}/solana",requests_per_second=1000}}]'
     with open(os.path.join(out, "service.log"), "w") as log:
         service = common.serve(database("load_k6"), {
             "PNL_CHAINS__SOLANA__PROVIDERS": provider, "PNL_PRICES__SOURCES": f'[{{kind="csv",path="{chain}/prices"}}]',
             "REDIS_URL": os.environ["TEST_REDIS_URL"], "PNL_BATCH__ADMISSION": "queue"}, log=log)
+        wallets = os.path.join(chain, "wallets.txt")
         for profile in options.profiles:
-            run(profile, options, service, os.path.join(chain, "wallets.txt"), out)
+            if profile == "overload":
+                overload(options, service, large, out)
+            else:
+                run(profile, options, service, wallets, out)
     sys.exit(1 if common.failures else 0)
 
 

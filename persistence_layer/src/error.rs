@@ -22,7 +22,7 @@ pub enum StoreError {
     /// The pool could not open a further connection; another call has just found out why.
     #[error("the database gives no further connection ({})", .0.code())]
     NoConnection(Cause),
-    /// A statement ran into `database.statement_timeout_seconds` and was cancelled.
+    /// A statement ran into its limit (`database.*statement_timeout_seconds`) and was cancelled.
     #[error("the database did not answer within the statement timeout")]
     Timeout(#[source] sqlx::Error),
     /// Somebody else changed what the call was based on; read it again.

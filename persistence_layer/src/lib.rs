@@ -13,7 +13,7 @@
 //! - [`prices`], [`ledgers`], [`results`]: what is computed from them;
 //! - [`retention`]: removes what its time is over;
 //! - [`bench_data`]: made-up results, to measure with;
-//! - [`processes`], [`queue_report`]: what operators look at;
+//! - [`processes`], [`queue_report`]: what operators look at; [`operator_actions`]: what they have asked for;
 //! - [`redis`], [`redis_monitor`]: the connection to Redis, and whether it is there;
 //! - [`pooler`]: whether a connection pooler before the server can be used;
 //! - [`server`]: what the database server says of itself;
@@ -55,6 +55,8 @@ pub mod ledgers;
 #[cfg(feature = "queries")]
 pub mod maintenance;
 pub mod metrics;
+#[cfg(feature = "queries")]
+pub mod operator_actions;
 pub mod pooler;
 #[cfg(feature = "queries")]
 pub mod prices;

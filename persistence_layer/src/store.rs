@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "queries")]
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgPool, Postgres, Transaction};
@@ -15,7 +16,7 @@ use sqlx::{AssertSqlSafe, Connection, PgPool, Postgres, Transaction};
 use self::diagnosis::Diagnosis;
 pub use self::diagnosis::Trouble;
 pub use self::replica::ReplicaState;
-use self::replica::{Fallback, Replica};
+use self::replica::{Fallback, READ_PATIENCE, Replica};
 pub(crate) use self::session::begin_statement;
 pub use self::session::{KeptBy, Plans};
 use crate::error::StoreError;
@@ -56,6 +57,9 @@ pub struct Store {
     begin_by_key: String,
     /// Longest time of a transaction, waiting for its connection included.
     patience: Option<Duration>,
+    acquire_timeout: Duration,
+    /// Longest time of a statement, where it is another one than the pool's.
+    own_limit: Option<Duration>,
     max_connections: u32,
     metrics: Metrics,
     diagnosis: Arc<Diagnosis>,
@@ -111,6 +115,11 @@ fn pool_options(settings: &StoreSettings) -> PgPoolOptions {
         })
 }
 
+/// Longest time of a transaction whose statements are cancelled after `limit`.
+fn patience(acquire_timeout: Duration, limit: Duration) -> Duration {
+    acquire_timeout + limit * 2
+}
+
 impl Store {
     /// Opens the pool and waits until one connection stands.
     ///
@@ -154,7 +163,9 @@ impl Store {
             #[cfg(feature = "queries")]
             kept_by,
             patience: (!settings.statement_timeout.is_zero())
-                .then(|| settings.acquire_timeout + settings.statement_timeout * 2),
+                .then(|| patience(settings.acquire_timeout, settings.statement_timeout)),
+            acquire_timeout: settings.acquire_timeout,
+            own_limit: None,
             max_connections: settings.max_connections,
             pool,
             direct: options.clone(),
@@ -176,6 +187,31 @@ impl Store {
     pub fn with_direct_url(mut self, url: &str) -> Result<Self, StoreError> {
         self.direct = connect_options(url)?;
         Ok(self)
+    }
+
+    /// The same database over the same connections, where a statement is cancelled after `limit`; a read from a replica no
+    /// later than all reads there.
+    ///
+    /// Transactions say so as they begin, which costs nothing. A read of one statement becomes a transaction for it, so this
+    /// is for work whose time somebody waits for, or that may take longer, and not for what every wallet pays.
+    #[must_use]
+    pub fn with_statement_timeout(&self, limit: Duration) -> Self {
+        let mut limited = Self { own_limit: Some(limit), ..self.clone() };
+        let here = match &mut limited.fallback {
+            Some(fallback) => {
+                fallback.limit(limit);
+                limit.min(READ_PATIENCE)
+            }
+            None => {
+                limited.patience = Some(patience(self.acquire_timeout, limit));
+                limit
+            }
+        };
+        for begin in [&mut limited.begin, &mut limited.begin_by_key] {
+            // The last one counts.
+            begin.push_str(&format!("; set local statement_timeout = '{}'", here.as_millis()));
+        }
+        limited
     }
 
     /// Brings the schema to the newest version this program knows. Any number of processes may do
@@ -288,8 +324,17 @@ impl Store {
         }
     }
 
-    /// A connection for a read of one statement, which is a transaction by itself: see [`read!`].
-    pub(crate) async fn reader(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+    /// Where a read of one statement runs: see [`read!`].
+    #[cfg(feature = "queries")]
+    pub(crate) async fn reader(&self) -> Result<Single, StoreError> {
+        match self.own_limit {
+            None => Ok(Single::Alone(self.acquire().await?)),
+            Some(_) => Ok(Single::Within(self.begin_with(Plans::ByKey).await?)),
+        }
+    }
+
+    #[cfg(feature = "queries")]
+    async fn acquire(&self) -> Result<PoolConnection<Postgres>, StoreError> {
         let _waiting = (self.pool.num_idle() == 0).then(|| self.metrics.waiting());
         match self.pool.acquire().await {
             Ok(connection) => Ok(connection),
@@ -300,9 +345,9 @@ impl Store {
     /// A connection for one statement that finds its rows by key: see [`one!`].
     #[cfg(feature = "queries")]
     pub(crate) async fn single(&self) -> Result<Single, StoreError> {
-        match self.kept_by {
-            KeptBy::Session => Ok(Single::Alone(self.reader().await?)),
-            KeptBy::Transaction => Ok(Single::Within(self.begin_with(Plans::ByKey).await?)),
+        match (self.kept_by, self.own_limit) {
+            (KeptBy::Session, None) => Ok(Single::Alone(self.acquire().await?)),
+            _ => Ok(Single::Within(self.begin_with(Plans::ByKey).await?)),
         }
     }
 
@@ -438,17 +483,22 @@ macro_rules! one {
 #[cfg(feature = "queries")]
 pub(crate) use one;
 
-/// Runs one statement that only reads and takes no lock, in one round trip everywhere: behind a
-/// pooler neither a transaction nor its limits are worth two more, and the limit of its time is ours
-/// alone ([`Store::patiently`]). Only for statements that find a few rows, or one list, by key.
+/// Runs one statement that only reads and takes no lock, in one round trip: behind a pooler neither a
+/// transaction nor its limits are worth two more, and the limit of its time is ours alone
+/// ([`Store::patiently`]). A store with a limit of its own pays them. Only for statements that find a
+/// few rows, or one list, by key.
+#[cfg(feature = "queries")]
 macro_rules! read {
     ($store:expr, async |$connection:ident| $body:expr) => {{
         let mut store: &$crate::store::Store = $store;
         loop {
             let statement = Box::pin($crate::store::outcome(async {
-                let mut connection = store.reader().await?;
-                let $connection: &mut sqlx::PgConnection = &mut connection;
-                Ok($body.await?)
+                let mut single = store.reader().await?;
+                let outcome = {
+                    let $connection: &mut sqlx::PgConnection = single.connection();
+                    $body.await.map_err($crate::error::StoreError::from)
+                };
+                single.end(outcome).await
             }));
             match store.patiently(statement).await {
                 Err(error) => match store.instead(&error) {
@@ -460,6 +510,7 @@ macro_rules! read {
         }
     }};
 }
+#[cfg(feature = "queries")]
 pub(crate) use read;
 
 /// Names the error type of an async block, which has no place to say it.

@@ -1,6 +1,6 @@
 //! What operators want to know of the tables, and the work that keeps them small.
 //!
-//! The statements read the server's own catalogs, so nothing of them is checked when the program is built.
+//! Nearly all statements read the server's own catalogs, so nothing of them is checked when the program is built.
 
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Column, ConnectOptions, PgConnection, Row};
@@ -36,7 +36,7 @@ const HAS_STATEMENTS: &str = "-- upkeep/has_statements
     from pg_extension e join pg_namespace n on n.oid = e.extnamespace
     where e.extname = 'pg_stat_statements'";
 
-const SECTIONS: [(&str, &str, &str); 9] = [
+const SECTIONS: [(&str, &str, &str); 10] = [
     (
         "tables",
         "Largest tables; those of a chain or tenant are partitions",
@@ -135,6 +135,14 @@ const SECTIONS: [(&str, &str, &str); 9] = [
          from pg_stat_activity
          where datname = current_database() and wait_event_type = 'Lock'
          order by state_change limit 20",
+    ),
+    (
+        "operators",
+        "What operators have asked for, the newest first",
+        "select to_char(a.asked_at, 'YYYY-MM-DD HH24:MI') as asked, a.action, coalesce(k.name, '-') as key,
+             to_char(a.finished_at, 'YYYY-MM-DD HH24:MI') as finished, a.outcome::text as outcome
+         from operator_actions a left join api_keys k on k.id = a.key_id
+         order by a.id desc limit 10",
     ),
 ];
 

@@ -109,14 +109,15 @@ pub fn document(
     rows: Rows,
     format: Format,
 ) -> Result<Document, ExportError> {
-    let pages = wallets::pages(app.store.clone(), tenant, batch);
+    let pages = wallets::pages(app.file_store.clone(), tenant, batch);
     match rows {
         Rows::Wallets => {
             let lines = wallets::lines(pages, batch.chain);
             written(lines, format, wallets::columns())
         }
         Rows::Disposals => {
-            let lines = disposals::lines(app.wallets.of(tenant.clone()), pages, batch, format);
+            let ledgers = app.wallets.read_through(app.file_store.clone()).of(tenant.clone());
+            let lines = disposals::lines(ledgers, pages, batch, format);
             written(lines, format, disposals::columns())
         }
     }

@@ -16,7 +16,7 @@ pub fn signed(
     tenant: &Tenant,
     batch: &Batch,
 ) -> BoxStream<'static, Result<Bytes, ExportError>> {
-    let pages = wallets::pages(app.store.clone(), tenant, batch);
+    let pages = wallets::pages(app.file_store.clone(), tenant, batch);
     let lines = wallets::lines(pages, batch.chain);
     let job = batch.id.to_string();
     let begun = (Some(Signing::default()), lines, job, app);

@@ -39,6 +39,8 @@ struct CloudEvent<'a, T> {
     subject: String,
     time: String,
     traceid: &'a str,
+    /// The same as W3C Trace Context has it; the job is the span.
+    traceparent: &'a str,
     /// What a client that has this message sends to go on behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
     lasteventid: Option<String>,
@@ -84,12 +86,16 @@ struct ProgressCounts {
 pub struct Subject {
     job: String,
     trace_id: String,
+    traceparent: String,
 }
 
 impl Subject {
     /// That of `batch`.
     pub fn of(batch: &Batch) -> Self {
-        Self { job: batch.id.to_string(), trace_id: batch.trace_id.clone() }
+        let job = batch.id.0.simple().to_string();
+        // The second half of a UUID is never zero, which would be no span: it has the variant.
+        let traceparent = format!("00-{}-{}-01", batch.trace_id, &job[16..]);
+        Self { job: batch.id.to_string(), trace_id: batch.trace_id.clone(), traceparent }
     }
 
     /// How the job stands after its last event. Two snapshots behind one event may differ in what is no
@@ -160,6 +166,7 @@ impl Subject {
             subject: self.job.clone(),
             time,
             traceid: &self.trace_id,
+            traceparent: &self.traceparent,
             lasteventid: number.map(|number| number.to_string()),
             data,
         };

@@ -11,7 +11,10 @@ fn figure(metrics: &str, name: &str) -> u64 {
 
 #[tokio::test]
 async fn expensive_requests_are_refused_first_and_probes_never() {
-    let adjust = |settings: &mut service_runtime::config::Settings| settings.api.max_at_work = 2;
+    let adjust = |settings: &mut service_runtime::config::Settings| {
+        settings.api.max_at_work = 2;
+        settings.database.request_statement_timeout_seconds = 600;
+    };
     let app = TestApp::start(Plan { adjust, ..Plan::default() }).await;
     let job = app.accepted(&[UNUSED.to_owned()]).await;
     let results = format!("/api/pnl/batch/results/{job}");

@@ -29,6 +29,7 @@ mod series;
 mod sockets;
 mod support;
 mod tenants;
+mod timeouts;
 mod views;
 mod waiting;
 mod wallets;

@@ -150,6 +150,9 @@ async fn a_tenant_sees_its_own_requests_and_operators_all() {
     with_key(&app, Method::POST, OPTIMIZE, &bolt).await.problem(403, "forbidden");
     app.post(OPTIMIZE).await.problem(401, "unauthorized");
     assert_eq!(with_key(&app, Method::POST, OPTIMIZE, &admin).await.status, 202);
+    let notes = "select count(*) from operator_actions a join api_keys k on k.id = a.key_id
+        where k.scopes = array['admin']";
+    assert_eq!(app.database.number(notes).await, 1, "of those who were refused there is none");
     // The listener of operators asks for no key.
     assert_eq!(app.admin_get(CAPACITY).await.status, 200);
 }
@@ -314,6 +317,17 @@ async fn optimizing_forgets_answers_and_leaves_jobs_as_they_are() {
     })
     .await;
     eventually("tables are analyzed", || async { app.database.number(analyzed).await == 3 }).await;
+    let whole = "select count(*) from operator_actions
+        where action = 'optimize' and key_id is null and length(trace_id) = 32
+            and finished_at >= asked_at and (outcome ->> 'summary_scopes')::int = 2
+            and json_array_length(outcome -> 'analyzed') = 10
+            and json_array_length(outcome -> 'failed') = 0";
+    eventually("what came of it is noted", || async { app.database.number(whole).await > 0 }).await;
+    let refreshed = "select count(*) from pnl_summary_stats where scope = 'all' and wallets = 5";
+    assert_eq!(app.database.number(refreshed).await, 1);
+    let id = body["action_id"].as_str().unwrap();
+    let remove = format!("delete from operator_actions where id = '{id}'");
+    assert_eq!(app.database.execute(&remove).await, 1, "the answer names its row");
     let again = app.get(&results).await;
     assert_eq!((again.header("x-cache"), &again.text), ("MISS", &first.text));
     for (path, before) in stays.iter().zip(&before) {

@@ -68,6 +68,7 @@ async fn the_report_shows_the_tables_and_what_needs_a_human() {
         "sessions",
         "replication",
         "locks",
+        "operators",
         "slow_statements",
     ] {
         assert!(sections.contains_key(name), "{name}");

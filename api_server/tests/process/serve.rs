@@ -67,6 +67,9 @@ async fn one_trace_id_leads_from_the_request_to_the_last_line_of_its_wallets() {
     let told = format!("\"traceid\":\"{trace}\"");
     let of_log = events.lines().filter(|line| line.starts_with("data: ") && line.contains(&told));
     assert_eq!(of_log.count(), 1 + 4 + 1, "the start, each wallet, the end: {events}");
+    let span = &job.replace('-', "")[16..];
+    let told = format!("\"traceparent\":\"00-{trace}-{span}-01\"");
+    assert_eq!(events.matches(&told).count(), events.matches("\"traceid\"").count(), "{events}");
     assert_eq!(get(&format!("{}/health", service.address)).await.0, 200);
     service.signal("TERM");
     service.ends_with(0);

@@ -155,6 +155,12 @@ impl AllWallets {
         Self { store, rules: Arc::new(rules), capacity: Capacity::new() }
     }
 
+    /// The same ledgers, read through `store`.
+    #[must_use]
+    pub fn read_through(&self, store: Store) -> Self {
+        Self { store, ..self.clone() }
+    }
+
     /// The ledgers that jobs of `tenant` have made. What computes shares the processors with all others.
     pub fn of(&self, tenant: Tenant) -> Wallets {
         Wallets { all: self.clone(), tenant }

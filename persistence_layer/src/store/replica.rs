@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Longest time of a read there: with the one from the primary after it, it fits into a request.
-const READ_PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const READ_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Positions that are remembered: those of an hour.
 const MOST_POSITIONS: usize = 3600;
@@ -109,6 +109,13 @@ pub(super) struct Fallback {
     metrics: ReplicaMetrics,
 }
 
+impl Fallback {
+    /// Cancels statements there after `limit`.
+    pub(super) fn limit(&mut self, limit: Duration) {
+        self.primary = Arc::new(self.primary.with_statement_timeout(limit));
+    }
+}
+
 impl Store {
     /// Reads also from the replica of `settings`, which is watched until `stop`. It may be away now and come later.
     ///
@@ -159,6 +166,7 @@ impl Store {
             #[cfg(feature = "queries")]
             kept_by: KeptBy::Transaction,
             patience: Some(READ_PATIENCE),
+            acquire_timeout: PATIENCE,
             max_connections: settings.max_connections,
             pool,
             direct: options.clone(),
@@ -171,7 +179,10 @@ impl Store {
     /// this one. Not for the state of jobs, which clients ask for right after they have submitted one.
     pub fn reading(&self) -> Self {
         match &self.replica {
-            Some(replica) if replica.is_open.load(Ordering::Relaxed) => replica.store.clone(),
+            Some(replica) if replica.is_open.load(Ordering::Relaxed) => match self.own_limit {
+                Some(limit) => replica.store.with_statement_timeout(limit),
+                None => replica.store.clone(),
+            },
             _ => self.clone(),
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{SubsecRound, Utc};
 use persistence_layer::batches::{self, Admission};
+use persistence_layer::operator_actions::{self, Action, Asked};
 use persistence_layer::processes::{self, ProcessReport};
 use persistence_layer::queue_report::{self, AttemptCount};
 use persistence_layer::test_util::TestDatabase;
@@ -54,6 +55,28 @@ async fn a_process_is_seen_as_it_last_said_until_it_stops_or_falls_silent() {
     assert!(processes::live(store).await.unwrap().is_empty());
     let unknown = ProcessReport { role: "other".to_owned(), ..report("c") };
     assert_eq!(processes::publish(store, &unknown).await.unwrap_err().code(), "database-error");
+}
+
+#[tokio::test]
+async fn what_operators_ask_for_is_noted_and_the_oldest_notes_make_room() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let old = "insert into operator_actions (id, action, trace_id, process)
+        select ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 'optimize', '', ''
+        from generate_series(1, 10000) as n";
+    database.execute(old).await;
+    let asked = Asked { key: None, trace_id: "abc", process: "p" };
+    let id = operator_actions::begin(store, Action::Optimize, asked).await.unwrap();
+    let kept = "select count(*) from operator_actions
+        where id <> '00000000-0000-7000-8000-000000000001'";
+    assert_eq!(database.number(kept).await, 10_000);
+    assert_eq!(database.number("select count(*) from operator_actions").await, 10_000);
+    for outcome in [json!({"answers": 1}), json!({"answers": 2})] {
+        operator_actions::finish(store, id, &outcome).await.unwrap();
+    }
+    let noted = "select (outcome ->> 'answers')::bigint from operator_actions
+        where trace_id = 'abc' and process = 'p' and finished_at >= asked_at";
+    assert_eq!(database.number(noted).await, 1, "the first outcome stays");
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Connection, Executor};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{batch, claim, new_batch, submit};
+use crate::support::{batch, claim, everybodys, new_batch, submit};
 
 /// What a pooler does with a startup packet that has settings in it.
 #[derive(Clone, Copy)]
@@ -94,6 +94,35 @@ fn settings(url: &str) -> StoreSettings {
     }
 }
 
+/// A store with a limit of its own is held to it, in transactions and in reads of one statement; the one it comes from is not.
+async fn has_limits_of_its_own(database: &TestDatabase, url: &str) {
+    let patient = StoreSettings { statement_timeout: Duration::from_secs(60), ..settings(url) };
+    let store = Store::connect(&patient).await.unwrap();
+    let hasty = store.with_statement_timeout(Duration::from_millis(200));
+    let job = everybodys(submit(&store, 0..1).await);
+    let mut connection = database.connection().await;
+    let mut held = connection.begin().await.unwrap();
+    held.execute("lock table batches in access exclusive mode").await.unwrap();
+    let waiting = tokio::spawn({
+        let (store, job) = (store.clone(), job.clone());
+        async move { batches::ended(&store, &job).await }
+    });
+    let waits = "select exists (select from pg_locks where not granted
+        and relation = 'batches'::regclass and database = (select oid from pg_database
+        where datname = current_database()))";
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(&mut *held).await.unwrap() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(batches::get(&hasty, &job).await.unwrap_err().code(), "database-timeout");
+    assert_eq!(batches::ended(&hasty, &job).await.unwrap_err().code(), "database-timeout");
+    assert!(!waiting.is_finished(), "it began before them and may wait longer");
+    held.rollback().await.unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap(), None);
+    assert!(batches::get(&hasty, &job).await.unwrap().is_some());
+    assert_eq!(batches::ended(&hasty, &job).await.unwrap(), None);
+    store.close().await;
+}
+
 /// A wallet goes its whole way, and statements have their limit.
 async fn works_with_its_limits(database: &TestDatabase, url: &str) {
     let store = Store::connect(&settings(url)).await.unwrap();
@@ -121,6 +150,7 @@ async fn a_pooler_that_refuses_settings_at_the_start_gets_them_with_each_transac
     let port = pooler(server.clone(), Packet::Refused).await;
     let url = server.host("127.0.0.1").port(port).to_url_lossy().to_string();
     works_with_its_limits(&database, &url).await;
+    has_limits_of_its_own(&database, &url).await;
 }
 
 #[tokio::test]
@@ -136,4 +166,5 @@ async fn a_pooler_that_passes_settings_over_at_the_start_gets_them_with_each_tra
 async fn a_server_of_our_own_keeps_settings_with_the_session() {
     let database = TestDatabase::create().await;
     works_with_its_limits(&database, database.url()).await;
+    has_limits_of_its_own(&database, database.url()).await;
 }

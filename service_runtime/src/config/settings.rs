@@ -228,6 +228,10 @@ pub struct DatabaseSettings {
     pub max_lifetime_seconds: u64,
     /// Longest time of one statement, in seconds.
     pub statement_timeout_seconds: u64,
+    /// The same of one that reads for an answer.
+    pub request_statement_timeout_seconds: u64,
+    /// The same of one that reads for a file of results.
+    pub export_statement_timeout_seconds: u64,
     /// The server itself, past a connection pooler; empty: [`DatabaseSettings::postgres_url`] leads there.
     pub direct_url: SecretUrl,
     /// A streaming replica that is read from; empty: none.
@@ -250,6 +254,8 @@ impl Default for DatabaseSettings {
             idle_timeout_seconds: 600,
             max_lifetime_seconds: 1800,
             statement_timeout_seconds: 60,
+            request_statement_timeout_seconds: 5,
+            export_statement_timeout_seconds: 300,
             direct_url: SecretUrl::default(),
             read_url: SecretUrl::default(),
             read_max_connections: 50,
@@ -282,6 +288,16 @@ impl DatabaseSettings {
     /// Longest time of one statement.
     pub const fn statement_timeout(&self) -> Duration {
         Duration::from_secs(self.statement_timeout_seconds)
+    }
+
+    /// Longest time of a statement that reads for an answer.
+    pub const fn request_statement_timeout(&self) -> Duration {
+        Duration::from_secs(self.request_statement_timeout_seconds)
+    }
+
+    /// Longest time of a statement that reads for a file of results.
+    pub const fn export_statement_timeout(&self) -> Duration {
+        Duration::from_secs(self.export_statement_timeout_seconds)
     }
 }
 

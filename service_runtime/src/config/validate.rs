@@ -176,6 +176,14 @@ impl Settings {
             ("database.idle_timeout_seconds", database.idle_timeout_seconds),
             ("database.max_lifetime_seconds", database.max_lifetime_seconds),
             ("database.statement_timeout_seconds", database.statement_timeout_seconds),
+            (
+                "database.request_statement_timeout_seconds",
+                database.request_statement_timeout_seconds,
+            ),
+            (
+                "database.export_statement_timeout_seconds",
+                database.export_statement_timeout_seconds,
+            ),
         ] {
             found.range(key, seconds, 1..=DAY);
         }

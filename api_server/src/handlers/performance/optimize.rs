@@ -1,24 +1,30 @@
-//! `POST /api/performance/optimize`: forgets kept answers and renews statistics. Changes nothing that is stored.
+//! `POST /api/performance/optimize`: forgets kept answers, renews the summary and the statistics. Changes no job and no
+//! result; who asked and what came of it is noted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use persistence_layer::Store;
+use axum::{Extension, Json};
 use persistence_layer::maintenance::{self, LargeTable};
+use persistence_layer::operator_actions::{self, Action, Asked};
+use persistence_layer::{Store, StoreError, results};
 use serde::Serialize;
 use service_runtime::telemetry::Chain;
 use tracing::Instrument;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::answers::PREFIX;
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::extract::{NoBody, Params, check_accept};
 use crate::handlers::same_origin;
+use crate::keys::Caller;
+use crate::middleware::context::RequestContext;
+use crate::performance::memory::Memory;
 
 /// Whether it is under way in this process. A clone says the same.
 #[derive(Clone, Default)]
@@ -43,9 +49,14 @@ impl Drop for UnderWay {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Optimization)]
 pub struct View {
+    /// Its row in `operator_actions`, which gets what came of it (`pnl-tracker db report`).
+    #[schema(value_type = String, format = "uuid")]
+    action_id: Uuid,
     /// An earlier request is still being carried out, and this one has only forgotten the answers of this process.
     already_running: bool,
     evicted: Evicted,
+    /// What is computed anew: the summary of `GET /api/pnl/results`.
+    refreshes: [&'static str; 1],
     /// Tables whose statistics are renewed, one after the other.
     analyzes: Vec<&'static str>,
 }
@@ -59,9 +70,26 @@ struct Evicted {
     redis_prefix: Option<&'static str>,
 }
 
+/// What came of it, as it is noted.
+#[derive(Debug, Default, Serialize)]
+struct Outcome {
+    /// Nothing else was done: another request was being carried out.
+    already_running: bool,
+    answers: u64,
+    answers_in_redis: u64,
+    summary_scopes: u64,
+    analyzed: Vec<&'static str>,
+    /// Steps that were not done, with the code of why.
+    failed: Vec<String>,
+    resident_bytes_before: Option<u64>,
+    resident_bytes_after: Option<u64>,
+}
+
 /// The handler.
 pub async fn optimize(
     State(app): State<AppState>,
+    caller: Caller,
+    Extension(context): Extension<RequestContext>,
     headers: HeaderMap,
     params: Params,
     NoBody: NoBody,
@@ -72,51 +100,84 @@ pub async fn optimize(
     if !app.database.is_up() {
         return Err(ApiError::database_unavailable());
     }
-    let answers = app.answers.evict();
+    let trace_id = context.trace_id.to_string();
+    let asked = Asked { key: caller.key, trace_id: &trace_id, process: &app.instance.id };
+    // Nothing is done of which there is no note.
+    let action_id = operator_actions::begin(&app.store, Action::Optimize, asked).await?;
     let under_way = app.optimizing.begin();
-    let body = View {
+    let mut outcome = Outcome {
         already_running: under_way.is_none(),
-        evicted: Evicted { answers, redis_prefix: app.redis.is_some().then_some(PREFIX) },
+        resident_bytes_before: Memory::now().resident_bytes,
+        ..Outcome::default()
+    };
+    outcome.answers = app.answers.evict();
+    let body = View {
+        action_id,
+        already_running: outcome.already_running,
+        evicted: Evicted {
+            answers: outcome.answers,
+            redis_prefix: app.redis.is_some().then_some(PREFIX),
+        },
+        refreshes: ["pnl_summary_stats"],
         analyzes: LargeTable::ALL.map(LargeTable::as_str).to_vec(),
     };
-    // The span names the holder of the key: this line is the record of who did it.
+    // The span names the holder of the key.
     tracing::info!(
-        answers,
-        already_running = body.already_running,
-        "kept answers are forgotten and statistics renewed, as an operator asked"
+        %action_id,
+        answers = outcome.answers,
+        already_running = outcome.already_running,
+        "kept answers are forgotten, summary and statistics renewed, as an operator asked"
     );
-    if let Some(under_way) = under_way {
-        tokio::spawn(carry_out(app, under_way).in_current_span());
-    }
+    tokio::spawn(carry_out(app, action_id, outcome, under_way).in_current_span());
     let fresh = (header::CACHE_CONTROL, "no-store");
     Ok((StatusCode::ACCEPTED, [fresh], Json(body)).into_response())
 }
 
-async fn carry_out(app: AppState, _until_the_end: UnderWay) {
-    match app.answers.evict_shared().await {
-        Ok(0) => {}
-        Ok(answers) => tracing::info!(answers, "answers in Redis are forgotten"),
+async fn carry_out(app: AppState, id: Uuid, mut outcome: Outcome, under_way: Option<UnderWay>) {
+    if under_way.is_some() {
+        outcome.work(&app).await;
+    }
+    outcome.resident_bytes_after = Memory::now().resident_bytes;
+    let noted = serde_json::to_value(&outcome).unwrap_or_default();
+    match operator_actions::finish(&app.work_store, id, &noted).await {
+        Ok(()) => tracing::info!(action_id = %id, ?outcome, "what an operator asked for is done"),
         Err(error) => tracing::warn!(
+            action_id = %id,
+            ?outcome,
             error = %Chain(&error),
             code = error.code(),
-            "answers in Redis are kept until their time is over"
+            "what came of an operator's request could not be noted"
         ),
     }
-    for table in LargeTable::ALL {
-        analyze(&app.store, table).await;
-    }
-    tracing::info!("statistics are renewed");
 }
 
-async fn analyze(store: &Store, table: LargeTable) {
-    match maintenance::analyze(store, table).await {
-        Ok(true) => {}
-        Ok(false) => tracing::info!(%table, "another process renews the statistics of the table"),
-        Err(error) => tracing::warn!(
-            %table,
-            error = %Chain(&error),
-            code = error.code(),
-            "the statistics of a table are not renewed"
-        ),
+impl Outcome {
+    async fn work(&mut self, app: &AppState) {
+        self.answers_in_redis =
+            self.noted("answers in Redis", app.answers.evict_shared().await).unwrap_or_default();
+        self.summary_scopes =
+            self.noted("summary", results::refresh(&app.work_store).await).unwrap_or_default();
+        for table in LargeTable::ALL {
+            self.analyze(&app.work_store, table).await;
+        }
+    }
+
+    async fn analyze(&mut self, store: &Store, table: LargeTable) {
+        match self.noted(table.as_str(), maintenance::analyze(store, table).await) {
+            Some(true) => self.analyzed.push(table.as_str()),
+            Some(false) => self.failed.push(format!("{table}: another process is at it")),
+            None => {}
+        }
+    }
+
+    /// What a step gave; none when it failed.
+    fn noted<T>(&mut self, step: &'static str, done: Result<T, StoreError>) -> Option<T> {
+        let error = match done {
+            Ok(given) => return Some(given),
+            Err(error) => error,
+        };
+        tracing::warn!(step, error = %Chain(&error), code = error.code(), "a step is not done");
+        self.failed.push(format!("{step}: {}", error.code()));
+        None
     }
 }
