@@ -27,6 +27,9 @@ pub(crate) const COMPRESSION_LEVEL: i32 = 3;
 /// How long a replaced ledger can still be read.
 const SUPERSEDED_FOR: Duration = Duration::from_secs(600);
 
+/// Whoever begins to read one that was replaced has at least this time.
+const READ_IN: Duration = Duration::from_secs(60);
+
 /// Ledgers removed in one sweep, so that it stays short.
 const REMOVED_AT_ONCE: i64 = 20;
 
@@ -184,7 +187,8 @@ pub async fn of_result(
         batch.tenant.as_str(),
         batch.id.0,
         input_hash,
-        price_set_hash
+        price_set_hash,
+        interval(SUPERSEDED_FOR - READ_IN)? as _
     )
     .fetch_optional(connection))?;
     row.map(StoredHead::read).transpose()

@@ -244,8 +244,8 @@ pub struct Known {
     /// Disposal legs.
     pub disposals: u64,
     /// Of them: with known proceeds, all of the quantity of known basis, and of an asset of which nothing is
-    /// known to be missing: none of a history that was cut, none of an asset whose balance is not the sum of its
-    /// movements or of which more left than was seen coming.
+    /// known to be missing: none of an asset whose balance is not the sum of its movements or of which more left
+    /// than was seen coming, none of a history that was cut and whose balances are not known.
     pub known: u64,
     /// The share of these; `None` without a disposal.
     pub score: Option<Figure>,

@@ -338,10 +338,13 @@ fn a_gain_is_certain_only_where_the_history_of_its_asset_is_whole() {
         history.balances = None;
         history.coverage.missing = vec!["token account 1".to_owned()];
     }));
-    // What is paid in SOL, and the fee, is known; of a history that was cut nothing is.
+    // What is paid in SOL, and the fee, is known. Of a history that was cut as well, where the balances say that
+    // nothing was held before; nothing is where they are not known.
     assert_eq!(score(&|_| ()), (2, 2));
     assert_eq!(score(&|history| off(history, &AssetId::native())), (0, 2));
-    assert_eq!(score(&|history| history.coverage.truncated = Some(truncated.clone())), (0, 2));
+    let cut = |history: &mut History| history.coverage.truncated = Some(truncated.clone());
+    assert_eq!(score(&cut), (2, 2));
+    assert_eq!(score(&|history| (cut(history), history.balances = None).1), (0, 2));
     // Where balances are not known nothing speaks against what was seen.
     assert_eq!(score(&|history| history.balances = None), (2, 2));
 }

@@ -15,8 +15,8 @@ use crate::problems;
 const FIELDS: &[&str] =
     &["chain", "time_range", "as_of", "max_transactions", "method", "options", "group", "dry_run"];
 
-/// Largest first line, in bytes: options are few.
-const MAX_TERMS_BYTES: usize = 64 << 10;
+/// Largest first line, in bytes: as many chosen lots as are taken fit.
+const MAX_TERMS_BYTES: usize = 512 << 10;
 
 /// Largest line of a wallet, in bytes.
 const MAX_WALLET_BYTES: usize = 1024;

@@ -82,6 +82,9 @@ pub fn read(
         }
         match checked.set(name, &value) {
             Ok(()) => {
+                if name == LOTS {
+                    value = chosen_in_short(&checked);
+                }
                 options.insert(name.to_owned(), value);
             }
             Err(error) => {
@@ -93,6 +96,11 @@ pub fn read(
         }
     }
     options
+}
+
+/// The chosen lots as the engine has read them: a number has no zeros before it.
+fn chosen_in_short(options: &Options) -> Value {
+    serde_json::to_value(&options.lots).expect("texts and numbers always serialize")
 }
 
 /// Notes what is wrong with the names and the number of chosen lots; false when something was. Their form is the
@@ -109,6 +117,13 @@ fn check_lots(value: Option<&Json>, errors: &mut FieldErrors) -> bool {
             wrong.push(|| here.clone(), "bad-option", || no_event_id(event));
         }
         let Json::List(parts) = parts else { continue };
+        if parts.is_empty() {
+            wrong.push(
+                || here.clone(),
+                "bad-option",
+                || "no lot is chosen: leave the event out".to_owned(),
+            );
+        }
         chosen += parts.len();
         for (n, part) in parts.iter().enumerate().take(MOST_CHOSEN) {
             let Json::Object(part) = part else { continue };

@@ -223,7 +223,8 @@ pub struct Realized {
     pub disposals: Vec<NewDisposal>,
     /// The rest.
     pub elsewhere_usd: Usd,
-    /// What the rest is from, of [`Difference::changed`]; nothing when it is zero.
+    /// What the rest is from: parts of [`Causes`] where they are known, else of [`Difference::changed`]; nothing
+    /// when it is zero.
     pub elsewhere_by: Vec<&'static str>,
 }
 
@@ -365,7 +366,9 @@ impl Wallets {
         let mut elsewhere_by = causes(from, to, elsewhere_usd);
         // Another pin is what the new transactions are from.
         elsewhere_by.retain(|cause| *cause != "pinned");
-        if let Some(causes) = compared.and_then(|compared| compared.causes.as_ref()) {
+        if let Some(causes) = compared.and_then(|compared| compared.causes.as_ref())
+            && !elsewhere_usd.is_zero()
+        {
             elsewhere_by = causes.of_realized();
         }
         Ok(Realized {

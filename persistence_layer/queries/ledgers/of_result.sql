@@ -1,4 +1,5 @@
--- ledgers/of_result: $1 chain, $2 wallet, $3 tenant, $4 batch, $5 input hash, $6 price set hash.
+-- ledgers/of_result: $1 chain, $2 wallet, $3 tenant, $4 batch, $5 input hash, $6 price set hash,
+-- $7 how old a superseded one may be.
 -- The ledger that a result was computed from: the current one when it is from the same, else the one that
 -- its task made, while that is kept.
 select ledger_id as "ledger_id!", created_at as "created_at!",
@@ -13,6 +14,7 @@ from (
     join ledgers l on l.task = r.task
     where r.batch_id = $4 and r.chain = $1 and r.wallet = $2
       and l.chain = $1 and l.wallet = $2 and l.tenant = $3 and l.state = 'superseded'
+      and l.superseded_at > now() - $7::interval
 ) as l
 where input_hash = $5 and price_set_hash = $6
 limit 1

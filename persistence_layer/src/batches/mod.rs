@@ -224,7 +224,7 @@ pub struct Batch {
     pub id: BatchId,
     /// Chain of all its wallets.
     pub chain: Chain,
-    /// As submitted.
+    /// As submitted; null in lists ([`list`]).
     pub request: serde_json::Value,
     /// Trace id of the submission.
     pub trace_id: String,

@@ -224,9 +224,9 @@ impl Engine {
         }))
     }
 
-    /// Notes that the event makes a lot, for choices to name it.
+    /// Notes that the event makes a lot, where a choice names it.
     pub(super) fn note_lot(&mut self, now: Now<'_>) {
-        if self.method == Method::Specific {
+        if self.method == Method::Specific && self.chosen_lots.contains(now.id) {
             self.made_lots.insert(Arc::clone(now.id), now.event);
         }
     }

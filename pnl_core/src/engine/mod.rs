@@ -28,7 +28,7 @@ mod sums;
 mod survivors;
 mod transfer;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -75,7 +75,9 @@ pub struct Engine {
     options: Options,
     books: Box<Books>,
     transit: HashMap<Arc<str>, Transit>,
-    /// Places of the events that made lots, by id. Of specific identification only.
+    /// Ids of the events that choices name lots by.
+    chosen_lots: Arc<HashSet<Arc<str>>>,
+    /// Places of those of them that have made lots.
     made_lots: HashMap<Arc<str>, u32>,
     /// Events that `options.lots` names and by which nothing has left yet.
     unmet: BTreeSet<Arc<str>>,
@@ -108,6 +110,7 @@ impl Engine {
             unmet: options.lots.keys().cloned().collect(),
             method,
             books: Box::new(Books::new(method, options.scope)),
+            chosen_lots: options.chosen_lots(),
             made_lots: HashMap::new(),
             records: Box::new(Records {
                 unmatched_gains: options.oversold == Oversold::ZeroBasis,

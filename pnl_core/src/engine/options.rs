@@ -3,7 +3,7 @@
 //! The names, values and defaults are those of an accounting document; docs/accounting.md has the
 //! reason of every default. An unknown name or value is refused, never ignored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -259,6 +259,12 @@ impl Options {
             _ => return Err(OptionError::UnknownName { name: name.to_owned() }),
         }
         Ok(())
+    }
+
+    /// Ids of the events whose lots are chosen.
+    pub(super) fn chosen_lots(&self) -> Arc<HashSet<Arc<str>>> {
+        let chosen = self.lots.values().flatten();
+        Arc::new(chosen.map(|chosen| Arc::clone(&chosen.lot)).collect())
     }
 
     /// Whether the options go with `method`: only specific identification can be told which lots.

@@ -146,6 +146,7 @@ impl Engine {
             method: state.method,
             books: Box::new(state.books.open(state.method, state.options.scope)),
             transit: state.transit.into_iter().collect(),
+            chosen_lots: state.options.chosen_lots(),
             made_lots: state.made_lots.into_iter().collect(),
             unmet: state.unmet,
             first_ts: state.first_ts,

@@ -248,18 +248,22 @@ impl Knowledge for Seen<'_> {
 
     fn is_whole(&self, asset: &AssetId) -> bool {
         let is_checked = self.contradicted.is_some() || self.complete;
-        is_checked && !self.lacks_some(asset)
+        self.history.coverage.truncated.is_none() && is_checked && !self.lacks_some(asset)
     }
 }
 
 impl Seen<'_> {
     /// Whether there is a sign that movements of the asset were not seen: then any of its lots may be another one.
     fn lacks_some(&self, asset: &AssetId) -> bool {
-        let is_cut = self.history.coverage.truncated.is_some();
-        let differs = self.contradicted.is_some_and(|assets| assets.contains(asset));
+        // Where balances are known they tell what was held at a cut: nothing, when the movements since make up for
+        // all of it.
+        let differs = match self.contradicted {
+            Some(assets) => assets.contains(asset),
+            None => self.history.coverage.truncated.is_some(),
+        };
         // More that left than there was came from a part of the history that was not seen.
         let facts = self.history.facts.assets.get(asset);
-        is_cut || differs || facts.is_some_and(|facts| facts.held.into_delta() != facts.raw)
+        differs || facts.is_some_and(|facts| facts.held.into_delta() != facts.raw)
     }
 }
 

@@ -437,6 +437,8 @@ pub struct PriceDifferences {
 pub struct EventRow {
     pub event: String,
     pub block: u64,
+    /// Block and index in it; the index is null where it is not known.
+    pub order: Vec<Option<u64>>,
     pub ts: i64,
     pub kind: String,
     pub legs: Vec<Leg>,

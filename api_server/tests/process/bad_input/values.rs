@@ -141,8 +141,12 @@ fn chains(rows: &mut Vec<Row>) {
 fn members(rows: &mut Vec<Row>) {
     for (rest, says) in [
         (r#""method":"EV1L""#, "/method unknown-method the method \"EV1L\" is not offered"),
-        (r#""options":{"lots":{"a:0":[]}}"#, "/options/lots contradiction"),
-        (r#""method":"specific","options":{"lots":{"EV1L":[]}}"#, "/options/lots/EV1L bad-option"),
+        (r#""options":{"lots":{"a:0":[{"lot":"b:0","raw":"1"}]}}"#, "/options/lots contradiction"),
+        (r#""method":"specific","options":{"lots":{"a:0":[]}}"#, "/options/lots/a:0 bad-option"),
+        (
+            r#""method":"specific","options":{"lots":{"EV1L":[{"lot":"b:0","raw":"1"}]}}"#,
+            "/options/lots/EV1L bad-option",
+        ),
         (r#""method":"FIFO""#, "/method unknown-method"),
         (r#""method":"fifo\u0000EV1L""#, "\\u{0}"),
         (r#""method":1"#, "/method wrong-type"),

@@ -1,9 +1,10 @@
 //! The events of two ledgers of one wallet beside each other: which have other prices, which move
-//! something else, which only one of them has.
+//! something else or stand elsewhere in their block, which only one of them has.
 
 use std::collections::HashMap;
 
 use pnl_core::ledger::{LedgerEvent, LedgerKind, LedgerLeg, LegSide};
+use pnl_core::movement::Order;
 use pnl_core::{AmountError, AssetId, Usd, UsdPrice};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -18,6 +19,8 @@ pub struct EventRow {
     pub event: String,
     /// Slot or block number.
     pub block: u64,
+    /// Its place in the block.
+    pub order: Order,
     /// Unix seconds.
     pub ts: i64,
     /// What it is.
@@ -26,7 +29,7 @@ pub struct EventRow {
     pub legs: Vec<LedgerLeg>,
 }
 
-/// An event that moves something else in the other ledger.
+/// An event that moves something else in the other ledger, or has another place there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EventPair {
     /// In the ledger of the one result.
@@ -202,8 +205,9 @@ impl Differences {
 
 impl EventRow {
     fn of(event: &LedgerEvent) -> Self {
-        let LedgerEvent { id, block, ts, kind, legs, .. } = event;
-        Self { event: id.to_string(), block: *block, ts: *ts, kind: *kind, legs: legs.clone() }
+        let LedgerEvent { id, block, order, ts, kind, legs, .. } = event;
+        let (block, order, ts, kind) = (*block, *order, *ts, *kind);
+        Self { event: id.to_string(), block, order, ts, kind, legs: legs.clone() }
     }
 }
 
@@ -246,12 +250,12 @@ fn price(leg: &LedgerLeg) -> (Option<Usd>, Option<&str>, Option<i64>) {
     (leg.value, leg.price_source.as_deref(), leg.price_time)
 }
 
-/// What an event does to lots, but for prices.
+/// What an event does to lots, but for prices, and its place in its block.
 fn moves(event: &LedgerEvent) -> Result<Hash, WalletsError> {
-    let LedgerEvent { ts, wallet, kind, legs, pool_raw, link, excluded, .. } = event;
+    let LedgerEvent { ts, order, wallet, kind, legs, pool_raw, link, excluded, .. } = event;
     let moved: Vec<_> =
         legs.iter().map(|leg| (leg.side, &leg.asset, leg.raw, leg.decimals)).collect();
-    hash(&(ts, wallet, kind, moved, pool_raw, link, excluded))
+    hash(&(ts, order, wallet, kind, moved, pool_raw, link, excluded))
 }
 
 fn hash(value: &(impl Serialize + ?Sized)) -> Result<Hash, WalletsError> {
@@ -339,6 +343,11 @@ mod tests {
         assert_eq!((found.prices.count, found.prices.listed.len()), (150, MOST_LISTED));
         assert_eq!(found.prices.listed[99].event, "e99");
         assert_eq!(again, many("20"));
+        let mut moved = many("10");
+        moved[3].order.index = Some(1);
+        let (found, again) = compared(&many("10"), &moved);
+        assert_eq!((found.moved.count, found.prices.count), (1, 0), "another place is no price");
+        assert_eq!(again, many("10"));
         let (found, _) = compared(&many("10"), &[]);
         assert_eq!((found.only_earlier.count, found.only_earlier.listed.len()), (150, 100));
     }

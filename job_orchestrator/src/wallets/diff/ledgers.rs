@@ -57,7 +57,8 @@ impl Wallets {
         later: &Arc<Reader>,
         method: Option<Method>,
     ) -> Result<(Differences, Option<Steps>), WalletsError> {
-        let _held = self.all.capacity.hold(earlier.ledger.head.events).await?;
+        // Of an event about twice as much is kept as of its records.
+        let _held = self.all.capacity.hold(earlier.ledger.head.events.saturating_mul(2)).await?;
         let sums = method.map(|method| SumsOnly::new(method, &[], &earlier.options)).transpose()?;
         let pin = earlier.ledger.head.pin.block;
         let comparison = Comparison::default();
