@@ -38,7 +38,9 @@ use crate::stages::replay::ReplayError;
 pub use bundle::{ReplayError as BundleError, Replayed, replay};
 use capacity::Capacity;
 pub use diff::{Difference, NewDisposal, NoResult, Realized, TokenDifference, TokenSums};
-pub use disposals::{DisposalFilter, DisposalPage, DisposalView, DisposalsOfResult, MOST_MATCHES};
+pub use disposals::{
+    DisposalFilter, DisposalPage, DisposalView, DisposalsOfResult, MOST_MATCHES, SomeDisposals,
+};
 pub use explain::{DisposalId, ExplainedDisposal, ExplainedMatch, Explanation, OtherMatches};
 pub use group::GroupRef;
 pub use ledger::{LedgerCursor, LedgerPage};
