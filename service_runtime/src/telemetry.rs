@@ -1,7 +1,8 @@
 //! Log lines on stderr: text for people or one JSON object per line.
 //!
 //! Standard output belongs to results (and to the two address lines of `serve`), so nothing here
-//! writes to it. Every line passes the [`redaction guard`](redact) before it is written, and may be [held](held) for a moment.
+//! writes to it. Every line passes the [`redaction guard`](redact) before it is written, and may be
+//! [held] for a moment.
 
 mod chain;
 mod held;
