@@ -13,6 +13,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
 use chrono::{DateTime, Utc};
+use futures::FutureExt as _;
 use moka::future::Cache;
 use persistence_layer::StoreError;
 use persistence_layer::redis::Redis;
@@ -22,6 +23,7 @@ use sha2::{Digest, Sha256};
 
 use crate::json::hex;
 use crate::middleware::validators::tag_of;
+use crate::questions::{Question, Questions};
 
 /// How long an answer is kept; it is also how old one may be that stands in for an error.
 pub const KEPT: Duration = Duration::from_secs(600);
@@ -69,12 +71,17 @@ impl Answer {
             HEADERS.into_iter().filter_map(|name| Some((name.clone(), all.get(name)?.clone())));
         // A copy of its own size: what it was written into may be twice as large.
         let body = Bytes::copy_from_slice(&body);
-        Some(Self { made_at: Utc::now(), headers: kept.collect(), body })
+        Some(Self { made_at: Utc::now(), headers: with_room(kept), body })
     }
 
     /// Its tag.
     pub fn tag(&self) -> &str {
         self.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default()
+    }
+
+    /// Its bytes, as they are without an encoding.
+    pub fn body(&self) -> &Bytes {
+        &self.body
     }
 
     /// Seconds since it was made.
@@ -85,8 +92,9 @@ impl Answer {
     /// The answer for one more client.
     pub fn response(&self) -> Response {
         let mut response = Response::new(self.body.clone().into());
-        response.headers_mut().extend(self.headers.clone());
-        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(self.body.len()));
+        let headers = response.headers_mut();
+        headers.clone_from(&self.headers);
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(self.body.len()));
         response
     }
 
@@ -108,14 +116,22 @@ impl Answer {
     fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let stored: Stored = serde_json::from_slice(bytes.get(..end)?).ok()?;
-        let mut headers = HeaderMap::new();
-        for (name, value) in stored.headers {
-            headers.insert(HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?);
-        }
+        let read = |(name, value)| {
+            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+        };
+        let headers = stored.headers.into_iter().map(read).collect::<Option<Vec<_>>>()?;
+        let headers = with_room(headers);
         let made_at = DateTime::from_timestamp_millis(stored.made_at_ms)?;
         let answer = Self { made_at, headers, body: Bytes::from(bytes).slice(end + 1..) };
         (answer.tag() == tag_of(&answer.body)).then_some(answer)
     }
+}
+
+/// These headers with room for those that an answer gets on its way, so that no copy of them has to grow.
+fn with_room(headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> HeaderMap {
+    let mut all = HeaderMap::with_capacity(2 * HEADERS.len() + 2);
+    all.extend(headers);
+    all
 }
 
 /// Where an answer was found.
@@ -151,6 +167,8 @@ pub struct Answers {
     kept: Cache<String, Arc<Answer>>,
     /// The newest key of each question, for when the database cannot tell.
     newest: moka::sync::Cache<[u8; 32], String>,
+    /// Questions whose answers are kept, or were.
+    pub questions: Questions,
     redis: Option<RedisMonitor>,
     /// What else answers depend on: the program and its rules.
     rules: String,
@@ -169,6 +187,7 @@ impl Answers {
         Self {
             kept: Cache::builder().max_capacity(most).weigher(weight).time_to_live(KEPT).build(),
             newest: newest.build(),
+            questions: Questions::default(),
             redis,
             rules: format!("{} {rules}", env!("CARGO_PKG_VERSION")),
             is_on: megabytes > 0,
@@ -217,6 +236,13 @@ impl Answers {
             }
             Err(_) => Err(None),
         }
+    }
+
+    /// The answer to `question` made of `version`, if this process has it.
+    pub fn at_hand(&self, question: &Question, version: &str) -> Option<Arc<Answer>> {
+        let key = question.key(version, || self.key(&question.text, version));
+        // Looking here waits for nothing.
+        self.kept.get(&*key).now_or_never().flatten()
     }
 
     /// The newest answer to `question` that this process has, whatever has happened since.

@@ -234,7 +234,11 @@ struct Carried(Arc<ApiError>);
 ///
 /// Error responses that nobody of us made are taken by their status, so that no error leaves the
 /// service in another form.
-pub fn write_body(response: Response, instance: &str, trace_id: TraceId) -> Response {
+pub fn write_body(
+    response: Response,
+    instance: impl FnOnce() -> String,
+    trace_id: TraceId,
+) -> Response {
     let status = response.status();
     if !status.is_client_error() && !status.is_server_error() {
         return response;
@@ -245,7 +249,7 @@ pub fn write_body(response: Response, instance: &str, trace_id: TraceId) -> Resp
         None => Arc::new(from_status(status)),
     };
     // The path is shown, never the query string: it may carry what does not belong into logs.
-    let body = to_ascii_json(&error.body(instance, trace_id));
+    let body = to_ascii_json(&error.body(&instance(), trace_id));
     parts.status = error.problem.status;
     parts
         .headers
@@ -403,14 +407,14 @@ mod tests {
     #[test]
     fn a_status_of_the_framework_becomes_a_problem_of_that_status() {
         let response = StatusCode::NOT_FOUND.into_response();
-        let response = write_body(response, "/nowhere", TraceId::generate());
+        let response = write_body(response, || "/nowhere".to_owned(), TraceId::generate());
         assert_eq!(response.status(), StatusCode::NOT_FOUND);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
     }
 
     #[test]
     fn an_answer_that_is_no_error_passes_unchanged() {
-        let response = write_body("fine".into_response(), "/", TraceId::generate());
+        let response = write_body("fine".into_response(), String::new, TraceId::generate());
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "text/plain; charset=utf-8");
     }

@@ -5,6 +5,7 @@
 //! be answered from what is kept still is.
 
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts;
@@ -86,7 +87,7 @@ impl fmt::Debug for Secret {
 pub struct Caller {
     /// Whose jobs and results are reached.
     pub tenant: Tenant,
-    scopes: Vec<Scope>,
+    scopes: Arc<[Scope]>,
     /// The key, where keys are asked for.
     pub key: Option<Uuid>,
 }
@@ -94,7 +95,12 @@ pub struct Caller {
 impl Caller {
     /// Whoever asks where no keys are asked for.
     pub fn anybody() -> Self {
-        Self { tenant: Tenant::default(), scopes: vec![Scope::Admin], key: None }
+        static ANYBODY: LazyLock<Caller> = LazyLock::new(|| Caller {
+            tenant: Tenant::default(),
+            scopes: [Scope::Admin].into(),
+            key: None,
+        });
+        ANYBODY.clone()
     }
 
     /// Whether the caller may do what needs `scope`.
@@ -119,6 +125,17 @@ struct Known {
     looked_up: Instant,
     /// When its time is over.
     until: Option<Instant>,
+}
+
+impl Known {
+    fn is_in_time(&self) -> bool {
+        self.until.is_none_or(|until| Instant::now() < until)
+    }
+
+    /// Whether the database need not be asked again.
+    fn is_trusted(&self) -> bool {
+        self.is_in_time() && self.looked_up.elapsed() < TRUSTED
+    }
 }
 
 /// The keys of a database, as a process knows them.
@@ -147,6 +164,12 @@ impl Keys {
         self.known.contains_key(hash)
     }
 
+    /// Who sends the key with this hash, when it was found valid a moment ago.
+    pub fn trusted(&self, hash: &KeyHash) -> Option<Caller> {
+        let known = self.known.get(hash).filter(Known::is_trusted)?;
+        Some(known.caller)
+    }
+
     /// Who sends the key with this hash; `None` when it is not valid. A database that is not up is not asked.
     /// Who `only_reads` is let in by a key that was valid a short while ago, when the database cannot tell at
     /// the moment: a key that was revoked since shall change nothing.
@@ -159,11 +182,8 @@ impl Keys {
         is_up: bool,
         only_reads: bool,
     ) -> Result<Option<Caller>, ApiError> {
-        let known = self.known.get(hash);
-        let known = known.filter(|known| known.until.is_none_or(|until| Instant::now() < until));
-        if let Some(known) = &known
-            && known.looked_up.elapsed() < TRUSTED
-        {
+        let known = self.known.get(hash).filter(Known::is_in_time);
+        if let Some(known) = known.as_ref().filter(|known| known.is_trusted()) {
             return Ok(Some(known.caller.clone()));
         }
         let looked_up = Instant::now();
@@ -176,7 +196,8 @@ impl Keys {
         let found = found.filter(|found| !found.as_ref().is_err_and(StoreError::is_transient));
         match (found, known) {
             (Some(Ok(Some(key))), _) => {
-                let caller = Caller { tenant: key.tenant, scopes: key.scopes, key: Some(key.id) };
+                let caller =
+                    Caller { tenant: key.tenant, scopes: key.scopes.into(), key: Some(key.id) };
                 let until = key.left.and_then(|left| looked_up.checked_add(left));
                 let known = Known { caller: caller.clone(), looked_up, until };
                 self.known.insert(*hash, known);
@@ -223,7 +244,7 @@ mod tests {
 
     #[test]
     fn admin_includes_the_other_scopes() {
-        let reader = Caller { scopes: vec![Scope::Read], ..Caller::anybody() };
+        let reader = Caller { scopes: [Scope::Read].into(), ..Caller::anybody() };
         assert!(reader.may(Scope::Read));
         assert!(!reader.may(Scope::Submit) && !reader.may(Scope::Admin));
         assert!(Scope::ALL.into_iter().all(|scope| Caller::anybody().may(scope)));

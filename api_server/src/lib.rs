@@ -8,7 +8,8 @@
 //!   document made of the descriptions; [`handlers`]: what routes do; [`dto`]: what they read and write;
 //! - [`error`], [`problems`]: the one form of an error; [`json`], [`extract`], [`cursor`]: checked
 //!   input;
-//! - [`keys`], [`client`], [`limiter`], [`load`]: who asks, how often, and how much at a time; [`answers`]: those that were given already;
+//! - [`keys`], [`client`], [`limiter`], [`load`]: who asks, how often, and how much at a time; [`answers`]: those that were given already, to which
+//!   [`questions`], and [`front`], where they are given again at once;
 //! - [`middleware`]: ids, access log, limits, time limit, tags, compression, the gate before the database; [`metrics`];
 //!   [`listener`]: connections, over the byte stream of `wire`; [`monitor`]: whether the database answers;
 //! - [`cli`], [`commands`], [`serve`]: the program; [`app`]: what handlers reach; [`database`]:
@@ -27,6 +28,7 @@ pub mod error;
 pub mod export;
 pub mod extract;
 pub mod fleet;
+pub mod front;
 pub mod handlers;
 pub mod json;
 pub mod keys;
@@ -41,6 +43,7 @@ pub mod monitor;
 pub mod openapi;
 pub mod performance;
 pub mod problems;
+pub mod questions;
 pub mod queue;
 pub mod router;
 pub mod routes;

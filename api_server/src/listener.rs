@@ -4,13 +4,14 @@
 //! time in which a request head must arrive (which also ends idle connections). When told to stop it accepts nothing more,
 //! lets the requests at hand finish for a while, and then closes what is left.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use axum::Router;
+use axum::response::Response;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -59,7 +60,12 @@ pub struct Rules {
 }
 
 /// Serves `router` until `stop`.
-pub async fn serve(listener: TcpListener, router: Router, rules: Rules, stop: CancellationToken) {
+pub async fn serve<S>(listener: TcpListener, router: S, rules: Rules, stop: CancellationToken)
+where
+    S: tower::Service<Request<Incoming>, Response = Response, Error = Infallible>,
+    S: Clone + Send + 'static,
+    S::Future: Send,
+{
     let Rules { head_timeout, grace, metrics } = rules;
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let tasks = tokio_util::task::TaskTracker::new();

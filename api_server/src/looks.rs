@@ -70,6 +70,11 @@ where
         found
     }
 
+    /// What the last look found, while that is fresh.
+    pub fn fresh(&self, question: &Q) -> Option<V> {
+        self.known(&*self.places.get(question)?, Instant::now())
+    }
+
     /// Anything may have changed: nothing that was found by now is told again.
     pub fn forget(&self) {
         self.changes.fetch_add(1, Ordering::AcqRel);

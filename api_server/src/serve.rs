@@ -34,6 +34,7 @@ use crate::commands::configure;
 use crate::database::Database;
 use crate::export::Exports;
 use crate::extract::Limits;
+use crate::front::Front;
 use crate::handlers::performance::Optimizing;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
@@ -101,7 +102,7 @@ async fn serve(
         metrics,
     };
     let counted = rules(Some(app.http_metrics.clone()));
-    let routes = router::public(&app, role);
+    let routes = Front::new(app.clone(), router::public(&app, role));
     let public = tokio::spawn(listener::serve(public, routes, counted, closing.clone()));
     let routes = router::admin(&app);
     let admin = tokio::spawn(listener::serve(admin, routes, rules(None), closing.clone()));

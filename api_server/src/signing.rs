@@ -156,8 +156,8 @@ impl Signing {
     ///
     /// # Errors
     /// When it is no JSON.
-    pub fn line(&mut self, row: &str) -> Result<String, serde_json::Error> {
-        let row: &RawValue = serde_json::from_str(row)?;
+    pub fn line(&mut self, row: &[u8]) -> Result<String, serde_json::Error> {
+        let row: &RawValue = serde_json::from_slice(row)?;
         let digest = Sha256::digest(row.get().as_bytes());
         self.rows += 1;
         self.hash.update(digest);
@@ -378,7 +378,7 @@ mod tests {
         let mut signing = Signing::default();
         let mut text = String::new();
         for row in rows {
-            text.push_str(&signing.line(row).unwrap());
+            text.push_str(&signing.line(row.as_bytes()).unwrap());
         }
         text + &signing.finish("job".to_owned(), &signer()).unwrap()
     }

@@ -48,22 +48,28 @@ impl Versions {
         Self { looks: Looks::new(fresh), hints: Mutex::new(hints) }
     }
 
+    /// The version that `subject` had when it was last read, while that is fresh.
+    pub fn fresh(&self, app: &App, subject: &Subject) -> Option<Version> {
+        self.listen();
+        self.looks.fresh(subject).filter(|_| app.database.is_up())
+    }
+
     /// The version that `subject` has, or had not longer ago than is fresh.
     pub async fn of(&self, app: &App, subject: &Subject) -> Version {
         if !app.database.is_up() {
             return Version::Unknown;
         }
-        if self.something_happened() {
-            self.looks.forget();
-        }
+        self.listen();
         let look = self.looks.get(subject, read(app, subject));
         tokio::time::timeout(PATIENCE, look).await.unwrap_or(Version::Unknown)
     }
 
-    /// Whether there are hints that nobody has taken.
-    fn something_happened(&self) -> bool {
+    /// Nothing that was read before a hint is told after it.
+    fn listen(&self) {
         let mut hints = self.hints.lock().unwrap_or_else(PoisonError::into_inner);
-        std::iter::from_fn(|| hints.next_here()).count() > 0
+        if std::iter::from_fn(|| hints.next_here()).count() > 0 {
+            self.looks.forget();
+        }
     }
 }
 

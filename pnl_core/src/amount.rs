@@ -4,6 +4,8 @@
 //! signed integers of 1e-36 USD. Both are 256 bits wide and every operation is checked: an amount
 //! that does not fit is an error, never a wrapped number. Products are taken in 512 bits.
 
+mod decimal;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -11,6 +13,7 @@ use alloy_primitives::{I256, U256};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::division::mul_div;
+use decimal::{Decimal, Digits};
 
 /// Decimal places of a [`Usd`] value: one unit is 1e-36 USD.
 pub const USD_PLACES: usize = 36;
@@ -134,6 +137,10 @@ impl From<U256> for RawAmount {
 }
 
 impl RawAmount {
+    fn text(self) -> Digits {
+        Digits::of(self.limbs())
+    }
+
     const fn of(value: U256) -> Self {
         let (high, low) = halves(*value.as_limbs());
         Self { high, low }
@@ -148,13 +155,15 @@ impl FromStr for RawAmount {
         if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
             return Err(AmountError::Syntax(text.to_owned()));
         }
-        U256::from_str_radix(text, 10).map(Self::of).map_err(|_| AmountError::Overflow)
+        let words = decimal::read(text.bytes()).ok_or(AmountError::Overflow)?;
+        let (high, low) = halves(words);
+        Ok(Self { high, low })
     }
 }
 
 impl fmt::Display for RawAmount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.to_u256(), f)
+        f.pad_integral(true, "", self.text().as_str())
     }
 }
 
@@ -221,6 +230,10 @@ impl RawDelta {
         self.checked_add(other.opposite())
     }
 
+    fn text(self) -> Decimal {
+        Decimal::of(self.negative, *self.magnitude.as_limbs(), 0)
+    }
+
     /// The same change in the other direction.
     pub const fn opposite(self) -> Self {
         Self::with_sign(self.magnitude, !self.negative)
@@ -269,10 +282,7 @@ impl FromStr for RawDelta {
 
 impl fmt::Display for RawDelta {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.negative {
-            f.write_str("-")?;
-        }
-        fmt::Display::fmt(&self.magnitude, f)
+        f.write_str(self.text().as_str())
     }
 }
 
@@ -412,6 +422,11 @@ impl Usd {
         size.and_then(|size| Self::with_sign(size, negative)).ok_or(AmountError::Overflow)
     }
 
+    /// Exact decimal text, trailing zeros cut, no exponent.
+    fn text(self) -> Decimal {
+        Decimal::of(self.is_negative(), self.magnitude(), USD_PLACES)
+    }
+
     /// `None` when it does not fit.
     #[inline(always)]
     fn with_sign(magnitude: [u64; 4], negative: bool) -> Option<Self> {
@@ -455,23 +470,17 @@ impl FromStr for Usd {
         if places.len() > USD_PLACES {
             return Err(AmountError::Precision(text.to_owned()));
         }
-        let mantissa = format!("{whole}{places:0<width$}", width = USD_PLACES);
-        let magnitude = U256::from_str_radix(&mantissa, 10).map_err(|_| AmountError::Overflow)?;
-        Self::with_sign(*magnitude.as_limbs(), negative).ok_or(AmountError::Overflow)
+        let zeros = std::iter::repeat_n(b'0', USD_PLACES - places.len());
+        let units = decimal::read(whole.bytes().chain(places.bytes()).chain(zeros));
+        units
+            .and_then(|magnitude| Self::with_sign(magnitude, negative))
+            .ok_or(AmountError::Overflow)
     }
 }
 
 impl fmt::Display for Usd {
-    /// Exact decimal text, trailing zeros cut, no exponent.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let digits = format!("{:0>width$}", self.units().unsigned_abs(), width = USD_PLACES + 1);
-        let (whole, places) = digits.split_at(digits.len() - USD_PLACES);
-        let places = places.trim_end_matches('0');
-        let sign = if self.is_negative() { "-" } else { "" };
-        match places {
-            "" => write!(f, "{sign}{whole}"),
-            places => write!(f, "{sign}{whole}.{places}"),
-        }
+        f.write_str(self.text().as_str())
     }
 }
 
@@ -553,7 +562,7 @@ macro_rules! serde_as_text {
     ($($type:ty),+) => {$(
         impl Serialize for $type {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
+                serializer.serialize_str(self.text().as_str())
             }
         }
 

@@ -43,6 +43,7 @@ impl Shutdown {
             drain.cancel();
             let second = next(&mut terminate, &mut interrupt).await;
             tracing::warn!(signal = second.name, "second signal: ending at once");
+            crate::telemetry::flush();
             std::process::exit(second.exit_code);
         });
         Ok(shutdown)

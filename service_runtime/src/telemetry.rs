@@ -1,15 +1,18 @@
 //! Log lines on stderr: text for people or one JSON object per line.
 //!
 //! Standard output belongs to results (and to the two address lines of `serve`), so nothing here
-//! writes to it. Every line passes the [`redaction guard`](redact) before it is written.
+//! writes to it. Every line passes the [`redaction guard`](redact) before it is written, and may be
+//! [held] for a moment.
 
 mod chain;
+mod held;
 mod json;
 mod redact;
 
-use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
+use std::io::{self, IsTerminal, Stderr, Write};
+use std::sync::{Arc, OnceLock};
 
+use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -18,7 +21,11 @@ use tracing_subscriber::{EnvFilter, Layer, Registry};
 pub use chain::Chain;
 
 use crate::config::{LogFormat, LogSettings, Settings};
+use held::Held;
 use redact::Redactor;
+
+/// The lines of this process.
+static LINES: OnceLock<Held<Stderr>> = OnceLock::new();
 
 /// Why log lines could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +36,9 @@ pub enum TelemetryError {
     /// The process has log lines set up already.
     #[error("log lines are set up already")]
     AlreadySet(#[from] tracing_subscriber::util::TryInitError),
+    /// There is no thread for them.
+    #[error("the thread that writes log lines cannot be started")]
+    Thread(#[from] io::Error),
 }
 
 impl TelemetryError {
@@ -37,6 +47,7 @@ impl TelemetryError {
         match self {
             Self::Filter(_) => "log-filter-invalid",
             Self::AlreadySet(_) => "log-already-set",
+            Self::Thread(_) => "log-thread",
         }
     }
 }
@@ -46,12 +57,23 @@ impl TelemetryError {
 ///
 /// # Errors
 ///
-/// The filter does not parse, or the process called this before.
+/// The filter does not parse, the process called this before, or it gets no thread.
 pub fn init(settings: &Settings) -> Result<(), TelemetryError> {
     let is_terminal = io::stderr().is_terminal();
-    let writer = Guarded::new(io::stderr, settings.secrets());
+    let lines = Held::start(io::stderr())?;
+    let writer = Guarded::new(lines.clone(), settings.secrets());
     subscriber(&settings.log, writer, is_terminal)?.try_init()?;
+    // Set once, as the subscriber is.
+    let _ = LINES.set(lines);
     Ok(())
+}
+
+/// Writes the lines that are held; for whoever is about to end the process.
+pub fn flush() {
+    if let Some(lines) = LINES.get() {
+        // Nobody is there to be told that the log cannot be written.
+        let _ = lines.flush();
+    }
 }
 
 /// The subscriber of [`init`] over any writer.
@@ -91,6 +113,11 @@ impl<'w, W: MakeWriter<'w>> MakeWriter<'w> for Guarded<W> {
 
     fn make_writer(&'w self) -> Self::Writer {
         GuardedWriter { inner: self.inner.make_writer(), redactor: Arc::clone(&self.redactor) }
+    }
+
+    fn make_writer_for(&'w self, line: &Metadata<'_>) -> Self::Writer {
+        let inner = self.inner.make_writer_for(line);
+        GuardedWriter { inner, redactor: Arc::clone(&self.redactor) }
     }
 }
 

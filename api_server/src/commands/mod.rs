@@ -53,6 +53,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Verify(args) => blocking_on(verify::run(args)),
         Command::SigningKey(args) => verify::create(&args),
     };
+    telemetry::flush();
     match outcome {
         Ok(code) => code,
         Err(error) => {

@@ -5,8 +5,9 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use csv::{Terminator, Writer, WriterBuilder};
+use csv::{Terminator, WriterBuilder};
 use persistence_layer::results::ResultRow;
 use pnl_core::Chain;
 use serde_json::value::RawValue;
@@ -105,7 +106,12 @@ impl<'a> CsvRow<'a> {
 }
 
 /// The columns of a row.
-pub fn columns() -> Vec<Column> {
+pub fn columns() -> &'static [Column] {
+    static COLUMNS: LazyLock<Vec<Column>> = LazyLock::new(all_columns);
+    &COLUMNS
+}
+
+fn all_columns() -> Vec<Column> {
     let head = HEAD.iter().map(|name| Column::new(*name, Kind::Text));
     let scalars = SCALARS.iter().map(|name| Column::new(*name, kind(name)));
     let complete = [Column::new("coverage_complete", Kind::Bool)];
@@ -121,16 +127,16 @@ fn kind(name: &str) -> Kind {
 ///
 /// # Errors
 /// When the stored report is not what the service stores.
-pub fn cells(row: &CsvRow<'_>) -> Result<Vec<Cell>, ExportError> {
-    let report: BTreeMap<&str, &RawValue> = match row.report {
+pub fn cells<'a>(row: &CsvRow<'a>) -> Result<Vec<Cell<'a>>, ExportError> {
+    let report: BTreeMap<&str, &'a RawValue> = match row.report {
         Some(report) => serde_json::from_str(report)?,
         None => BTreeMap::new(),
     };
-    let metrics: BTreeMap<&str, &RawValue> = match report.get("metrics") {
+    let metrics: BTreeMap<&str, &'a RawValue> = match report.get("metrics") {
         Some(metrics) => serde_json::from_str(metrics.get())?,
         None => BTreeMap::new(),
     };
-    let coverage: BTreeMap<&str, &RawValue> = match report.get("coverage") {
+    let coverage: BTreeMap<&str, &'a RawValue> = match report.get("coverage") {
         Some(coverage) => serde_json::from_str(coverage.get())?,
         None => BTreeMap::new(),
     };
@@ -151,20 +157,12 @@ pub fn cells(row: &CsvRow<'_>) -> Result<Vec<Cell>, ExportError> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn header() -> Result<Vec<u8>, csv::Error> {
-    header_of(&columns())
-}
-
-/// The header line of these columns.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn header_of(columns: &[Column]) -> Result<Vec<u8>, csv::Error> {
-    let mut writer = writer();
-    for column in columns {
-        writer.write_field(&column.name)?;
-    }
-    finish(writer)
+pub fn header() -> Result<Vec<u8>, ExportError> {
+    let mut line = Vec::new();
+    let mut lines = Lines::to(&mut line);
+    lines.header(columns())?;
+    lines.finish()?;
+    Ok(line)
 }
 
 /// One line.
@@ -172,24 +170,53 @@ pub fn header_of(columns: &[Column]) -> Result<Vec<u8>, csv::Error> {
 /// # Errors
 /// When the stored report is not what the service stores.
 pub fn line(row: CsvRow<'_>) -> Result<Vec<u8>, ExportError> {
-    Ok(line_of(&cells(&row)?)?)
+    let mut line = Vec::new();
+    let mut lines = Lines::to(&mut line);
+    lines.push(&cells(&row)?)?;
+    lines.finish()?;
+    Ok(line)
 }
 
-/// A line of these cells.
-///
-/// # Errors
-/// When it cannot be written.
-pub fn line_of(cells: &[Cell]) -> Result<Vec<u8>, csv::Error> {
-    let mut writer = writer();
-    for cell in cells {
-        match cell {
-            Cell::Null => writer.write_field("")?,
-            Cell::Text(text) => writer.write_field(harmless(text).as_bytes())?,
-            Cell::Integer(number) => writer.write_field(number.to_string())?,
-            Cell::Bool(is) => writer.write_field(is.to_string())?,
-        }
+/// Lines that are being written.
+pub struct Lines<'a>(csv::Writer<&'a mut Vec<u8>>);
+
+impl<'a> Lines<'a> {
+    /// To be written to `out`.
+    pub fn to(out: &'a mut Vec<u8>) -> Self {
+        Self(WriterBuilder::new().terminator(Terminator::CRLF).from_writer(out))
     }
-    finish(writer)
+
+    /// Writes the names of these columns.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn header(&mut self, columns: &[Column]) -> Result<(), csv::Error> {
+        self.0.write_record(columns.iter().map(|column| column.name.as_bytes()))
+    }
+
+    /// Writes a line of these cells.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn push(&mut self, cells: &[Cell<'_>]) -> Result<(), csv::Error> {
+        for cell in cells {
+            match cell {
+                Cell::Null => self.0.write_field("")?,
+                Cell::Text(text) => self.0.write_field(harmless(text).as_bytes())?,
+                Cell::Integer(number) => self.0.write_field(number.to_string())?,
+                Cell::Bool(is) => self.0.write_field(is.to_string())?,
+            }
+        }
+        self.0.write_record(None::<&[u8]>)
+    }
+
+    /// All lines are at their place.
+    ///
+    /// # Errors
+    /// When one cannot be written.
+    pub fn finish(mut self) -> Result<(), csv::Error> {
+        Ok(self.0.flush()?)
+    }
 }
 
 /// The cell without the power to be a formula: a text that begins like one gets an apostrophe.
@@ -205,20 +232,6 @@ fn is_number(text: &str) -> bool {
     let (whole, part) = digits.split_once('.').unwrap_or((digits, "0"));
     let all_digits = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
     all_digits(whole) && all_digits(part)
-}
-
-/// Bytes that most lines have room in.
-const LINE_BYTES: usize = 1 << 10;
-
-fn writer() -> Writer<Vec<u8>> {
-    let mut builder = WriterBuilder::new();
-    builder.terminator(Terminator::CRLF).buffer_capacity(LINE_BYTES);
-    builder.from_writer(Vec::with_capacity(LINE_BYTES))
-}
-
-fn finish(mut writer: Writer<Vec<u8>>) -> Result<Vec<u8>, csv::Error> {
-    writer.write_record(None::<&[u8]>)?;
-    writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
 }
 
 #[cfg(test)]

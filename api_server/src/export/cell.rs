@@ -1,5 +1,7 @@
 //! What stands in a column.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -35,13 +37,19 @@ impl Column {
     ///
     /// # Errors
     /// [`ExportError::Kind`] when it is something else than the column holds.
-    pub fn cell(&self, value: Option<&RawValue>) -> Result<Cell, ExportError> {
+    pub fn cell<'a>(&self, value: Option<&'a RawValue>) -> Result<Cell<'a>, ExportError> {
         let Some(value) = value else { return Ok(Cell::Null) };
+        // Most cells are texts without anything to unescape.
+        if self.kind == Kind::Text
+            && let Ok(text) = serde_json::from_str::<&str>(value.get())
+        {
+            return Ok(Cell::Text(text.into()));
+        }
         let other = || ExportError::Kind(self.name.clone());
         Ok(match (self.kind, serde_json::from_str(value.get())?) {
             (_, Value::Null) => Cell::Null,
-            (Kind::Text, Value::String(text)) => Cell::Text(text),
-            (Kind::Text, Value::Number(number)) => Cell::Text(number.to_string()),
+            (Kind::Text, Value::String(text)) => Cell::Text(text.into()),
+            (Kind::Text, Value::Number(number)) => Cell::Text(number.to_string().into()),
             (Kind::Integer, Value::Number(number)) => {
                 Cell::Integer(number.as_i64().ok_or_else(other)?)
             }
@@ -53,20 +61,20 @@ impl Column {
 
 /// What stands in a column of one row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cell {
+pub enum Cell<'a> {
     /// Nothing.
     Null,
     /// Text.
-    Text(String),
+    Text(Cow<'a, str>),
     /// A whole number.
     Integer(i64),
     /// Yes or no.
     Bool(bool),
 }
 
-impl Cell {
+impl<'a> Cell<'a> {
     /// A text, if there is one.
-    pub fn text(text: Option<&str>) -> Self {
-        text.map_or(Self::Null, |text| Self::Text(text.to_owned()))
+    pub fn text(text: Option<&'a str>) -> Self {
+        text.map_or(Self::Null, |text| Self::Text(text.into()))
     }
 }

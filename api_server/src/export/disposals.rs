@@ -4,6 +4,7 @@
 //! whose ledger is no longer that one, or that has no result, has one row that says so instead.
 
 use std::borrow::Cow;
+use std::future::ready;
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream};
@@ -47,9 +48,12 @@ const MEMBERS: [(&str, Kind); 15] = [
 /// The same members, read from JSON.
 #[derive(Deserialize)]
 struct Members<'a> {
+    #[serde(borrow)]
     id: Cow<'a, str>,
+    #[serde(borrow)]
     event: Cow<'a, str>,
     leg: &'a str,
+    #[serde(borrow)]
     asset: Cow<'a, str>,
     ts: i64,
     qty: &'a str,
@@ -64,14 +68,14 @@ struct Members<'a> {
     matches_total: i64,
 }
 
-impl Members<'_> {
-    fn cells(self) -> [Cell; MEMBERS.len()] {
-        let text = |text: &str| Cell::Text(text.to_owned());
+impl<'a> Members<'a> {
+    fn cells(self) -> [Cell<'a>; MEMBERS.len()] {
+        let text = |text: &'a str| Cell::Text(text.into());
         [
-            Cell::Text(self.id.into_owned()),
-            Cell::Text(self.event.into_owned()),
+            Cell::Text(self.id),
+            Cell::Text(self.event),
             text(self.leg),
-            Cell::Text(self.asset.into_owned()),
+            Cell::Text(self.asset),
             Cell::Integer(self.ts),
             text(self.qty),
             Cell::text(self.proceeds),
@@ -103,13 +107,14 @@ pub(super) struct DisposalLine {
 }
 
 impl Line for DisposalLine {
-    fn cells(&self) -> Result<Vec<Cell>, ExportError> {
-        let mut cells = vec![
-            Cell::Text(self.wallet.to_string()),
-            Cell::Text(self.chain.as_str().to_owned()),
-            Cell::Text(self.status.to_owned()),
+    fn cells(&self) -> Result<Vec<Cell<'_>>, ExportError> {
+        let mut cells = Vec::with_capacity(HEAD.len() + MEMBERS.len());
+        cells.extend([
+            Cell::text(Some(&self.wallet)),
+            Cell::text(Some(self.chain.as_str())),
+            Cell::text(Some(self.status)),
             Cell::text(self.error_code.as_deref()),
-        ];
+        ]);
         match &self.disposal {
             Some(disposal) => {
                 cells.extend(serde_json::from_str::<Members<'_>>(disposal.get())?.cells());
@@ -119,14 +124,15 @@ impl Line for DisposalLine {
         Ok(cells)
     }
 
-    fn json(&self) -> Result<String, ExportError> {
-        Ok(serde_json::to_string(&JsonLine {
+    fn json(&self, out: &mut Vec<u8>) -> Result<(), ExportError> {
+        let line = JsonLine {
             wallet: &self.wallet,
             chain: self.chain.as_str(),
             status: self.status,
             error_code: self.error_code.as_deref(),
             disposal: self.disposal.as_deref(),
-        })?)
+        };
+        Ok(serde_json::to_writer(out, &line)?)
     }
 }
 
@@ -186,8 +192,13 @@ async fn of_wallet(
     let Some(disposals) = found else {
         return Ok(stream::iter([Ok(vec![line(Some(REPLACED.to_owned()), None)])]).boxed());
     };
-    let spans = stream::try_unfold(disposals, DisposalsOfResult::next);
-    let lines = spans.map_ok(move |some| {
+    let computed = stream::try_unfold(disposals, DisposalsOfResult::next);
+    let rows = computed.map_ok(|some| {
+        stream::try_unfold(some, |mut some| {
+            ready(some.rows().map(|rows| rows.map(|rows| (rows, some))))
+        })
+    });
+    let lines = rows.try_flatten().map_ok(move |some| {
         some.into_iter().map(|disposal| line(None, Some(disposal))).collect::<Vec<_>>()
     });
     Ok(lines.map_err(ExportError::from).boxed())

@@ -43,13 +43,13 @@ pub trait Line {
     ///
     /// # Errors
     /// When what is stored is none.
-    fn cells(&self) -> Result<Vec<Cell>, ExportError>;
+    fn cells(&self) -> Result<Vec<Cell<'_>>, ExportError>;
 
-    /// The same, and what fits no column, as a JSON object.
+    /// Writes the same, and what fits no column, as a JSON object.
     ///
     /// # Errors
     /// When what is stored is none.
-    fn json(&self) -> Result<String, ExportError>;
+    fn json(&self, out: &mut Vec<u8>) -> Result<(), ExportError>;
 }
 
 /// A file that is being written.
@@ -63,7 +63,13 @@ impl Encoder {
     /// A file of these columns, and what it begins with.
     pub fn begin(format: Format, columns: Vec<Column>) -> Result<(Self, Vec<u8>), ExportError> {
         Ok(match format {
-            Format::Csv => (Self::Csv, csv::header_of(&columns)?),
+            Format::Csv => {
+                let mut head = Vec::new();
+                let mut lines = csv::Lines::to(&mut head);
+                lines.header(&columns)?;
+                lines.finish()?;
+                (Self::Csv, head)
+            }
             Format::Ndjson => (Self::Ndjson, Vec::new()),
             Format::Parquet => {
                 let mut parquet = Parquet::begin(columns)?;
@@ -74,15 +80,27 @@ impl Encoder {
         })
     }
 
-    /// Writes a row; `out` gets what is ready.
-    pub fn push(&mut self, line: &impl Line, out: &mut Vec<u8>) -> Result<(), ExportError> {
+    /// Writes rows; `out` gets what is ready.
+    pub fn push(&mut self, rows: &[impl Line], out: &mut Vec<u8>) -> Result<(), ExportError> {
         match self {
-            Self::Csv => out.extend(csv::line_of(&line.cells()?)?),
-            Self::Ndjson => {
-                out.extend_from_slice(line.json()?.as_bytes());
-                out.push(b'\n');
+            Self::Csv => {
+                let mut lines = csv::Lines::to(out);
+                for row in rows {
+                    lines.push(&row.cells()?)?;
+                }
+                lines.finish()?;
             }
-            Self::Parquet(parquet) => parquet.push(line.cells()?, out)?,
+            Self::Ndjson => {
+                for row in rows {
+                    row.json(out)?;
+                    out.push(b'\n');
+                }
+            }
+            Self::Parquet(parquet) => {
+                for row in rows {
+                    parquet.push(&row.cells()?, out)?;
+                }
+            }
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ pub use self::range::{Wanted, part, wanted};
 pub use self::signed::signed;
 pub use self::wallets::is_unbroken;
 use crate::app::App;
+use crate::dto::csv as table;
 use crate::problems;
 use encoder::Encoder;
 use persistence_layer::batches::Batch;
@@ -113,7 +114,7 @@ pub fn document(
     match rows {
         Rows::Wallets => {
             let lines = wallets::lines(pages, batch.chain);
-            written(lines, format, wallets::columns())
+            written(lines, format, table::columns().to_vec())
         }
         Rows::Disposals => {
             let ledgers = app.wallets.read_through(app.file_store.clone()).of(tenant.clone());
@@ -131,20 +132,21 @@ fn written<L: Line + Send + 'static>(
 ) -> Result<Document, ExportError> {
     let (encoder, head) = Encoder::begin(format, columns)?;
     let head = stream::once(async { Ok(Piece { bytes: head.into(), rows: 0 }) });
-    let rest =
-        stream::try_unfold((Some(encoder), ahead(lines)), |(encoder, mut lines)| async move {
-            let Some(mut encoder) = encoder else { return Ok(None) };
+    let begun = (Some(encoder), ahead(lines), 0);
+    let rest = stream::try_unfold(begun, |(encoder, mut lines, last)| async move {
+        let Some(mut encoder) = encoder else { return Ok(None) };
+        let Some(some) = lines.try_next().await? else {
             let mut bytes = Vec::new();
-            let Some(some) = lines.try_next().await? else {
-                encoder.finish(&mut bytes)?;
-                return Ok(Some((Piece { bytes: bytes.into(), rows: 0 }, (None, lines))));
-            };
-            for line in &some {
-                encoder.push(line, &mut bytes)?;
-            }
-            let piece = Piece { bytes: bytes.into(), rows: some.len() as u64 };
-            Ok(Some((piece, (Some(encoder), lines))))
-        });
+            encoder.finish(&mut bytes)?;
+            return Ok(Some((Piece { bytes: bytes.into(), rows: 0 }, (None, lines, 0))));
+        };
+        // A piece is about as large as the one before it.
+        let mut bytes = Vec::with_capacity(last + last / 8);
+        encoder.push(&some, &mut bytes)?;
+        let length = bytes.len();
+        let piece = Piece { bytes: bytes.into(), rows: some.len() as u64 };
+        Ok(Some((piece, (Some(encoder), lines, length))))
+    });
     Ok(head.chain(rest).boxed())
 }
 
@@ -189,13 +191,13 @@ mod tests {
     struct Two(String, Option<i64>);
 
     impl Line for Two {
-        fn cells(&self) -> Result<Vec<Cell>, ExportError> {
+        fn cells(&self) -> Result<Vec<Cell<'_>>, ExportError> {
             let number = self.1.map_or(Cell::Null, Cell::Integer);
-            Ok(vec![Cell::Text(self.0.clone()), number, Cell::Bool(self.1.is_some())])
+            Ok(vec![Cell::text(Some(&self.0)), number, Cell::Bool(self.1.is_some())])
         }
 
-        fn json(&self) -> Result<String, ExportError> {
-            Ok(serde_json::to_string(&(&self.0, self.1))?)
+        fn json(&self, out: &mut Vec<u8>) -> Result<(), ExportError> {
+            Ok(serde_json::to_writer(out, &(&self.0, self.1))?)
         }
     }
 

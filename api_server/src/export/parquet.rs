@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::body::Bytes;
 use parquet::basic::{LogicalType, Repetition, Type as Physical};
 use parquet::data_type::{BoolType, ByteArray, ByteArrayType, DataType, Int64Type};
 use parquet::errors::{ParquetError, Result as ParquetResult};
@@ -14,8 +15,8 @@ use parquet::schema::types::{Type, TypePtr};
 
 use super::{Cell, Column, ExportError, Kind};
 
-/// Rows of a group: what is held at a time.
-const GROUP_ROWS: usize = 1_000;
+/// Rows of a group: what is held at a time. Of every group some kilobytes stay until the end of the file, which lists them.
+const GROUP_ROWS: usize = 4_000;
 
 /// Where the writer writes to, and we take from.
 #[derive(Clone, Default)]
@@ -37,7 +38,9 @@ pub(super) struct Parquet {
     columns: Vec<Column>,
     writer: SerializedFileWriter<Sink>,
     sink: Sink,
-    rows: Vec<Vec<Cell>>,
+    /// The group under way.
+    group: Vec<Values>,
+    rows: usize,
 }
 
 impl Parquet {
@@ -48,12 +51,19 @@ impl Parquet {
         let sink = Sink::default();
         let schema = schema(&columns)?;
         let writer = SerializedFileWriter::new(sink.clone(), schema, Arc::new(properties))?;
-        Ok(Self { columns, writer, sink, rows: Vec::new() })
+        let group = columns.iter().map(|column| Values::of(column.kind)).collect();
+        Ok(Self { columns, writer, sink, group, rows: 0 })
     }
 
-    pub fn push(&mut self, row: Vec<Cell>, out: &mut Vec<u8>) -> Result<(), ExportError> {
-        self.rows.push(row);
-        if self.rows.len() < GROUP_ROWS {
+    pub fn push(&mut self, row: &[Cell<'_>], out: &mut Vec<u8>) -> Result<(), ExportError> {
+        let cells = row.iter().chain(std::iter::repeat(&Cell::Null));
+        for ((column, values), cell) in self.columns.iter().zip(&mut self.group).zip(cells) {
+            if !values.push(cell) {
+                return Err(ExportError::Kind(column.name.clone()));
+            }
+        }
+        self.rows += 1;
+        if self.rows < GROUP_ROWS {
             return Ok(());
         }
         self.write_group()?;
@@ -61,7 +71,7 @@ impl Parquet {
     }
 
     pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), ExportError> {
-        if !self.rows.is_empty() {
+        if self.rows > 0 {
             self.write_group()?;
         }
         self.writer.finish()?;
@@ -76,54 +86,78 @@ impl Parquet {
     }
 
     fn write_group(&mut self) -> Result<(), ExportError> {
-        let rows = mem::take(&mut self.rows);
+        self.rows = 0;
         let mut group = self.writer.next_row_group()?;
-        for (place, column) in self.columns.iter().enumerate() {
+        for values in &mut self.group {
             let Some(writer) = group.next_column()? else { break };
-            let cells = rows.iter().map(|row| row.get(place).unwrap_or(&Cell::Null));
-            let written = match column.kind {
-                Kind::Text => write::<ByteArrayType>(writer, cells, |cell| match cell {
-                    Cell::Text(text) => Some(ByteArray::from(text.as_str())),
-                    _ => None,
-                }),
-                Kind::Integer => write::<Int64Type>(writer, cells, |cell| match cell {
-                    Cell::Integer(number) => Some(*number),
-                    _ => None,
-                }),
-                Kind::Bool => write::<BoolType>(writer, cells, |cell| match cell {
-                    Cell::Bool(is) => Some(*is),
-                    _ => None,
-                }),
-            };
-            if !written? {
-                return Err(ExportError::Kind(column.name.clone()));
-            }
+            values.write(writer)?;
         }
         group.close()?;
         Ok(())
     }
 }
 
-/// Writes a column; false when a cell is neither null nor what the column holds.
-fn write<'a, T: DataType>(
-    mut writer: SerializedColumnWriter<'_>,
-    cells: impl Iterator<Item = &'a Cell>,
-    value: impl Fn(&Cell) -> Option<T::T>,
-) -> ParquetResult<bool> {
-    let (mut values, mut levels) = (Vec::new(), Vec::new());
-    for cell in cells {
-        match value(cell) {
-            Some(value) => {
-                values.push(value);
-                levels.push(1);
-            }
-            None if *cell == Cell::Null => levels.push(0),
-            None => return Ok(false),
+/// A column of a group: what is not null, and by row whether it is (1) or not (0).
+enum Values {
+    /// Texts one behind the other, with where each ends.
+    Text(Vec<u8>, Vec<usize>, Vec<i16>),
+    Integer(Vec<i64>, Vec<i16>),
+    Bool(Vec<bool>, Vec<i16>),
+}
+
+impl Values {
+    const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Text => Self::Text(Vec::new(), Vec::new(), Vec::new()),
+            Kind::Integer => Self::Integer(Vec::new(), Vec::new()),
+            Kind::Bool => Self::Bool(Vec::new(), Vec::new()),
         }
     }
-    writer.typed::<T>().write_batch(&values, Some(&levels), None)?;
-    writer.close()?;
-    Ok(true)
+
+    /// Adds a row; false when the cell is neither null nor what the column holds.
+    fn push(&mut self, cell: &Cell<'_>) -> bool {
+        match (&mut *self, cell) {
+            (Self::Text(bytes, ends, _), Cell::Text(text)) => {
+                bytes.extend_from_slice(text.as_bytes());
+                ends.push(bytes.len());
+            }
+            (Self::Integer(values, _), Cell::Integer(number)) => values.push(*number),
+            (Self::Bool(values, _), Cell::Bool(is)) => values.push(*is),
+            (_, Cell::Null) => {}
+            _ => return false,
+        }
+        let (Self::Text(.., levels) | Self::Integer(_, levels) | Self::Bool(_, levels)) = self;
+        levels.push(i16::from(*cell != Cell::Null));
+        true
+    }
+
+    /// Writes the column, and is empty then.
+    fn write(&mut self, writer: SerializedColumnWriter<'_>) -> ParquetResult<()> {
+        match self {
+            Self::Text(bytes, ends, levels) => {
+                let all = Bytes::from(mem::take(bytes));
+                let mut begin = 0;
+                let texts = ends.drain(..).map(|end| {
+                    let text = all.slice(begin..end);
+                    begin = end;
+                    ByteArray::from(text)
+                });
+                write::<ByteArrayType>(writer, texts.collect(), levels)
+            }
+            Self::Integer(values, levels) => write::<Int64Type>(writer, mem::take(values), levels),
+            Self::Bool(values, levels) => write::<BoolType>(writer, mem::take(values), levels),
+        }
+    }
+}
+
+fn write<T: DataType>(
+    mut writer: SerializedColumnWriter<'_>,
+    values: Vec<T::T>,
+    levels: &mut Vec<i16>,
+) -> ParquetResult<()> {
+    writer.typed::<T>().write_batch(&values, Some(levels), None)?;
+    levels.clear();
+    writer.close()
 }
 
 fn schema(columns: &[Column]) -> ParquetResult<TypePtr> {

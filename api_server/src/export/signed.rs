@@ -27,9 +27,11 @@ pub fn signed(
             let last = signing.finish(job.clone(), signer)?;
             return Ok(Some((Bytes::from(last), (None, lines, job, app))));
         };
-        let mut text = String::new();
+        let (mut text, mut row) = (String::new(), Vec::new());
         for line in &page {
-            text.push_str(&signing.line(&line.json()?)?);
+            row.clear();
+            line.json(&mut row)?;
+            text.push_str(&signing.line(&row)?);
         }
         Ok(Some((Bytes::from(text), (Some(signing), lines, job, app))))
     });

@@ -9,17 +9,12 @@ use pnl_core::Chain;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Cell, Column, ExportError, Line};
+use super::{Cell, ExportError, Line};
 use crate::dto::csv::{self, CsvRow};
 use crate::dto::result::wallet_status;
 
 /// Rows read from the database at a time: a report can be large.
 const ROWS_AT_ONCE: u32 = 100;
-
-/// The columns.
-pub(super) fn columns() -> Vec<Column> {
-    csv::columns()
-}
 
 /// The wallets of a job, page by page. A job of which rows are missing has been removed, and one that has another
 /// end than it had was retried: its rows are those of two ends.
@@ -83,20 +78,21 @@ struct JsonLine<'a> {
 }
 
 impl Line for WalletLine {
-    fn cells(&self) -> Result<Vec<Cell>, ExportError> {
+    fn cells(&self) -> Result<Vec<Cell<'_>>, ExportError> {
         csv::cells(&CsvRow::of(&self.row, self.chain))
     }
 
-    fn json(&self) -> Result<String, ExportError> {
+    fn json(&self, out: &mut Vec<u8>) -> Result<(), ExportError> {
         let row = &self.row;
         let result = row.report_json.as_deref().map(serde_json::from_str).transpose()?;
-        Ok(serde_json::to_string(&JsonLine {
+        let line = JsonLine {
             wallet: row.wallet.as_str(),
             chain: self.chain.as_str(),
             status: wallet_status(row.state),
             result,
             error: row.error.as_ref(),
-        })?)
+        };
+        Ok(serde_json::to_writer(out, &line)?)
     }
 }
 
@@ -134,7 +130,7 @@ mod tests {
 
     fn document_of(store: &Store, batch: &Batch) -> Document {
         let lines = lines(pages(store.clone(), &Tenant::default(), batch), Chain::Solana);
-        written(lines, Format::Csv, columns()).unwrap()
+        written(lines, Format::Csv, csv::columns().to_vec()).unwrap()
     }
 
     #[tokio::test]

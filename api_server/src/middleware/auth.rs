@@ -57,6 +57,14 @@ pub async fn identify(State(app): State<AppState>, mut request: Request, next: N
     }
 }
 
+/// Who asks with these headers, where that is known without asking anybody.
+pub fn known(app: &AppState, headers: &HeaderMap) -> Option<Caller> {
+    match &app.keys {
+        None => Some(Caller::anybody()),
+        Some(keys) => keys.trusted(&sent(headers).ok()??.hash()),
+    }
+}
+
 /// The caller behind the key of a request, if it has one. A key that this process has never found valid
 /// costs the address it comes from a request, so that nobody can try keys without end.
 async fn caller(
@@ -173,7 +181,7 @@ fn challenged(error: ApiError, attributes: &str) -> Response {
 }
 
 /// An answer to the holder of a key is nobody else's, whoever keeps it on the way.
-fn private(mut response: Response) -> Response {
+pub fn private(mut response: Response) -> Response {
     let told = response.headers().get(header::CACHE_CONTROL).and_then(|told| told.to_str().ok());
     let told = match told {
         None => "private".to_owned(),

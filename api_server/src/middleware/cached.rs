@@ -1,10 +1,10 @@
 //! Answers from the cache: which questions are kept.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::RequestExt;
 use axum::extract::{MatchedPath, Query, RawPathParams, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use persistence_layer::batches::BatchRef;
@@ -15,6 +15,9 @@ use crate::app::AppState;
 use crate::extract::job_id;
 use crate::keys::Caller;
 use crate::middleware::validators;
+use crate::questions::{Question, Sent};
+use crate::routes;
+use crate::slo::RouteClass;
 use crate::versions::{Subject, Version};
 
 /// Says where an answer is from.
@@ -26,18 +29,25 @@ pub async fn answers(State(app): State<AppState>, mut request: Request, next: Ne
     if !app.answers.is_on() || !is_read {
         return next.run(request).await;
     }
-    let Some((subject, question)) = question(&mut request).await else {
-        return next.run(request).await;
+    let caller = request.extensions().get::<Caller>();
+    let sent = caller.and_then(|caller| Sent::of(&caller.tenant, request.uri(), request.headers()));
+    let known = sent.as_ref().and_then(|sent| app.answers.questions.get(sent));
+    let question = match known.clone() {
+        Some(question) => question,
+        None => match question(&mut request).await {
+            Some(question) => Arc::new(question),
+            None => return next.run(request).await,
+        },
     };
-    if wants_fresh(&request) {
+    if wants_fresh(request.headers()) {
         return told(&app, next.run(request).await, Found::Bypass);
     }
-    let version = match app.versions.of(&app, &subject).await {
+    let version = match app.versions.of(&app, &question.subject).await {
         Version::Is(version) => version,
         Version::None => return next.run(request).await,
         Version::Unknown => {
-            return match app.answers.stale(&question).await {
-                Some(answer) => given(&app, &request, &answer, Found::Stale),
+            return match app.answers.stale(&question.text).await {
+                Some(answer) => given(&app, request.headers(), &answer, Found::Stale),
                 None => next.run(request).await,
             };
         }
@@ -47,7 +57,7 @@ pub async fn answers(State(app): State<AppState>, mut request: Request, next: Ne
     let asked = Mutex::new(Some(request));
     let take = || asked.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
     let make = async { made(next.clone().run(take()).await).await };
-    let (answer, found) = match app.answers.get(&question, &version, make).await {
+    let (answer, found) = match app.answers.get(&question.text, &version, make).await {
         Ok(found) => found,
         Err(Some(Refused(response))) => {
             return response.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -55,8 +65,10 @@ pub async fn answers(State(app): State<AppState>, mut request: Request, next: Ne
         // Another one's answer was none to keep: this client gets its own.
         Err(None) => return next.run(take()).await,
     };
-    let mut condition = Request::default();
-    condition.headers_mut().extend(wanted.map(|wanted| (header::IF_NONE_MATCH, wanted)));
+    if let Some(sent) = sent.filter(|_| known.is_none()) {
+        app.answers.questions.learn(sent, question);
+    }
+    let condition = wanted.map(|wanted| (header::IF_NONE_MATCH, wanted)).into_iter().collect();
     given(&app, &condition, &answer, found)
 }
 
@@ -79,8 +91,9 @@ async fn made(response: Response) -> Result<Answer, Refused> {
     }
 }
 
-fn given(app: &AppState, request: &Request, answer: &Answer, found: Found) -> Response {
-    let response = validators::conditional(request.headers(), answer.tag(), answer.response());
+/// The answer to a client that asks `asked`, found so.
+pub fn given(app: &AppState, asked: &HeaderMap, answer: &Answer, found: Found) -> Response {
+    let response = validators::conditional(asked, answer.tag(), answer.response());
     let mut response = told(app, response, found);
     if found != Found::Miss {
         response.headers_mut().insert(header::AGE, HeaderValue::from(answer.age_seconds()));
@@ -95,18 +108,18 @@ fn told(app: &AppState, mut response: Response, found: Found) -> Response {
 }
 
 /// Whether the client wants an answer that is made for it.
-fn wants_fresh(request: &Request) -> bool {
-    let mut wishes = request.headers().get_all(header::CACHE_CONTROL).iter();
+pub fn wants_fresh(asked: &HeaderMap) -> bool {
+    let mut wishes = asked.get_all(header::CACHE_CONTROL).iter();
     wishes.any(|value| {
         let value = value.to_str().unwrap_or_default().to_ascii_lowercase();
         value.split(',').any(|wish| matches!(wish.trim(), "no-cache" | "no-store" | "max-age=0"))
     })
 }
 
-/// What is asked, in one form whatever the order of its parameters, about what and for whom; `None` when answers to
-/// it are not kept.
-async fn question(request: &mut Request) -> Option<(Subject, String)> {
-    let route = request.extensions().get::<MatchedPath>()?.as_str().to_owned();
+/// What is asked; `None` when answers to it are not kept.
+async fn question(request: &mut Request) -> Option<Question> {
+    let route = routes::label_of(request.extensions().get::<MatchedPath>()?.as_str());
+    let class = RouteClass::of(request);
     let Caller { tenant, .. } = request.extract_parts().await.ok()?;
     let Query(mut query) = Query::<Vec<(String, String)>>::try_from_uri(request.uri()).ok()?;
     let named: RawPathParams = request.extract_parts().await.ok()?;
@@ -126,5 +139,6 @@ async fn question(request: &mut Request) -> Option<(Subject, String)> {
     let accept: Vec<_> =
         request.headers().get_all(header::ACCEPT).iter().map(HeaderValue::as_bytes).collect();
     // No name of a tenant has a blank, so no path can pass for one.
-    Some((subject, format!("{tenant} {} {query:?} {accept:?}", request.uri().path())))
+    let text = format!("{tenant} {} {query:?} {accept:?}", request.uri().path());
+    Some(Question::new(subject, text, route, class))
 }

@@ -35,6 +35,23 @@ pub struct RequestContext {
     pub trace_id: TraceId,
 }
 
+impl RequestContext {
+    /// Of a request with these headers.
+    pub fn of(headers: &HeaderMap) -> Self {
+        Self { request_id: request_id(headers), trace_id: trace_id(headers) }
+    }
+
+    /// Tells them to who gets the answer with these headers.
+    pub fn on(&self, headers: &mut HeaderMap) {
+        if let Ok(value) = HeaderValue::from_str(&self.request_id) {
+            headers.insert(REQUEST_ID, value);
+        }
+        if let Ok(value) = HeaderValue::try_from(self.trace_id.traceparent()) {
+            headers.insert(TRACEPARENT, value);
+        }
+    }
+}
+
 /// On an answer: whose request it was.
 #[derive(Debug, Clone)]
 pub struct AskedBy(pub Tenant);
@@ -53,12 +70,9 @@ pub async fn around(State(noted): State<Noted>, request: Request, next: Next) ->
     let (mut request, rest) = RestOfBody::lend(request);
     let started = Instant::now();
     let in_flight = noted.metrics.begin();
-    let context = RequestContext {
-        request_id: request_id(request.headers()),
-        trace_id: trace_id(request.headers()),
-    };
+    let context = RequestContext::of(request.headers());
     let method = method_label(request.method());
-    let instance = request.uri().path().to_owned();
+    let uri = request.uri().clone();
     let class = RouteClass::of(&request);
     // Layers of a router run inside of its routing, so the match is known here.
     let matched = request.extensions().get::<MatchedPath>().cloned();
@@ -85,14 +99,8 @@ pub async fn around(State(noted): State<Noted>, request: Request, next: Next) ->
     if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {
         rest.discard().await;
     }
-    let mut response = error::write_body(response, &shown_path(&instance), context.trace_id);
-    let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::from_str(&context.request_id) {
-        headers.insert(REQUEST_ID, value);
-    }
-    if let Ok(value) = HeaderValue::from_str(&context.trace_id.traceparent()) {
-        headers.insert(TRACEPARENT, value);
-    }
+    let mut response = error::write_body(response, || shown_path(uri.path()), context.trace_id);
+    context.on(response.headers_mut());
     drop(in_flight);
     let took = started.elapsed();
     let answered = Answered {
@@ -123,6 +131,21 @@ fn log(answered: &Answered<'_>, slow_after: Option<Duration>) {
         return;
     }
     tracing::info!(status, duration_ms, "request answered");
+}
+
+/// The line of a request that was answered without a span: its fields stand in the line itself.
+pub fn log_at_once(answered: &Answered<'_>, context: &RequestContext, holder: Option<Uuid>) {
+    let Answered { method, route, status, took, .. } = *answered;
+    tracing::info!(
+        trace_id = %context.trace_id,
+        request_id = context.request_id,
+        method,
+        route,
+        holder = holder.map(tracing::field::display),
+        status,
+        duration_ms = milliseconds(took),
+        "request answered"
+    );
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use tower_http::CompressionLevel;
@@ -24,6 +24,16 @@ const OF_PLAIN_BYTES: [HeaderName; 3] = [
 
 /// Good compression at a moderate price.
 const LEVEL: CompressionLevel = CompressionLevel::Precise(6);
+
+/// Whether an answer of so many bytes to a client with these headers goes out as it is, where those that have at least
+/// `min_bytes` are compressed. False for wishes that have to be weighed.
+pub fn is_left_plain(asked: &HeaderMap, bytes: usize, min_bytes: u64) -> bool {
+    if min_bytes == 0 || asked.contains_key(OPT_OUT) {
+        return true;
+    }
+    let mut wishes = asked.get_all(header::ACCEPT_ENCODING).iter();
+    wishes.all(|wish| (bytes as u64) < min_bytes && !wish.as_bytes().contains(&b';'))
+}
 
 /// Compresses answers of `router` that have at least `min_bytes`; none at all with 0.
 pub fn compressed<S: Clone + Send + Sync + 'static>(

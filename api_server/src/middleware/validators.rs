@@ -61,8 +61,7 @@ pub fn conditional(asked: &HeaderMap, tag: &str, answer: Response) -> Response {
 
 /// The form in which the client has `tag` at hand; `None` when it has other tags, or none.
 pub fn asked_with(asked: &HeaderMap, tag: &str) -> Option<HeaderValue> {
-    let wanted: Vec<_> = asked.get_all(header::IF_NONE_MATCH).iter().collect();
-    known(&wanted, tag)
+    asked.get_all(header::IF_NONE_MATCH).iter().find_map(|wanted| known(wanted, tag))
 }
 
 /// The strong tag of these bytes, with its quotes.
@@ -71,11 +70,12 @@ pub fn tag_of(bytes: &[u8]) -> String {
     format!("\"{}\"", hex(&digest[..TAG_BYTES]))
 }
 
-/// The tag among those of the client that stands for `tag` in whatever encoding it got it.
-fn known(wanted: &[&HeaderValue], tag: &str) -> Option<HeaderValue> {
-    let any =
-        wanted.iter().filter_map(|value| value.to_str().ok()).flat_map(|list| list.split(','));
-    for text in any.map(str::trim) {
+/// The tag in a list of the client that stands for `tag` in whatever encoding it got it.
+fn known(wanted: &HeaderValue, tag: &str) -> Option<HeaderValue> {
+    if wanted == tag {
+        return Some(wanted.clone());
+    }
+    for text in wanted.to_str().ok()?.split(',').map(str::trim) {
         if text == "*" {
             return HeaderValue::from_str(tag).ok();
         }
@@ -164,7 +164,7 @@ mod tests {
         let tag = tag_of(b"body");
         assert_eq!(tag.len(), 2 + 2 * TAG_BYTES);
         let gzip = with_encoding(&tag, "gzip").unwrap();
-        let find = |list: &str| known(&[&HeaderValue::from_str(list).unwrap()], &tag);
+        let find = |list: &str| known(&HeaderValue::from_str(list).unwrap(), &tag);
         assert_eq!(find(&tag).unwrap(), *tag);
         assert_eq!(find(&format!("\"other\", W/{tag}")).unwrap(), *tag);
         assert_eq!(find(&gzip).unwrap(), *gzip);

@@ -1,15 +1,23 @@
 //! Answers that are kept: found again as long as nothing has changed, by whatever process, and never
 //! afterwards.
 
+use persistence_layer::api_keys::Scope;
 use reqwest::Method;
 use serde_json::json;
 use service_runtime::config::{Role, Settings};
 
+use crate::auth::{create, keyed};
 use crate::support::{Plan, Reply, TestApp, UNUSED, demo_wallets, eventually, reply};
 
 fn kept(settings: &mut Settings) {
     settings.cache.memory_mb = 64;
     settings.cache.version_ms = 0;
+}
+
+/// Versions stay fresh, so that answers are at hand before the router.
+fn at_hand(settings: &mut Settings) {
+    kept(settings);
+    settings.cache.version_ms = 10_000;
 }
 
 async fn worker() -> TestApp {
@@ -96,6 +104,94 @@ async fn answers_are_found_again_by_the_whole_question() {
 }
 
 #[tokio::test]
+async fn an_answer_at_hand_is_the_one_that_passes_all_layers() {
+    let app = TestApp::start(Plan { role: Role::All, adjust: at_hand, ..Plan::default() }).await;
+    let wallets = demo_wallets();
+    let job = app.completed(&wallets[..1]).await;
+    for path in [
+        format!("/api/v2/wallets/{}/ledger?chain=solana&limit=50", wallets[0]),
+        format!("/api/pnl/batch/results/{job}"),
+    ] {
+        // A wish that has to be weighed is weighed in the router.
+        let ask = async |all_layers: bool, (name, value): (&str, &str)| {
+            let encoding = all_layers.then_some(("accept-encoding", "identity;q=1"));
+            let headers = [("x-request-id", "mine"), (name, value)].into_iter().chain(encoding);
+            let request = app.request(Method::GET, &path);
+            let mut found =
+                reply(headers.fold(request, |asked, (name, value)| asked.header(name, value)))
+                    .await;
+            for name in ["age", "date", "traceparent"] {
+                assert_ne!(found.header(name), "", "{name}");
+                found.headers.remove(name);
+            }
+            (found.status.as_u16(), found.headers, found.text)
+        };
+        let made = is("MISS", app.get(&path).await);
+        let tag = made.header("etag").to_owned();
+        for (status, condition) in [
+            (200, ("if-none-match", "\"other\"")),
+            (304, ("if-none-match", tag.as_str())),
+            (304, ("if-none-match", "W/\"other\", *")),
+            (200, ("accept-language", "en")),
+        ] {
+            let (all_layers, at_hand) = (ask(true, condition).await, ask(false, condition).await);
+            assert_eq!(at_hand, all_layers, "{path}: {condition:?}");
+            assert_eq!((at_hand.0, &at_hand.1["x-cache"]), (status, &"HIT".parse().unwrap()));
+        }
+        // What is compressed is compressed in the router.
+        let gzip = app.request(Method::GET, &path).header("accept-encoding", "gzip");
+        let gzip = gzip.send().await.unwrap();
+        let is_large = made.text.len() >= 1024;
+        assert_eq!(gzip.headers().contains_key("content-encoding"), is_large, "{path}");
+        assert_eq!(gzip.headers()["x-cache"], "HIT");
+        let traced = app.request(Method::GET, &path);
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let traced = reply(traced.header("traceparent", parent)).await;
+        assert_eq!(traced.header("traceparent")[..36], parent[..36]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_at_hand_is_given_to_nobody_else() {
+    let app = TestApp::start(Plan {
+        role: Role::All,
+        adjust: |settings| {
+            at_hand(settings);
+            keyed(settings);
+        },
+        ..Plan::default()
+    })
+    .await;
+    let (_, submitter) = create(&app, "acme", &[Scope::Submit]).await;
+    let (_, reader) = create(&app, "acme", &[Scope::Read]).await;
+    let (_, stranger) = create(&app, "bolt", &[Scope::Admin]).await;
+    let wallet = &demo_wallets()[0];
+    let body = json!({"wallet_addresses": [wallet], "chain": "solana"});
+    let submission = app.request(Method::POST, "/api/pnl/batch/run").bearer_auth(&submitter);
+    let job = reply(submission.json(&body)).await.json()["job_id"].as_str().unwrap().to_owned();
+    let ask = |path: &str, key: &str| reply(app.request(Method::GET, path).bearer_auth(key));
+    let status = format!("/api/pnl/batch/status/{job}");
+    eventually("the job has ended", || async {
+        ask(&status, &reader).await.json()["status"] == "completed"
+    })
+    .await;
+    for (path, code) in [
+        (format!("/api/v2/wallets/{wallet}/pnl?chain=solana"), "unknown-wallet"),
+        (format!("/api/pnl/batch/results/{job}"), "unknown-job"),
+    ] {
+        is("MISS", ask(&path, &reader).await);
+        for _ in 0..2 {
+            let hit = is("HIT", ask(&path, &reader).await);
+            assert!(hit.header("cache-control").starts_with("private"), "{hit:?}");
+            ask(&path, &stranger).await.problem(404, code);
+            ask(&path, &submitter).await.problem(403, "forbidden");
+            app.get(&path).await.problem(401, "unauthorized");
+            ask(&path, "nonsense").await.problem(401, "unauthorized");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_newer_ledger_is_answered_at_once() {
     let app = worker().await;
     let wallets = demo_wallets();
@@ -138,15 +234,7 @@ async fn a_job_that_is_retried_or_removed_is_not_answered_from_before() {
 
 #[tokio::test]
 async fn the_database_is_not_asked_for_each_answer_until_the_process_learns_of_a_change() {
-    let app = TestApp::start(Plan {
-        role: Role::All,
-        adjust: |settings| {
-            kept(settings);
-            settings.cache.version_ms = 10_000;
-        },
-        ..Plan::default()
-    })
-    .await;
+    let app = TestApp::start(Plan { role: Role::All, adjust: at_hand, ..Plan::default() }).await;
     let job = app.completed(&[UNUSED.to_owned()]).await;
     let path = format!("/api/pnl/batch/results/{job}");
     is("MISS", app.get(&path).await);

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
+use api_server::front::Front;
 use api_server::listener::{self, Rules};
 use api_server::router;
 use api_server::serve::{Assembled, assemble};
@@ -199,28 +200,18 @@ impl TestApp {
         let (drain, closing) = (CancellationToken::new(), CancellationToken::new());
         let Assembled { app, .. } =
             assemble(&settings, plan.role, store, drain.clone(), &closing).await.unwrap();
-        let mut addresses = Vec::new();
-        for router in [router::public(&app, plan.role), router::admin(&app)] {
-            let (socket, address) = listener::bind("127.0.0.1", 0).await.unwrap();
-            let rules = Rules {
-                head_timeout: settings.api.request_timeout(),
-                grace: Duration::from_secs(1),
-                metrics: None,
-            };
-            tokio::spawn(listener::serve(socket, router, rules, closing.clone()));
-            addresses.push(address);
-        }
+        let rules = Rules {
+            head_timeout: settings.api.request_timeout(),
+            grace: Duration::from_secs(1),
+            metrics: None,
+        };
+        let (socket, public) = listener::bind("127.0.0.1", 0).await.unwrap();
+        let front = Front::new(app.clone(), router::public(&app, plan.role));
+        tokio::spawn(listener::serve(socket, front, rules.clone(), closing.clone()));
+        let (socket, admin) = listener::bind("127.0.0.1", 0).await.unwrap();
+        tokio::spawn(listener::serve(socket, router::admin(&app), rules, closing.clone()));
         let client = reqwest::Client::builder().timeout(PATIENCE).no_gzip().build().unwrap();
-        Self {
-            address: addresses[0],
-            admin: addresses[1],
-            client,
-            node,
-            database,
-            proxy,
-            drain,
-            closing,
-        }
+        Self { address: public, admin, client, node, database, proxy, drain, closing }
     }
 
     /// A request to the public listener, to be completed.

@@ -4,7 +4,7 @@
 //! lots and by what is on the page, however long the history is.
 
 use pnl_core::engine::{Disposal, DisposalLeg, LotMatch, Records};
-use pnl_core::{Address, AssetId, ENGINE_VERSION, Pin, RawAmount, Usd, WalletRef};
+use pnl_core::{Address, AssetId, ENGINE_VERSION, Pin, RawAmount, Usd, WalletRef, Window};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -111,9 +111,18 @@ pub(super) fn with_ids<'a>(
     records: &'a Records,
     wallet: &'a str,
 ) -> impl Iterator<Item = (DisposalId, Disposal<'a>)> {
-    let mut last: Option<DisposalId> = None;
+    with_ids_behind(records, wallet, 0, None)
+}
+
+/// The same without the first `given` of them, the last of which was called `last`.
+fn with_ids_behind<'a>(
+    records: &'a Records,
+    wallet: &'a str,
+    given: usize,
+    mut last: Option<DisposalId>,
+) -> impl Iterator<Item = (DisposalId, Disposal<'a>)> {
     let of_wallet = move |_, place: &Arc<str>| place.is_empty() || **place == *wallet;
-    records.disposals_where(of_wallet).map(move |disposal| {
+    records.disposals_where(of_wallet).skip(given).map(move |disposal| {
         // Records are taken between events, so the parts of one event come one after the other.
         let id = DisposalId::behind(last.as_ref(), disposal.event, disposal.leg);
         last = Some(id.clone());
@@ -129,7 +138,10 @@ struct Origin {
     engine_version: String,
 }
 
-/// The disposals behind a stored result that have not been taken yet.
+/// Disposals of a result that are given at a time. Their JSON is held some times over on its way to a client.
+const GIVEN_AT_ONCE: usize = 500;
+
+/// The disposals behind a stored result that have not been computed yet.
 #[derive(Debug)]
 pub struct DisposalsOfResult {
     walk: Walk,
@@ -138,22 +150,48 @@ pub struct DisposalsOfResult {
 }
 
 impl DisposalsOfResult {
-    /// The next of them as JSON, as [`DisposalView`]s; `None` at the end.
+    /// Computes some more of them; `None` at the end.
     ///
     /// # Errors
     /// [`WalletsError`].
-    pub async fn next(self) -> Result<Option<(Vec<Box<RawValue>>, Self)>, WalletsError> {
-        let (walk, taken) = self.walk.records().await?;
-        let Some(records) = taken else { return Ok(None) };
-        let window = walk.window();
-        let rows = with_ids(&records, self.wallet.as_str())
-            .filter(|(_, disposal)| window.contains(disposal.ts))
-            .map(|(id, disposal)| {
+    pub async fn next(self) -> Result<Option<(SomeDisposals, Self)>, WalletsError> {
+        let (walk, records) = self.walk.records().await?;
+        let Some(records) = records else { return Ok(None) };
+        let Self { ref wallet, most_matches, .. } = self;
+        let (wallet, window) = (wallet.clone(), walk.window());
+        let some = SomeDisposals { records, wallet, window, most_matches, given: 0, last: None };
+        Ok(Some((some, Self { walk, ..self })))
+    }
+}
+
+/// Disposals that were computed, and how many of them were given out.
+#[derive(Debug)]
+pub struct SomeDisposals {
+    records: Records,
+    wallet: Address,
+    window: Window,
+    most_matches: usize,
+    given: usize,
+    last: Option<DisposalId>,
+}
+
+impl SomeDisposals {
+    /// The next few of them as JSON, as [`DisposalView`]s; `None` at the end.
+    ///
+    /// # Errors
+    /// [`WalletsError`].
+    pub fn rows(&mut self) -> Result<Option<Vec<Box<RawValue>>>, WalletsError> {
+        let (mut rows, last, before) = (Vec::new(), self.last.take(), self.given);
+        let next = with_ids_behind(&self.records, self.wallet.as_str(), before, last);
+        for (id, disposal) in next.take(GIVEN_AT_ONCE) {
+            self.given += 1;
+            self.last = Some(id.clone());
+            if self.window.contains(disposal.ts) {
                 let view = DisposalView::new(&disposal, id, 0, self.most_matches);
-                serde_json::value::to_raw_value(&view).map_err(corrupt)
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Some((rows, Self { walk, ..self })))
+                rows.push(serde_json::value::to_raw_value(&view).map_err(corrupt)?);
+            }
+        }
+        Ok((self.given > before).then_some(rows))
     }
 }
 

@@ -42,7 +42,9 @@ pub use diff::{
     LegPrice, LegPrices, Listed, NewDisposal, NoResult, Part, PinPrice, Prices, Realized,
     TokenDifference, TokenSums,
 };
-pub use disposals::{DisposalFilter, DisposalPage, DisposalView, DisposalsOfResult, MOST_MATCHES};
+pub use disposals::{
+    DisposalFilter, DisposalPage, DisposalView, DisposalsOfResult, MOST_MATCHES, SomeDisposals,
+};
 pub use explain::{DisposalId, ExplainedDisposal, ExplainedMatch, Explanation, OtherMatches};
 pub use group::GroupRef;
 pub use ledger::{LedgerCursor, LedgerPage};

@@ -27,6 +27,8 @@ pub(super) struct Walk {
     engine: Engine,
     /// The next chunk.
     chunk: u32,
+    /// Its lines, if they are here.
+    ahead: Option<Vec<u8>>,
     /// The number of the next event.
     event: u64,
     /// The number of the first event behind the records that were taken.
@@ -94,7 +96,18 @@ impl Walk {
         let window = view.time_range.resolve(end);
         let is_whole = as_of.is_none() && window == Window::ALL;
         let noted = (!is_whole).then(Noted::default);
-        Ok(Self { reader, capacity, engine, chunk: 0, event: 0, taken: 0, as_of, window, noted })
+        Ok(Self {
+            reader,
+            capacity,
+            engine,
+            chunk: 0,
+            ahead: None,
+            event: 0,
+            taken: 0,
+            as_of,
+            window,
+            noted,
+        })
     }
 
     /// What a curve is drawn by: the engine, and what is to be noted of a part of the ledger.
@@ -108,17 +121,28 @@ impl Walk {
     }
 
     /// Reads the next chunk; false at the end.
-    pub async fn read(self) -> Result<(Self, bool), WalletsError> {
-        if self.chunk >= self.reader.ledger.head.chunks {
-            return Ok((self, false));
-        }
-        let chunk = self.reader.chunk(self.chunk).await?;
-        self.compute(move |mut walk| {
-            walk.chunk += 1;
+    pub async fn read(mut self) -> Result<(Self, bool), WalletsError> {
+        let chunk = match self.ahead.take() {
+            Some(chunk) => chunk,
+            None => match chunk(&self.reader, self.chunk).await? {
+                Some(chunk) => chunk,
+                None => return Ok((self, false)),
+            },
+        };
+        self.chunk += 1;
+        // A chunk takes about as long to be fetched as to be computed.
+        let reader = Arc::clone(&self.reader);
+        let fetched = self::chunk(&reader, self.chunk);
+        let computed = self.compute(move |mut walk| {
             let is_more = walk.apply(&chunk)?;
             Ok((walk, is_more))
-        })
-        .await
+        });
+        let (computed, fetched) = futures::join!(computed, fetched);
+        let (mut walk, is_more) = computed?;
+        if is_more {
+            walk.ahead = fetched?;
+        }
+        Ok((walk, is_more))
     }
 
     /// Applies a chunk; false when the history ends inside of it.
@@ -178,4 +202,9 @@ impl Walk {
         let capacity = self.capacity.clone();
         capacity.compute(move || work(self)).await
     }
+}
+
+/// The lines of chunk number `no`; `None` behind the last one.
+async fn chunk(reader: &Reader, no: u32) -> Result<Option<Vec<u8>>, WalletsError> {
+    if no < reader.ledger.head.chunks { reader.chunk(no).await.map(Some) } else { Ok(None) }
 }

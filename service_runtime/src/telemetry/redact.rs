@@ -56,8 +56,9 @@ impl Redactor {
         if line.contains("://") {
             line = Cow::Owned(mask_passwords(&line));
         }
-        if line.contains('=') {
-            line = Cow::Owned(mask_named_values(&line));
+        // Fields of every line have the form of a name and a value, and hardly one is a secret.
+        if let Some(masked) = mask_named_values(&line) {
+            line = Cow::Owned(masked);
         }
         line
     }
@@ -85,33 +86,35 @@ fn mask_passwords(line: &str) -> String {
     masked
 }
 
-/// Replaces the value after every name of [`SECRET_NAMES`].
-fn mask_named_values(line: &str) -> String {
-    let lower = line.to_ascii_lowercase();
-    let mut masked = String::with_capacity(line.len());
-    let mut at = 0;
-    while let Some(equals) = lower[at..].find('=').map(|found| at + found + 1) {
-        masked.push_str(&line[at..equals]);
+/// The line with the value after every name of [`SECRET_NAMES`] replaced; `None` when there is none.
+fn mask_named_values(line: &str) -> Option<String> {
+    let mut masked = String::new();
+    let (mut copied, mut at) = (0, 0);
+    while let Some(equals) = line[at..].find('=').map(|found| at + found + 1) {
         at = equals;
-        let is_secret = SECRET_NAMES.iter().any(|name| is_named(&lower[..equals], name));
-        if is_secret {
-            let value = line[at..].trim_start_matches('"');
-            at = line.len() - value.len();
-            let end = value.find(is_value_end).unwrap_or(value.len());
-            if end > 0 {
-                masked.push_str(MASK);
-                at += end;
-            }
+        if !SECRET_NAMES.iter().any(|name| is_named(&line[..equals], name)) {
+            continue;
+        }
+        let value = line[equals..].trim_start_matches('"');
+        let end = value.find(is_value_end).unwrap_or(value.len());
+        if end > 0 {
+            masked.push_str(&line[copied..equals]);
+            masked.push_str(MASK);
+            at = line.len() - value.len() + end;
+            copied = at;
         }
     }
-    masked.push_str(&line[at..]);
-    masked
+    (copied > 0).then(|| masked + &line[copied..])
 }
 
-/// Whether the text ends with this name, and not with a longer word that ends alike.
+/// Whether the text ends with this name in any case, and not with a longer word that ends alike.
 fn is_named(text: &str, name: &str) -> bool {
-    text.strip_suffix(name)
-        .is_some_and(|before| !before.ends_with(|c: char| c.is_ascii_alphanumeric()))
+    let text = text.as_bytes();
+    let Some((before, end)) = text.len().checked_sub(name.len()).map(|at| text.split_at(at)) else {
+        return false;
+    };
+    end.eq_ignore_ascii_case(name.as_bytes())
+        && !before.last().is_some_and(u8::is_ascii_alphanumeric)
 }
 
 fn is_url_end(c: char) -> bool {

@@ -1,0 +1,133 @@
+//! Questions whose answers are kept, by what was sent: whoever sends the same again need not be understood again.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use axum::http::{HeaderMap, Uri, header};
+use persistence_layer::Tenant;
+
+use crate::slo::RouteClass;
+use crate::versions::Subject;
+
+/// Most questions that are known at a time.
+const MOST_KNOWN: usize = 10_000;
+
+/// Longest question that is known, in bytes.
+const MOST_BYTES: usize = 512;
+
+/// A question about something that has a version.
+#[derive(Debug)]
+pub struct Question {
+    /// What is asked about.
+    pub subject: Subject,
+    /// The question, in one form whatever the order of its parameters, and for whom.
+    pub text: String,
+    /// The route that it matched.
+    pub route: &'static str,
+    /// What is expected of its time.
+    pub class: RouteClass,
+    /// The last version that it was looked for under, and the key of that.
+    last: Mutex<Option<(String, Arc<str>)>>,
+}
+
+impl Question {
+    /// One that nothing was looked for under.
+    pub fn new(subject: Subject, text: String, route: &'static str, class: RouteClass) -> Self {
+        Self { subject, text, route, class, last: Mutex::default() }
+    }
+
+    /// The key of `version`, made by `make` unless it was the last one.
+    pub fn key(&self, version: &str, make: impl FnOnce() -> String) -> Arc<str> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*last {
+            Some((known, key)) if known == version => Arc::clone(key),
+            _ => {
+                let key = Arc::from(make());
+                *last = Some((version.to_owned(), Arc::clone(&key)));
+                key
+            }
+        }
+    }
+}
+
+/// What was sent: whose request it is, its path and query as they stand, and what it accepts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Sent(String);
+
+impl Sent {
+    /// By a request; `None` when it is long.
+    pub fn of(tenant: &Tenant, uri: &Uri, headers: &HeaderMap) -> Option<Self> {
+        let asked = uri.path_and_query()?.as_str();
+        // No name of a tenant and no path has a blank, and no header a line break, so no two requests are one text.
+        let mut text = String::with_capacity(tenant.as_str().len() + asked.len() + 80);
+        text.extend([tenant.as_str(), " ", asked]);
+        for accepted in headers.get_all(header::ACCEPT) {
+            text.extend(["\n", accepted.to_str().ok()?]);
+        }
+        (text.len() <= MOST_BYTES).then_some(Self(text))
+    }
+}
+
+/// The questions that a process knows. Most of them come back soon or never: when there are too many, all are forgotten.
+#[derive(Default)]
+pub struct Questions(RwLock<HashMap<Sent, Arc<Question>>>);
+
+impl Questions {
+    /// The one that is meant.
+    pub fn get(&self, sent: &Sent) -> Option<Arc<Question>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(sent).cloned()
+    }
+
+    /// Knows it from now on.
+    pub fn learn(&self, sent: Sent, question: Arc<Question>) {
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        known.insert(sent, question);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn what_differs_in_anything_is_another_question() {
+        let sent = |tenant: &str, uri: &str, accepted: &[&'static str]| {
+            let mut all = HeaderMap::new();
+            for text in accepted {
+                all.append(header::ACCEPT, HeaderValue::from_static(text));
+            }
+            Sent::of(&tenant.parse().unwrap(), &uri.parse().unwrap(), &all)
+        };
+        let one = sent("acme", "/a?b=1", &["x/y"]).unwrap();
+        assert_eq!(sent("acme", "http://host/a?b=1", &["x/y"]), Some(one.clone()));
+        for (tenant, uri, accepted) in [
+            ("acm", "/a?b=1", &["x/y"][..]),
+            ("acme", "/a?b=2", &["x/y"]),
+            ("acme", "/a", &["x/y"]),
+            ("acme", "/a?b=1", &[]),
+            ("acme", "/a?b=1", &["x/y", "x/y"]),
+        ] {
+            assert_ne!(sent(tenant, uri, accepted).unwrap(), one);
+        }
+        assert_eq!(sent("acme", &format!("/{}", "a".repeat(MOST_BYTES)), &[]), None);
+    }
+
+    #[test]
+    fn a_key_is_made_once_for_a_version() {
+        let subject = Subject::Job(persistence_layer::batches::BatchRef {
+            tenant: Tenant::default(),
+            id: persistence_layer::batches::BatchId::generate(),
+        });
+        let question = Question::new(subject, "q".to_owned(), "/r", RouteClass::Simple);
+        let key = |version, key: &str| question.key(version, || key.to_owned()).to_string();
+        assert_eq!(
+            [key("1", "a"), key("1", "b"), key("2", "c"), key("1", "d")],
+            ["a", "a", "c", "d"]
+        );
+    }
+}

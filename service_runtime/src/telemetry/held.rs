@@ -1,0 +1,162 @@
+//! Lines that are written some at a time.
+//!
+//! A line costs about as much to hand to the system as to make, and every request has one. What tells of the usual course
+//! is held for a moment and written together; what tells of trouble is written at once, behind all that is held.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use tracing::{Level, Metadata};
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Longest time for which a line is held.
+const HELD_FOR: Duration = Duration::from_millis(5);
+
+/// Most bytes that are held. Whoever adds more writes all.
+const MOST_BYTES: usize = 64 << 10;
+
+/// Where lines are held. A cheap clone.
+pub(super) struct Held<W>(Arc<Inner<W>>);
+
+struct Inner<W> {
+    lines: Mutex<Vec<u8>>,
+    /// There are lines where there were none.
+    begun: Condvar,
+    /// Taken for as long as lines are taken and written, so that they stay in their order.
+    out: Mutex<W>,
+}
+
+impl<W> Clone for Held<W> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<W: Write + Send + 'static> Held<W> {
+    /// In front of `out`, with a thread that writes.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(out: W) -> io::Result<Self> {
+        let inner = Inner { lines: Mutex::default(), begun: Condvar::new(), out: Mutex::new(out) };
+        let held = Self(Arc::new(inner));
+        let writing = held.clone();
+        thread::Builder::new().name("log".to_owned()).spawn(move || writing.write_for_ever())?;
+        Ok(held)
+    }
+
+    fn write_for_ever(&self) {
+        loop {
+            let none = self.0.begun.wait_while(self.lines(), |lines| lines.is_empty());
+            drop(none);
+            thread::sleep(HELD_FOR);
+            // Nobody is there to be told that the log cannot be written.
+            let _ = self.flush();
+        }
+    }
+}
+
+impl<W: Write> Held<W> {
+    /// Writes all that is held.
+    pub fn flush(&self) -> io::Result<()> {
+        let mut out = self.0.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let lines = std::mem::take(&mut *self.lines());
+        out.write_all(&lines)
+    }
+
+    fn push(&self, line: &[u8], at_once: bool) -> io::Result<()> {
+        let mut lines = self.lines();
+        let is_first = lines.is_empty();
+        lines.extend_from_slice(line);
+        let is_much = lines.len() > MOST_BYTES;
+        drop(lines);
+        if at_once || is_much {
+            return self.flush();
+        }
+        if is_first {
+            self.0.begun.notify_one();
+        }
+        Ok(())
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes one line.
+pub(super) struct HeldWriter<'w, W> {
+    held: &'w Held<W>,
+    at_once: bool,
+}
+
+impl<'w, W: Write + 'w> MakeWriter<'w> for Held<W> {
+    type Writer = HeldWriter<'w, W>;
+
+    fn make_writer(&'w self) -> Self::Writer {
+        HeldWriter { held: self, at_once: true }
+    }
+
+    fn make_writer_for(&'w self, line: &Metadata<'_>) -> Self::Writer {
+        HeldWriter { held: self, at_once: *line.level() <= Level::WARN }
+    }
+}
+
+impl<W: Write> Write for HeldWriter<'_, W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.held.push(line, self.at_once)?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.held.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// Gives what is written at a time to a test.
+    struct Writes(mpsc::Sender<String>);
+
+    impl Write for Writes {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.send(String::from_utf8(bytes.to_vec()).unwrap()).unwrap();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_is_written_by_itself_and_one_of_trouble_at_once_behind_those_before() {
+        let (sender, writes) = mpsc::channel();
+        let held = Held::start(Writes(sender)).unwrap();
+        held.push(b"one\n", false).unwrap();
+        assert_eq!(writes.recv().unwrap(), "one\n");
+        held.push(b"two\n", false).unwrap();
+        held.push(b"three\n", true).unwrap();
+        let mut written = String::new();
+        while written != "two\nthree\n" {
+            written += &writes.try_recv().expect("all that was held is written");
+        }
+        held.push(b"four\n", false).unwrap();
+        held.flush().unwrap();
+        assert_eq!(writes.try_iter().collect::<String>(), "four\n");
+    }
+
+    #[test]
+    fn little_is_held() {
+        let (sender, writes) = mpsc::channel();
+        let held = Held::start(Writes(sender)).unwrap();
+        held.push(&vec![b'x'; MOST_BYTES + 1], false).unwrap();
+        assert_eq!(writes.try_iter().map(|text| text.len()).sum::<usize>(), MOST_BYTES + 1);
+    }
+}
