@@ -127,9 +127,15 @@ impl ApiError {
 }
 
 impl From<StoreError> for ApiError {
-    /// What the database said goes into the log; the client learns whether to try again.
     fn from(error: StoreError) -> Self {
-        let answer = match &error {
+        (&error).into()
+    }
+}
+
+impl From<&StoreError> for ApiError {
+    /// What the database said goes into the log; the client learns whether to try again.
+    fn from(error: &StoreError) -> Self {
+        let answer = match error {
             StoreError::Unavailable(_) | StoreError::NoConnection(_) | StoreError::Redis(_) => {
                 match error.cause() {
                     Some(Cause::ReadOnly | Cause::Full) => Self::new(
@@ -150,7 +156,7 @@ impl From<StoreError> for ApiError {
             | StoreError::Settings(_)
             | StoreError::Database(_) => Self::internal(),
         };
-        tracing::error!(error = %Chain(&error), code = error.code(), "the request failed");
+        tracing::error!(error = %Chain(error), code = error.code(), "the request failed");
         answer
     }
 }

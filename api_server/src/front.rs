@@ -96,6 +96,6 @@ fn at_hand(app: &AppState, request: &Request<Incoming>) -> Option<Response> {
         tenant: Some(&caller.tenant),
     };
     app.http_metrics.end(&answered);
-    context::log_at_once(&answered, &asked, caller.key);
+    context::log_at_once(&answered, &asked, caller.key, &app.slow_log);
     Some(response)
 }

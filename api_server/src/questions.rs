@@ -81,10 +81,10 @@ impl Questions {
     /// Knows it from now on.
     pub fn learn(&self, sent: Sent, question: Arc<Question>) {
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST_KNOWN {
-            known.clear();
-        }
+        // Let go when the others need not wait for it any more.
+        let _forgotten = (known.len() >= MOST_KNOWN).then(|| std::mem::take(&mut *known));
         known.insert(sent, question);
+        drop(known);
     }
 }
 

@@ -64,7 +64,13 @@ pub fn init(settings: &Settings) -> Result<(), TelemetryError> {
     let writer = Guarded::new(lines.clone(), settings.secrets());
     subscriber(&settings.log, writer, is_terminal)?.try_init()?;
     // Set once, as the subscriber is.
-    let _ = LINES.set(lines);
+    let _ = LINES.set(lines.clone());
+    // The lines before a panic tell why it came.
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        lines.try_flush();
+        report(panic);
+    }));
     Ok(())
 }
 

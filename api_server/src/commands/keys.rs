@@ -139,8 +139,10 @@ async fn rotate(store: &Store, args: &RotateKeyArgs) -> anyhow::Result<ExitCode>
     let overlap = Duration::from_secs(args.overlap_hours * 3600);
     let valid_for = args.expires_in_days.map(|days| DAY * days);
     let rotated = api_keys::rotate(store, args.id, (new, secret.hash()), overlap, valid_for);
+    let rotated = rotated.await?;
+    // The log is written to the same place: nobody waits for anything meanwhile.
     let mut err = io::stderr().lock();
-    match rotated.await? {
+    match rotated {
         Rotated::Unknown => unknown(args.id),
         Rotated::NotValid => {
             writeln!(

@@ -270,16 +270,18 @@ mod tests {
         let (options, errors) = read_text(&good.to_string(), Chain::Solana);
         assert!(errors.is_empty());
         assert_eq!(options["lots"]["5hTx:0"][0], json!({"lot": "4kTx:2", "raw": "7"}));
+        let part = json!({"lot": "a:0", "raw": 1});
         for (bad, expected) in [
             (lots(json!([])), "/options/lots bad-option"),
+            (lots(json!({"5hTx:0": []})), "/options/lots/5hTx:0 bad-option"),
             (lots(json!({"5hTx:0": {}})), "/options/lots bad-option"),
             (lots(json!({"5hTx:0": [{"lot": "a:0"}]})), "/options/lots bad-option"),
             (lots(json!({"5hTx:0": [{"lot": "a:0", "raw": 0}]})), "/options/lots bad-option"),
             (lots(json!({"5hTx:0": [{"lot": "a:0", "raw": 1.5}]})), "/options/lots bad-option"),
-            (lots(json!({"5hTx": []})), "/options/lots/5hTx bad-option"),
-            (lots(json!({"5h/Tx:0": []})), "/options/lots/5h~1Tx:0 bad-option"),
-            (lots(json!({"5hTx:": []})), "/options/lots/5hTx: bad-option"),
-            (lots(json!({"\u{202e}5h:0": []})), "/options/lots/\u{202e}5h:0 bad-option"),
+            (lots(json!({"5hTx": [part]})), "/options/lots/5hTx bad-option"),
+            (lots(json!({"5h/Tx:0": [part]})), "/options/lots/5h~1Tx:0 bad-option"),
+            (lots(json!({"5hTx:": [part]})), "/options/lots/5hTx: bad-option"),
+            (lots(json!({"\u{202e}5h:0": [part]})), "/options/lots/\u{202e}5h:0 bad-option"),
             (
                 lots(json!({"5hTx:0": [{"lot": "\u{0}", "raw": 1}]})),
                 "/options/lots/5hTx:0/0/lot bad-option",
@@ -287,6 +289,9 @@ mod tests {
         ] {
             assert_eq!(complaints(&bad, Chain::Solana), [expected], "{bad}");
         }
+        let long = lots(json!({"a:0": [{"lot": "b:0", "raw": "0".repeat(500) + "7"}]}));
+        let (options, _) = read_text(&long.to_string(), Chain::Solana);
+        assert_eq!(options["lots"], json!({"a:0": [{"lot": "b:0", "raw": "7"}]}), "as it is read");
         let twice = r#"{"lots":{"a:0":[],"a:0":[{"lot":"b:0","raw":1}]}}"#;
         let (options, errors) = read_text(twice, Chain::Solana);
         assert!(!errors.is_empty() && options.is_empty());

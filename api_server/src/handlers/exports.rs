@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::Utc;
 use futures::{Stream, TryStreamExt};
+use job_orchestrator::wallets::WalletsError;
 use persistence_layer::batches::{Batch, BatchId, BatchRef};
 
 use crate::app::AppState;
@@ -67,7 +68,9 @@ async fn export(app: AppState, asked: Asked, format: Format) -> Result<Response,
         return Err(ApiError::new(problems::JOB_RUNNING, detail).retry_after(POLL_AFTER_SECONDS));
     }
     let measured = measured(&app, &job, &batch, rows, format).await?;
-    let document = || export::document(&app, &job.tenant, &batch, rows, format).map_err(failed);
+    let document = || {
+        export::document(&app, &job.tenant, &batch, rows, format).map_err(|error| failed(&error))
+    };
     // Disposals are made from ledgers, which newer analyses replace.
     let keep = match rows {
         Rows::Wallets => Keep::results_of(&batch, app.results_days, Utc::now()),
@@ -125,15 +128,19 @@ async fn measured(
         Err(error) => {
             // A job whose time was over while it was read is the answer.
             app.batches.status(job).await?;
-            tracing::error!(%error, code = error.code(), "an export failed");
-            Err(ApiError::internal())
+            Err(failed(&error))
         }
     }
 }
 
-fn failed(error: ExportError) -> ApiError {
-    tracing::error!(%error, code = error.code(), "an export cannot be begun");
-    ApiError::internal()
+fn failed(error: &ExportError) -> ApiError {
+    match error {
+        ExportError::Store(error) | ExportError::Ledger(WalletsError::Store(error)) => error.into(),
+        _ => {
+            tracing::error!(%error, code = error.code(), "an export failed");
+            ApiError::internal()
+        }
+    }
 }
 
 /// Whether a part may be sent: the client has others of the same file, or takes the risk.

@@ -250,7 +250,7 @@ impl From<WalletsError> for ApiError {
             WalletsError::Engine(engine) if asked_for(&engine).is_some() => {
                 let mut errors = FieldErrors::default();
                 let at = || format!("/options/{}", asked_for(&engine).unwrap_or_default());
-                errors.push(at, engine.code(), || engine.to_string());
+                errors.push(at, "bad-option", || engine.to_string());
                 errors.into_result().expect_err("one was just noted")
             }
             WalletsError::CursorExpired => Self::new(problems::BAD_CURSOR, error.to_string()),

@@ -53,7 +53,9 @@ pub async fn answers(State(app): State<AppState>, mut request: Request, next: Ne
         }
     };
     // Whoever makes the answer makes it for all, so the condition of one client waits outside.
-    let wanted = request.headers_mut().remove(header::IF_NONE_MATCH);
+    let wanted = request.headers().get_all(header::IF_NONE_MATCH).into_iter().cloned();
+    let condition: HeaderMap = wanted.map(|wanted| (header::IF_NONE_MATCH, wanted)).collect();
+    request.headers_mut().remove(header::IF_NONE_MATCH);
     let asked = Mutex::new(Some(request));
     let take = || asked.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
     let make = async { made(next.clone().run(take()).await).await };
@@ -68,7 +70,6 @@ pub async fn answers(State(app): State<AppState>, mut request: Request, next: Ne
     if let Some(sent) = sent.filter(|_| known.is_none()) {
         app.answers.questions.learn(sent, question);
     }
-    let condition = wanted.map(|wanted| (header::IF_NONE_MATCH, wanted)).into_iter().collect();
     given(&app, &condition, &answer, found)
 }
 

@@ -133,12 +133,30 @@ fn log(answered: &Answered<'_>, slow_after: Option<Duration>) {
     tracing::info!(status, duration_ms, "request answered");
 }
 
-/// The line of a request that was answered without a span: its fields stand in the line itself.
-pub fn log_at_once(answered: &Answered<'_>, context: &RequestContext, holder: Option<Uuid>) {
-    let Answered { method, route, status, took, .. } = *answered;
+/// The line of a request that was answered without a span: its fields stand in the line itself. A slow one gets its
+/// span after all.
+pub fn log_at_once(
+    answered: &Answered<'_>,
+    context: &RequestContext,
+    holder: Option<Uuid>,
+    slow_log: &SlowLogSettings,
+) {
+    let Answered { method, route, class, status, took, .. } = *answered;
+    let slow_after = class.slow_after(slow_log);
+    if slow_after.is_some_and(|slow_after| took > slow_after) {
+        let span = tracing::info_span!(
+            "request",
+            trace_id = %context.trace_id,
+            request_id = %context.request_id,
+            method,
+            route,
+            holder = holder.map(tracing::field::display),
+        );
+        return span.in_scope(|| log(answered, slow_after));
+    }
     tracing::info!(
         trace_id = %context.trace_id,
-        request_id = context.request_id,
+        request_id = %context.request_id,
         method,
         route,
         holder = holder.map(tracing::field::display),

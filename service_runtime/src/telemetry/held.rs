@@ -17,6 +17,10 @@ const HELD_FOR: Duration = Duration::from_millis(5);
 /// Most bytes that are held. Whoever adds more writes all.
 const MOST_BYTES: usize = 64 << 10;
 
+/// Most bytes that are written at a time, unless a line is longer: as much as other processes that write to the same
+/// pipe cannot break into (PIPE_BUF).
+const AT_A_TIME: usize = 4096;
+
 /// Where lines are held. A cheap clone.
 pub(super) struct Held<W>(Arc<Inner<W>>);
 
@@ -59,11 +63,29 @@ impl<W: Write + Send + 'static> Held<W> {
 }
 
 impl<W: Write> Held<W> {
-    /// Writes all that is held.
+    /// Writes all that is held. What cannot be written is lost, and no more than that: the first error is told.
     pub fn flush(&self) -> io::Result<()> {
         let mut out = self.0.out.lock().unwrap_or_else(PoisonError::into_inner);
+        self.write_to(&mut out)
+    }
+
+    /// The same unless somebody is writing, which a thread that panics may be itself.
+    pub fn try_flush(&self) {
+        if let Ok(mut out) = self.0.out.try_lock() {
+            let _ = self.write_to(&mut out);
+        }
+    }
+
+    fn write_to(&self, out: &mut W) -> io::Result<()> {
         let lines = std::mem::take(&mut *self.lines());
-        out.write_all(&lines)
+        let mut written = Ok(());
+        let mut rest = &lines[..];
+        while !rest.is_empty() {
+            let (some, behind) = rest.split_at(some_lines(rest));
+            written = written.and(out.write_all(some));
+            rest = behind;
+        }
+        written
     }
 
     fn push(&self, line: &[u8], at_once: bool) -> io::Result<()> {
@@ -84,6 +106,14 @@ impl<W: Write> Held<W> {
     fn lines(&self) -> MutexGuard<'_, Vec<u8>> {
         self.0.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Where the lines end that are written together.
+fn some_lines(lines: &[u8]) -> usize {
+    let is_end = |byte: &u8| *byte == b'\n';
+    let within = &lines[..lines.len().min(AT_A_TIME)];
+    let end = within.iter().rposition(is_end).or_else(|| lines.iter().position(is_end));
+    end.map_or(lines.len(), |end| end + 1)
 }
 
 /// Takes one line.
@@ -150,6 +180,17 @@ mod tests {
         held.push(b"four\n", false).unwrap();
         held.flush().unwrap();
         assert_eq!(writes.try_iter().collect::<String>(), "four\n");
+    }
+
+    #[test]
+    fn no_line_is_torn_and_few_are_written_at_a_time() {
+        let (sender, writes) = mpsc::channel();
+        let held = Held::start(Writes(sender)).unwrap();
+        let line = |length: usize| "x".repeat(length - 1) + "\n";
+        let lines = [line(3000), line(1000), line(97), line(9000), line(10)];
+        held.push(lines.concat().as_bytes(), true).unwrap();
+        let lengths: Vec<_> = writes.try_iter().map(|text: String| text.len()).collect();
+        assert_eq!(lengths, [4000, 97, 9000, 10]);
     }
 
     #[test]
