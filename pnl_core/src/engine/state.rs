@@ -183,7 +183,7 @@ impl Engine {
     pub fn take_records(&mut self) -> Records {
         if self.records.origins.len() > self.most_origins {
             self.forget_origins();
-            self.most_origins = FEW_ORIGINS + 4 * self.records.origins.first_open() as usize;
+            self.most_origins = FEW_ORIGINS + 8 * self.records.origins.first_open() as usize;
         }
         let origins = self.records.origins.share();
         let unmatched_gains = self.records.unmatched_gains;
