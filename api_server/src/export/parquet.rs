@@ -18,9 +18,6 @@ use super::{Cell, Column, ExportError, Kind};
 /// Rows of a group: what is held at a time. Of every group some kilobytes stay until the end of the file, which lists them.
 const GROUP_ROWS: usize = 4_000;
 
-/// Bytes of a page of a column, and of the texts that it is a list of places in: both are held for each column.
-const PAGE_BYTES: usize = 128 << 10;
-
 /// Where the writer writes to, and we take from.
 #[derive(Clone, Default)]
 struct Sink(Arc<Mutex<Vec<u8>>>);
@@ -49,11 +46,8 @@ pub(super) struct Parquet {
 impl Parquet {
     pub fn begin(columns: Vec<Column>) -> Result<Self, ExportError> {
         // The same bytes whichever version of the library writes them, as far as that is up to us.
-        let properties = WriterProperties::builder()
-            .set_created_by("pnl-tracker".to_owned())
-            .set_data_page_size_limit(PAGE_BYTES)
-            .set_dictionary_page_size_limit(PAGE_BYTES)
-            .build();
+        let properties =
+            WriterProperties::builder().set_created_by("pnl-tracker".to_owned()).build();
         let sink = Sink::default();
         let schema = schema(&columns)?;
         let writer = SerializedFileWriter::new(sink.clone(), schema, Arc::new(properties))?;
