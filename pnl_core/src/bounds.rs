@@ -17,7 +17,8 @@
 //!
 //! The upper bound needs no more than that nothing cost less than nothing. The lower one, where it rests
 //! on a highest price ([`Bounds::min_assumed`]), is an assumption: that nothing was acquired, with the
-//! fees of acquisitions that were not seen, above the highest price known up to the disposal. Nobody can tell from a history that begins later what was paid before.
+//! fees of acquisitions that were not seen, above the highest price known up to the disposal. Nobody can
+//! tell from a history that begins later what was paid before.
 //!
 //! Fees are read from the records of the same outcome. Where records were taken from the engine before
 //! the end ([`crate::Engine::take_records`]), the fees of earlier acquisitions are not among them.

@@ -121,7 +121,7 @@ impl Line {
         }
     }
 
-    /// Has the lots brought near that stand in front, and the places behind them.
+    /// Has the lots brought near that stand first and last, and what is behind each: the next one, the place of one that comes in.
     #[inline(always)]
     pub(crate) fn fetch_ends(&self) {
         for lot in self.line.front().into_iter().chain(self.line.back()) {

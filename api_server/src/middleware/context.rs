@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use persistence_layer::Tenant;
 use service_runtime::config::SlowLogSettings;
 use service_runtime::trace::TraceId;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use crate::error::{self, ApiError};
@@ -77,14 +77,7 @@ pub async fn around(State(noted): State<Noted>, request: Request, next: Next) ->
     // Layers of a router run inside of its routing, so the match is known here.
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or(UNMATCHED, |matched| routes::label_of(matched.as_str()));
-    let span = tracing::info_span!(
-        "request",
-        trace_id = %context.trace_id,
-        request_id = %context.request_id,
-        method,
-        route,
-        holder = tracing::field::Empty,
-    );
+    let span = span(&context, method, route, None);
     request.extensions_mut().insert(context.clone());
     let response = match check_head(&request) {
         Err(error) => {
@@ -116,6 +109,18 @@ pub async fn around(State(noted): State<Noted>, request: Request, next: Next) ->
     response
 }
 
+/// The span of a request; the holder of the key may be told later.
+fn span(context: &RequestContext, method: &str, route: &str, holder: Option<Uuid>) -> Span {
+    tracing::info_span!(
+        "request",
+        trace_id = %context.trace_id,
+        request_id = %context.request_id,
+        method,
+        route,
+        holder = holder.map(tracing::field::display),
+    )
+}
+
 /// One line per request; none for liveness probes, which would drown the rest. A slow one has another.
 fn log(answered: &Answered<'_>, slow_after: Option<Duration>) {
     let Answered { route, class, status, took, .. } = *answered;
@@ -144,15 +149,7 @@ pub fn log_at_once(
     let Answered { method, route, class, status, took, .. } = *answered;
     let slow_after = class.slow_after(slow_log);
     if slow_after.is_some_and(|slow_after| took > slow_after) {
-        let span = tracing::info_span!(
-            "request",
-            trace_id = %context.trace_id,
-            request_id = %context.request_id,
-            method,
-            route,
-            holder = holder.map(tracing::field::display),
-        );
-        return span.in_scope(|| log(answered, slow_after));
+        return span(context, method, route, holder).in_scope(|| log(answered, slow_after));
     }
     tracing::info!(
         trace_id = %context.trace_id,

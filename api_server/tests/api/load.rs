@@ -1,8 +1,8 @@
 //! More requests than a process can work on.
 
-use std::sync::Arc;
-
-use crate::support::{Plan, TestApp, UNUSED, eventually};
+use crate::support::{
+    Plan, TestApp, UNUSED, eventually, hold_results, release_results, waiting_for_locks,
+};
 
 fn figure(metrics: &str, name: &str) -> u64 {
     let line = metrics.lines().find_map(|line| line.strip_prefix(name)).unwrap();
@@ -21,20 +21,9 @@ async fn expensive_requests_are_refused_first_and_probes_never() {
     let status = format!("/api/pnl/batch/status/{job}");
 
     // A reader that has to wait for somebody else is at work all the while.
-    let database = Arc::clone(&app.database);
-    let locker = tokio::spawn(async move {
-        let lock = "do $$ begin
-            lock table pnl_results in access exclusive mode; perform pg_sleep(600);
-        end $$";
-        database.execute(lock).await
-    });
-    let locked = "select count(*) from pg_locks
-        where relation = 'pnl_results'::regclass and mode = 'AccessExclusiveLock' and granted";
-    eventually("the table is locked", || async { app.database.number(locked).await > 0 }).await;
+    let holder = hold_results(&app).await;
     let shed = async {
-        let waits = "select count(*) from pg_stat_activity
-            where datname = current_database() and wait_event_type = 'Lock'";
-        eventually("a reader waits", || async { app.database.number(waits).await > 0 }).await;
+        eventually("a reader waits", || async { waiting_for_locks(&app).await > 0 }).await;
         app.get(&results).await.problem(503, "overloaded");
         assert_eq!(app.get(&status).await.status, 200, "there is room for a light one");
         assert_eq!(app.get("/api/health").await.status, 200);
@@ -43,12 +32,10 @@ async fn expensive_requests_are_refused_first_and_probes_never() {
         assert_eq!(figure(&metrics, "http_shed_total{cost=\"expensive\"} "), 1);
         assert_eq!(figure(&metrics, "http_shed_total{cost=\"light\"} "), 0);
         assert_eq!(figure(&metrics, "http_places "), 2);
-        let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity
-            where wait_event = 'PgSleep' and datname = current_database()";
-        assert_eq!(app.database.number(end).await, 1);
+        release_results(&app).await;
     };
     let (first, ()) = tokio::join!(app.get(&results), shed);
     assert_eq!(first.status, 200, "{}", first.text);
     assert_eq!(app.get(&results).await.status, 200, "its place is free again");
-    assert!(locker.await.is_err(), "it was ended");
+    assert!(holder.await.is_err(), "it was ended");
 }

@@ -334,6 +334,35 @@ pub async fn reply(request: reqwest::RequestBuilder) -> Reply {
     reply
 }
 
+/// Keeps everybody from the results of wallets until [`release_results`]; the task ends with an error then.
+pub async fn hold_results(app: &TestApp) -> JoinHandle<u64> {
+    let database = Arc::clone(&app.database);
+    let holder = tokio::spawn(async move {
+        let lock = "do $$ begin
+            lock table pnl_results in access exclusive mode; perform pg_sleep(600);
+        end $$";
+        database.execute(lock).await
+    });
+    let held = "select count(*) from pg_locks
+        where relation = 'pnl_results'::regclass and mode = 'AccessExclusiveLock' and granted";
+    eventually("the table is locked", || async { app.database.number(held).await > 0 }).await;
+    holder
+}
+
+/// Lets everybody at the results again.
+pub async fn release_results(app: &TestApp) {
+    let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+        where wait_event = 'PgSleep' and datname = current_database()";
+    assert_eq!(app.database.number(end).await, 1);
+}
+
+/// How many sessions wait for a lock.
+pub async fn waiting_for_locks(app: &TestApp) -> u64 {
+    let waiting = "select count(*) from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'";
+    app.database.number(waiting).await.unsigned_abs()
+}
+
 /// Waits for `is_so`, which is asked again and again.
 pub async fn eventually<F: Future<Output = bool>>(what: &str, mut is_so: impl FnMut() -> F) {
     let begun = Instant::now();

@@ -9,6 +9,7 @@ mod capacity;
 mod diff;
 mod disposals;
 mod explain;
+mod facts;
 mod group;
 mod ledger;
 mod past;

@@ -7,9 +7,11 @@
 use std::collections::BTreeMap;
 
 use pnl_core::hash::EventHasher;
-use pnl_core::ledger::{HistoryFacts, LedgerEvent, PAR_SOURCE};
+use pnl_core::ledger::{LedgerEvent, PAR_SOURCE};
 use pnl_core::report::History;
-use pnl_core::{AmountError, AssetId, Pin, TxId, TxStatus, UsdPrice, Window};
+use pnl_core::{AmountError, AssetId, Pin, UsdPrice, Window};
+
+use super::facts::FactsOfEvents;
 
 /// Seconds for which a price stands: those of an hourly candle.
 pub(super) const OLDEST_PRICE: i64 = 6 * 3600;
@@ -20,8 +22,7 @@ const DERIVED: &str = "exchange";
 /// What is noted while the events come by.
 #[derive(Debug, Default)]
 pub(super) struct Noted {
-    facts: HistoryFacts,
-    last: Option<TxId>,
+    seen: FactsOfEvents,
     block: u64,
     prices: BTreeMap<AssetId, (i64, UsdPrice)>,
     events: EventHasher,
@@ -32,13 +33,9 @@ pub(super) struct Noted {
 impl Noted {
     /// Takes up the next event.
     pub fn take_up(&mut self, event: &LedgerEvent, window: &Window) -> Result<(), AmountError> {
-        self.facts.add_event(event)?;
         self.events.add(event);
-        if self.last.as_ref() != Some(&event.tx_id) {
-            self.facts.transactions += 1;
-            self.facts.failed += u64::from(event.status == TxStatus::Failed);
+        if self.seen.take_up(event)? {
             self.in_window += u64::from(window.contains(event.ts));
-            self.last = Some(event.tx_id.clone());
         }
         self.block = event.block;
         for leg in &event.legs {
@@ -57,9 +54,10 @@ impl Noted {
     }
 
     /// The history up to `as_of`, when all events up to then were taken up.
-    pub fn history(mut self, whole: &History, as_of: i64) -> History {
+    pub fn history(self, whole: &History, as_of: i64) -> History {
+        let mut facts = self.seen.facts;
         // They are what the asset is, not what happened to it since.
-        for (asset, facts) in &mut self.facts.assets {
+        for (asset, facts) in &mut facts.assets {
             facts.decimals = whole.facts.assets.get(asset).and_then(|facts| facts.decimals);
         }
         let pin = Pin { block: self.block, block_time: as_of };
@@ -73,7 +71,7 @@ impl Noted {
         let (input_hash, price_set_hash) = self.events.finish(&whole.parser_version, &pin, &prices);
         History {
             pin,
-            facts: self.facts,
+            facts,
             prices,
             balances: None,
             is_past: true,
@@ -86,6 +84,7 @@ impl Noted {
 
 #[cfg(test)]
 mod tests {
+    use pnl_core::TxId;
     use pnl_core::ledger::{AssetFacts, LedgerRules};
     use pnl_core::movement::{Completeness, NetChange, Order, TxKind, TxStatus, WalletTransaction};
     use pnl_core::report::Coverage;

@@ -19,9 +19,6 @@ pub enum DocumentError {
     /// Two events with one id.
     #[error("duplicate id {0}")]
     DuplicateId(String),
-    /// `options.lots` names an event that is not there, or by which nothing leaves.
-    #[error("option \"lots\": there is no event {0} by which something leaves")]
-    UnknownChoice(String),
     /// A member of an event is wrong.
     #[error("event {event}: {source}")]
     Event {
@@ -51,7 +48,6 @@ impl DocumentError {
             Self::Method(_) => "unknown-method",
             Self::Option(error) => error.code(),
             Self::DuplicateId(_) => "duplicate-id",
-            Self::UnknownChoice(_) => "unknown-choice",
             Self::Event { .. } => "bad-event",
             Self::Price { .. } => "bad-price",
             Self::Engine(error) => error.code(),

@@ -97,14 +97,6 @@ pub(super) fn document(text: &str) -> Result<Document, DocumentError> {
         }
         keyed.push(((event.ts, rank(&event.kind, options.same_ts), seq, place), event));
     }
-    let leaving: HashSet<_> = keyed
-        .iter()
-        .filter(|(_, event)| event.kind.disposes())
-        .map(|(_, event)| &event.id)
-        .collect();
-    if let Some(event) = options.lots.keys().find(|event| !leaving.contains(event)) {
-        return Err(DocumentError::UnknownChoice(event.to_string()));
-    }
     keyed.sort_unstable_by_key(|(key, _)| *key);
     // From here on the place in the order is the sequence: it breaks all ties.
     let events = keyed.into_iter().zip(0..).map(|((_, event), seq)| Event { seq, ..event });

@@ -31,7 +31,9 @@ pub enum EngineError {
         lot: Arc<str>,
     },
     /// `options.lots` names an event that is not there, or by which nothing leaves.
-    #[error("option \"lots\": there is no event {event} by which something leaves")]
+    #[error(
+        "option \"lots\": there is no event {event} by which something leaves; name the event of a disposal"
+    )]
     UnknownChoice {
         /// What it names.
         event: Arc<str>,

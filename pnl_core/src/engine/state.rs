@@ -27,6 +27,10 @@ use crate::method::Method;
 /// As many events are always kept by number as a wallet of some size has.
 pub(super) const FEW_ORIGINS: usize = 1 << 16;
 
+/// Events are let go when there are so many for each that a lot needs: each time costs as much as there are open lots,
+/// and each event that is kept its memory.
+const KEPT_FOR_ONE_NEEDED: usize = 8;
+
 /// Raised whenever the meaning of a state changes.
 const VERSION: u32 = 2;
 
@@ -183,7 +187,8 @@ impl Engine {
     pub fn take_records(&mut self) -> Records {
         if self.records.origins.len() > self.most_origins {
             self.forget_origins();
-            self.most_origins = FEW_ORIGINS + 8 * self.records.origins.first_open() as usize;
+            let needed = self.records.origins.first_open() as usize;
+            self.most_origins = FEW_ORIGINS + KEPT_FOR_ONE_NEEDED * needed;
         }
         let origins = self.records.origins.share();
         let unmatched_gains = self.records.unmatched_gains;

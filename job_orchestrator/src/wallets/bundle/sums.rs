@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use pnl_core::ledger::{AssetFacts, HistoryFacts, LedgerEvent};
+use pnl_core::ledger::{AssetFacts, LedgerEvent};
 use pnl_core::report::History;
-use pnl_core::{AmountError, AssetId, TxId, TxStatus};
+use pnl_core::{AmountError, AssetId, TxId};
+
+use crate::wallets::facts::FactsOfEvents;
 
 /// Sums while the events come by.
 #[derive(Default)]
 pub(super) struct Sums {
-    facts: HistoryFacts,
-    last: Option<TxId>,
+    seen: FactsOfEvents,
     ts: i64,
     /// Transactions whose events stand before their block or before the events of earlier ones.
     pub early: Vec<TxId>,
@@ -19,18 +20,12 @@ pub(super) struct Sums {
 impl Sums {
     /// Takes up the next event; whether it is the first of its transaction.
     pub fn take_up(&mut self, event: &LedgerEvent) -> Result<bool, AmountError> {
-        self.facts.add_event(event)?;
+        let is_first = self.seen.take_up(event)?;
         for leg in &event.legs {
             // What is left out of the accounts has no sums.
-            if let Some(facts) = self.facts.assets.get_mut(&leg.asset) {
+            if let Some(facts) = self.seen.facts.assets.get_mut(&leg.asset) {
                 facts.decimals = leg.decimals;
             }
-        }
-        let is_first = self.last.as_ref() != Some(&event.tx_id);
-        if is_first {
-            self.facts.transactions += 1;
-            self.facts.failed += u64::from(event.status == TxStatus::Failed);
-            self.last = Some(event.tx_id.clone());
         }
         // It can stand later: a transaction without an event between them has moved the time on.
         let earliest = event.block_time.map_or(self.ts, |time| time.max(self.ts));
@@ -44,7 +39,7 @@ impl Sums {
     /// What the history says and the events do not come to: assets, and sums by name. Transactions without
     /// an event are counted by the history alone.
     pub fn contradicted(&self, history: &History) -> Vec<String> {
-        let (found, said) = (&self.facts, &history.facts);
+        let (found, said) = (&self.seen.facts, &history.facts);
         let assets: BTreeSet<&AssetId> = found.assets.keys().chain(said.assets.keys()).collect();
         let differs = |asset: &AssetId| match (found.assets.get(asset), said.assets.get(asset)) {
             (Some(found), Some(said)) => {
