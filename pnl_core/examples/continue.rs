@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "{} disposals, a state of {} bytes, {} disposals more; realized gain {} USD, in one go {} USD",
         records.disposal_count(),
         state.len(),
-        end.records.disposal_count(),
+        end.records().disposal_count(),
         end.totals.realized_gain,
         whole.totals.realized_gain,
     )?;

@@ -118,6 +118,11 @@ impl HeldLot {
         }
     }
 
+    /// The same of a lot in full.
+    pub(crate) fn of(lot: &Lot) -> Self {
+        Self::new(lot.order, lot.arrival, &lot.quantity, lot.basis.as_ref())
+    }
+
     #[cold]
     fn wide(order: u32, arrival: u64, quantity: &RawAmount, basis: Option<&Usd>) -> Self {
         let (quantity, basis) = (*quantity, basis.copied());

@@ -57,7 +57,7 @@
 //! let sale = outcome.disposals().next().unwrap();
 //! assert_eq!(sale.gain.unwrap().to_string(), format!("1.{}7", "6".repeat(35)));
 //! // Cost that is split is never lost: the lot keeps the rest.
-//! let left = outcome.lots[0].basis.unwrap();
+//! let left = outcome.lots().next().unwrap().basis.unwrap();
 //! assert_eq!(left.checked_add(sale.basis)?.to_string(), "1");
 //! # Ok::<(), pnl_core::EngineError>(())
 //! ```

@@ -157,22 +157,23 @@ impl Line {
         }
     }
 
-    /// The lots in the order of consumption.
-    pub(crate) fn into_lots(self) -> Vec<Lot> {
-        let in_line = self.line.iter();
-        let Some(waiting) = self.waiting else {
-            return match self.order {
-                LotOrder::NewestFirst => in_line.rev().map(HeldLot::lot).collect(),
-                _ => in_line.map(HeldLot::lot).collect(),
-            };
+    /// The lots in the order of consumption. Where nobody waits they stay where they are: of a long history
+    /// they are many.
+    pub(crate) fn into_lots(self) -> VecDeque<HeldLot> {
+        let Self { order, mut line, waiting } = self;
+        let Some(waiting) = waiting else {
+            if order == LotOrder::NewestFirst {
+                line.make_contiguous().reverse();
+            }
+            return line;
         };
         let Queue { heap, places, .. } = *waiting;
         let waiting = heap.into_iter().map(|Waiting { rank, place, .. }| (rank, place));
-        let waiting = waiting.map(|(rank, place)| (rank, &places[place as usize]));
+        let waiting = waiting.map(|(rank, place)| (rank, places[place as usize].clone()));
         let mut lots: Vec<_> =
-            in_line.map(|lot| (Rank::of(lot, None), lot)).chain(waiting).collect();
-        lots.sort_by(|(a, _), (b, _)| self.order.compare(a, b));
-        lots.into_iter().map(|(_, lot)| lot.lot()).collect()
+            line.into_iter().map(|lot| (Rank::of(&lot, None), lot)).chain(waiting).collect();
+        lots.sort_by(|(a, _), (b, _)| order.compare(a, b));
+        lots.into_iter().map(|(_, lot)| lot).collect()
     }
 }
 

@@ -6,8 +6,8 @@
 //! in 512 bits; the piece that empties the lot takes all of the cost that is left. The pieces of a
 //! lot therefore sum to its cost exactly. Average cost splits the cost of the pool the same way.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::{Entry, OccupiedEntry};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -323,19 +323,23 @@ impl LotBook {
     }
 
     /// The open lots in the order of consumption.
-    pub(crate) fn into_lots(self) -> Result<Vec<Lot>, AmountError> {
+    pub(crate) fn into_lots(self) -> Result<VecDeque<HeldLot>, AmountError> {
         match self.lots {
-            Lots::InLine(line, None) => Ok(line.into_lots()),
-            Lots::InLine(line, Some(pool)) => pool.share_out(line.into_lots()),
-            Lots::Named(lots) => Ok(lots.into_values().collect()),
+            Lots::InLine(line, pool) => {
+                let mut lots = line.into_lots();
+                if let Some(pool) = pool {
+                    pool.share_out(&mut lots)?;
+                }
+                Ok(lots)
+            }
+            Lots::Named(lots) => Ok(lots.values().map(HeldLot::of).collect()),
         }
     }
 }
 
 /// Adds a lot as it is to a line.
 fn hold(line: &mut Line, lot: Lot) {
-    let Lot { order, arrival, quantity, basis, unit_cost } = lot;
-    line.add(HeldLot::new(order, arrival, &quantity, basis.as_ref()), unit_cost);
+    line.add(HeldLot::of(&lot), lot.unit_cost);
 }
 
 /// Takes at most `limit` of the lot that is consumed first as a lot of its own.
@@ -445,8 +449,10 @@ mod tests {
             add(&mut book, lot(*order, 1, *basis));
         }
         let first = book.take_lot(RawAmount::from(1u64)).unwrap().unwrap();
+        let first = (first.order, first.arrival);
         let rest = book.into_lots().unwrap();
-        [first].into_iter().chain(rest).map(|lot| (lot.order, lot.arrival)).collect()
+        let rest = rest.iter().map(|lot| (lot.order(), lot.arrival()));
+        std::iter::once(first).chain(rest).collect()
     }
 
     #[test]
@@ -476,7 +482,7 @@ mod tests {
         let two_thirds = format!("0.{}", "6".repeat(36));
         assert_eq!((first.order, first.basis.unwrap().to_string()), (0, two_thirds));
         let left = book.into_lots().unwrap();
-        assert_eq!(left[0].basis.unwrap().to_string(), format!("1.{}4", "3".repeat(35)));
+        assert_eq!(left[0].basis().unwrap().to_string(), format!("1.{}4", "3".repeat(35)));
     }
 
     #[test]
@@ -538,7 +544,8 @@ mod tests {
                 prop_assert_eq!(disposed(first, quantity, money, true), expected);
             }
             let [first, second] = books;
-            prop_assert_eq!(first.into_lots().unwrap(), second.into_lots().unwrap());
+            let [first, second] = [first, second].map(|book| book.into_lots().unwrap());
+            prop_assert!(first.iter().map(HeldLot::lot).eq(second.iter().map(HeldLot::lot)));
         }
     }
 

@@ -1,9 +1,11 @@
 //! The pool of average cost.
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 
 use crate::amount::{AmountError, RawAmount, Usd};
-use crate::lot::Lot;
+use crate::held::HeldLot;
 
 /// What average cost knows of the lots with a known basis: their quantity and cost together. The
 /// lots themselves only carry their dates, their own basis is a zero.
@@ -41,11 +43,13 @@ impl Pool {
         Ok(Some(basis))
     }
 
-    /// The open lots, each with its share of the pool's cost.
-    pub(crate) fn share_out(mut self, mut lots: Vec<Lot>) -> Result<Vec<Lot>, AmountError> {
-        for lot in &mut lots {
-            lot.basis = self.give_out(lot.quantity, lot.basis)?;
+    /// Gives each open lot its share of the pool's cost.
+    pub(crate) fn share_out(mut self, lots: &mut VecDeque<HeldLot>) -> Result<(), AmountError> {
+        for lot in lots {
+            let quantity = lot.quantity();
+            let basis = self.give_out(quantity, lot.basis())?;
+            *lot = HeldLot::new(lot.order(), lot.arrival(), &quantity, basis.as_ref());
         }
-        Ok(lots)
+        Ok(())
     }
 }

@@ -31,7 +31,7 @@ fn one_by_one(
     events.iter().try_for_each(|event| engine.apply(event))?;
     let outcome = engine.finish(Some(&prices()))?;
     let mut remaining_basis = BTreeMap::<_, Usd>::new();
-    for (lot, basis) in outcome.lots.iter().filter_map(|lot| Some((lot, lot.basis?))) {
+    for (lot, basis) in outcome.lots().filter_map(|lot| Some((lot, lot.basis?))) {
         let sum = remaining_basis.entry(lot.asset.clone()).or_default();
         *sum = sum.checked_add(basis)?;
     }

@@ -343,8 +343,8 @@ proptest! {
         // What the facts say is held is what the lots hold.
         for (asset, facts) in &group.history.facts.assets {
             let mut held = pnl_core::RawAmount::ZERO;
-            let of_wallets = |lot: &&pnl_core::engine::OpenLot| !lot.wallet.ends_with("#rent");
-            for lot in outcome.lots.iter().filter(|lot| lot.asset == *asset).filter(of_wallets) {
+            let of_wallets = |lot: &pnl_core::engine::OpenLot<'_>| !lot.wallet.ends_with("#rent");
+            for lot in outcome.lots().filter(|lot| lot.asset == asset).filter(of_wallets) {
                 held = held.checked_add(lot.quantity).unwrap();
             }
             prop_assert_eq!(held, facts.held, "{}", asset);

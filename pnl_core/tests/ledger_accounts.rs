@@ -57,9 +57,9 @@ proptest! {
         let pool = rent_pool(&accounts.history.wallet);
         let mut held: BTreeMap<&AssetId, RawAmount> = BTreeMap::new();
         let mut deposited = RawAmount::ZERO;
-        for lot in &accounts.outcome.lots {
+        for lot in accounts.outcome.lots() {
             let sum = if *lot.wallet == *pool { &mut deposited }
-                else { held.entry(&lot.asset).or_default() };
+                else { held.entry(lot.asset).or_default() };
             *sum = sum.checked_add(lot.quantity).unwrap();
         }
         prop_assert_eq!(deposited, accounts.history.facts.rent_pool);

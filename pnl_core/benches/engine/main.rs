@@ -29,26 +29,26 @@ const CHUNK: usize = 500;
 const STREAMED: usize = 10_000;
 
 /// Where the engine keeps its records.
-enum Memory<'a> {
+enum Memory {
     /// In memory that the system hands out anew.
     Fresh,
-    /// In that of a run before, which is left here again.
-    Reused(&'a mut Records),
+    /// In that of other records.
+    Reused(Records),
     /// The same; records are taken out and dropped after so many events.
-    Streamed(&'a mut Records, usize),
+    Streamed(Records, usize),
 }
 
 /// Applies `trades` and closes the books; the making of events is not timed.
-fn run(
-    method: Method,
-    trades: &[Trade],
-    assets: usize,
-    mut memory: Memory<'_>,
-) -> (Duration, Outcome) {
+fn run(method: Method, trades: &[Trade], assets: usize, memory: Memory) -> (Duration, Outcome) {
     let mut engine = Engine::new(method, Options::default()).expect("every method is offered");
-    match &mut memory {
+    let mut streamed = usize::MAX;
+    match memory {
         Memory::Fresh => engine.reserve(trades.len()),
-        Memory::Reused(spent) | Memory::Streamed(spent, _) => engine.reuse(std::mem::take(spent)),
+        Memory::Reused(spent) => engine.reuse(spent),
+        Memory::Streamed(spent, every) => {
+            engine.reuse(spent);
+            streamed = every;
+        }
     }
     let names = trades::assets(assets);
     let mut spent = Duration::ZERO;
@@ -58,9 +58,7 @@ fn run(
         let started = Stopwatch::start();
         engine.apply_all(&events).expect("the trades are sound");
         since_taken += chunk.len();
-        if let Memory::Streamed(_, limit) = memory
-            && since_taken >= limit
-        {
+        if since_taken >= streamed {
             since_taken = 0;
             let records = engine.take_records();
             engine.reuse(records);
@@ -68,12 +66,22 @@ fn run(
         spent += started.elapsed();
     }
     let started = Stopwatch::start();
-    let mut outcome = engine.finish(None).expect("the books balance");
+    let outcome = engine.finish(None).expect("the books balance");
     spent += started.elapsed();
-    if let Memory::Reused(records) | Memory::Streamed(records, _) = memory {
-        *records = std::mem::take(&mut *outcome.records);
-    }
     (spent, outcome)
+}
+
+/// How long a run takes in the memory of the one before, which is left here again.
+fn rerun(
+    method: Method,
+    trades: &[Trade],
+    assets: usize,
+    spent: &mut Records,
+    memory: impl FnOnce(Records) -> Memory,
+) -> Duration {
+    let (time, outcome) = run(method, trades, assets, memory(std::mem::take(spent)));
+    *spent = outcome.into_records();
+    time
 }
 
 /// The fastest of several runs, in nanoseconds per event.
@@ -138,7 +146,7 @@ fn main() -> ExitCode {
         [(Method::Fifo, 8.0), (Method::Lifo, 8.0), (Method::Average, 8.0), (Method::Hifo, 3.0)]
     {
         let ns =
-            fastest(40, trades.len(), || run(method, &trades, 50, Memory::Reused(&mut spent)).0);
+            fastest(40, trades.len(), || rerun(method, &trades, 50, &mut spent, Memory::Reused));
         table.rate(&format!("  {method}"), ns, millions);
         if method == Method::Fifo {
             fifo = ns;
@@ -155,7 +163,8 @@ fn main() -> ExitCode {
     table.row(&format!("  bare loop, {largest} events"), bare_long, "ns/event", None);
     table.row("  bare loop, times its time for 50,000", bare_long / bare, "x", None);
     let streamed = fastest(3, largest, || {
-        run(Method::Fifo, &trades, 1_000, Memory::Streamed(&mut spent, STREAMED)).0
+        let streamed = |spent| Memory::Streamed(spent, STREAMED);
+        rerun(Method::Fifo, &trades, 1_000, &mut spent, streamed)
     });
     table.row(&format!("  fifo, {largest} events, streamed"), streamed, "ns/event", None);
     table.row("  fifo, times the bare loop", streamed / bare_long, "x", None);
@@ -165,7 +174,7 @@ fn main() -> ExitCode {
     let (time, outcome) = run(Method::Fifo, &trades, 1_000, Memory::Fresh);
     let bytes = resident().saturating_sub(before) as f64 / largest as f64;
     let long = time.as_nanos() as f64 / largest as f64;
-    println!("  {} disposals, {} open lots", outcome.disposals().len(), outcome.lots.len());
+    println!("  {} disposals, {} open lots", outcome.disposals().len(), outcome.lot_count());
     drop(outcome);
     table.row("  fifo with all records in fresh memory", long, "ns/event", None);
     table.at_most("  times that of 50,000 in fresh memory", long / fresh, "x", 1.5);
@@ -175,7 +184,7 @@ fn main() -> ExitCode {
         trades = Trades::new(3).take(events, (events / 1_000).clamp(1, 1_000));
         let runs = (2_000_000 / events).clamp(2, 100);
         let ns = fastest(runs, events, || {
-            run(Method::Fifo, &trades, 1_000, Memory::Reused(&mut spent)).0
+            rerun(Method::Fifo, &trades, 1_000, &mut spent, Memory::Reused)
         });
         table.row(&format!("  fifo, {events} events"), ns, "ns/event", None);
     }

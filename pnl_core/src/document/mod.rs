@@ -102,7 +102,7 @@ fn try_answer(input: &str) -> Result<String, DocumentError> {
         method: outcome.method,
         options: outcome.options.non_default(),
         disposals: &outcome.records,
-        lots: &outcome.lots,
+        lots: &outcome,
         totals: &outcome.totals,
         by_asset: &outcome.by_asset,
         conservation: &outcome.conservation,
@@ -120,13 +120,18 @@ struct Answer<'a> {
     options: serde_json::Map<String, serde_json::Value>,
     #[serde(serialize_with = "disposals_as_json")]
     disposals: &'a Records,
-    lots: &'a [crate::engine::OpenLot],
+    #[serde(serialize_with = "lots_as_json")]
+    lots: &'a Outcome,
     totals: &'a crate::engine::Totals,
     by_asset: &'a BTreeMap<AssetId, crate::engine::AssetTotals>,
     conservation: &'a crate::engine::Conservation,
     metrics: &'a Metrics,
     bounds: Option<Bounds>,
     coverage_score: Known,
+}
+
+fn lots_as_json<S: Serializer>(outcome: &Outcome, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(outcome.lots())
 }
 
 fn disposals_as_json<S: Serializer>(records: &Records, serializer: S) -> Result<S::Ok, S::Error> {

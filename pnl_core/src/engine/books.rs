@@ -8,10 +8,9 @@ use serde::{Deserialize, Serialize};
 use super::apply::Holder;
 use super::choice::Choice;
 use super::error::Fault;
+use super::open_lots::ClosedBook;
 use super::options::{Options, Scope};
-use super::origins::Origins;
 use super::outcome::Flows;
-use super::records::OpenLot;
 use super::rows;
 use crate::amount::{AmountError, RawAmount, Usd};
 use crate::asset::AssetId;
@@ -351,43 +350,26 @@ impl Books {
         Ok((pieces, left))
     }
 
-    /// Closes the books: the assets by index, and the open lots by wallet, asset and order of
-    /// consumption.
-    pub(super) fn close(
-        self,
-        origins: &Origins,
-    ) -> Result<(Vec<AssetEntry>, Vec<OpenLot>), AmountError> {
+    /// Closes the books: the assets by index, and the books by wallet and asset.
+    pub(super) fn close(self) -> Result<(Vec<AssetEntry>, Vec<ClosedBook>), AmountError> {
         let Self { scope, mut assets, wallets, books, holders, .. } = self;
         // How they were found is not what is known of them.
         for asset in &mut assets {
             (asset.alias, asset.last_book) = (None, None);
         }
-        let nobody = Arc::<str>::from("");
-        let name = |wallet: WalletIndex| match scope {
-            Scope::Wallet => &wallets[wallet.0 as usize],
-            Scope::Global => &nobody,
-        };
-        let mut books: Vec<_> = holders.into_iter().zip(books).collect();
-        books.sort_by(|((wallet_a, asset_a), _), ((wallet_b, asset_b), _)| {
-            let by_wallet = name(*wallet_a).cmp(name(*wallet_b));
-            by_wallet.then_with(|| assets[*asset_a].id.cmp(&assets[*asset_b].id))
-        });
-        let mut lots = Vec::new();
-        for ((wallet, asset), book) in books {
-            let entry = &assets[asset];
-            let held = book.into_lots()?;
-            lots.extend(origins.of_lots(&held).zip(&held).map(|(origin, lot)| OpenLot {
-                lot: origin.id.into(),
-                asset: entry.id.clone(),
-                wallet: Arc::clone(name(wallet)),
-                quantity: lot.quantity,
-                decimals: entry.decimals,
-                basis: lot.basis,
-                acquired_ts: origin.ts,
-                asset_index: asset,
-            }));
+        let mut closed = Vec::with_capacity(books.len());
+        for ((wallet, asset), book) in holders.into_iter().zip(books) {
+            let wallet = match scope {
+                Scope::Wallet => Some(wallet.0 as usize),
+                Scope::Global => None,
+            };
+            closed.push(ClosedBook { wallet, asset, lots: book.into_lots()? });
         }
-        Ok((assets, lots))
+        closed.sort_by(|a: &ClosedBook, b| {
+            let [wallet_a, wallet_b] = [a, b].map(|book| book.wallet.map(|at| &wallets[at]));
+            wallet_a.cmp(&wallet_b).then_with(|| assets[a.asset].id.cmp(&assets[b.asset].id))
+        });
+        Ok((assets, closed))
     }
 
     /// Hands over the events that made the open lots, in any order.

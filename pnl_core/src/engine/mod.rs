@@ -18,6 +18,7 @@ mod books;
 mod choice;
 mod error;
 mod moment;
+mod open_lots;
 mod options;
 mod origins;
 mod outcome;
@@ -35,14 +36,13 @@ use serde::{Deserialize, Serialize};
 
 pub use error::EngineError;
 pub use moment::Holding;
+pub use open_lots::OpenLot;
 pub use options::{
     ChosenLot, FeePolicy, HifoKey, OptionError, Options, Oversold, SameTs, Scope, SwapFeeSide,
     TransferInBasis, TransferOutAs, Unpriced,
 };
 pub use outcome::{AssetTotals, Conservation, Flows, Outcome, Totals, Window, WindowTotals};
-pub use records::{
-    Disposal, DisposalLeg, Disposals, FeeRecord, Income, LotMatch, Matches, OpenLot,
-};
+pub use records::{Disposal, DisposalLeg, Disposals, FeeRecord, Income, LotMatch, Matches};
 pub use rows::Records;
 pub use state::StateError;
 pub use sums::{MethodSums, SumsOnly};
@@ -176,10 +176,10 @@ impl Engine {
         self.check_choices()?;
         let in_transit = self.in_transit()?;
         (self.records.assets, self.records.wallets) = self.books.names();
-        let (mut assets, lots) = self.books.close(&self.records.origins)?;
+        let (mut assets, books) = self.books.close()?;
         let mut holdings = vec![Held::default(); assets.len()];
-        for lot in &lots {
-            holdings[lot.asset_index].add(lot.quantity, lot.basis)?;
+        for book in &books {
+            book.add_to(&mut holdings[book.asset])?;
         }
         for asset in &mut assets {
             asset.flows = asset.flows(self.records.unmatched_gains)?;
@@ -198,7 +198,7 @@ impl Engine {
             method: self.method,
             options: self.options,
             records: self.records,
-            lots,
+            books,
             totals,
             by_asset,
             conservation,

@@ -5,11 +5,6 @@ use std::sync::Arc;
 use super::error::Fault;
 use super::rows;
 use super::survivors::Survivors;
-use crate::lot::Lot;
-use crate::near;
-
-/// Lots whose events are on their way from memory.
-const AHEAD: usize = 8;
 
 /// An event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,22 +119,6 @@ impl Origins {
         let behind = self.chapters.partition_point(|chapter| chapter.first <= number);
         let chapter = &self.chapters[behind - 1];
         (&chapter.events, (number - chapter.first) as usize)
-    }
-
-    /// The events that made lots, one after the other. They are far from each other in memory: those to come are
-    /// brought near meanwhile, first the row, then the text that it names.
-    pub(super) fn of_lots<'a>(&'a self, lots: &'a [Lot]) -> impl Iterator<Item = Origin<'a>> {
-        lots.iter().enumerate().map(|(place, lot)| {
-            if let Some(lot) = lots.get(place + 2 * AHEAD) {
-                let (run, place) = self.run_of(lot.order);
-                near::fetch_at(&run.rows, place);
-            }
-            if let Some(lot) = lots.get(place + AHEAD) {
-                let (run, place) = self.run_of(lot.order);
-                near::fetch_at(run.ids.as_bytes(), run.begin_of(place));
-            }
-            self.get(lot.order)
-        })
     }
 
     /// How many there are.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::books::AssetEntry;
+use super::open_lots::{ClosedBook, OpenLot, OpenLots};
 use super::options::Options;
-use super::records::{Disposal, FeeRecord, Income, OpenLot};
+use super::records::{Disposal, FeeRecord, Income};
 use super::rows::Records;
 use crate::amount::{AmountError, RawAmount, RawDelta, Usd};
 use crate::asset::AssetId;
@@ -285,17 +286,13 @@ pub struct Conservation {
 }
 
 /// What the engine has to say about a history.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Outcome {
     /// The method used.
     pub method: Method,
     /// The options used.
     pub options: Options,
-    /// What happened: everything, or what was not taken from the engine before
-    /// ([`super::Engine::take_records`]).
-    pub records: Box<Records>,
-    /// What is left, by wallet, asset and order of consumption.
-    pub lots: Vec<OpenLot>,
+    pub(crate) records: Box<Records>,
     /// Sums over the full history.
     pub totals: Totals,
     /// The same by asset: those with a known cost, a disposal, an income or a fee expense.
@@ -303,9 +300,52 @@ pub struct Outcome {
     /// The proof that the books balance.
     pub conservation: Conservation,
     pub(crate) assets: Vec<AssetEntry>,
+    /// What is left, by wallet and asset.
+    pub(super) books: Vec<ClosedBook>,
 }
 
 impl Outcome {
+    /// What is left, by wallet, asset and order of consumption.
+    pub fn lots(&self) -> impl Iterator<Item = OpenLot<'_>> + Clone {
+        self.lots_where(|_| true)
+    }
+
+    /// The same of the wallets that are `wanted`; where lots are pooled over all wallets, the name is empty.
+    pub fn lots_where<'a>(
+        &'a self,
+        wanted: impl Fn(&str) -> bool + Clone + 'a,
+    ) -> impl Iterator<Item = OpenLot<'a>> + Clone {
+        let Self { records, assets, books, .. } = self;
+        let books = books.iter().filter(move |book| wanted(book.wallet_in(records)));
+        let rows = books.flat_map(|book| book.lots.iter().map(move |lot| (book, lot)));
+        OpenLots { records, assets, rows }
+    }
+
+    /// How many lots are left.
+    pub fn lot_count(&self) -> usize {
+        self.books.iter().map(|book| book.lots.len()).sum()
+    }
+
+    /// By asset index: whether anything of it is left.
+    pub(crate) fn held(&self) -> Vec<bool> {
+        let mut held = vec![false; self.assets.len()];
+        for book in self.books.iter().filter(|book| !book.lots.is_empty()) {
+            held[book.asset] = true;
+        }
+        held
+    }
+
+    /// What happened: everything, or what was not taken from the engine before
+    /// ([`super::Engine::take_records`]).
+    pub fn records(&self) -> &Records {
+        &self.records
+    }
+
+    /// The same alone, for its memory to be used again ([`super::Engine::reuse`]).
+    pub fn into_records(self) -> Records {
+        *self.records
+    }
+
     /// The flows of a window. Lots are always those of the full history: a window only selects
     /// disposals, incomes and fees by their own time.
     ///
@@ -399,6 +439,26 @@ impl Outcome {
         self.records.fees()
     }
 }
+
+impl PartialEq for Outcome {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { method, options, records, totals, by_asset, conservation, assets, books: _ } =
+            self;
+        (method, options, records, totals, by_asset, conservation, assets)
+            == (
+                &other.method,
+                &other.options,
+                &other.records,
+                &other.totals,
+                &other.by_asset,
+                &other.conservation,
+                &other.assets,
+            )
+            && self.lots().eq(other.lots())
+    }
+}
+
+impl Eq for Outcome {}
 
 /// The sums of a window while they grow.
 #[derive(Debug, Clone)]

@@ -212,29 +212,6 @@ pub(crate) struct Activity {
     pub(crate) bought: bool,
 }
 
-/// What is left of a lot at the end of the history.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct OpenLot {
-    /// The id of the event that made it.
-    pub lot: Arc<str>,
-    /// The asset.
-    pub asset: AssetId,
-    /// Where it is; empty when lots are pooled over all wallets.
-    pub wallet: Arc<str>,
-    /// Base units left.
-    #[serde(rename = "qty")]
-    pub quantity: RawAmount,
-    /// Decimals of the asset.
-    pub decimals: u8,
-    /// Cost of what is left; `None` = unknown basis.
-    pub basis: Option<Usd>,
-    /// Unix seconds of the acquisition.
-    pub acquired_ts: i64,
-    /// Index of the asset in [`super::Outcome::assets`].
-    #[serde(skip)]
-    pub(crate) asset_index: usize,
-}
-
 impl Records {
     /// Times of the first and the last event, unix seconds; `None` without an event.
     pub fn span(&self) -> Option<(i64, i64)> {

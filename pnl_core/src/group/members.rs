@@ -109,10 +109,10 @@ impl Members {
             self.wallets.iter().map(Address::as_str).zip(0..).collect();
         let mut sums: Vec<BTreeMap<&AssetId, (RawAmount, Usd)>> =
             vec![BTreeMap::new(); self.wallets.len()];
-        for lot in &outcome.lots {
-            let wallet = lot.wallet.strip_suffix(RENT_SUFFIX).unwrap_or(&lot.wallet);
+        for lot in outcome.lots() {
+            let wallet = lot.wallet.strip_suffix(RENT_SUFFIX).unwrap_or(lot.wallet);
             let (Some(basis), Some(number)) = (lot.basis, numbers.get(wallet)) else { continue };
-            let (quantity, cost) = sums[*number].entry(&lot.asset).or_default();
+            let (quantity, cost) = sums[*number].entry(lot.asset).or_default();
             *quantity = quantity.checked_add(lot.quantity)?;
             *cost = cost.checked_add(basis)?;
         }

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use serde::Serialize;
 
-use super::trades::{TokenResult, Trades, held, token_results};
+use super::trades::{TokenResult, Trades, token_results};
 use crate::amount::{AmountError, Usd};
 use crate::engine::{Outcome, Window};
 use crate::ratio::Ratio;
@@ -51,7 +51,7 @@ impl Distribution {
     ) -> Result<Self, AmountError> {
         let trades = Trades::of(outcome, window)?.trades;
         let tokens = token_results(&trades, outcome.assets.len())?;
-        let results = tokens.into_iter().zip(held(outcome));
+        let results = tokens.into_iter().zip(outcome.held());
         Self::of(results.filter_map(|(token, held)| Some((token?, !held))), edges)
     }
 
@@ -65,7 +65,7 @@ impl Distribution {
         window: &Window,
         edges: &[i64],
     ) -> Result<Self, AmountError> {
-        let held = held(outcome);
+        let held = outcome.held();
         let trades = Trades::of(outcome, window)?.trades;
         Self::of(trades.iter().map(|trade| (trade.result(), !held[trade.asset])), edges)
     }

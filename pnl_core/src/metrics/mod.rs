@@ -60,7 +60,7 @@ use crate::amount::{AmountError, Usd};
 use crate::engine::{Outcome, Window};
 use crate::ratio::{Figure, Ratio};
 use crate::time::DAY_SECONDS;
-use trades::{Run, TokenResult, Trades, held, is_token, token_results};
+use trades::{Run, TokenResult, Trades, is_token, token_results};
 
 /// The metrics. `None` where one is undefined: never zero, never a placeholder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,7 +132,7 @@ impl Metrics {
             best = best.max(token.gain);
         }
 
-        let held = held(outcome);
+        let held = outcome.held();
         let closed = tokens.iter().zip(held).filter_map(|(token, held)| token.filter(|_| !held));
         let closed: Vec<_> = closed.map(|token| token.sign()).collect();
         let closed_wins = closed.iter().filter(|sign| sign.is_gt()).count();

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::trades::{TokenResult, Trades, held, is_token};
+use super::trades::{TokenResult, Trades, is_token};
 use crate::amount::{AmountError, Usd};
 use crate::asset::AssetId;
 use crate::engine::{Outcome, Window};
@@ -75,7 +75,7 @@ impl TokenMetrics {
                 rows[asset].get_or_insert_default().sold.add(value, event.ts)?;
             }
         }
-        let all = outcome.assets.iter().zip(rows).zip(held(outcome));
+        let all = outcome.assets.iter().zip(rows).zip(outcome.held());
         Ok(all.filter_map(|((asset, row), held)| Some(row?.close(&asset.id, !held))).collect())
     }
 }

@@ -87,13 +87,6 @@ pub(super) fn is_token(outcome: &Outcome, asset: usize) -> bool {
     !outcome.assets[asset].is_quote && !outcome.assets[asset].is_cash
 }
 
-/// By asset index: whether anything of it is left at the end of the history.
-pub(super) fn held(outcome: &Outcome) -> Vec<bool> {
-    let mut held = vec![false; outcome.assets.len()];
-    outcome.lots.iter().for_each(|lot| held[lot.asset_index] = true);
-    held
-}
-
 /// Holding time of a trade: the mean over its matches of known basis, weighted by quantity.
 fn hold(disposal: &Disposal<'_>) -> Option<Ratio> {
     let known = disposal.matches.iter().filter(|piece| piece.basis.is_some());

@@ -17,7 +17,6 @@ mod wallet_pnl;
 mod warnings;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
@@ -120,7 +119,7 @@ pub struct ReportInput<'a> {
 impl ReportInput<'_> {
     /// Whether something in `place` belongs to the wallet itself, or to one of a group, rather than to a
     /// rent pool. With lots pooled over all places there is no place, and the deposits cannot be told apart.
-    fn is_of_wallet(&self, place: &Arc<str>) -> bool {
+    fn is_of_wallet(&self, place: &str) -> bool {
         !place.ends_with(RENT_SUFFIX)
     }
 

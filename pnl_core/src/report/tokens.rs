@@ -59,7 +59,7 @@ struct Holding {
 }
 
 impl Holding {
-    fn add(&mut self, lot: &OpenLot) -> Result<(), AmountError> {
+    fn add(&mut self, lot: &OpenLot<'_>) -> Result<(), AmountError> {
         match lot.basis {
             Some(basis) => {
                 self.known = self.known.checked_add(lot.quantity)?;
@@ -91,11 +91,11 @@ pub(super) fn rows(
     let history = input.history;
     let mut held: BTreeMap<&AssetId, Holding> = BTreeMap::new();
     let mut rent = Holding::default();
-    for lot in &input.outcome.lots {
-        if input.is_of_wallet(&lot.wallet) {
-            held.entry(&lot.asset).or_default().add(lot)?;
+    for lot in input.outcome.lots() {
+        if input.is_of_wallet(lot.wallet) {
+            held.entry(lot.asset).or_default().add(&lot)?;
         } else {
-            rent.add(lot)?;
+            rent.add(&lot)?;
         }
     }
     let unmatched = input.unmatched(&input.window)?;

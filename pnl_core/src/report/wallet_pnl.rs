@@ -35,8 +35,8 @@ impl WalletPnl {
 
 impl<'a> ReportInput<'a> {
     /// Open lots of the wallet alone, in the order they would be consumed.
-    pub fn lots(self) -> impl Iterator<Item = &'a OpenLot> {
-        self.outcome.lots.iter().filter(move |lot| self.is_of_wallet(&lot.wallet))
+    pub fn lots(self) -> impl Iterator<Item = OpenLot<'a>> {
+        self.outcome.lots_where(move |wallet| self.is_of_wallet(wallet))
     }
 
     /// Disposals of the wallet alone in the window, oldest first.
