@@ -133,33 +133,6 @@ fn made_by(
     format!("{ENGINE_VERSION} {PARSER_VERSION} {short}")
 }
 
-/// Runs work that only computes on a thread of its own, so that heartbeats and requests are not
-/// held up by it. A panic in it goes on in the caller.
-pub(crate) async fn compute<T: Send + 'static, E: Send + 'static>(
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, E> {
-    let span = tracing::Span::current();
-    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
-        Ok(outcome) => outcome,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // Never aborted, so the runtime is shutting down and drops the caller next.
-            Err(_) => std::future::pending().await,
-        },
-    }
-}
-
-/// So few transactions that another thread is not woken for them.
-const FEW: u64 = 50;
-
-/// The same for work on so many transactions.
-pub(crate) async fn compute_over<T: Send + 'static, E: Send + 'static>(
-    transactions: u64,
-    work: impl FnOnce() -> Result<T, E> + Send + 'static,
-) -> Result<T, E> {
-    if transactions <= FEW { work() } else { compute(work).await }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeSet, HashSet};

@@ -19,6 +19,7 @@
 mod attempt;
 pub mod batch;
 pub mod care;
+mod compute;
 pub mod driver;
 pub mod error;
 pub mod estimate;

@@ -4,7 +4,7 @@
 use pnl_core::report::{ReportInput, WalletPnl};
 use serde::Serialize;
 
-use crate::attempt::compute;
+use crate::compute::compute;
 use crate::wallets::{Ended, Include, WalletsError};
 
 /// Records in one piece.

@@ -15,7 +15,8 @@ use tx_parser::solana::WRAPPED_NATIVE_MINTS;
 use super::ledger::Books;
 use super::plan::PlanHead;
 use super::prices;
-use crate::attempt::{Attempt, compute_over};
+use crate::attempt::Attempt;
+use crate::compute::compute_over;
 use crate::error::StageError;
 use crate::sources::Source;
 

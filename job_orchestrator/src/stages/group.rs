@@ -18,7 +18,8 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::replay;
-use crate::attempt::{Attempt, compute};
+use crate::attempt::Attempt;
+use crate::compute::compute;
 use crate::error::StageError;
 
 /// Events of all ledgers of a group together; more of them do not fit into the time of an attempt.

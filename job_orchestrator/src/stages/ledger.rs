@@ -25,7 +25,8 @@ use super::plan::Plan;
 use super::prices;
 use super::replay;
 use super::{evm, fetch};
-use crate::attempt::{Attempt, compute};
+use crate::attempt::Attempt;
+use crate::compute::compute;
 use crate::error::StageError;
 use crate::sources::Source;
 

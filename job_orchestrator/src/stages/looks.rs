@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use tx_parser::solana::TokenProgram;
 
 use super::LONG_HISTORY;
-use crate::attempt::{Attempt, compute};
+use crate::attempt::Attempt;
+use crate::compute::compute;
 use crate::error::StageError;
 
 /// Looks on one page.

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::LONG_HISTORY;
 use super::fetch::Cut;
 use super::order::Placed;
-use crate::attempt::{Attempt, compute};
+use crate::attempt::Attempt;
+use crate::compute::compute;
 use crate::error::StageError;
 
 /// Transactions on a page; a multiple of what a chunk of a ledger holds.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{WalletsError, corrupt};
-use crate::attempt::compute;
+use crate::compute::compute;
 
 /// Events of all histories together whose records are held at a time. Records take up to about 200 bytes
 /// an event; a longer history is held alone.

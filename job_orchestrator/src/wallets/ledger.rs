@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::{Reader, Wallets, WalletsError, corrupt};
-use crate::attempt::compute;
+use crate::compute::compute;
 use crate::stages::replay::{self, lines};
 
 /// Where a page of a ledger ended.

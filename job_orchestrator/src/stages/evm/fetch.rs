@@ -13,7 +13,8 @@ use tokio::time::Instant;
 use tx_parser::evm::{self, Network};
 
 use super::lists::Listed;
-use crate::attempt::{Attempt, compute};
+use crate::attempt::Attempt;
+use crate::compute::compute;
 use crate::error::StageError;
 use crate::stages::catalogue::Catalogue;
 use crate::stages::fetch::Cut;
