@@ -3,8 +3,8 @@
 use std::cell::Cell;
 
 /// So much lower than that of the process is the priority of threads that compute, in the steps of `nice`: beside
-/// a thread that answers, one of them has a tenth of a processor, and all of one that nobody else wants.
-const STEPS_BACK: i32 = 10;
+/// a thread that answers, one of them has a quarter of a processor, and all of one that nobody else wants.
+const STEPS_BACK: i32 = 5;
 
 /// So few transactions that another thread is not woken for them.
 const FEW: u64 = 50;

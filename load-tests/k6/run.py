@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "acceptance"))
@@ -23,24 +24,30 @@ CAPACITY_SECONDS = 30  # of the profile
 SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "profiles.js")
 
 
-def run(profile, options, service, wallets, out, **more):
-    """Runs one profile and gives its metrics. k6 ends with 99 when a threshold was crossed, and otherwise with 0 unless it could not run."""
-    summary = os.path.join(out, profile + ".json")
+def begin(profile, options, service, wallets, out, **more):
+    """Starts one profile."""
     environment = {**os.environ, "PROFILE": profile, "API": service.url, "WALLETS": wallets,
                    "SCALE": str(options.scale), "TIME": str(options.time), **more}
     with open(os.path.join(out, profile + ".txt"), "w") as report:
-        ended = subprocess.run([os.environ.get("K6", "k6"), "run", "--no-usage-report", "--summary-export", summary, SCRIPT],
-                               env=environment, stdout=report, stderr=subprocess.STDOUT, check=False)
-    if ended.returncode not in (0, 99):
-        sys.exit(f"k6 ended with {ended.returncode}; it says why in {report.name}")
-    with open(summary) as file:
+        command = [os.environ.get("K6", "k6"), "run", "--no-usage-report", "--address", "127.0.0.1:0",
+                   "--summary-export", os.path.join(out, profile + ".json"), SCRIPT]
+        return profile, subprocess.Popen(command, env=environment, stdout=report, stderr=subprocess.STDOUT)
+
+
+def end(begun, options, out):
+    """Waits for a profile and gives its metrics. k6 ends with 99 when a threshold was crossed, and otherwise with 0 unless it could not run."""
+    profile, k6 = begun
+    code = k6.wait()
+    if code not in (0, 99):
+        sys.exit(f"k6 ended with {code}; it says why in {os.path.join(out, profile)}.txt")
+    with open(os.path.join(out, profile + ".json")) as file:
         metrics = json.load(file)["metrics"]
     times = metrics["http_req_duration"]
     figure(f"{profile} at {options.scale:g} of its users for {options.time:g} of its time",
            f"{metrics['http_reqs']['count']} requests, {metrics['http_reqs']['rate']:.0f}/s, "
            f"failed {100 * metrics['http_req_failed']['value']:.2f} %, median {times['med']:.1f} ms, "
            f"p95 {times['p(95)']:.1f} ms, p99 {times['p(99)']:.1f} ms, "
-           f"jobs {metrics.get('jobs_submitted', {}).get('count', 0)}", ended.returncode == 0)
+           f"jobs {metrics.get('jobs_submitted', {}).get('count', 0)}", code == 0)
     if "answered" in metrics:
         print(f"     computed {metrics['answered']['count']} of {metrics['answered']['count'] + metrics['shed']['passes']}, "
               f"refused {100 * metrics['shed']['value']:.1f} %, not sent for want of users {metrics.get('dropped_iterations', {}).get('count', 0)}")
@@ -55,25 +62,32 @@ def shown(metric, threshold):
     return f"{metric.get(threshold.split('<')[0].split('=')[0].split('>')[0], metric.get('value', 0)):.4g}"
 
 
+def run(profile, options, service, wallets, out, **more):
+    """Runs one profile and gives its metrics."""
+    return end(begin(profile, options, service, wallets, out, **more), options, out)
+
+
 def overload(options, service, wallets, out):
-    """Five times of what is computed when few ask."""
+    """Five times of what is computed when few ask, and probes from the first refusal on."""
     found = run("capacity", options, service, wallets, out)
     # The rate that k6 tells counts the time before the first question as well.
     capacity = found["answered"]["count"] / max(1, round(CAPACITY_SECONDS * options.time))
     print(f"     capacity {capacity:.0f} computed answers a second; the load is {5 * capacity:.0f}")
-    in_time, probes = probes_in_time(service)
-    run("overload", options, service, wallets, out, RATE=str(round(5 * capacity)))
-    in_time, probes = [now - before for now, before in zip(probes_in_time(service), (in_time, probes))]
-    print(f"     by the clock of the service, which knows nothing of the wait for a processor before, {in_time} of {probes} probes were "
-          f"answered in 100 ms")
+    refused = refusals(service)
+    load = begin("overload", options, service, wallets, out, RATE=str(round(5 * capacity)))
+    while refusals(service) == refused and load[1].poll() is None:
+        time.sleep(0.1)
+    probes = begin("probes", options, service, wallets, out)
+    end(probes, options, out)
+    if load[1].poll() is not None:
+        sys.exit("the overload ended before the probes: they say nothing about it")
+    end(load, options, out)
 
 
-def probes_in_time(service):
-    """Probes that were answered within 100 ms, and all, by the service's own measure."""
+def refusals(service):
+    """How many questions the service has refused for want of a place."""
     text = urllib.request.urlopen(service.urls[1] + "/metrics", timeout=60).read().decode()
-    of_probes = r'\{[^}]*class="health"[^}]*route="/api/health"[^}]*'
-    in_time = re.search("^http_request_duration_seconds_bucket" + of_probes + r'le="0.1"\} (\d+)$', text, re.M)
-    return int(in_time[1]), int(re.search("^http_request_duration_seconds_count" + of_probes + r"\} (\d+)$", text, re.M)[1])
+    return sum(map(float, re.findall(r"^http_shed_total\{.*\} (\d+)$", text, re.M)))
 
 
 def main():
