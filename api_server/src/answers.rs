@@ -250,6 +250,11 @@ impl Answers {
         self.kept.get(&self.newest.get(&self.hash(&[question]))?).await
     }
 
+    /// Bytes that this process has room for.
+    pub fn room(&self) -> u64 {
+        self.kept.policy().max_capacity().unwrap_or(0)
+    }
+
     /// How many answers this process keeps, and their bytes. Close to exact: counts follow a moment later.
     pub fn size(&self) -> (u64, u64) {
         (self.kept.entry_count(), self.kept.weighted_size())

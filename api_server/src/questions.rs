@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use axum::http::{HeaderMap, Uri, header};
+use axum::http::{HeaderMap, Uri};
 use persistence_layer::Tenant;
 
+use crate::extract::check_accept;
 use crate::slo::RouteClass;
 use crate::versions::Subject;
 
@@ -50,21 +51,23 @@ impl Question {
     }
 }
 
-/// What was sent: whose request it is, its path and query as they stand, and what it accepts.
+/// Whether these headers accept what is kept, which is JSON: all who do get the same, whatever else they accept.
+pub fn accept_kept(headers: &HeaderMap) -> bool {
+    check_accept(headers, "application/json").is_ok()
+}
+
+/// What was sent by one who accepts what is kept: whose request it is, its path and query as they stand.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Sent(String);
 
 impl Sent {
-    /// By a request; `None` when it is long.
+    /// By a request; `None` when it is long, or wants something else.
     pub fn of(tenant: &Tenant, uri: &Uri, headers: &HeaderMap) -> Option<Self> {
         let asked = uri.path_and_query()?.as_str();
-        // No name of a tenant and no path has a blank, and no header a line break, so no two requests are one text.
-        let mut text = String::with_capacity(tenant.as_str().len() + asked.len() + 80);
-        text.extend([tenant.as_str(), " ", asked]);
-        for accepted in headers.get_all(header::ACCEPT) {
-            text.extend(["\n", accepted.to_str().ok()?]);
-        }
-        (text.len() <= MOST_BYTES).then_some(Self(text))
+        let length = tenant.as_str().len() + 1 + asked.len();
+        // No name of a tenant and no path has a blank, so no two requests are one text.
+        (length <= MOST_BYTES && accept_kept(headers))
+            .then(|| Self([tenant.as_str(), " ", asked].concat()))
     }
 }
 
@@ -90,12 +93,12 @@ impl Questions {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use axum::http::{HeaderValue, header};
 
     use super::*;
 
     #[test]
-    fn what_differs_in_anything_is_another_question() {
+    fn what_differs_in_anything_but_what_else_is_accepted_is_another_question() {
         let sent = |tenant: &str, uri: &str, accepted: &[&'static str]| {
             let mut all = HeaderMap::new();
             for text in accepted {
@@ -103,17 +106,19 @@ mod tests {
             }
             Sent::of(&tenant.parse().unwrap(), &uri.parse().unwrap(), &all)
         };
-        let one = sent("acme", "/a?b=1", &["x/y"]).unwrap();
-        assert_eq!(sent("acme", "http://host/a?b=1", &["x/y"]), Some(one.clone()));
-        for (tenant, uri, accepted) in [
-            ("acm", "/a?b=1", &["x/y"][..]),
-            ("acme", "/a?b=2", &["x/y"]),
-            ("acme", "/a", &["x/y"]),
-            ("acme", "/a?b=1", &[]),
-            ("acme", "/a?b=1", &["x/y", "x/y"]),
+        let one = sent("acme", "/a?b=1", &[]).unwrap();
+        assert_eq!(sent("acme", "http://host/a?b=1", &[]), Some(one.clone()));
+        for accepted in [
+            &["*/*"][..],
+            &["application/json, text/plain, */*"],
+            &["text/html", "application/*;q=0.8"],
         ] {
-            assert_ne!(sent(tenant, uri, accepted).unwrap(), one);
+            assert_eq!(sent("acme", "/a?b=1", accepted), Some(one.clone()), "{accepted:?}");
         }
+        for (tenant, uri) in [("acm", "/a?b=1"), ("acme", "/a?b=2"), ("acme", "/a")] {
+            assert_ne!(sent(tenant, uri, &[]).unwrap(), one);
+        }
+        assert_eq!(sent("acme", "/a?b=1", &["text/csv"]), None);
         assert_eq!(sent("acme", &format!("/{}", "a".repeat(MOST_BYTES)), &[]), None);
     }
 
