@@ -176,18 +176,23 @@ pub struct Answers {
 }
 
 impl Answers {
-    /// At most `megabytes` of answers in this process; none at all with 0. `rules` are those by which
+    /// At most `megabytes` of answers and what is known of their questions in this process; none at all with 0. `rules` are those by which
     /// answers are made: processes with others do not share them.
     pub fn new(megabytes: u32, redis: Option<RedisMonitor>, rules: &str) -> Self {
-        let most = u64::from(megabytes) << 20;
+        let all = u64::from(megabytes) << 20;
+        let (questions, newest) = (all / 8, all / 16);
+        let most = all - questions - newest;
         let weight = |key: &String, answer: &Arc<Answer>| {
             u32::try_from(key.len() + answer.body.len() + 512).unwrap_or(u32::MAX)
         };
-        let newest = moka::sync::Cache::builder().max_capacity(20_000).time_to_live(KEPT);
+        let newest = moka::sync::Cache::builder()
+            .max_capacity(newest)
+            .weigher(|question: &[u8; 32], key: &String| (question.len() + key.len()) as u32 + 192)
+            .time_to_live(KEPT);
         Self {
             kept: Cache::builder().max_capacity(most).weigher(weight).time_to_live(KEPT).build(),
             newest: newest.build(),
-            questions: Questions::default(),
+            questions: Questions::new(questions),
             redis,
             rules: format!("{} {rules}", env!("CARGO_PKG_VERSION")),
             is_on: megabytes > 0,
@@ -248,6 +253,11 @@ impl Answers {
     /// The newest answer to `question` that this process has, whatever has happened since.
     pub async fn stale(&self, question: &str) -> Option<Arc<Answer>> {
         self.kept.get(&self.newest.get(&self.hash(&[question]))?).await
+    }
+
+    /// Bytes that this process has room for.
+    pub fn room(&self) -> u64 {
+        self.kept.policy().max_capacity().unwrap_or(0)
     }
 
     /// How many answers this process keeps, and their bytes. Close to exact: counts follow a moment later.

@@ -81,7 +81,7 @@ fn at_hand(app: &AppState, request: &Request<Incoming>) -> Option<Response> {
     if !encoding::is_left_plain(headers, answer.body().len(), app.compression_min_bytes) {
         return None;
     }
-    let mut response = cached::given(app, headers, &answer, Found::Hit);
+    let mut response = cached::given(headers, &answer, Found::Hit);
     if caller.key.is_some() {
         response = auth::private(response);
     }
@@ -95,6 +95,7 @@ fn at_hand(app: &AppState, request: &Request<Incoming>) -> Option<Response> {
         took: started.elapsed(),
         tenant: Some(&caller.tenant),
     };
+    app.http_metrics.cached(Found::Hit);
     app.http_metrics.end(&answered);
     context::log_at_once(&answered, &asked, caller.key, &app.slow_log);
     Some(response)

@@ -4,6 +4,7 @@
 //! goes on to be known for some minutes, for reading alone, where the database cannot be asked: whoever could
 //! be answered from what is kept still is.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -103,6 +104,11 @@ impl Caller {
         ANYBODY.clone()
     }
 
+    /// The process itself, which reads what is of `tenant` before its clients do.
+    pub fn ahead_of_clients(tenant: Tenant) -> Self {
+        Self { tenant, scopes: [Scope::Read].into(), key: None }
+    }
+
     /// Whether the caller may do what needs `scope`.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope) || self.scopes.contains(&Scope::Admin)
@@ -157,6 +163,22 @@ impl Keys {
     /// When the database cannot tell.
     pub async fn any_is_valid(&self) -> Result<bool, StoreError> {
         Ok(api_keys::list(&self.store).await?.iter().any(|key| key.is_valid))
+    }
+
+    /// The tenants that a valid key reads for, those whose keys were used last before the others.
+    ///
+    /// # Errors
+    /// When the database cannot tell.
+    pub async fn readers(&self) -> Result<Vec<Tenant>, StoreError> {
+        let mut keys = api_keys::list(&self.store).await?;
+        keys.retain(|key| {
+            key.is_valid
+                && key.scopes.iter().any(|scope| matches!(scope, Scope::Read | Scope::Admin))
+        });
+        keys.sort_by_key(|key| std::cmp::Reverse(key.last_used_at));
+        let mut named = HashSet::new();
+        let tenants = keys.into_iter().map(|key| key.tenant);
+        Ok(tenants.filter(|tenant| named.insert(tenant.clone())).collect())
     }
 
     /// Whether the key with this hash was valid when it was last looked up, if it was.

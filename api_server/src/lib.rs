@@ -9,7 +9,7 @@
 //! - [`error`], [`problems`]: the one form of an error; [`json`], [`extract`], [`cursor`]: checked
 //!   input;
 //! - [`keys`], [`client`], [`limiter`], [`load`]: who asks, how often, and how much at a time; [`answers`]: those that were given already, to which
-//!   [`questions`], and [`front`], where they are given again at once;
+//!   [`questions`], [`front`], where they are given again at once, and [`warm_up`], where they are made ahead;
 //! - [`middleware`]: ids, access log, limits, time limit, tags, compression, the gate before the database; [`metrics`];
 //!   [`listener`]: connections, over the byte stream of `wire`; [`monitor`]: whether the database answers;
 //! - [`cli`], [`commands`], [`serve`]: the program; [`app`]: what handlers reach; [`database`]:
@@ -52,4 +52,5 @@ pub mod signing;
 pub mod slo;
 pub mod versions;
 pub mod waiting;
+pub mod warm_up;
 mod wire;

@@ -19,6 +19,7 @@ use crate::middleware::shared::Shared;
 use crate::middleware::{
     auth, cached, context, deadline, encoding, gate, limits, load, panics, validators,
 };
+use crate::openapi::Api;
 use crate::problems;
 use crate::routes;
 
@@ -26,13 +27,10 @@ use crate::routes;
 pub fn public(app: &AppState, role: Role) -> Router {
     let mut api = routes::probes().and(routes::explanations());
     if role.serves_requests() {
-        let data = routes::data().map(|router| {
-            router
-                .route_layer((from_fn_with_state(app.clone(), load::admit), Shared))
-                .route_layer((from_fn_with_state(app.clone(), gate::database), Shared))
-                .route_layer((from_fn(validators::tag), Shared))
-                .route_layer((from_fn_with_state(app.clone(), cached::answers), Shared))
+        let admitted = routes::data().map(|router| {
+            router.route_layer((from_fn_with_state(app.clone(), load::admit), Shared))
         });
+        let data = kept(app, admitted);
         // Files bring their tags themselves, are too large to be kept, and may wait for their measure.
         let files = routes::files()
             .map(|router| router.route_layer(from_fn_with_state(app.clone(), gate::database)));
@@ -53,6 +51,22 @@ pub fn public(app: &AppState, role: Role) -> Router {
     let identified = from_fn_with_state(app.clone(), auth::identify);
     around(api.into_router(), app, |router| {
         router.layer((limited, Shared)).layer((identified, Shared))
+    })
+}
+
+/// What is kept, for the process itself ([`crate::warm_up`]): as clients get it, but without what identifies, limits, counts and
+/// logs those. A request brings its [`Caller`].
+pub fn unattended(app: &AppState) -> Router {
+    kept(app, routes::data()).into_router().with_state(app.clone())
+}
+
+/// Routes that need the database, whose answers have tags and are kept where that is possible.
+fn kept(app: &AppState, api: Api) -> Api {
+    api.map(|router| {
+        router
+            .route_layer((from_fn_with_state(app.clone(), gate::database), Shared))
+            .route_layer((from_fn(validators::tag), Shared))
+            .route_layer((from_fn_with_state(app.clone(), cached::answers), Shared))
     })
 }
 

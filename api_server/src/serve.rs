@@ -41,7 +41,7 @@ use crate::limiter::Limiter;
 use crate::listener::{self, Rules};
 use crate::live::Live;
 use crate::load::Load;
-use crate::metrics::{HttpMetrics, LiveMetrics, MemoryMetrics, QueueMetrics};
+use crate::metrics::{HttpMetrics, LiveMetrics, MemoryMetrics, QueueMetrics, WarmUpMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::performance::vitals::Vitals;
 use crate::queue::QueueWatch;
@@ -49,6 +49,7 @@ use crate::router;
 use crate::signing::{Signer, SigningError};
 use crate::versions::Versions;
 use crate::waiting::Waiting;
+use crate::warm_up;
 
 /// Time that requests at hand get when the listeners close.
 const REQUEST_GRACE: Duration = Duration::from_secs(10);
@@ -231,6 +232,7 @@ pub async fn assemble(
     }
     let http_metrics = HttpMetrics::register(&registry)?;
     let queue_metrics = QueueMetrics::register(&registry)?;
+    let warm_up_metrics = WarmUpMetrics::register(&registry)?;
     let job_metrics = job_orchestrator::Metrics::new(&registry)?;
     let (worker, handle) = if role.works_on_wallets() {
         let deps = worker_deps(settings, store.clone(), &registry, job_metrics.clone())?;
@@ -321,5 +323,8 @@ pub async fn assemble(
         profiling: settings.admin.profiling,
         instance: Instance::begin(),
     });
+    if role.serves_requests() {
+        warm_up::start(&app, settings.cache.warm_up_answers, warm_up_metrics);
+    }
     Ok(Assembled { app, worker: handle, reporter })
 }

@@ -153,6 +153,24 @@ pub async fn current_id(
     .fetch_optional(connection))
 }
 
+/// A hash of which ledgers of the batch's tenant its wallets have now, on `chain`. It never comes back once one of them was replaced.
+///
+/// # Errors
+/// As every read.
+pub async fn of_batch(
+    store: &Store,
+    batch: &BatchRef,
+    chain: Chain,
+) -> Result<Vec<u8>, StoreError> {
+    read!(store, async |connection| sqlx::query_file_scalar!(
+        "queries/ledgers/of_batch.sql",
+        batch.id.0,
+        chain.as_str(),
+        batch.tenant.as_str()
+    )
+    .fetch_one(connection))
+}
+
 /// The head of the wallet's current ledger among a tenant's.
 pub async fn current(
     store: &Store,

@@ -21,7 +21,7 @@ use super::{Cell, Column, ExportError, Format, Kind, Line};
 use crate::dto::result::wallet_status;
 
 /// Code of a wallet whose ledger was replaced.
-const REPLACED: &str = "ledger-replaced";
+pub(super) const REPLACED: &str = "ledger-replaced";
 
 /// The columns before those of a disposal.
 const HEAD: [&str; 4] = ["wallet", "chain", "status", "error_code"];

@@ -7,6 +7,7 @@ mod encoder;
 mod measure;
 mod parquet;
 mod range;
+mod replaced;
 mod signed;
 mod wallets;
 
@@ -22,6 +23,7 @@ pub use self::cell::{Cell, Column, Kind};
 pub use self::encoder::{Format, Line};
 pub use self::measure::{Exports, Measured};
 pub use self::range::{Wanted, part, wanted};
+pub use self::replaced::Sources;
 pub use self::signed::signed;
 pub use self::wallets::is_unbroken;
 use crate::app::App;
@@ -84,6 +86,9 @@ pub enum ExportError {
     /// The job has another end than it had.
     #[error("the job was retried meanwhile")]
     TakenUpAgain,
+    /// A newer analysis has replaced a ledger that the file is made from.
+    #[error("a wallet was analyzed anew meanwhile")]
+    Replaced,
 }
 
 impl ExportError {
@@ -95,6 +100,7 @@ impl ExportError {
             Self::Row(_) | Self::Csv(_) | Self::Parquet(_) | Self::Kind(_) => "store-corrupt",
             Self::Removed => problems::JOB_EXPIRED.code,
             Self::TakenUpAgain => problems::JOB_RUNNING.code,
+            Self::Replaced => disposals::REPLACED,
         }
     }
 }
@@ -135,17 +141,19 @@ fn written<L: Line + Send + 'static>(
     let begun = (Some(encoder), ahead(lines), 0);
     let rest = stream::try_unfold(begun, |(encoder, mut lines, last)| async move {
         let Some(mut encoder) = encoder else { return Ok(None) };
-        let Some(some) = lines.try_next().await? else {
-            let mut bytes = Vec::new();
-            encoder.finish(&mut bytes)?;
-            return Ok(Some((Piece { bytes: bytes.into(), rows: 0 }, (None, lines, 0))));
-        };
         // A piece is about as large as the one before it.
-        let mut bytes = Vec::with_capacity(last + last / 8);
-        encoder.push(&some, &mut bytes)?;
+        let (mut bytes, mut rows) = (Vec::with_capacity(last + last / 8), 0);
+        // Groups of rows come out when they are full.
+        while bytes.is_empty() {
+            let Some(some) = lines.try_next().await? else {
+                encoder.finish(&mut bytes)?;
+                return Ok(Some((Piece { bytes: bytes.into(), rows }, (None, lines, 0))));
+            };
+            encoder.push(&some, &mut bytes)?;
+            rows += some.len() as u64;
+        }
         let length = bytes.len();
-        let piece = Piece { bytes: bytes.into(), rows: some.len() as u64 };
-        Ok(Some((piece, (Some(encoder), lines, length))))
+        Ok(Some((Piece { bytes: bytes.into(), rows }, (Some(encoder), lines, length))))
     });
     Ok(head.chain(rest).boxed())
 }

@@ -9,13 +9,13 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::Utc;
-use futures::{Stream, TryStreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use job_orchestrator::wallets::WalletsError;
 use persistence_layer::batches::{Batch, BatchId, BatchRef};
 
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::export::{self, ExportError, Format, Measured, Rows, Wanted};
+use crate::export::{self, ExportError, Format, Measured, Rows, Sources, Wanted};
 use crate::extract::{JobId, Params};
 use crate::handlers::{Keep, POLL_AFTER_SECONDS};
 use crate::json::hex;
@@ -67,14 +67,16 @@ async fn export(app: AppState, asked: Asked, format: Format) -> Result<Response,
         let detail = "The job has not ended; ?partial=true exports what is there.";
         return Err(ApiError::new(problems::JOB_RUNNING, detail).retry_after(POLL_AFTER_SECONDS));
     }
-    let measured = measured(&app, &job, &batch, rows, format).await?;
+    let sources = Sources::of(app.file_store.clone(), &job, &batch, rows).await?;
+    let measured = measured(&app, &job, &batch, rows, format, &sources).await?;
     let document = || {
         export::document(&app, &job.tenant, &batch, rows, format).map_err(|error| failed(&error))
     };
-    // Disposals are made from ledgers, which newer analyses replace.
-    let keep = match rows {
-        Rows::Wallets => Keep::results_of(&batch, app.results_days, Utc::now()),
-        Rows::Disposals => Keep::Not,
+    let keep = match (rows, &measured) {
+        (Rows::Wallets, _) => Keep::results_of(&batch, app.results_days, Utc::now()),
+        // Newer analyses change it, which the tag shows.
+        (Rows::Disposals, Some(_)) => Keep::Revalidated,
+        (Rows::Disposals, None) => Keep::Not,
     };
     let common = [
         (header::CONTENT_TYPE, format.content_type()),
@@ -96,7 +98,7 @@ async fn export(app: AppState, asked: Asked, format: Format) -> Result<Response,
         Wanted::Part { first, last } => (StatusCode::PARTIAL_CONTENT, first, last - first + 1),
         Wanted::Nowhere => return Ok(nowhere(file.length)),
     };
-    let bytes = export::part(document()?, first, length);
+    let bytes = sources.unless_replaced(export::part(document()?, first, length));
     let mut response = (status, common, body(bytes)).into_response();
     response.headers_mut().extend(described(&file, &tag, length));
     if status == StatusCode::PARTIAL_CONTENT {
@@ -113,14 +115,22 @@ async fn measured(
     batch: &Batch,
     rows: Rows,
     format: Format,
+    sources: &Sources,
 ) -> Result<Option<Measured>, ApiError> {
-    let Some(ended) = batch.finished_at.filter(|_| rows == Rows::Wallets) else { return Ok(None) };
+    let Some(ended) = batch.finished_at else { return Ok(None) };
     // A retry takes the end away, and gives another one.
-    let name = format!("{} {} {}", batch.id, ended.timestamp_micros(), format.as_str());
+    let (ended, made_of) = (ended.timestamp_micros(), hex(sources.hash()));
+    let name = format!("{} {ended} {} {made_of}", batch.id, format.as_str());
     let (inside, tenant, of) = (app.clone(), job.tenant.clone(), batch.clone());
-    let make = move || export::document(&inside, &tenant, &of, rows, format);
+    let sources = sources.clone();
+    let make = move || {
+        let document = export::document(&inside, &tenant, &of, rows, format)?;
+        Ok(sources.unless_replaced(document).boxed())
+    };
     match app.exports.measured(name, make).await {
         Ok(measured) => Ok(measured),
+        // What is now is another file, of which nothing is known yet.
+        Err(error) if matches!(*error, ExportError::Replaced) => Ok(None),
         Err(error) if matches!(*error, ExportError::TakenUpAgain) => {
             let detail = "The job was retried while its file was measured; wait for its end.";
             Err(ApiError::new(problems::JOB_RUNNING, detail).retry_after(POLL_AFTER_SECONDS))

@@ -6,10 +6,10 @@
 //! ([`feed`]). Who comes in between, comes back, or is slow reads the log by itself ([`follower`]). A client has a
 //! [`place`], and goes when its key does ([`holders`]).
 
+mod event_log;
 mod feed;
 mod follower;
 mod holders;
-mod looks;
 mod message;
 mod place;
 pub mod socket;
@@ -148,7 +148,7 @@ impl Live {
         let feed = Arc::clone(feeds.by_job.entry(job.clone()).or_insert_with(new));
         let pieces = feed.subscribe();
         if !std::mem::replace(&mut feeds.are_read, true) {
-            tokio::spawn(looks::go_on(self.clone()));
+            tokio::spawn(event_log::follow(self.clone()));
         }
         (feed, pieces)
     }

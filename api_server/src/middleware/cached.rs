@@ -15,7 +15,7 @@ use crate::app::AppState;
 use crate::extract::job_id;
 use crate::keys::Caller;
 use crate::middleware::validators;
-use crate::questions::{Question, Sent};
+use crate::questions::{Question, Sent, accept_kept};
 use crate::routes;
 use crate::slo::RouteClass;
 use crate::versions::{Subject, Version};
@@ -40,14 +40,14 @@ pub async fn answers(State(app): State<AppState>, mut request: Request, next: Ne
         },
     };
     if wants_fresh(request.headers()) {
-        return told(&app, next.run(request).await, Found::Bypass);
+        return told(next.run(request).await, Found::Bypass);
     }
     let version = match app.versions.of(&app, &question.subject).await {
         Version::Is(version) => version,
         Version::None => return next.run(request).await,
         Version::Unknown => {
             return match app.answers.stale(&question.text).await {
-                Some(answer) => given(&app, request.headers(), &answer, Found::Stale),
+                Some(answer) => given(request.headers(), &answer, Found::Stale),
                 None => next.run(request).await,
             };
         }
@@ -70,7 +70,7 @@ pub async fn answers(State(app): State<AppState>, mut request: Request, next: Ne
     if let Some(sent) = sent.filter(|_| known.is_none()) {
         app.answers.questions.learn(sent, question);
     }
-    given(&app, &condition, &answer, found)
+    given(&condition, &answer, found)
 }
 
 /// An answer that is not kept. Bodies are for one reader, which the lock makes sure of.
@@ -93,17 +93,18 @@ async fn made(response: Response) -> Result<Answer, Refused> {
 }
 
 /// The answer to a client that asks `asked`, found so.
-pub fn given(app: &AppState, asked: &HeaderMap, answer: &Answer, found: Found) -> Response {
+pub fn given(asked: &HeaderMap, answer: &Answer, found: Found) -> Response {
     let response = validators::conditional(asked, answer.tag(), answer.response());
-    let mut response = told(app, response, found);
+    let mut response = told(response, found);
     if found != Found::Miss {
         response.headers_mut().insert(header::AGE, HeaderValue::from(answer.age_seconds()));
     }
     response
 }
 
-fn told(app: &AppState, mut response: Response, found: Found) -> Response {
-    app.http_metrics.cached(found);
+/// Says where the answer was found: to who gets it, and to who counts it.
+fn told(mut response: Response, found: Found) -> Response {
+    response.extensions_mut().insert(found);
     response.headers_mut().insert(X_CACHE, HeaderValue::from_static(found.as_str()));
     response
 }
@@ -119,6 +120,9 @@ pub fn wants_fresh(asked: &HeaderMap) -> bool {
 
 /// What is asked; `None` when answers to it are not kept.
 async fn question(request: &mut Request) -> Option<Question> {
+    if !accept_kept(request.headers()) {
+        return None;
+    }
     let route = routes::label_of(request.extensions().get::<MatchedPath>()?.as_str());
     let class = RouteClass::of(request);
     let Caller { tenant, .. } = request.extract_parts().await.ok()?;
@@ -137,9 +141,7 @@ async fn question(request: &mut Request) -> Option<Question> {
         return None;
     };
     query.sort();
-    let accept: Vec<_> =
-        request.headers().get_all(header::ACCEPT).iter().map(HeaderValue::as_bytes).collect();
     // No name of a tenant has a blank, so no path can pass for one.
-    let text = format!("{tenant} {} {query:?} {accept:?}", request.uri().path());
+    let text = format!("{tenant} {} {query:?}", request.uri().path());
     Some(Question::new(subject, text, route, class))
 }

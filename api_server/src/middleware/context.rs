@@ -12,6 +12,7 @@ use service_runtime::trace::TraceId;
 use tracing::{Instrument, Span};
 use uuid::Uuid;
 
+use crate::answers::Found;
 use crate::error::{self, ApiError};
 use crate::json::printable;
 use crate::metrics::{Answered, HttpMetrics, UNMATCHED};
@@ -87,6 +88,9 @@ pub async fn around(State(noted): State<Noted>, request: Request, next: Next) ->
         Ok(()) => next.run(request).instrument(span.clone()).await,
     };
     let tenant = response.extensions().get::<AskedBy>().map(|AskedBy(tenant)| tenant.clone());
+    if let Some(found) = response.extensions().get::<Found>() {
+        noted.metrics.cached(*found);
+    }
     let status = response.status();
     // Of a body that is too slow nothing more is waited for.
     if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {

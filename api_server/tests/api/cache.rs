@@ -9,7 +9,7 @@ use service_runtime::config::{Role, Settings};
 use crate::auth::{create, keyed};
 use crate::support::{Plan, Reply, TestApp, UNUSED, demo_wallets, eventually, reply};
 
-fn kept(settings: &mut Settings) {
+pub fn kept(settings: &mut Settings) {
     settings.cache.memory_mb = 64;
     settings.cache.version_ms = 0;
 }
@@ -26,13 +26,13 @@ async fn worker() -> TestApp {
 
 /// The answer at `path`, found as expected.
 #[track_caller]
-fn is(found: &str, reply: Reply) -> Reply {
+pub fn is(found: &str, reply: Reply) -> Reply {
     assert_eq!((reply.status.as_u16(), reply.header("x-cache")), (200, found), "{}", reply.text);
     reply
 }
 
 /// As if the wallet of the only job had failed. Nobody is told of it.
-async fn the_only_wallet_failed(app: &TestApp) {
+pub async fn the_only_wallet_failed(app: &TestApp) {
     let failed = r#"
         with task as (
             update wallet_tasks set state = 'failed', error =
@@ -88,6 +88,13 @@ async fn answers_are_found_again_by_the_whole_question() {
     // The order of parameters is no part of the question; an alias of the chain is.
     let turned = format!("/api/v2/wallets/{wallet}/pnl?method=lifo&chain=solana");
     is("HIT", app.get(&turned).await);
+    // Nor is what else than JSON a client accepts.
+    for accepted in ["application/json", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"] {
+        let request = app.request(Method::GET, &turned).header("accept", accepted);
+        is("HIT", reply(request).await);
+    }
+    let other = app.request(Method::GET, &turned).header("accept", "text/csv");
+    reply(other).await.problem(406, "not-acceptable");
     let scrape = app.admin_get("/metrics").await.text;
     assert!(scrape.contains("http_kept_answers_total{found=\"miss\"} 9"), "{scrape}");
     // Refusals and what changes all the time are not kept.

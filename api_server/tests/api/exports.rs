@@ -13,7 +13,7 @@ use service_runtime::config::Role;
 use sha2::{Digest, Sha256};
 
 use crate::lines::address;
-use crate::support::{Plan, TestApp, UNUSED, demo_wallets};
+use crate::support::{Plan, TestApp, UNUSED, demo_wallets, hold_results, release_results};
 
 const FORMATS: [&str; 3] = ["csv", "ndjson", "parquet"];
 
@@ -37,6 +37,25 @@ async fn file(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> File {
     let response = request.send().await.unwrap();
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     File { status, headers, bytes: response.bytes().await.unwrap() }
+}
+
+/// The statement after which the ledger of a wallet is no longer the current one.
+fn superseded(wallet: &str) -> String {
+    format!(
+        "update ledgers set state = 'superseded', superseded_at = now()
+            where state = 'current' and wallet = '{wallet}'"
+    )
+}
+
+/// How many rows the file at `path` has.
+fn rows_in(path: &str, bytes: &Bytes) -> usize {
+    if path.contains(".parquet") {
+        rows_of_parquet(bytes).len()
+    } else if path.contains(".csv") {
+        rows_of_csv(bytes).len()
+    } else {
+        rows_of_ndjson(bytes).len()
+    }
 }
 
 /// The rows of a Parquet file, nulls left out.
@@ -123,14 +142,17 @@ async fn a_file_of_a_job_that_ended_has_a_digest_and_comes_in_parts() {
     let app = TestApp::with_worker().await;
     let other = TestApp::beside(&app, Plan::default()).await;
     let job = app.completed(&demo_wallets()).await;
-    for format in FORMATS {
-        let path = format!("/api/pnl/batch/results/{job}/export.{format}");
+    let files = FORMATS.into_iter().flat_map(|format| {
+        ["", "?rows=disposals"]
+            .map(|rows| format!("/api/pnl/batch/results/{job}/export.{format}{rows}"))
+    });
+    for path in files {
         let whole = file(&app, &path, &[]).await;
         assert_eq!(whole.status, 200);
         let length = whole.bytes.len();
         assert_eq!(whole.header("content-length"), length.to_string());
         assert_eq!(whole.header("accept-ranges"), "bytes");
-        assert_eq!(whole.header("x-row-count"), demo_wallets().len().to_string());
+        assert_eq!(whole.header("x-row-count"), rows_in(&path, &whole.bytes).to_string());
         let digest = base64(&Sha256::digest(&whole.bytes));
         assert_eq!(whole.header("repr-digest"), format!("sha-256=:{digest}:"));
         assert_eq!(whole.header("digest"), format!("SHA-256={digest}"));
@@ -205,7 +227,7 @@ async fn disposals_sum_to_the_gains_of_their_wallets() {
     let path = format!("/api/pnl/batch/results/{job}");
     let results = app.get(&format!("{path}?limit=1000")).await.json();
     let ndjson = file(&app, &format!("{path}/export.ndjson?rows=disposals"), &[]).await;
-    assert_eq!(ndjson.header("cache-control"), "no-store");
+    assert_eq!(ndjson.header("cache-control"), "private, no-cache");
     assert!(ndjson.header("content-disposition").contains("-disposals.ndjson"));
     let lines = rows_of_ndjson(&ndjson.bytes);
     assert!(lines.len() > wallets.len());
@@ -229,9 +251,7 @@ async fn disposals_sum_to_the_gains_of_their_wallets() {
     assert_eq!(csv.len(), lines.len());
     assert_eq!(csv[0]["id"], lines[0]["disposal"]["id"].as_str().unwrap());
     // A ledger that is another one is not taken for that of the result.
-    let changed =
-        format!("update ledgers set input_hash = 'other' where wallet = '{}'", wallets[0]);
-    assert_eq!(app.database.execute(&changed).await, 1);
+    assert_eq!(app.database.execute(&superseded(&wallets[0])).await, 1);
     let after = file(&app, &format!("{path}/export.ndjson?rows=disposals"), &[]).await;
     let first: Vec<_> = rows_of_ndjson(&after.bytes)
         .into_iter()
@@ -243,6 +263,47 @@ async fn disposals_sum_to_the_gains_of_their_wallets() {
         (&"ledger-replaced".into(), &Value::Null)
     );
     app.get(&format!("{path}/export.csv?rows=lots")).await.problem(400, "bad-query");
+}
+
+#[tokio::test]
+async fn a_file_of_disposals_is_another_one_after_a_newer_analysis() {
+    let app = TestApp::with_worker().await;
+    let job = app.completed(&demo_wallets()).await;
+    let path = format!("/api/pnl/batch/results/{job}/export.csv?rows=disposals");
+    let before = file(&app, &path, &[]).await;
+    let tag = before.header("etag").to_owned();
+    app.completed(&demo_wallets()).await;
+    // The same inputs give the same file of other ledgers, and so the same tag.
+    let again = file(&app, &path, &[]).await;
+    assert_eq!((again.header("etag"), &again.bytes), (&*tag, &before.bytes));
+    // Nothing is appended to what was before.
+    assert_eq!(app.database.execute(&superseded(&demo_wallets()[0])).await, 1);
+    let part = [("range", "bytes=0-9"), ("if-range", &*tag)];
+    let after = file(&app, &path, &part).await;
+    assert_eq!(after.status, 200);
+    assert_ne!(after.header("etag"), tag);
+    let digest = base64(&Sha256::digest(&after.bytes));
+    assert_eq!(after.header("repr-digest"), format!("sha-256=:{digest}:"));
+    let last = rows_of_csv(&after.bytes);
+    assert!(last.iter().any(|row| row.get("error_code").is_some_and(|it| it == "ledger-replaced")));
+}
+
+#[tokio::test]
+async fn a_file_of_disposals_breaks_off_when_a_ledger_is_replaced_on_the_way() {
+    let app = TestApp::with_worker().await;
+    let job = app.completed(&demo_wallets()).await;
+    let path = format!("/api/pnl/batch/results/{job}/export.ndjson?rows=disposals");
+    let whole = file(&app, &path, &[]).await;
+    assert_ne!(whole.header("etag"), "");
+    // The rows of the job are waited for: what is known of the file was looked up before.
+    let holder = hold_results(&app).await;
+    let request = app.request(Method::GET, &path).header("range", "bytes=0-9");
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 206);
+    assert_eq!(app.database.execute(&superseded(&demo_wallets()[0])).await, 1);
+    release_results(&app).await;
+    assert!(response.bytes().await.is_err(), "a part of another file looks like one of this");
+    assert!(holder.await.is_err());
 }
 
 #[tokio::test]

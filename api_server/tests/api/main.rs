@@ -33,4 +33,5 @@ mod timeouts;
 mod views;
 mod waiting;
 mod wallets;
+mod warm_up;
 mod what_if;

@@ -54,6 +54,8 @@ pub struct Plan {
     pub adjust: fn(&mut Settings),
     /// Whether the database is reached through a proxy that can be cut.
     pub through_proxy: bool,
+    /// Whether that proxy is cut before the service starts.
+    pub away: bool,
     /// Whether the database takes no writes from the service.
     pub read_only: bool,
     /// Whether Redis is configured, that of the tests.
@@ -72,6 +74,7 @@ impl Default for Plan {
             ethereum: false,
             adjust: |_| {},
             through_proxy: false,
+            away: false,
             read_only: false,
             redis: false,
         }
@@ -190,8 +193,12 @@ impl TestApp {
         }
         (plan.adjust)(&mut settings);
         let (store, proxy) = if plan.through_proxy {
-            let proxy = Proxy::start(database.url()).await;
-            (connect(&proxy.url).await, Some(proxy))
+            let mut proxy = Proxy::start(database.url()).await;
+            let store = connect(&proxy.url).await;
+            if plan.away {
+                proxy.cut().await;
+            }
+            (store, Some(proxy))
         } else if plan.read_only {
             (connect(&read_only(database.url())).await, None)
         } else {
@@ -380,6 +387,7 @@ fn settings(node: &RecordedNode) -> Settings {
         vec![PriceSource::Csv { path: format!("{DEMO_CHAIN}/prices").into() }];
     // Tests change rows behind the service's back.
     settings.cache.memory_mb = 0;
+    settings.cache.warm_up_answers = 0;
     settings.worker.poll_interval_ms = 50;
     settings.worker.backoff_seconds = 1;
     settings.worker.shutdown_grace_seconds = 1;

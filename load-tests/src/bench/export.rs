@@ -1,14 +1,17 @@
 //! Files of a million rows: how fast they come, and in how much memory.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
+use hyper::Method;
+use hyper::header::ETAG;
 
 use super::figures::{self, Figures};
 use super::jobs;
-use super::memory::MemoryCurve;
+use super::memory::{MemoryCurve, elapsed};
 use super::site::{Site, SiteOptions};
 use crate::SyntheticPlan;
+use crate::service::Client;
 
 const PATIENCE: Duration = Duration::from_secs(1800);
 
@@ -62,8 +65,10 @@ impl Export {
         figures.title(format_args!("{wallets} wallets of {} transactions", self.transactions));
         for format in ["csv", "ndjson", "parquet"] {
             memory.phase(format);
-            let read =
-                jobs::read_stream(&client, &format!("{file}.{format}?rows=disposals")).await?;
+            let path = format!("{file}.{format}?rows=disposals");
+            let measured = until_measured(&client, &path).await?;
+            figures.note(&format!("{format}: made to be measured"), measured);
+            let read = jobs::read_stream(&client, &path).await?;
             let rate = figures::per_second(read.bytes, read.milliseconds) / 1_000_000;
             let (megabytes, time) = (read.bytes / 1_000_000, figures::seconds(read.milliseconds));
             figures.note(format, format_args!("{megabytes} MB in {time}"));
@@ -80,5 +85,17 @@ impl Export {
         }
         service.stop(PATIENCE).await?;
         figures.conclude()
+    }
+}
+
+/// Waits until the file has a tag, which is known when it was made once; gives the time that it took. Before that it would be made beside.
+async fn until_measured(client: &Client, path: &str) -> anyhow::Result<String> {
+    let begun = Instant::now();
+    loop {
+        let head = client.send(Method::HEAD, path, &[], None).await?.expect(200)?;
+        if head.headers.contains_key(ETAG) {
+            return Ok(figures::seconds(elapsed(begun)));
+        }
+        anyhow::ensure!(begun.elapsed() < PATIENCE, "{path} was not measured");
     }
 }

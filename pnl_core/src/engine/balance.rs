@@ -14,6 +14,8 @@ pub(super) struct Closing {
     pub(super) assets: Vec<AssetEntry>,
     /// What is held, by asset index.
     pub(super) holdings: Vec<Held>,
+    /// Whether the proceeds of what no lot covers are a gain.
+    pub(super) unmatched_gains: bool,
     /// Fees known in US dollars only, which belong to no asset.
     pub(super) dollar_fees: Flows,
     pub(super) transferred: Usd,
@@ -31,6 +33,18 @@ pub(super) struct Closed {
 }
 
 impl Closing {
+    /// The same with these assets and what is held of each.
+    pub(super) fn with(
+        self,
+        mut assets: Vec<AssetEntry>,
+        holdings: Vec<Held>,
+    ) -> Result<Self, AmountError> {
+        for asset in &mut assets {
+            asset.flows = asset.flows(self.unmatched_gains)?;
+        }
+        Ok(Self { assets, holdings, ..self })
+    }
+
     pub(super) fn close(
         self,
         prices: Option<&BTreeMap<AssetId, UsdPrice>>,

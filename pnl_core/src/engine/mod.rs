@@ -172,28 +172,15 @@ impl Engine {
         mut self,
         prices: Option<&BTreeMap<AssetId, UsdPrice>>,
     ) -> Result<Outcome, EngineError> {
-        self.refused()?;
-        self.check_choices()?;
-        let in_transit = self.in_transit()?;
+        let closing = self.closing()?;
         (self.records.assets, self.records.wallets) = self.books.names();
-        let (mut assets, books) = self.books.close()?;
+        let (assets, books) = self.books.close()?;
         let mut holdings = vec![Held::default(); assets.len()];
         for book in &books {
             book.add_to(&mut holdings[book.asset])?;
         }
-        for asset in &mut assets {
-            asset.flows = asset.flows(self.records.unmatched_gains)?;
-        }
-        let closing = balance::Closing {
-            assets,
-            holdings,
-            dollar_fees: *self.dollar_fees,
-            transferred: self.transferred,
-            fee_ignored: self.fee_ignored,
-            in_transit,
-        };
         let balance::Closed { totals, by_asset, conservation, assets, .. } =
-            closing.close(prices)?;
+            closing.with(assets, holdings)?.close(prices)?;
         Ok(Outcome {
             method: self.method,
             options: self.options,
@@ -203,6 +190,21 @@ impl Engine {
             by_asset,
             conservation,
             assets,
+        })
+    }
+
+    /// What the history ends with, still without its assets.
+    fn closing(&self) -> Result<balance::Closing, EngineError> {
+        self.refused()?;
+        self.check_choices()?;
+        Ok(balance::Closing {
+            assets: Vec::new(),
+            holdings: Vec::new(),
+            unmatched_gains: self.records.unmatched_gains,
+            dollar_fees: Flows::clone(&self.dollar_fees),
+            transferred: self.transferred,
+            fee_ignored: self.fee_ignored,
+            in_transit: self.in_transit()?,
         })
     }
 

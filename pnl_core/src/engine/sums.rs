@@ -116,24 +116,10 @@ impl Engine {
         self,
         prices: Option<&BTreeMap<AssetId, UsdPrice>>,
     ) -> Result<MethodSums, EngineError> {
-        self.refused()?;
-        self.check_choices()?;
-        let in_transit = self.in_transit()?;
+        let closing = self.closing()?;
         let holdings = self.books.holdings()?;
-        let mut assets = self.books.into_assets();
-        for asset in &mut assets {
-            asset.flows = asset.flows(self.records.unmatched_gains)?;
-        }
-        let closing = balance::Closing {
-            assets,
-            holdings,
-            dollar_fees: *self.dollar_fees,
-            transferred: self.transferred,
-            fee_ignored: self.fee_ignored,
-            in_transit,
-        };
         let balance::Closed { totals, by_asset, conservation, assets, holdings } =
-            closing.close(prices)?;
+            closing.with(self.books.into_assets(), holdings)?.close(prices)?;
         let basis_unpriced = assets
             .iter()
             .filter(|asset| !asset.flows.basis_unpriced.is_zero())

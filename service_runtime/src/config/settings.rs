@@ -318,13 +318,15 @@ pub struct CacheSettings {
     /// How long a process may give a kept answer again without asking the database whether it still holds, in
     /// milliseconds.
     pub version_ms: u16,
+    /// Most answers that a process makes ahead after its start; 0: none.
+    pub warm_up_answers: u32,
     /// Pause between two refreshes of the summary statistics by the fleet, in seconds.
     pub summary_refresh_seconds: u64,
 }
 
 impl Default for CacheSettings {
     fn default() -> Self {
-        Self { memory_mb: 64, version_ms: 100, summary_refresh_seconds: 300 }
+        Self { memory_mb: 64, version_ms: 100, warm_up_answers: 100, summary_refresh_seconds: 300 }
     }
 }
 

@@ -96,6 +96,7 @@ impl Settings {
         found.range("api.compression_min_bytes", self.api.compression_min_bytes, 0..=1 << 20);
         found.range("cache.memory_mb", self.cache.memory_mb, 0..=1 << 20);
         found.range("cache.version_ms", self.cache.version_ms, 0..=10_000);
+        found.range("cache.warm_up_answers", self.cache.warm_up_answers, 0..=1000);
         found.range("cache.summary_refresh_seconds", self.cache.summary_refresh_seconds, 1..=DAY);
         found.range("live.max_waiting", self.live.max_waiting, 1..=100_000);
         found.range("live.max_streams", self.live.max_streams, 1..=100_000);

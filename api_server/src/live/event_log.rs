@@ -61,7 +61,7 @@ impl Wanted {
 }
 
 /// Tells followers what the log has, as long as anybody follows a job.
-pub(super) async fn go_on(live: Live) {
+pub(super) async fn follow(live: Live) {
     let mut hints = live.store().bus().listen();
     let (mut wanted, mut looked_at_all, mut has_failed) = (Wanted::All, Instant::now(), false);
     while let Some(feeds) = live.followed() {
