@@ -22,4 +22,6 @@ if [ -z "${PYTHON:-}" ]; then
 fi
 PNL_TRACKER=$(realpath "$target/debug/pnl-tracker")
 export PNL_TRACKER
+# Without one the set-up `pooler` is refused; the others do not need it.
+if TEST_PGBOUNCER=${TEST_PGBOUNCER:-$(scripts/pgbouncer.sh)}; then export TEST_PGBOUNCER; fi
 scripts/with-services.sh "$PYTHON" load-tests/acceptance/setups.py "$@"

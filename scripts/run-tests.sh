@@ -18,6 +18,18 @@ else
 	echo "recorded data: none (TEST_FIXTURES_DIR is not set), tests on it are SKIPPED"
 fi
 
+# A PgBouncer that may stand before the service. Without one, as where no mirror can be reached, all else is
+# tested still; the last lines say so.
+if [ -z "${TEST_PGBOUNCER:-}" ] && ! TEST_PGBOUNCER=$(scripts/pgbouncer.sh); then TEST_PGBOUNCER=none; fi
+export TEST_PGBOUNCER
+if [ "$TEST_PGBOUNCER" = none ]; then
+	without='!!! NOT TESTED: transaction mode of PgBouncer 1.21 or newer (scripts/pgbouncer.sh found and built none)'
+	echo "$without" >&2
+	trap 'echo "$without" >&2' EXIT
+else
+	echo "PgBouncer: $TEST_PGBOUNCER"
+fi
+
 # Queries are checked against .sqlx, never against a database that happens to be configured.
 export SQLX_OFFLINE=true
 if cargo nextest --version >/dev/null 2>&1; then

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building and running needs and this machine lacks: a C compiler and the PostgreSQL
-# server programs; with --tests also redis-server and pgbouncer. Debian and Ubuntu, as root or with sudo; on other
+# server programs; with --tests also redis-server, pgbouncer, and what scripts/pgbouncer.sh builds a newer one with. Debian and Ubuntu, as root or with sudo; on other
 # systems it says what to install. Does nothing when everything is there.
 set -euo pipefail
 
@@ -34,6 +34,9 @@ missing() {
 		has redis-server || echo "Redis-server:redis-server"
 		# Ordinary users do not have its folder in their path.
 		[ -x /usr/sbin/pgbouncer ] || has pgbouncer || echo "PgBouncer:pgbouncer"
+		has make || echo "make:make"
+		has pkg-config || echo "pkg-config:pkg-config"
+		pkg-config --exists libevent 2>/dev/null || echo "libevent-headers:libevent-dev"
 	fi
 }
 

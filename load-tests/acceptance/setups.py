@@ -7,8 +7,8 @@
 In each set-up a job goes its whole way, its results are read in every form and compared with those of the set-up before, and then
 schemathesis asks (contract.py). Of two processes one takes what is posted and works, the other answers what is read. Behind the
 pooler everything but direct_url goes through PgBouncer with deploy/pgbouncer/pgbouncer.ini, before a primary and a streaming replica
-with deploy/postgres; a PgBouncer before 1.21 runs in session mode, and the table says so. Needs psql, pg_basebackup, pgbouncer, and the programs
-pnl-tracker and recorded-node. Prints figures and a table; exit status 1 when one is wrong.
+with deploy/postgres; passwords are asked for on the whole way. Needs psql, pg_basebackup, a PgBouncer of 1.21 or newer that TEST_PGBOUNCER names
+(scripts/pgbouncer.sh prints one), and the programs pnl-tracker and recorded-node. Prints figures and a table; exit status 1 when one is wrong.
 """
 import contextlib
 import hashlib
@@ -29,6 +29,7 @@ import contract
 import service as common
 from service import ROOT, ask, database, figure, get, results, submit, wait_for
 
+PGBOUNCER = os.environ.get("TEST_PGBOUNCER")
 AS_OWNER = ["setpriv", "--reuid", "postgres", "--regid", "postgres", "--clear-groups"] if os.geteuid() == 0 else []
 
 
@@ -115,6 +116,12 @@ def server(folder, name, source=None):
         command = [bin_dir + "/pg_basebackup", "-D", data, "-h", "127.0.0.1", "-p", str(source), "-U", "postgres", "-R", "-X", "stream",
                    "--checkpoint=fast", "--no-sync"]
     subprocess.run(AS_OWNER + command, check=True, cwd="/", stdout=subprocess.DEVNULL)
+    if source is None:
+        # The first line that fits counts: the service has to say its password.
+        with open(os.path.join(data, "pg_hba.conf"), "r+") as access:
+            others = access.read()
+            access.seek(0)
+            access.write("host all pnl 127.0.0.1/32 scram-sha-256\n" + others)
     files = ["primary.conf"] + (["replica.conf"] if source else [])
     with open(os.path.join(data, "postgresql.conf"), "a") as settings:
         for file in files:
@@ -142,29 +149,27 @@ def url(port, name="postgres", role="postgres", password=""):
 
 
 def pooler(folder, primary, replica):
-    """PgBouncer with the file of deploy/pgbouncer. Gives its port, process, and how it pools."""
-    program = shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin")
-    version = subprocess.run([program, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.split()[1]
-    port, users = free_port(), os.path.join(folder, "userlist.txt")
+    """PgBouncer with the file of deploy/pgbouncer, installed as README.md there says. Gives its port and process."""
     with open(os.path.join(ROOT, "deploy", "pgbouncer", "pgbouncer.ini")) as file:
         text = file.read()
-    for there, here in [("host=10.0.0.5 port=5432", f"host=127.0.0.1 port={primary}"), ("auth_type = scram-sha-256", "auth_type = plain"),
-                        ("host=10.0.0.7 port=5432", f"host=127.0.0.1 port={replica}"), ("listen_port = 6432", f"listen_port = {port}"),
-                        ("listen_addr = *", "listen_addr = 127.0.0.1\nunix_socket_dir ="), ("/etc/pgbouncer/userlist.txt", users)]:
+    port, users = free_port(), os.path.join(folder, "userlist.txt")
+    account = "user = postgres\n" if AS_OWNER else ""
+    for there, here in [("host=10.0.0.5 port=5432", f"host=127.0.0.1 port={primary}"), ("listen_port = 6432", f"listen_port = {port}"),
+                        ("host=10.0.0.7 port=5432", f"host=127.0.0.1 port={replica}"), ("/etc/pgbouncer/userlist.txt", users),
+                        ("listen_addr = *", f"{account}listen_addr = 127.0.0.1\nunix_socket_dir =")]:
         assert there in text, there
         text = text.replace(there, here)
-    mode = "transaction"
-    if tuple(map(int, version.split(".")[:2])) < (1, 21):
-        text, mode = text.replace("max_prepared_statements = 200\n", "").replace("pool_mode = transaction", "pool_mode = session"), "session"
-    for path, content in [(users, '"pnl" "secret"\n'), (os.path.join(folder, "pgbouncer.ini"), text)]:
+    passwords = subprocess.run(["psql", url(primary), "-XAtc", """select format('"%s" "%s"', rolname, rolpassword) from pg_authid
+                                where rolname = 'pnl'"""], stdout=subprocess.PIPE, text=True, check=True)
+    for path, content in [(users, passwords.stdout), (os.path.join(folder, "pgbouncer.ini"), text)]:
         with open(path, "w") as file:
             file.write(content)
     log = open(os.path.join(folder, "pgbouncer.log"), "w")
-    process = subprocess.Popen(AS_OWNER + [program, os.path.join(folder, "pgbouncer.ini")], cwd="/", stdout=log, stderr=log)
+    process = subprocess.Popen([PGBOUNCER, os.path.join(folder, "pgbouncer.ini")], cwd="/", stdout=log, stderr=log)
     for _ in range(100):
         if subprocess.run(["psql", url(port, "pnl_tracker", "pnl", "secret"), "-Xqc", "select 1"], capture_output=True,
                           check=False).returncode == 0:
-            return port, process, f"PgBouncer {version}, {mode} mode"
+            return port, process
         time.sleep(0.1)
     sys.exit("PgBouncer does not start:\n" + open(log.name).read()[-2000:])
 
@@ -217,7 +222,7 @@ def behind_a_pooler(environment):
                         "-f", os.path.join(ROOT, "deploy", "postgres", "roles.sql")], check=True)
         replica, process = server(folder, "replica", primary)
         ends.enter_context(stopping(process))
-        port, process, how = pooler(folder, primary, replica)
+        port, process = pooler(folder, primary, replica)
         ends.enter_context(stopping(process))
         service = common.serve(url(port, "pnl_tracker", "pnl", "secret"), {
             **environment, "PNL_DATABASE__READ_URL": url(port, "pnl_tracker_read", "pnl", "secret"),
@@ -229,7 +234,8 @@ def behind_a_pooler(environment):
                     break
                 time.sleep(0.1)
             figure("replica", checks["replica"]["detail"], checks["replica"]["state"] == "up")
-            yield service, service, f"{how}, reads from a replica"
+            version = subprocess.run([PGBOUNCER, "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()[0]
+            yield service, service, f"{version}, transaction mode, reads from a replica"
             reads = urllib.request.urlopen(service.urls[1] + "/metrics", timeout=60).read().decode()
             fallbacks = int(re.search(r"^db_replica_fallbacks_total (\d+)$", reads, re.M)[1])
             used = subprocess.run(["psql", url(replica, "pnl_tracker"), "-XAtqc",
@@ -247,6 +253,8 @@ def main():
     unknown = set(options.setups) - set(SETUPS)
     if unknown:
         sys.exit(f"no such set-up: {', '.join(unknown)}; there are {', '.join(SETUPS)}")
+    if not PGBOUNCER and "pooler" in (options.setups or SETUPS):
+        sys.exit("TEST_PGBOUNCER names no PgBouncer of 1.21 or newer for the set-up pooler; scripts/pgbouncer.sh prints one")
     wallets, environment = contract.demo_chain()
     table, digests = [], set()
     for name in options.setups or SETUPS:

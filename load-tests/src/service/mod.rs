@@ -15,7 +15,7 @@ pub mod wait;
 
 pub use batch::{Job, JobStatus, Row};
 pub use http::{Answer, Client};
-pub use pgbouncer::PgBouncer;
+pub use pgbouncer::{PgBouncer, PgBouncerProgram};
 pub use postgres::{PostgresServer, StopMode};
 pub use process::{Service, ServiceSettings};
 pub use programs::Signal;

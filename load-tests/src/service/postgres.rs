@@ -327,7 +327,7 @@ impl Drop for PostgresServer {
 }
 
 /// The account that runs servers when we are root, which PostgreSQL refuses to be.
-fn owner() -> &'static str {
+pub(super) fn owner() -> &'static str {
     let there = |name: &str| {
         let mut ask = BlockingCommand::new("id");
         ask.arg(name).stdout(Stdio::null()).stderr(Stdio::null());

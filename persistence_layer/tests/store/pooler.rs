@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use load_tests::service::{PgBouncer, PgBouncerProgram};
 use persistence_layer::batches::{self, Admission};
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::WorkerId;
@@ -160,6 +161,41 @@ async fn a_pooler_that_passes_settings_over_at_the_start_gets_them_with_each_tra
     let port = pooler(server.clone(), Packet::Unread).await;
     let url = server.host("127.0.0.1").port(port).to_url_lossy().to_string();
     works_with_its_limits(&database, &url).await;
+}
+
+#[tokio::test]
+async fn a_current_pgbouncer_keeps_limits_with_each_transaction_and_no_longer() {
+    let Some(program) = PgBouncerProgram::current().unwrap() else {
+        return eprintln!("SKIPPED: there is no PgBouncer of 1.21 or newer (TEST_PGBOUNCER=none)");
+    };
+    let database = TestDatabase::create().await;
+    let server: PgConnectOptions = database.url().parse().unwrap();
+    // Fewer sessions than the store has connections.
+    let mode =
+        ["pool_mode = transaction", "max_prepared_statements = 200", "default_pool_size = 2"];
+    let pooler = PgBouncer::start(&program, server.get_port(), &mode).await.unwrap();
+    let through = server.clone().host("127.0.0.1").port(pooler.port());
+    let url = through.to_url_lossy().to_string();
+    works_with_its_limits(&database, &url).await;
+    has_limits_of_its_own(&database, &url).await;
+
+    // Both sessions are as the server made them: nobody meets the limits of others.
+    let through = through.extra_float_digits(None);
+    let settings = "select name || '=' || setting from pg_settings where source = 'session'
+        and name in ('statement_timeout', 'idle_in_transaction_session_timeout', 'jit', 'plan_cache_mode',
+            'enable_bitmapscan', 'enable_seqscan', 'enable_hashjoin', 'enable_mergejoin')";
+    let (mut one, mut other) = (through.connect().await.unwrap(), through.connect().await.unwrap());
+    let (mut first, mut second) = (one.begin().await.unwrap(), other.begin().await.unwrap());
+    let mut sessions = Vec::new();
+    for transaction in [&mut first, &mut second] {
+        let asked = "select pg_backend_pid()";
+        let pid: i32 = sqlx::query_scalar(asked).fetch_one(&mut **transaction).await.unwrap();
+        let left: Vec<String> =
+            sqlx::query_scalar(settings).fetch_all(&mut **transaction).await.unwrap();
+        assert_eq!(left, Vec::<String>::new());
+        sessions.push(pid);
+    }
+    assert_ne!(sessions[0], sessions[1]);
 }
 
 #[tokio::test]
