@@ -244,11 +244,19 @@ fn plus(a: Option<Usd>, b: Option<Usd>) -> Result<Option<Usd>, AmountError> {
 pub struct Known {
     /// Disposal legs.
     pub disposals: u64,
-    /// Of them: with known proceeds, all of the quantity of known basis, and of an asset of which nothing is
+    /// Of them: with known proceeds.
+    pub priced: u64,
+    /// Of them: all of the quantity of known basis.
+    pub matched: u64,
+    /// Of them: priced, matched, and of an asset of which nothing is
     /// known to be missing: none of an asset whose balance is not the sum of its movements or of which more left
     /// than was seen coming, none of a history that was cut and whose balances are not known.
     pub known: u64,
-    /// The share of these; `None` without a disposal.
+    /// The share of the priced ones; `None` without a disposal.
+    pub priced_share: Option<Figure>,
+    /// The share of the matched ones; `None` without a disposal.
+    pub matched_share: Option<Figure>,
+    /// The share of the known ones; `None` without a disposal.
     pub score: Option<Figure>,
 }
 
@@ -257,11 +265,16 @@ pub struct Known {
 pub fn known(outcome: &Outcome, window: &Window, lacks_some: impl Fn(&AssetId) -> bool) -> Known {
     let window = *window;
     let open = open(outcome, lacks_some);
-    let (mut disposals, mut known) = (0u64, 0u64);
+    let (mut disposals, mut priced, mut matched, mut known) = (0u64, 0u64, 0u64, 0u64);
     for disposal in outcome.records.disposals_where(move |ts, _| window.contains(ts)) {
         disposals += 1;
-        let whole = disposal.matched == disposal.quantity && disposal.proceeds.is_some();
-        known += u64::from(whole && !open[disposal.asset_index]);
+        let is_priced = disposal.proceeds.is_some();
+        let is_matched = disposal.matched == disposal.quantity;
+        priced += u64::from(is_priced);
+        matched += u64::from(is_matched);
+        known += u64::from(is_priced && is_matched && !open[disposal.asset_index]);
     }
-    Known { disposals, known, score: Ratio::new(known, disposals).map(|share| share.figure()) }
+    let share = |part| Ratio::new(part, disposals).map(|share| share.figure());
+    let (priced_share, matched_share, score) = (share(priced), share(matched), share(known));
+    Known { disposals, priced, matched, known, priced_share, matched_share, score }
 }

@@ -7,7 +7,7 @@
 //! lot therefore sum to its cost exactly. Average cost splits the cost of the pool the same way.
 
 use std::collections::btree_map::{Entry, OccupiedEntry};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,11 @@ pub(crate) struct Piece {
 }
 
 impl Lot {
+    /// Whether there is something of it, and one of so many events made it.
+    pub(crate) fn is_sound(&self, events: usize) -> bool {
+        (self.order as usize) < events && !self.quantity.is_zero()
+    }
+
     /// Gives at most `limit` (not zero) away; `None` when the share of the cost does not fit. A lot that is left with nothing is for its holder to
     /// remove.
     #[inline(always)]
@@ -94,6 +99,20 @@ pub(crate) struct StoredBook {
     arrivals: u64,
     lots: Vec<Lot>,
     pool: Option<Pool>,
+}
+
+impl StoredBook {
+    /// Whether its lots are sound, each with an arrival of its own, and a pool is that of its lots.
+    pub(crate) fn is_sound(&self, events: usize) -> bool {
+        let arrivals: BTreeSet<u64> = self.lots.iter().map(|lot| lot.arrival).collect();
+        let known = self.lots.iter().filter(|lot| lot.basis.is_some());
+        let pooled = known
+            .map(|lot| lot.quantity)
+            .try_fold(RawAmount::ZERO, |sum, quantity| sum.checked_add(quantity).ok());
+        self.lots.iter().all(|lot| lot.is_sound(events) && lot.arrival < self.arrivals)
+            && arrivals.len() == self.lots.len()
+            && self.pool.is_none_or(|pool| Some(pool.quantity) == pooled)
+    }
 }
 
 /// How a book finds its lots.

@@ -50,7 +50,8 @@ fn an_answer_bounds_what_the_document_leaves_open() {
     let got = answer_of(&[came.clone(), money.clone(), swap.clone(), sale.clone()]);
     let bounds = json!({"known": "1", "min": "-1", "min_assumed": true, "max": "4"});
     assert_eq!(got["bounds"], bounds);
-    let score = json!({"disposals": 2, "known": 1, "score": "0.5"});
+    let score = json!({"disposals": 2, "priced": 2, "matched": 1, "known": 1,
+                       "priced_share": "1", "matched_share": "0.5", "score": "0.5"});
     assert_eq!(got["coverage_score"], score);
     let got = answer_of(&[came, money, swap, sale, later]);
     assert_eq!(got["bounds"]["max"], "89", "the later sale is of the known lot, 90 less 5");
@@ -61,7 +62,11 @@ fn an_answer_bounds_what_the_document_leaves_open() {
                                         "decimals": 0, "value": "3"})
     };
     let got = answer_of(&[one, sold("s", 2), sold("t", 3)]);
-    assert_eq!(got["coverage_score"], json!({"disposals": 2, "known": 0, "score": "0"}));
+    assert_eq!(
+        got["coverage_score"],
+        json!({"disposals": 2, "priced": 2, "matched": 1, "known": 0,
+                       "priced_share": "1", "matched_share": "0.5", "score": "0"})
+    );
     assert_eq!(got["bounds"], json!({"known": "1", "min": "0", "min_assumed": true, "max": "6"}));
 }
 

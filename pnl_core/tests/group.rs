@@ -48,6 +48,7 @@ fn booked_wallet(name: &str, lines: &[WalletTransaction], book: &dyn PriceBook) 
         facts: ledger.facts().clone(),
         balances: None,
         is_past: false,
+        compared_elsewhere: Default::default(),
         coverage: Coverage {
             complete: true,
             sources: vec!["recording".to_owned()],
@@ -160,6 +161,30 @@ fn what_one_wallet_sends_to_another_keeps_its_date_and_its_cost() {
     assert_eq!(row("B").realized_gain_usd, "16".parse().unwrap());
     assert_eq!(row("A").fees_usd, "0.0005".parse().unwrap());
     assert_eq!(row("A").basis_usd, Some("6".parse().unwrap()), "six that cost 1 each");
+}
+
+#[test]
+fn what_is_missing_from_one_wallet_is_missing_from_the_group() {
+    let wallet = |name: &str, number, balance: Option<u64>| {
+        let mut wallet = booked_wallet(name, &[tx(number).net("X", 10, 0)], &book());
+        wallet.history.balances =
+            balance.map(|raw| [(AssetId::new("X"), raw.into())].into_iter().collect());
+        wallet
+    };
+    let report = |wallets: &[Booked]| grouped(wallets).report.report;
+    let agreeing = report(&[wallet("A", 1, Some(10)), wallet("B", 2, Some(10))]);
+    assert!(agreeing.coverage.complete && agreeing.conservation.ok);
+    // Five too many of one, five too few of the other: together they agree.
+    let opposite = report(&[wallet("A", 1, Some(15)), wallet("B", 2, Some(5))]);
+    assert_eq!(opposite.unexplained_raw, Some(vec![]));
+    // Of the other one it is not known.
+    let unknown = report(&[wallet("A", 1, Some(15)), wallet("B", 2, None)]);
+    assert_eq!(unknown.unexplained_raw, None);
+    for report in [opposite, unknown] {
+        assert!(!report.coverage.complete && !report.conservation.ok);
+        let warns = |warning: &pnl_core::report::Warning| warning.code == "unexplained_balance";
+        assert!(report.warnings.iter().any(warns));
+    }
 }
 
 #[test]

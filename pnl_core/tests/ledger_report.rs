@@ -12,7 +12,7 @@ use pnl_core::bounds::Known;
 use pnl_core::ledger::{AssetFacts, PriceRequest, PriceTable};
 use pnl_core::movement::{TxKind, TxStatus};
 use pnl_core::report::{
-    self, History, ReportError, ReportInput, Truncation, WalletPnl, WalletReport,
+    self, Comparison, History, ReportError, ReportInput, Truncation, WalletPnl, WalletReport,
 };
 use pnl_core::{AssetId, Engine, Method, Pin, RawAmount, WalletTransaction, Window};
 use serde_json::{Value, json};
@@ -142,7 +142,8 @@ fn a_history_has_the_result_that_was_worked_by_hand() {
         // X, with the fees of before: less 165, 0.0005 and 0.00055.
         "bounds": {"known": "35.9991", "min": "-2.00145", "min_assumed": true, "max": "162.9996"},
         // Of the SOL and the X twice and the three fees the balance contradicts both of X.
-        "coverage_score": {"disposals": 6, "known": 4, "score": "0.666666666666666667"},
+        "coverage_score": {"disposals": 6, "priced": 6, "matched": 5, "known": 4, "priced_share": "1",
+            "matched_share": "0.833333333333333333", "score": "0.666666666666666667"},
         "conservation": {
             "ok": false,
             // 1000 + 100.0005 + 55 + 1 + 108
@@ -347,6 +348,33 @@ fn a_gain_is_certain_only_where_the_history_of_its_asset_is_whole() {
     assert_eq!(score(&|history| (cut(history), history.balances = None).1), (0, 2));
     // Where balances are not known nothing speaks against what was seen.
     assert_eq!(score(&|history| history.balances = None), (2, 2));
+    // Nor where those of another moment say that all is there; what they say is missing, is.
+    let elsewhere = |history: &mut History, differing: &[AssetId]| {
+        history.balances = None;
+        let differing = differing.iter().cloned().collect();
+        history.compared_elsewhere = Comparison { is_made: true, differing };
+    };
+    assert!(is_certain(&|history| elsewhere(history, &[])));
+    assert!(is_certain(&|history| elsewhere(history, &[AssetId::new("X")])));
+    assert!(!is_certain(&|history| elsewhere(history, &[AssetId::native()])));
+    assert_eq!(score(&|history| elsewhere(history, &[AssetId::native()])), (0, 2));
+    assert_eq!(score(&|history| (cut(history), elsewhere(history, &[])).1), (2, 2));
+}
+
+#[test]
+fn what_balances_of_another_moment_have_shown_is_not_forgotten() {
+    let mut accounts = accounts(&lines()[..2], &prices(), PIN, None);
+    accounts.history.is_past = true;
+    let differing = [AssetId::new("X")].into_iter().collect();
+    accounts.history.compared_elsewhere = Comparison { is_made: true, differing };
+    let report = report(&accounts, Window::ALL, 2);
+    assert!(!report.coverage.complete && !report.conservation.ok);
+    let codes: Vec<_> = report.warnings.iter().map(|warning| &*warning.code).collect();
+    assert!(
+        codes.contains(&"past_balances") && codes.contains(&"unexplained_balance"),
+        "{codes:?}"
+    );
+    assert_eq!(report.unexplained_raw, None);
 }
 
 #[test]

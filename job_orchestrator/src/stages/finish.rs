@@ -8,7 +8,9 @@ use persistence_layer::ledgers::LedgerHead;
 use persistence_layer::results::SummaryRow;
 use persistence_layer::wallet_tasks::FinishedWallet;
 use pnl_core::ledger::HistoryFacts;
-use pnl_core::report::{self, Coverage, History, ReportInput, Truncation, WalletReport};
+use pnl_core::report::{
+    self, Comparison, Coverage, History, ReportInput, Truncation, WalletReport,
+};
 use pnl_core::{AmountError, AssetId, Pin, RawAmount};
 use tx_parser::solana::WRAPPED_NATIVE_MINTS;
 
@@ -46,6 +48,7 @@ pub(crate) async fn run(
         prices: pin_prices,
         balances,
         is_past,
+        compared_elsewhere: Comparison::default(),
         coverage: coverage(attempt, plan, builder.facts(), knows_balances),
         parser_version: tx_parser::PARSER_VERSION.to_owned(),
         price_set_hash: builder.price_set_hash(),

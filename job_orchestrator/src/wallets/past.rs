@@ -54,7 +54,10 @@ impl Noted {
     }
 
     /// The history up to `as_of`, when all events up to then were taken up.
-    pub fn history(self, whole: &History, as_of: i64) -> History {
+    ///
+    /// # Errors
+    /// [`AmountError::Overflow`] when a balance cannot be compared.
+    pub fn history(self, whole: &History, as_of: i64) -> Result<History, AmountError> {
         let mut facts = self.seen.facts;
         // They are what the asset is, not what happened to it since.
         for (asset, facts) in &mut facts.assets {
@@ -69,16 +72,19 @@ impl Noted {
             .map(|(asset, (_, price))| (asset, price))
             .collect();
         let (input_hash, price_set_hash) = self.events.finish(&whole.parser_version, &pin, &prices);
-        History {
+        // What is known to be missing from the whole may be missing from any part of it.
+        Ok(History {
             pin,
             facts,
             prices,
             balances: None,
             is_past: true,
+            compared_elsewhere: whole.comparison()?,
+            coverage: whole.judged()?,
             price_set_hash,
             input_hash,
             ..whole.clone()
-        }
+        })
     }
 }
 
@@ -87,7 +93,7 @@ mod tests {
     use pnl_core::TxId;
     use pnl_core::ledger::{AssetFacts, LedgerRules};
     use pnl_core::movement::{Completeness, NetChange, Order, TxKind, TxStatus, WalletTransaction};
-    use pnl_core::report::Coverage;
+    use pnl_core::report::{Comparison, Coverage};
     use pnl_core::{Address, Chain, PriceBook, PriceQuote, PriceRank, RawDelta};
 
     use super::*;
@@ -153,6 +159,7 @@ mod tests {
             prices: BTreeMap::new(),
             balances: Some(BTreeMap::new()),
             is_past: false,
+            compared_elsewhere: Comparison::default(),
             coverage,
             parser_version: "test".to_owned(),
             price_set_hash: "of the whole".to_owned(),
@@ -165,7 +172,7 @@ mod tests {
         let (whole, events) = received();
         let mut noted = Noted::default();
         events.iter().try_for_each(|event| noted.take_up(event, &Window::ALL)).unwrap();
-        noted.history(&whole, moment)
+        noted.history(&whole, moment).unwrap()
     }
 
     #[test]
@@ -179,6 +186,26 @@ mod tests {
         assert_eq!((past.pin.block, past.pin.block_time), (7, 1_000));
         assert!(past.is_past && past.balances.is_none());
         assert_ne!(past.input_hash, "of the whole");
+    }
+
+    #[test]
+    fn what_is_missing_from_the_whole_is_missing_from_its_past() {
+        let past = |more: u64| {
+            let (mut whole, events) = received();
+            let held = |asset: &str, raw: u64| (AssetId::new(asset), raw.into());
+            whole.balances = Some([held(PAR, 5_000_000), held(TOKEN, 5_000_000 + more)].into());
+            let mut noted = Noted::default();
+            events.iter().try_for_each(|event| noted.take_up(event, &Window::ALL)).unwrap();
+            noted.history(&whole, 1_000).unwrap()
+        };
+        let agreeing = past(0);
+        assert_eq!(agreeing.compared_elsewhere, Comparison { is_made: true, ..Default::default() });
+        assert!(agreeing.coverage.complete);
+        let differing = past(1);
+        let tokens = [AssetId::new(TOKEN)].into_iter().collect();
+        let expected = Comparison { is_made: true, differing: tokens };
+        assert_eq!(differing.compared_elsewhere, expected);
+        assert!(!differing.coverage.complete);
     }
 
     #[test]

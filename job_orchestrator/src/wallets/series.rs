@@ -247,7 +247,7 @@ impl Reading {
     /// The points; the last one with the prices of the result.
     fn close(self, of: &Reader, view: View) -> Result<Equity, WalletsError> {
         let Self { reader, prices, noted, window, at_end, .. } = self;
-        let history = of.history_of(noted, view.time_range.as_of());
+        let history = of.history_of(noted, view.time_range.as_of())?;
         prices.lock().at_end = Some((at_end, history.prices));
         let (points, _) = reader.finish()?;
         let start = match points.first() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pnl_core::engine::Records;
 use pnl_core::report::{History, ReportInput};
-use pnl_core::{Engine, Outcome, Pin, Window};
+use pnl_core::{AmountError, Engine, Outcome, Pin, Window};
 
 use super::capacity::{Capacity, Held};
 use super::past::Noted;
@@ -71,10 +71,14 @@ impl Ended {
 
 impl Reader {
     /// The history of a view: the whole one, or what was noted of it up to `as_of`.
-    pub(super) fn history_of(&self, noted: Option<Noted>, as_of: Option<i64>) -> History {
+    pub(super) fn history_of(
+        &self,
+        noted: Option<Noted>,
+        as_of: Option<i64>,
+    ) -> Result<History, AmountError> {
         match (noted, as_of) {
             (Some(noted), Some(as_of)) => noted.history(&self.history, as_of),
-            _ => self.history.clone(),
+            _ => Ok(self.history.clone()),
         }
     }
 }
@@ -188,7 +192,7 @@ impl Walk {
                 Some(noted) => noted.in_window,
                 None => reader.history.facts.transactions,
             };
-            let history = reader.history_of(noted, as_of);
+            let history = reader.history_of(noted, as_of)?;
             let outcome = engine.finish(Some(&history.prices))?;
             Ok(Ended { history, outcome, window, transactions, _held: None })
         })

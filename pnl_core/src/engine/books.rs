@@ -433,6 +433,19 @@ pub(super) struct StoredBooks {
 }
 
 impl StoredBooks {
+    /// How many assets there are.
+    pub(super) fn assets(&self) -> usize {
+        self.assets.len()
+    }
+
+    /// Whether every book is of an asset and a wallet that are here, with lots that one of so many events made.
+    pub(super) fn is_sound(&self, events: usize) -> bool {
+        let wallets = self.wallets.len();
+        self.books.iter().all(|(wallet, asset, book)| {
+            (wallet.0 as usize) < wallets && *asset < self.assets.len() && book.is_sound(events)
+        })
+    }
+
     /// The books that were stored.
     pub(super) fn open(self, method: Method, scope: Scope) -> Books {
         let Self { assets, wallets, books } = self;

@@ -8,7 +8,7 @@ use crate::asset::AssetId;
 use crate::chain::{Pin, WalletRef};
 use crate::hash;
 use crate::ledger::HistoryFacts;
-use crate::report::{Coverage, History};
+use crate::report::{Comparison, Coverage, History};
 
 /// The note of a transaction of which less arrived at a wallet of the group than others had sent.
 pub(crate) const MOVE_SHORTFALL: &str = "move_shortfall";
@@ -53,7 +53,8 @@ impl GroupBuilder {
             prices: histories.iter().rev().flat_map(|one| one.prices.clone()).collect(),
             balances: balances(&histories)?,
             is_past: histories.iter().any(|one| one.is_past),
-            coverage: coverage(&histories, missing),
+            compared_elsewhere: comparison(&histories)?,
+            coverage: coverage(&histories, missing)?,
             parser_version: versions.join(", "),
             price_set_hash: hashes(|one| &one.price_set_hash),
             input_hash: hashes(|one| &one.input_hash),
@@ -119,15 +120,27 @@ fn balances(histories: &[&History]) -> Result<Option<BTreeMap<AssetId, RawAmount
     Ok(Some(sums))
 }
 
+/// What the balances of each wallet have shown.
+fn comparison(histories: &[&History]) -> Result<Comparison, AmountError> {
+    let mut all = Comparison { is_made: true, differing: BTreeSet::new() };
+    for history in histories {
+        let of = history.comparison()?;
+        all.is_made &= of.is_made;
+        all.differing.extend(of.differing);
+    }
+    Ok(all)
+}
+
 /// What was looked at: complete only when it is of all wallets, and none is missing.
-fn coverage(histories: &[&History], missing: &[String]) -> Coverage {
-    let of_all: Vec<&Coverage> = histories.iter().map(|history| &history.coverage).collect();
+fn coverage(histories: &[&History], missing: &[String]) -> Result<Coverage, AmountError> {
+    let of_all = histories.iter().map(|history| history.judged());
+    let of_all = of_all.collect::<Result<Vec<Coverage>, AmountError>>()?;
     let sources: BTreeSet<&String> = of_all.iter().flat_map(|one| &one.sources).collect();
     let gaps: BTreeSet<&String> = of_all.iter().flat_map(|one| &one.missing).collect();
-    Coverage {
+    Ok(Coverage {
         complete: missing.is_empty() && of_all.iter().all(|one| one.complete),
         sources: sources.into_iter().cloned().collect(),
         missing: missing.iter().chain(gaps).cloned().collect(),
         truncated: of_all.iter().find_map(|one| one.truncated.clone()),
-    }
+    })
 }

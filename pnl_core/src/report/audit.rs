@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::coverage::History;
-use super::{ReportError, UnexplainedRaw};
+use super::ReportError;
+use super::coverage::{Comparison, History};
 use crate::amount::{RawAmount, RawDelta, Usd};
 use crate::asset::AssetId;
 use crate::engine::Conservation;
@@ -11,7 +11,7 @@ use crate::engine::Conservation;
 /// The audit of a history up to its pin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Audit {
-    /// Whether every residual that can be said is zero.
+    /// Whether every residual that can be said is zero, those of other pins and of single wallets included.
     pub ok: bool,
     /// Cost of everything that came in at a known basis.
     pub cost_in_usd: Usd,
@@ -54,7 +54,7 @@ pub struct AssetAudit {
 pub(super) fn of(
     history: &History,
     books: &Conservation,
-    unexplained: Option<&[UnexplainedRaw]>,
+    comparison: &Comparison,
 ) -> Result<Audit, ReportError> {
     let balances = history.balances.as_ref();
     let rows = history.facts.assets.iter().map(|(asset, facts)| {
@@ -75,7 +75,7 @@ pub(super) fn of(
     });
     let assets = rows.collect::<Result<Option<Vec<_>>, ReportError>>()?;
     Ok(Audit {
-        ok: books.ok && unexplained.is_none_or(<[_]>::is_empty),
+        ok: books.ok && comparison.differing.is_empty(),
         cost_in_usd: books.cost_in,
         basis_disposed_usd: books.basis_disposed,
         basis_unpriced_usd: books.basis_unpriced,

@@ -1,14 +1,13 @@
 //! What a result rests on: the inputs of a report beside the engine's outcome.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::amount::{RawAmount, RawDelta, UsdPrice};
+use crate::amount::{AmountError, RawAmount, RawDelta, UsdPrice};
 use crate::asset::AssetId;
 use crate::chain::{Address, Chain, Pin};
 use crate::ledger::HistoryFacts;
-use crate::report::ReportError;
 
 /// What was looked at, and what could not be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +51,10 @@ pub struct History {
     /// Whether the history was ended before the pin on request: then there are no balances to compare with.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_past: bool,
+    /// What balances have shown that are not those above: of a past those of the whole history, of a group those of
+    /// each wallet, whose differences can cancel each other out.
+    #[serde(default, skip_serializing_if = "Comparison::says_nothing")]
+    pub compared_elsewhere: Comparison,
     /// What was looked at.
     pub coverage: Coverage,
     /// The version of the parser that read the transactions.
@@ -60,6 +63,21 @@ pub struct History {
     pub price_set_hash: String,
     /// Fingerprint of the transactions; see [`crate::hash::InputHasher`].
     pub input_hash: String,
+}
+
+/// What the comparison of balances with the sum of all movements has shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Comparison {
+    /// Whether it could be made, for all that the history is of.
+    pub is_made: bool,
+    /// Assets that differ: movements of them were not seen.
+    pub differing: BTreeSet<AssetId>,
+}
+
+impl Comparison {
+    fn says_nothing(&self) -> bool {
+        !self.is_made && self.differing.is_empty()
+    }
 }
 
 /// A quantity that the movements do not explain.
@@ -76,8 +94,8 @@ impl History {
     /// when the balance at the pin is not known.
     ///
     /// # Errors
-    /// [`ReportError::Amount`] when a difference does not fit.
-    pub fn unexplained(&self) -> Result<Option<Vec<UnexplainedRaw>>, ReportError> {
+    /// [`AmountError::Overflow`] when a difference does not fit.
+    pub fn unexplained(&self) -> Result<Option<Vec<UnexplainedRaw>>, AmountError> {
         let Some(balances) = &self.balances else { return Ok(None) };
         let mut rests: BTreeMap<&AssetId, RawDelta> = BTreeMap::new();
         for (asset, balance) in balances {
@@ -89,5 +107,35 @@ impl History {
         }
         let rests = rests.into_iter().filter(|(_, raw)| !raw.is_zero());
         Ok(Some(rests.map(|(asset, raw)| UnexplainedRaw { asset: asset.clone(), raw }).collect()))
+    }
+
+    /// What balances have shown, those at the pin and others.
+    ///
+    /// # Errors
+    /// As [`Self::unexplained`].
+    pub fn comparison(&self) -> Result<Comparison, AmountError> {
+        let mut comparison = self.compared_elsewhere.clone();
+        if let Some(rests) = self.unexplained()? {
+            comparison.is_made = true;
+            comparison.differing.extend(rests.into_iter().map(|rest| rest.asset));
+        }
+        Ok(comparison)
+    }
+
+    /// The coverage as far as the history bears it out: one that was cut, has gaps, or does not add up
+    /// to the balance is never shown as complete.
+    ///
+    /// # Errors
+    /// As [`Self::unexplained`].
+    pub fn judged(&self) -> Result<Coverage, AmountError> {
+        let facts = &self.facts;
+        let mut coverage = self.coverage.clone();
+        let unread = facts.incomplete_native > 0
+            || facts.incomplete_fee > 0
+            || facts.unexplained_transactions > 0;
+        let adds_up = self.comparison()?.differing.is_empty();
+        coverage.complete &=
+            coverage.missing.is_empty() && coverage.truncated.is_none() && !unread && adds_up;
+        Ok(coverage)
     }
 }

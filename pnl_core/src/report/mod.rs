@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Serialize, Serializer};
 
 pub use audit::{AssetAudit, Audit};
-pub use coverage::{Coverage, History, Truncation, UnexplainedRaw};
+pub use coverage::{Comparison, Coverage, History, Truncation, UnexplainedRaw};
 pub use tokens::{RentHolding, TokenRow};
 pub use wallet_pnl::WalletPnl;
 pub use warnings::Warning;
@@ -175,16 +175,11 @@ pub fn build(input: ReportInput<'_>) -> Result<WalletReport, ReportError> {
     let unpriced_assets: Vec<AssetId> = unpriced.into_iter().collect();
     let tokens = tokens::rows(&input, &in_window)?;
     let unexplained_raw = history.unexplained()?;
-    let warnings = warnings::of(&input, &tokens, unexplained_raw.as_deref(), &unpriced_assets)?;
+    let comparison = history.comparison()?;
+    let warnings = warnings::of(&input, &tokens, &comparison, &unpriced_assets)?;
     let metrics = Metrics::of(outcome, &window)?;
-    let contradicted: BTreeSet<&AssetId> =
-        unexplained_raw.iter().flatten().map(|rest| &rest.asset).collect();
-    let coverage = judged(&history.coverage, unexplained_raw.as_deref(), history);
-    let seen = Seen {
-        history,
-        contradicted: unexplained_raw.is_some().then_some(&contradicted),
-        complete: coverage.complete,
-    };
+    let coverage = history.judged()?;
+    let seen = Seen { history, comparison: &comparison, complete: coverage.complete };
     let bounds = bounds_of(outcome, &window, &seen);
     let coverage_score = bounds::known(outcome, &window, |asset| seen.lacks_some(asset));
     let net_realized = flows.net_realized()?;
@@ -209,7 +204,7 @@ pub fn build(input: ReportInput<'_>) -> Result<WalletReport, ReportError> {
         coverage,
         bounds,
         coverage_score,
-        conservation: audit::of(history, &outcome.conservation, unexplained_raw.as_deref())?,
+        conservation: audit::of(history, &outcome.conservation, &comparison)?,
         unexplained_raw,
         pinned: history.pin,
         warnings,
@@ -233,8 +228,7 @@ fn bounds_of(outcome: &Outcome, window: &Window, seen: &Seen<'_>) -> Option<Boun
 /// What a history says of its assets.
 struct Seen<'a> {
     history: &'a History,
-    /// Assets whose balance differs from their movements; `None` where balances are not known.
-    contradicted: Option<&'a BTreeSet<&'a AssetId>>,
+    comparison: &'a Comparison,
     /// Whether the coverage bears out that everything was read.
     complete: bool,
 }
@@ -246,7 +240,7 @@ impl Knowledge for Seen<'_> {
     }
 
     fn is_whole(&self, asset: &AssetId) -> bool {
-        let is_checked = self.contradicted.is_some() || self.complete;
+        let is_checked = self.comparison.is_made || self.complete;
         self.history.coverage.truncated.is_none() && is_checked && !self.lacks_some(asset)
     }
 }
@@ -256,32 +250,13 @@ impl Seen<'_> {
     fn lacks_some(&self, asset: &AssetId) -> bool {
         // Where balances are known they tell what was held at a cut: nothing, when the movements since make up for
         // all of it.
-        let differs = match self.contradicted {
-            Some(assets) => assets.contains(asset),
-            None => self.history.coverage.truncated.is_some(),
-        };
+        let Comparison { is_made, differing } = self.comparison;
+        let differs =
+            differing.contains(asset) || (!is_made && self.history.coverage.truncated.is_some());
         // More that left than there was came from a part of the history that was not seen.
         let facts = self.history.facts.assets.get(asset);
         differs || facts.is_some_and(|facts| facts.held.into_delta() != facts.raw)
     }
-}
-
-/// The coverage as far as the history bears it out: one that was cut, has gaps, or does not add up
-/// to the balance is never shown as complete.
-fn judged(
-    coverage: &Coverage,
-    unexplained: Option<&[UnexplainedRaw]>,
-    history: &History,
-) -> Coverage {
-    let facts = &history.facts;
-    let mut coverage = coverage.clone();
-    let unread = facts.incomplete_native > 0
-        || facts.incomplete_fee > 0
-        || facts.unexplained_transactions > 0;
-    let adds_up = unexplained.is_none_or(<[_]>::is_empty);
-    coverage.complete &=
-        coverage.missing.is_empty() && coverage.truncated.is_none() && !unread && adds_up;
-    coverage
 }
 
 fn window_as_text<S: Serializer>(window: &Window, serializer: S) -> Result<S::Ok, S::Error> {

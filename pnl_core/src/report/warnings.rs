@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::coverage::UnexplainedRaw;
+use super::coverage::Comparison;
 use super::tokens::TokenRow;
 use super::{ReportError, ReportInput};
 use crate::asset::AssetId;
@@ -26,11 +26,11 @@ pub struct Warning {
 pub(super) fn of(
     input: &ReportInput<'_>,
     tokens: &[TokenRow],
-    unexplained: Option<&[UnexplainedRaw]>,
+    comparison: &Comparison,
     unpriced: &[AssetId],
 ) -> Result<Vec<Warning>, ReportError> {
     let mut list = List(Vec::new());
-    coverage(input, unexplained, &mut list);
+    coverage(input, comparison, &mut list);
     prices_and_basis(input, tokens, unpriced, &mut list)?;
     for (asset, facts) in &input.history.facts.assets {
         basis_reset(asset, facts, &mut list);
@@ -50,7 +50,7 @@ impl List {
     }
 }
 
-fn coverage(input: &ReportInput<'_>, unexplained: Option<&[UnexplainedRaw]>, list: &mut List) {
+fn coverage(input: &ReportInput<'_>, comparison: &Comparison, list: &mut List) {
     let coverage = &input.history.coverage;
     if let Some(cut) = &coverage.truncated {
         let from = match cut.oldest_block {
@@ -61,20 +61,17 @@ fn coverage(input: &ReportInput<'_>, unexplained: Option<&[UnexplainedRaw]>, lis
     }
     let missing = coverage.missing.len() as u64;
     list.add("incomplete_history", missing, coverage.missing.join("; "));
-    match unexplained {
-        None if input.history.is_past => {
-            let detail = "the history ends before the pin, as asked for: balances of that moment are not known";
-            list.add("past_balances", 1, detail);
-        }
-        None => {
-            let detail = "the balance at the pin is not known: the wallet moved since, or no endpoint keeps it";
-            list.add("newer_activity", 1, detail);
-        }
-        Some(rests) => {
-            let detail = "assets whose balance is not the sum of their movements";
-            list.add("unexplained_balance", rests.len() as u64, detail);
-        }
+    if input.history.is_past {
+        let detail =
+            "the history ends before the pin, as asked for: balances of that moment are not known";
+        list.add("past_balances", 1, detail);
+    } else if input.history.balances.is_none() {
+        let detail =
+            "the balance at the pin is not known: the wallet moved since, or no endpoint keeps it";
+        list.add("newer_activity", 1, detail);
     }
+    let detail = "assets whose balance is not the sum of their movements";
+    list.add("unexplained_balance", comparison.differing.len() as u64, detail);
     let facts = &input.history.facts;
     let detail = "transactions with a movement that could not be attributed";
     list.add("unexplained_movements", facts.unexplained_transactions, detail);

@@ -44,6 +44,7 @@ pub fn accounts(
         facts: ledger.facts().clone(),
         balances,
         is_past: false,
+        compared_elsewhere: Default::default(),
         coverage: Coverage {
             complete: true,
             sources: vec!["recording".to_owned()],

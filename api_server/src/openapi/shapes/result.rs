@@ -113,7 +113,11 @@ pub struct Bounds {
 #[derive(ToSchema)]
 pub struct CoverageScore {
     pub disposals: u64,
+    pub priced: u64,
+    pub matched: u64,
     pub known: u64,
+    pub priced_share: Option<Ratio>,
+    pub matched_share: Option<Ratio>,
     pub score: Option<Ratio>,
 }
 
