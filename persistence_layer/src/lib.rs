@@ -24,8 +24,8 @@
 //! Every statement runs in an explicit transaction and nothing outlives it: limits are `SET LOCAL`,
 //! locks are row locks or transaction-level advisory locks. So the pool may point at PgBouncer in
 //! transaction mode (1.21 or newer with `max_prepared_statements` above 0), which [`pooler`] makes
-//! sure of. Notifications do not pass such a pooler: they take the direct way when there is one, and
-//! the workers' poll covers for them.
+//! sure of. Notifications do not pass such a pooler: they take the direct way when there is one. Else
+//! nobody listens, and the workers' poll covers for them.
 //!
 //! # With a replica
 //! [`Store::reading`] leads to a streaming replica that is near enough, for reads that may be a little

@@ -42,14 +42,13 @@ const TRUSTED_FOR: Duration = Duration::from_millis(250);
 pub struct Store {
     pool: PgPool,
     options: PgConnectOptions,
-    /// Past any pooler: for what it would not pass on.
-    direct: PgConnectOptions,
+    /// Past the pooler, where one was named: for what it would not pass on.
+    direct: Option<PgConnectOptions>,
     /// A replica that reads may go to.
     replica: Option<Arc<Replica>>,
     /// Of a store that reads from a replica: the primary.
     fallback: Option<Fallback>,
     /// Who keeps what statements run with.
-    #[cfg(feature = "queries")]
     kept_by: KeptBy,
     /// The statement that opens each transaction.
     begin: String,
@@ -160,7 +159,6 @@ impl Store {
             metrics: Metrics::new(pool.clone(), settings.max_connections),
             begin: begin(Plans::Free),
             begin_by_key: begin(Plans::ByKey),
-            #[cfg(feature = "queries")]
             kept_by,
             patience: (!settings.statement_timeout.is_zero())
                 .then(|| patience(settings.acquire_timeout, settings.statement_timeout)),
@@ -168,7 +166,7 @@ impl Store {
             own_limit: None,
             max_connections: settings.max_connections,
             pool,
-            direct: options.clone(),
+            direct: None,
             options,
             replica: None,
             fallback: None,
@@ -185,7 +183,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Settings`] for an unusable URL.
     pub fn with_direct_url(mut self, url: &str) -> Result<Self, StoreError> {
-        self.direct = connect_options(url)?;
+        self.direct = Some(connect_options(url)?);
         Ok(self)
     }
 
@@ -220,7 +218,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Migration`] when a migration failed or an applied one is not ours.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        schema::migrate(&self.direct).await
+        schema::migrate(self.direct()).await
     }
 
     /// The schema version of the database (0: none) and the newest this program knows.
@@ -297,8 +295,14 @@ impl Store {
         self.pool.close().await;
     }
 
-    pub(crate) const fn direct(&self) -> &PgConnectOptions {
-        &self.direct
+    pub(crate) fn direct(&self) -> &PgConnectOptions {
+        self.direct.as_ref().unwrap_or(&self.options)
+    }
+
+    /// Whether a session may be listened on. A pooler gives one that listens to other clients, and cuts them off when a
+    /// notification comes.
+    pub(crate) fn may_listen(&self) -> bool {
+        self.kept_by == KeptBy::Session || self.direct.is_some()
     }
 
     /// Opens a transaction with everything it needs set for its duration, in one round trip.

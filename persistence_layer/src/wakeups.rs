@@ -22,11 +22,10 @@ pub struct Wakeups {
 
 impl Wakeups {
     /// Waits for the next notification. Also returns after a lost connection stands again, since
-    /// notifications may have been missed. A poll must run beside it: with a pooler between, none
-    /// arrive.
+    /// notifications may have been missed. A poll must run beside it: through a pooler, none arrive.
     pub async fn next(&mut self) {
         if self.changed.changed().await.is_err() {
-            // The listener has ended with its runtime: nothing will ever come.
+            // There is no listener, or it has ended with its runtime: nothing will ever come.
             std::future::pending::<()>().await;
         }
     }
@@ -34,12 +33,17 @@ impl Wakeups {
 
 impl Store {
     /// Listens for changes of the queue on a connection of its own, which comes on top of
-    /// `max_connections`, until the answer is dropped. Connects again by itself.
+    /// `max_connections`, until the answer is dropped. Connects again by itself. Behind a pooler without
+    /// [`Store::with_direct_url`] it does not listen, and nothing is told.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] when the first connection does not stand.
     pub async fn wakeups(&self) -> Result<Wakeups, StoreError> {
         let (tell, changed) = watch::channel(0_u64);
+        if !self.may_listen() {
+            tracing::info!("no database.direct_url past the pooler: new work is found by polling");
+            return Ok(Wakeups { changed });
+        }
         let mut listener = self.listen().await?;
         let store = self.clone();
         tokio::spawn(async move {

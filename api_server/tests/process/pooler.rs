@@ -137,7 +137,7 @@ async fn many_wallets() -> (RecordedNode, Vec<String>) {
     (RecordedNode::start(chain, "127.0.0.1:0").await.unwrap(), wallets)
 }
 
-/// A service of twenty connections at least on `url`; notifications and migrations go to `direct`.
+/// A service of twenty connections at least on `url`; notifications and migrations go to `direct`, unless that is empty.
 fn crowded(folder: &Path, url: &str, direct: &str, node: &RecordedNode) -> Service {
     let mut command = program(folder);
     with_chain(&mut command, url, node);
@@ -239,4 +239,17 @@ async fn a_job_whose_pooler_is_killed_ends_as_if_nothing_had_been() {
     let through = found(&service, &job).await;
     assert_eq!(through.len(), wallets.len());
     assert_eq!(through, found_directly(&server, &node, &wallets).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_direct_url_nobody_listens_through_the_pooler() {
+    let Some(pgbouncer) = current() else { return };
+    let ((server, _), (node, wallets)) = (server().await, many_wallets().await);
+    let pooler = PgBouncer::start(&pgbouncer, server.port(), &TELLING_APART).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let service = crowded(folder.path(), &pooler.url("behind"), "", &node);
+    // A notification would end the session that listens, under whoever has it then.
+    let job = Client::new(&service.address).submit(&wallets).await.unwrap().job_id;
+    assert_eq!(found(&service, &job).await.len(), wallets.len());
+    assert_eq!(server.number("postgres", LISTENERS).await.unwrap(), 0);
 }

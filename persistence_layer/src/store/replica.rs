@@ -163,13 +163,12 @@ impl Store {
             fallback: Some(Fallback { primary: Arc::new(self.clone()), metrics }),
             begin: begin(Plans::Free),
             begin_by_key: begin(Plans::ByKey),
-            #[cfg(feature = "queries")]
             kept_by: KeptBy::Transaction,
             patience: Some(READ_PATIENCE),
             acquire_timeout: PATIENCE,
             max_connections: settings.max_connections,
             pool,
-            direct: options.clone(),
+            direct: None,
             options,
             ..self.clone()
         }
