@@ -102,8 +102,9 @@ pub(crate) struct StoredBook {
 }
 
 impl StoredBook {
-    /// Whether its lots are sound, each with an arrival of its own, and a pool is that of its lots.
-    pub(crate) fn is_sound(&self, events: usize) -> bool {
+    /// Whether its lots are sound, each with an arrival of its own, and by average cost the pool is that of its
+    /// lots.
+    pub(crate) fn is_sound(&self, method: Method, events: usize) -> bool {
         let arrivals: BTreeSet<u64> = self.lots.iter().map(|lot| lot.arrival).collect();
         let known = self.lots.iter().filter(|lot| lot.basis.is_some());
         let pooled = known
@@ -111,7 +112,11 @@ impl StoredBook {
             .try_fold(RawAmount::ZERO, |sum, quantity| sum.checked_add(quantity).ok());
         self.lots.iter().all(|lot| lot.is_sound(events) && lot.arrival < self.arrivals)
             && arrivals.len() == self.lots.len()
-            && self.pool.is_none_or(|pool| Some(pool.quantity) == pooled)
+            && self.arrivals < u64::from(u32::MAX) * u64::from(u32::MAX)
+            && match self.pool {
+                Some(pool) => method == Method::Average && Some(pool.quantity) == pooled,
+                None => method != Method::Average,
+            }
     }
 }
 

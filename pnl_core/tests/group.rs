@@ -267,6 +267,9 @@ fn a_wallet_that_is_missing_makes_the_group_incomplete_by_name() {
     let group = builder.finish(&group_name(), PIN, &missing).unwrap();
     assert!(!group.history.coverage.complete);
     assert_eq!(group.history.coverage.missing, missing);
+    // What came from the missing one looks like a deposit: no balance bears it out.
+    assert_eq!(group.history.balances, None);
+    assert!(!group.history.compared_elsewhere.is_made);
 }
 
 /// Transactions of one block come in the order of every ledger, also where places are ranks of the ledger.

@@ -426,7 +426,7 @@ fn oddities_are_named_with_asset_and_amount() {
     assert_eq!(
         said,
         [
-            "newer_activity 1: the balance at the pin is not known: the wallet moved since, or no endpoint keeps it",
+            "newer_activity 1: the balance at the pin is not known: the wallet moved since, no endpoint keeps it, or one of a group has no history",
             "unexplained_movements 1: transactions with a movement that could not be attributed",
             "unknown_basis 1: assets held with unknown basis, not part of the unrealized gain",
             // d sells 5 Y that were never seen, for an unknown value.

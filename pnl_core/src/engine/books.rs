@@ -439,10 +439,12 @@ impl StoredBooks {
     }
 
     /// Whether every book is of an asset and a wallet that are here, with lots that one of so many events made.
-    pub(super) fn is_sound(&self, events: usize) -> bool {
+    pub(super) fn is_sound(&self, method: Method, events: usize) -> bool {
         let wallets = self.wallets.len();
         self.books.iter().all(|(wallet, asset, book)| {
-            (wallet.0 as usize) < wallets && *asset < self.assets.len() && book.is_sound(events)
+            (wallet.0 as usize) < wallets
+                && *asset < self.assets.len()
+                && book.is_sound(method, events)
         })
     }
 

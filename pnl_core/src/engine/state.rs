@@ -107,7 +107,7 @@ impl State<'_> {
         let events = self.origins.len();
         let assets = self.books.assets();
         let is_known = |order: u32| (order as usize) < events;
-        self.books.is_sound(events)
+        self.books.is_sound(self.method, events)
             && self.made_lots.values().all(|order| is_known(*order))
             && self.transit.values().all(|transit| {
                 transit.asset < assets && transit.pieces.iter().all(|lot| lot.is_sound(events))
@@ -320,12 +320,14 @@ mod tests {
                 ("/books/books/0/0", 9.into()),
                 ("/books/books/0/1", 9.into()),
                 ("/books/books/0/2/arrivals", 0.into()),
+                ("/books/books/0/2/arrivals", u64::MAX.into()),
                 ("/books/books/0/2/lots/0/order", 9.into()),
                 ("/books/books/0/2/lots/0/quantity", "0".into()),
                 ("/books/books/0/2/lots/1/arrival", 0.into()),
             ];
             if method == Method::Average {
                 forged.push(("/books/books/0/2/pool/quantity", "1".into()));
+                forged.push(("/books/books/0/2/pool", serde_json::Value::Null));
             }
             for (place, value) in forged {
                 let error = resumed(place, value).unwrap_err();

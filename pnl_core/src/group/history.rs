@@ -51,9 +51,9 @@ impl GroupBuilder {
             pin,
             facts: self.facts()?,
             prices: histories.iter().rev().flat_map(|one| one.prices.clone()).collect(),
-            balances: balances(&histories)?,
+            balances: balances(&histories, missing)?,
             is_past: histories.iter().any(|one| one.is_past),
-            compared_elsewhere: comparison(&histories)?,
+            compared_elsewhere: comparison(&histories, missing)?,
             coverage: coverage(&histories, missing)?,
             parser_version: versions.join(", "),
             price_set_hash: hashes(|one| &one.price_set_hash),
@@ -107,8 +107,15 @@ impl GroupBuilder {
     }
 }
 
-/// What the wallets hold together; `None` when it is not known of all of them.
-fn balances(histories: &[&History]) -> Result<Option<BTreeMap<AssetId, RawAmount>>, AmountError> {
+/// What the wallets hold together; `None` when it is not known of all of them: what came from a wallet that is
+/// missing looks like a deposit.
+fn balances(
+    histories: &[&History],
+    missing: &[String],
+) -> Result<Option<BTreeMap<AssetId, RawAmount>>, AmountError> {
+    if !missing.is_empty() {
+        return Ok(None);
+    }
     let mut sums: BTreeMap<AssetId, RawAmount> = BTreeMap::new();
     for history in histories {
         let Some(balances) = &history.balances else { return Ok(None) };
@@ -121,8 +128,8 @@ fn balances(histories: &[&History]) -> Result<Option<BTreeMap<AssetId, RawAmount
 }
 
 /// What the balances of each wallet have shown.
-fn comparison(histories: &[&History]) -> Result<Comparison, AmountError> {
-    let mut all = Comparison { is_made: true, differing: BTreeSet::new() };
+fn comparison(histories: &[&History], missing: &[String]) -> Result<Comparison, AmountError> {
+    let mut all = Comparison { is_made: missing.is_empty(), differing: BTreeSet::new() };
     for history in histories {
         let of = history.comparison()?;
         all.is_made &= of.is_made;

@@ -66,8 +66,7 @@ fn coverage(input: &ReportInput<'_>, comparison: &Comparison, list: &mut List) {
             "the history ends before the pin, as asked for: balances of that moment are not known";
         list.add("past_balances", 1, detail);
     } else if input.history.balances.is_none() {
-        let detail =
-            "the balance at the pin is not known: the wallet moved since, or no endpoint keeps it";
+        let detail = "the balance at the pin is not known: the wallet moved since, no endpoint keeps it, or one of a group has no history";
         list.add("newer_activity", 1, detail);
     }
     let detail = "assets whose balance is not the sum of their movements";
