@@ -25,7 +25,11 @@ use crate::routes;
 
 /// The public listener. A process that only works on wallets answers the probes there.
 pub fn public(app: &AppState, role: Role) -> Router {
-    let mut api = routes::probes().and(routes::explanations());
+    let counted = |api: Api| {
+        let count = from_fn_with_state(app.clone(), limits::count);
+        api.map(|router| router.route_layer((count, Shared)))
+    };
+    let mut api = routes::probes().and(counted(routes::explanations()));
     if role.serves_requests() {
         let admitted = routes::data().map(|router| {
             router.route_layer((from_fn_with_state(app.clone(), load::admit), Shared))
@@ -39,11 +43,8 @@ pub fn public(app: &AppState, role: Role) -> Router {
             .map(|router| router.route_layer(from_fn_with_state(app.clone(), gate::database)));
         let performance = routes::performance()
             .map(|router| router.route_layer(from_fn_with_state(app.clone(), auth::from_here)));
-        let keyed = routes::service()
-            .and(performance)
+        let keyed = counted(routes::service().and(performance).and(streams).and(files))
             .and(data)
-            .and(streams)
-            .and(files)
             .map(|router| router.route_layer((from_fn(auth::require), Shared)));
         api = api.and(keyed);
     }
@@ -66,6 +67,7 @@ fn kept(app: &AppState, api: Api) -> Api {
         router
             .route_layer((from_fn_with_state(app.clone(), gate::database), Shared))
             .route_layer((from_fn(validators::tag), Shared))
+            .route_layer((from_fn_with_state(app.clone(), limits::count), Shared))
             .route_layer((from_fn_with_state(app.clone(), cached::answers), Shared))
     })
 }
