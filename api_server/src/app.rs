@@ -27,7 +27,7 @@ use crate::handlers::performance::Optimizing;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::live::Live;
-use crate::load::Load;
+use crate::load::{Files, Load};
 use crate::metrics::{HttpMetrics, MemoryMetrics, QueueMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::performance::vitals::Vitals;
@@ -76,6 +76,8 @@ pub struct App {
     pub limiter: Limiter,
     /// How many requests are worked on at a time.
     pub load: Load,
+    /// How many files are sent at a time.
+    pub files: Files,
     /// Which requests are told of because they took long.
     pub slow_log: SlowLogSettings,
     /// Bounds on requests.

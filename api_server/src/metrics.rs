@@ -19,7 +19,7 @@ use prometheus::{
 use crate::answers::Found;
 use crate::limiter::Class;
 use crate::live::{Dropped, Transport};
-use crate::load::Cost;
+use crate::load::{Cost, FILE};
 use crate::monitor::DatabaseHealth;
 use crate::performance::memory::Memory;
 use crate::performance::traffic::Traffic;
@@ -150,8 +150,8 @@ impl HttpMetrics {
         registry.register(Box::new(metrics.rate_limited.clone()))?;
         registry.register(Box::new(metrics.shed.clone()))?;
         registry.register(Box::new(metrics.places.clone()))?;
-        for cost in Cost::ALL {
-            metrics.shed.with_label_values(&[cost.as_str()]);
+        for cost in Cost::ALL.map(Cost::as_str).into_iter().chain([FILE]) {
+            metrics.shed.with_label_values(&[cost]);
         }
         for class in RouteClass::ALL.into_iter().filter(|class| class.target().is_some()) {
             metrics.late.with_label_values(&[class.as_str()]);
@@ -182,9 +182,9 @@ impl HttpMetrics {
         self.rate_limited.with_label_values(&[class.as_str()]).inc();
     }
 
-    /// Counts a request beyond what the process can work on.
-    pub fn shed(&self, cost: Cost) {
-        self.shed.with_label_values(&[cost.as_str()]).inc();
+    /// Counts a request beyond what the process can work on: of a [`Cost`], or [`FILE`].
+    pub fn shed(&self, cost: &'static str) {
+        self.shed.with_label_values(&[cost]).inc();
     }
 
     /// How many requests may be worked on at a time; none: there is no limit.

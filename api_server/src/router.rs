@@ -36,8 +36,11 @@ pub fn public(app: &AppState, role: Role) -> Router {
         });
         let data = kept(app, admitted);
         // Files bring their tags themselves, are too large to be kept, and may wait for their measure.
-        let files = routes::files()
-            .map(|router| router.route_layer(from_fn_with_state(app.clone(), gate::database)));
+        let files = routes::files().map(|router| {
+            router
+                .route_layer(from_fn_with_state(app.clone(), load::file))
+                .route_layer(from_fn_with_state(app.clone(), gate::database))
+        });
         // Streams have no tag and are not held back for one.
         let streams = routes::streams()
             .map(|router| router.route_layer(from_fn_with_state(app.clone(), gate::database)));

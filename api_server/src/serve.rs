@@ -40,7 +40,7 @@ use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::listener::{self, Rules};
 use crate::live::Live;
-use crate::load::Load;
+use crate::load::{Files, Load};
 use crate::metrics::{HttpMetrics, LiveMetrics, MemoryMetrics, QueueMetrics, WarmUpMetrics};
 use crate::monitor::DatabaseMonitor;
 use crate::performance::vitals::Vitals;
@@ -301,6 +301,7 @@ pub async fn assemble(
         worker,
         chains: offered_chains(settings),
         load: Load::new(settings.api.max_at_work),
+        files: Files::new(settings.api.max_files),
         paces: paces(settings),
         limits: Limits {
             max_body_bytes: usize::try_from(settings.api.max_body_bytes).unwrap_or(usize::MAX),

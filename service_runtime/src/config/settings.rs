@@ -133,6 +133,8 @@ pub struct ApiSettings {
     pub max_wallets: u32,
     /// Most requests that read which are worked on at a time; 0: no limit.
     pub max_at_work: u32,
+    /// Most files of results that are sent at a time.
+    pub max_files: u32,
     /// Wallets of one batch that is submitted as lines.
     pub max_streamed_wallets: u32,
     /// Smallest answer that is compressed, in bytes; 0: none is.
@@ -148,6 +150,7 @@ impl Default for ApiSettings {
             max_body_bytes: 2_097_152,
             max_wallets: 10_000,
             max_at_work: 256,
+            max_files: 16,
             max_streamed_wallets: 100_000,
             compression_min_bytes: 1024,
         }

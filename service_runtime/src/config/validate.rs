@@ -92,6 +92,7 @@ impl Settings {
         found.range("api.max_body_bytes", self.api.max_body_bytes, 1024..=1 << 30);
         found.range("api.max_wallets", self.api.max_wallets, 1..=1_000_000);
         found.range("api.max_at_work", self.api.max_at_work, 0..=100_000);
+        found.range("api.max_files", self.api.max_files, 1..=10_000);
         found.range("api.max_streamed_wallets", self.api.max_streamed_wallets, 1..=200_000);
         found.range("api.compression_min_bytes", self.api.compression_min_bytes, 0..=1 << 20);
         found.range("cache.memory_mb", self.cache.memory_mb, 0..=1 << 20);
