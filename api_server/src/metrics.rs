@@ -69,6 +69,7 @@ pub struct HttpMetrics {
     late: IntCounterVec,
     in_flight: IntGauge,
     connections: IntGauge,
+    connections_waited: IntCounter,
     waiting: IntGauge,
     rate_limited: IntCounterVec,
     /// In the order of [`Found::ALL`].
@@ -118,6 +119,10 @@ impl HttpMetrics {
             )?,
             in_flight: IntGauge::new("http_requests_in_flight", "Requests being answered now.")?,
             connections: IntGauge::new("http_connections", "Open connections of clients.")?,
+            connections_waited: IntCounter::new(
+                "http_connections_waited_total",
+                "Connections of clients that came while as many as may be were open, and waited.",
+            )?,
             waiting: IntGauge::new("http_requests_waiting", "Requests that wait for a job now.")?,
             rate_limited: IntCounterVec::new(
                 Opts::new(
@@ -146,6 +151,7 @@ impl HttpMetrics {
         registry.register(Box::new(metrics.late.clone()))?;
         registry.register(Box::new(metrics.in_flight.clone()))?;
         registry.register(Box::new(metrics.connections.clone()))?;
+        registry.register(Box::new(metrics.connections_waited.clone()))?;
         registry.register(Box::new(metrics.waiting.clone()))?;
         registry.register(Box::new(metrics.rate_limited.clone()))?;
         registry.register(Box::new(metrics.shed.clone()))?;
@@ -170,6 +176,11 @@ impl HttpMetrics {
     /// Counts a connection in until the guard is dropped.
     pub fn connection(&self) -> GaugeGuard {
         GaugeGuard::new(&self.connections)
+    }
+
+    /// Counts a connection that waits until another one is closed.
+    pub fn connection_waits(&self) {
+        self.connections_waited.inc();
     }
 
     /// Counts a request that waits for a job in until the guard is dropped.
@@ -563,6 +574,7 @@ mod tests {
             "http_late_answers_total{class=\"export\"} 0",
             "http_requests_in_flight 0",
             "http_connections 0",
+            "http_connections_waited_total 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -32,13 +32,14 @@ use crate::app::{App, AppState, Instance};
 use crate::cli::ServeArgs;
 use crate::commands::configure;
 use crate::database::Database;
+use crate::descriptors;
 use crate::export::Exports;
 use crate::extract::Limits;
 use crate::front::Front;
 use crate::handlers::performance::Optimizing;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
-use crate::listener::{self, Rules};
+use crate::listener::{self, MAX_ADMIN_CONNECTIONS, Rules};
 use crate::live::Live;
 use crate::load::{Files, Load};
 use crate::metrics::{HttpMetrics, LiveMetrics, MemoryMetrics, QueueMetrics, WarmUpMetrics};
@@ -61,6 +62,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     settings.check_exposure(role)?;
     let shutdown = Shutdown::on_signals()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), role = role.as_str(), "starting");
+    descriptors::check(&settings);
     // A signal during the start ends it; there is nothing to drain yet.
     let database = tokio::select! {
         database = open(&settings) => database?.read_from_replica(&settings, shutdown.token())?,
@@ -97,16 +99,18 @@ async fn serve(
     let closing = CancellationToken::new();
     let Assembled { app, worker, reporter } =
         assemble(settings, role, store, drain.clone(), &closing).await?;
-    let rules = |metrics| Rules {
+    let rules = |max_connections, metrics| Rules {
+        max_connections,
         head_timeout: settings.api.request_timeout(),
         grace: REQUEST_GRACE,
         metrics,
     };
-    let counted = rules(Some(app.http_metrics.clone()));
+    let counted = rules(settings.api.max_connections, Some(app.http_metrics.clone()));
+    let uncounted = rules(MAX_ADMIN_CONNECTIONS, None);
     let routes = Front::new(app.clone(), router::public(&app, role));
     let public = tokio::spawn(listener::serve(public, routes, counted, closing.clone()));
     let routes = router::admin(&app);
-    let admin = tokio::spawn(listener::serve(admin, routes, rules(None), closing.clone()));
+    let admin = tokio::spawn(listener::serve(admin, routes, uncounted, closing.clone()));
     announce(public_address, admin_address)?;
     if let Some(keys) = &app.keys
         && role.serves_requests()

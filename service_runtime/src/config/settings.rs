@@ -127,6 +127,8 @@ pub struct ApiSettings {
     pub port: u16,
     /// Longest time for one answer, in seconds.
     pub request_timeout_seconds: u64,
+    /// Connections of clients that are kept open at a time.
+    pub max_connections: u32,
     /// Largest request body, in bytes.
     pub max_body_bytes: u64,
     /// Most wallets of one batch, counted before duplicates are removed.
@@ -147,6 +149,7 @@ impl Default for ApiSettings {
             host: "127.0.0.1".to_owned(),
             port: 8080,
             request_timeout_seconds: 30,
+            max_connections: 4096,
             max_body_bytes: 2_097_152,
             max_wallets: 10_000,
             max_at_work: 256,

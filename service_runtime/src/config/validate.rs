@@ -89,6 +89,7 @@ impl Settings {
             found.add("admin.port", format!("{} is api.port too", self.admin.port));
         }
         found.range("api.request_timeout_seconds", self.api.request_timeout_seconds, 1..=3600);
+        found.range("api.max_connections", self.api.max_connections, 1..=1_000_000);
         found.range("api.max_body_bytes", self.api.max_body_bytes, 1024..=1 << 30);
         found.range("api.max_wallets", self.api.max_wallets, 1..=1_000_000);
         found.range("api.max_at_work", self.api.max_at_work, 0..=100_000);
