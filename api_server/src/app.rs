@@ -29,6 +29,7 @@ use crate::limiter::Limiter;
 use crate::live::Live;
 use crate::load::{Files, Load};
 use crate::metrics::{HttpMetrics, MemoryMetrics, QueueMetrics};
+use crate::middleware::cors::Cors;
 use crate::monitor::DatabaseMonitor;
 use crate::performance::vitals::Vitals;
 use crate::queue::QueueWatch;
@@ -72,6 +73,8 @@ pub struct App {
     pub keys: Option<Keys>,
     /// What results are signed with; none where nothing is signed.
     pub signer: Option<Signer>,
+    /// Which pages of other hosts may read answers.
+    pub cors: Cors,
     /// How much each client may ask.
     pub limiter: Limiter,
     /// How many requests are worked on at a time.

@@ -17,7 +17,7 @@ use crate::keys::Caller;
 use crate::middleware::context::Noted;
 use crate::middleware::shared::Shared;
 use crate::middleware::{
-    auth, cached, context, deadline, encoding, gate, limits, load, panics, validators,
+    auth, cached, context, cors, deadline, encoding, gate, limits, load, panics, validators,
 };
 use crate::openapi::Api;
 use crate::problems;
@@ -53,8 +53,12 @@ pub fn public(app: &AppState, role: Role) -> Router {
     }
     let limited = from_fn_with_state(app.clone(), limits::enforce);
     let identified = from_fn_with_state(app.clone(), auth::identify);
+    let shared_with_pages = from_fn_with_state(app.clone(), cors::around);
     around(api.into_router(), app, |router| {
-        router.layer((limited, Shared)).layer((identified, Shared))
+        router
+            .layer((limited, Shared))
+            .layer((identified, Shared))
+            .layer((shared_with_pages, Shared))
     })
 }
 

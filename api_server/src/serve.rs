@@ -43,6 +43,7 @@ use crate::listener::{self, MAX_ADMIN_CONNECTIONS, Rules};
 use crate::live::Live;
 use crate::load::{Files, Load};
 use crate::metrics::{HttpMetrics, LiveMetrics, MemoryMetrics, QueueMetrics, WarmUpMetrics};
+use crate::middleware::cors::Cors;
 use crate::monitor::DatabaseMonitor;
 use crate::performance::vitals::Vitals;
 use crate::queue::QueueWatch;
@@ -296,6 +297,7 @@ pub async fn assemble(
         exports: Exports::default(),
         keys: (settings.auth.mode == AuthMode::Keys).then(|| Keys::new(answers.clone())),
         signer: signer(settings)?,
+        cors: Cors::new(&settings.api.cors_origins),
         limiter: Limiter::new(settings.limits.clone(), redis.clone())
             .context("the limits cannot be used")?,
         redis,

@@ -18,6 +18,7 @@ pub fn kept(settings: &mut Settings) {
 fn at_hand(settings: &mut Settings) {
     kept(settings);
     settings.cache.version_ms = 10_000;
+    settings.api.cors_origins = vec!["https://app.example".to_owned()];
 }
 
 async fn worker() -> TestApp {
@@ -140,6 +141,8 @@ async fn an_answer_at_hand_is_the_one_that_passes_all_layers() {
             (304, ("if-none-match", tag.as_str())),
             (304, ("if-none-match", "W/\"other\", *")),
             (200, ("accept-language", "en")),
+            (200, ("origin", "https://app.example")),
+            (200, ("origin", "https://other.example")),
         ] {
             let (all_layers, at_hand) = (ask(true, condition).await, ask(false, condition).await);
             assert_eq!(at_hand, all_layers, "{path}: {condition:?}");

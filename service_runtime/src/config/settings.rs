@@ -129,6 +129,8 @@ pub struct ApiSettings {
     pub request_timeout_seconds: u64,
     /// Connections of clients that are kept open at a time.
     pub max_connections: u32,
+    /// Origins whose pages may read answers in browsers.
+    pub cors_origins: Vec<String>,
     /// Largest request body, in bytes.
     pub max_body_bytes: u64,
     /// Most wallets of one batch, counted before duplicates are removed.
@@ -150,6 +152,7 @@ impl Default for ApiSettings {
             port: 8080,
             request_timeout_seconds: 30,
             max_connections: 4096,
+            cors_origins: Vec::new(),
             max_body_bytes: 2_097_152,
             max_wallets: 10_000,
             max_at_work: 256,
