@@ -65,8 +65,10 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     tracing::info!(version = env!("CARGO_PKG_VERSION"), role = role.as_str(), "starting");
     descriptors::check(&settings);
     // A signal during the start ends it; there is nothing to drain yet.
+    let opened =
+        async { open(&settings).await?.read_from_replica(&settings, shutdown.token()).await };
     let database = tokio::select! {
-        database = open(&settings) => database?.read_from_replica(&settings, shutdown.token())?,
+        database = opened => database?,
         () = shutdown.requested() => return Ok(ExitCode::SUCCESS),
     };
     let served = serve(&settings, role, database.store.clone(), shutdown.token()).await;
