@@ -4,6 +4,8 @@
 //! and job ids) and the status. What other crates count stands in their own `metrics` modules; all
 //! of it is gathered from one registry.
 
+mod warm_up;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,10 +14,11 @@ use persistence_layer::batches::OpenBatches;
 use persistence_layer::redis_monitor::RedisState;
 use persistence_layer::wallet_tasks::QueueFigures;
 use prometheus::{
-    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
+pub use self::warm_up::WarmUpMetrics;
 use crate::answers::Found;
 use crate::limiter::Class;
 use crate::live::{Dropped, Transport};
@@ -57,7 +60,7 @@ pub struct Now {
     pub waiting: i64,
     /// Open connections of clients.
     pub connections: i64,
-    /// Answers that are kept until now, in the order of [`Found::ALL`].
+    /// Answers that are kept until now, in the order of [`Found::ALL`]; both hits have the same.
     pub kept_answers: [u64; Found::ALL.len()],
 }
 
@@ -74,10 +77,14 @@ pub struct HttpMetrics {
     rate_limited: IntCounterVec,
     /// In the order of [`Found::ALL`].
     kept_answers: [IntCounter; Found::ALL.len()],
+    kept_hits: IntCounterVec,
     shed: IntCounterVec,
     places: IntGauge,
     traffic: Arc<Traffic>,
 }
+
+/// Layers that keep answers: this process, and Redis behind it.
+const LAYERS: [&str; 2] = ["process", "redis"];
 
 impl HttpMetrics {
     /// Registers the metrics.
@@ -131,6 +138,13 @@ impl HttpMetrics {
                 ),
                 &["class"],
             )?,
+            kept_hits: IntCounterVec::new(
+                Opts::new(
+                    "http_kept_hits_total",
+                    "Hits among answers that are kept, by the layer that had them.",
+                ),
+                &["layer"],
+            )?,
             shed: IntCounterVec::new(
                 Opts::new(
                     "http_shed_total",
@@ -154,6 +168,10 @@ impl HttpMetrics {
         registry.register(Box::new(metrics.connections_waited.clone()))?;
         registry.register(Box::new(metrics.waiting.clone()))?;
         registry.register(Box::new(metrics.rate_limited.clone()))?;
+        registry.register(Box::new(metrics.kept_hits.clone()))?;
+        for layer in LAYERS {
+            metrics.kept_hits.with_label_values(&[layer]);
+        }
         registry.register(Box::new(metrics.shed.clone()))?;
         registry.register(Box::new(metrics.places.clone()))?;
         for cost in Cost::ALL.map(Cost::as_str).into_iter().chain([FILE]) {
@@ -206,6 +224,12 @@ impl HttpMetrics {
     /// Counts an answer that is kept.
     pub fn cached(&self, found: Found) {
         self.kept_answers[found as usize].inc();
+        let layer = match found {
+            Found::Hit => LAYERS[0],
+            Found::SharedHit => LAYERS[1],
+            Found::Miss | Found::Stale | Found::Bypass => return,
+        };
+        self.kept_hits.with_label_values(&[layer]).inc();
     }
 
     /// Counts an answered request.
@@ -233,51 +257,6 @@ impl HttpMetrics {
             connections: self.connections.get(),
             kept_answers: self.kept_answers.each_ref().map(IntCounter::get),
         }
-    }
-}
-
-/// Answers that the process makes before clients ask for them.
-#[derive(Clone)]
-pub struct WarmUpMetrics {
-    answers: IntCounterVec,
-    seconds: Gauge,
-}
-
-impl WarmUpMetrics {
-    /// Registers the metrics.
-    ///
-    /// # Errors
-    /// When one of the names is registered already.
-    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let metrics = Self {
-            answers: IntCounterVec::new(
-                Opts::new(
-                    "warm_up_answers_total",
-                    "Answers that the process keeps since its start before somebody asked, by where they were found.",
-                ),
-                &["found"],
-            )?,
-            seconds: Gauge::new(
-                "warm_up_seconds",
-                "Time that making answers ahead took; 0: it has not ended, or is off.",
-            )?,
-        };
-        registry.register(Box::new(metrics.answers.clone()))?;
-        registry.register(Box::new(metrics.seconds.clone()))?;
-        for found in [Found::Hit, Found::Miss] {
-            metrics.answers.with_label_values(&[&found.as_str().to_lowercase()]);
-        }
-        Ok(metrics)
-    }
-
-    /// Counts an answer.
-    pub fn warmed(&self, found: Found) {
-        self.answers.with_label_values(&[&found.as_str().to_lowercase()]).inc();
-    }
-
-    /// Notes the end.
-    pub fn ended(&self, took: Duration) {
-        self.seconds.set(took.as_secs_f64());
     }
 }
 

@@ -126,8 +126,7 @@ pub(super) fn address(app: &App, request: &Request) -> IpAddr {
 /// Whether the client had the answer already, or it was kept.
 fn is_free(response: &Response) -> bool {
     let found = response.extensions().get::<Found>();
-    response.status() == StatusCode::NOT_MODIFIED
-        || matches!(found, Some(Found::Hit | Found::Stale))
+    response.status() == StatusCode::NOT_MODIFIED || found.is_some_and(|found| found.is_kept())
 }
 
 /// What the request is counted as; `None` when it is not.
