@@ -29,7 +29,9 @@ pub fn public(app: &AppState, role: Role) -> Router {
         let count = from_fn_with_state(app.clone(), limits::count);
         api.map(|router| router.route_layer((count, Shared)))
     };
-    let mut api = routes::probes().and(counted(routes::explanations()));
+    let tagged =
+        |api: Api| api.map(|router| router.route_layer((from_fn(validators::tag), Shared)));
+    let mut api = routes::probes().and(counted(tagged(routes::explanations())));
     if role.serves_requests() {
         let admitted = routes::data().map(|router| {
             router.route_layer((from_fn_with_state(app.clone(), load::admit), Shared))
@@ -46,7 +48,8 @@ pub fn public(app: &AppState, role: Role) -> Router {
             .map(|router| router.route_layer(from_fn_with_state(app.clone(), gate::database)));
         let performance = routes::performance()
             .map(|router| router.route_layer(from_fn_with_state(app.clone(), auth::from_here)));
-        let keyed = counted(routes::service().and(performance).and(streams).and(files))
+        let service = tagged(routes::service());
+        let keyed = counted(service.and(performance).and(streams).and(files))
             .and(data)
             .map(|router| router.route_layer((from_fn(auth::require), Shared)));
         api = api.and(keyed);
