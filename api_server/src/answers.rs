@@ -137,29 +137,45 @@ fn with_room(headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>) -> He
 /// Where an answer was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Found {
-    /// In this process or in Redis.
+    /// In this process.
     Hit,
+    /// In Redis.
+    SharedHit,
     /// It was made now.
     Miss,
     /// Older than what it is made of, perhaps: the database cannot tell.
     Stale,
-    /// It was not looked for.
+    /// It was made now, and could not be looked for everywhere: the client wanted it so, or Redis is away.
     Bypass,
 }
 
 impl Found {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Hit, Self::Miss, Self::Stale, Self::Bypass];
+    pub const ALL: [Self; 5] = [Self::Hit, Self::SharedHit, Self::Miss, Self::Stale, Self::Bypass];
 
     /// The value of the header `X-Cache`.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Hit => "HIT",
+            Self::Hit | Self::SharedHit => "HIT",
             Self::Miss => "MISS",
             Self::Stale => "STALE",
             Self::Bypass => "BYPASS",
         }
     }
+
+    /// Whether nothing was made.
+    pub const fn is_kept(self) -> bool {
+        matches!(self, Self::Hit | Self::SharedHit | Self::Stale)
+    }
+}
+
+/// What a look into Redis gives.
+enum Shared {
+    Found(Answer),
+    /// It is not there, or there is no Redis.
+    Nothing,
+    /// Redis does not answer.
+    Away,
 }
 
 /// The answers of a process.
@@ -216,12 +232,18 @@ impl Answers {
         make: impl Future<Output = Result<Answer, E>>,
     ) -> Result<(Arc<Answer>, Found), Option<E>> {
         let key = self.key(question, version);
-        let was_made = Mutex::new(false);
-        let found = self.kept.try_get_with::<_, Mutex<Option<E>>>(key.clone(), async {
+        // Where this look found it; those who wait for another's find it in the process.
+        let found = Mutex::new(Found::Hit);
+        let note = |now| *found.lock().unwrap_or_else(PoisonError::into_inner) = now;
+        let answer = self.kept.try_get_with::<_, Mutex<Option<E>>>(key.clone(), async {
             let answer = match self.shared(&key).await {
-                Some(answer) => answer,
-                None => {
-                    *was_made.lock().unwrap_or_else(PoisonError::into_inner) = true;
+                Shared::Found(answer) => {
+                    note(Found::SharedHit);
+                    answer
+                }
+                nowhere @ (Shared::Nothing | Shared::Away) => {
+                    let is_away = matches!(nowhere, Shared::Away);
+                    note(if is_away { Found::Bypass } else { Found::Miss });
                     let answer = make.await.map_err(|error| Mutex::new(Some(error)))?;
                     self.share(&key, &answer);
                     answer
@@ -231,12 +253,12 @@ impl Answers {
             self.newest.insert(self.hash(&[question]), key.clone());
             Ok(Arc::new(answer))
         });
-        let found = found.await;
-        let made = || *was_made.lock().unwrap_or_else(PoisonError::into_inner);
-        match found {
-            Ok(answer) => Ok((answer, if made() { Found::Miss } else { Found::Hit })),
+        let answer = answer.await;
+        let found = *found.lock().unwrap_or_else(PoisonError::into_inner);
+        match answer {
+            Ok(answer) => Ok((answer, found)),
             // It belongs to who asked for it; those who waited may be here first.
-            Err(error) if made() => {
+            Err(error) if !found.is_kept() => {
                 Err(error.lock().unwrap_or_else(PoisonError::into_inner).take())
             }
             Err(_) => Err(None),
@@ -305,13 +327,18 @@ impl Answers {
     }
 
     /// What some process has put there.
-    async fn shared(&self, key: &str) -> Option<Answer> {
-        let (monitor, redis) = self.connected()?;
+    async fn shared(&self, key: &str) -> Shared {
+        if self.redis.is_none() {
+            return Shared::Nothing;
+        }
+        let Some((monitor, redis)) = self.connected() else { return Shared::Away };
         match tokio::time::timeout(PATIENCE, redis.get(key)).await {
-            Ok(Ok(bytes)) => Answer::from_bytes(bytes?),
+            Ok(Ok(bytes)) => {
+                bytes.and_then(Answer::from_bytes).map_or(Shared::Nothing, Shared::Found)
+            }
             Ok(Err(_)) | Err(_) => {
                 monitor.forget_connection();
-                None
+                Shared::Away
             }
         }
     }

@@ -27,8 +27,9 @@ use crate::handlers::performance::Optimizing;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::live::Live;
-use crate::load::Load;
+use crate::load::{Files, Load};
 use crate::metrics::{HttpMetrics, MemoryMetrics, QueueMetrics};
+use crate::middleware::cors::Cors;
 use crate::monitor::DatabaseMonitor;
 use crate::performance::vitals::Vitals;
 use crate::queue::QueueWatch;
@@ -72,10 +73,14 @@ pub struct App {
     pub keys: Option<Keys>,
     /// What results are signed with; none where nothing is signed.
     pub signer: Option<Signer>,
+    /// Which pages of other hosts may read answers.
+    pub cors: Cors,
     /// How much each client may ask.
     pub limiter: Limiter,
     /// How many requests are worked on at a time.
     pub load: Load,
+    /// How many files are sent at a time.
+    pub files: Files,
     /// Which requests are told of because they took long.
     pub slow_log: SlowLogSettings,
     /// Bounds on requests.

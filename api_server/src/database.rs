@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use persistence_layer::pooler::{self, PoolerError};
-use persistence_layer::{Judgement, ReplicaSettings, Store, StoreError, StoreSettings};
+use persistence_layer::{
+    Judgement, ReplicaSettings, Store, StoreError, StoreSettings, check_replica,
+};
 use service_runtime::config::Settings;
 use service_runtime::postgres;
 use tokio_util::sync::CancellationToken;
@@ -60,17 +62,22 @@ impl Database {
         }
     }
 
-    /// Reads from the configured replica as well, watched until `stop`.
+    /// Reads from the configured replica as well, watched until `stop`. It may be away.
     ///
     /// # Errors
-    /// When its address cannot be used.
-    pub fn read_from_replica(
+    /// When its address cannot be used, or leads to a pooler that mixes up answers.
+    pub async fn read_from_replica(
         mut self,
         settings: &Settings,
         stop: CancellationToken,
     ) -> anyhow::Result<Self> {
         let database = &settings.database;
         if !database.read_url.is_empty() {
+            let checked = check_replica(database.read_url.expose()).await;
+            if let Err(unfit @ PoolerError::MixesAnswers { .. }) = checked {
+                self.close().await;
+                return Err(WrongUsage(unfit.to_string()).into());
+            }
             let replica = ReplicaSettings {
                 url: database.read_url.expose().to_owned(),
                 max_connections: database.read_max_connections,
@@ -122,7 +129,8 @@ async fn check_way(
     if database.postgres_url.is_empty() {
         return Ok(());
     }
-    let mut checked = pooler::check_answers(server.url().expose(), patience).await;
+    let mut checked =
+        pooler::check_answers("database.postgres_url", server.url().expose(), patience).await;
     if checked.is_ok() && !database.direct_url.is_empty() {
         checked = pooler::check_sessions(database.direct_url.expose(), patience).await;
     }

@@ -85,6 +85,7 @@ fn at_hand(app: &AppState, request: &Request<Incoming>) -> Option<Response> {
     if caller.key.is_some() {
         response = auth::private(response);
     }
+    app.cors.on(headers, response.headers_mut());
     let asked = context::RequestContext::of(headers);
     asked.on(response.headers_mut());
     let answered = Answered {

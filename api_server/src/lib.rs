@@ -11,7 +11,7 @@
 //! - [`keys`], [`client`], [`limiter`], [`load`]: who asks, how often, and how much at a time; [`answers`]: those that were given already, to which
 //!   [`questions`], [`front`], where they are given again at once, and [`warm_up`], where they are made ahead;
 //! - [`middleware`]: ids, access log, limits, time limit, tags, compression, the gate before the database; [`metrics`];
-//!   [`listener`]: connections, over the byte stream of `wire`; [`monitor`]: whether the database answers;
+//!   [`listener`]: connections, over the byte stream of `wire`, and `descriptors`, which they take; [`monitor`]: whether the database answers;
 //! - [`cli`], [`commands`], [`serve`]: the program; [`app`]: what handlers reach; [`database`]:
 //!   opening it; [`fleet`]: what all processes say of themselves; [`queue`]: how much waits;
 //! - [`waiting`]: requests that wait for a job; [`live`]: clients that follow one.
@@ -23,6 +23,7 @@ pub mod client;
 pub mod commands;
 pub mod cursor;
 pub mod database;
+mod descriptors;
 pub mod dto;
 pub mod error;
 pub mod export;

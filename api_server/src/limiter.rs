@@ -48,6 +48,15 @@ impl Class {
     }
 }
 
+/// What a window counts of a client and a class.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Counted {
+    /// Requests that something was made for.
+    Made,
+    /// Beyond that, requests that named an answer they have and did not have it.
+    Guessed,
+}
+
 /// The requests of a window by time, with their names.
 type Entered = VecDeque<(Instant, Uuid)>;
 
@@ -57,7 +66,7 @@ pub struct Limiter {
     unlimited: Vec<Network>,
     proxies: Vec<Network>,
     redis: Option<RedisMonitor>,
-    local: Cache<(Client, Class), Arc<Mutex<Entered>>>,
+    local: Cache<(Client, Class, Counted), Arc<Mutex<Entered>>>,
 }
 
 /// A request that was counted, and where.
@@ -65,6 +74,7 @@ pub struct Limiter {
 pub struct Entry {
     client: Client,
     class: Class,
+    counted: Counted,
     name: Uuid,
     in_redis: bool,
     /// Most requests of a window.
@@ -114,39 +124,57 @@ impl Limiter {
         }
     }
 
+    /// Whether requests of the class are counted.
+    pub const fn has_limit(&self, class: Class) -> bool {
+        self.most(class) > 0
+    }
+
     /// Counts a request; `None` when the class has no limit.
-    pub async fn enter(&self, client: Client, class: Class) -> Option<Entry> {
+    pub async fn enter(&self, client: Client, class: Class, counted: Counted) -> Option<Entry> {
         let most = self.most(class);
         if most == 0 {
             return None;
         }
         let name = Uuid::new_v4();
         if let Some((monitor, redis)) = self.connected() {
-            let (key, text) = (key(&client, class), name.simple().to_string());
+            let (key, text) = (key(&client, class, counted), name.simple().to_string());
             match redis.enter_window(&key, &text, most, WINDOW).await {
                 Ok(window) => {
-                    return Some(Entry { client, class, name, in_redis: true, most, window });
+                    let in_redis = true;
+                    return Some(Entry { client, class, counted, name, in_redis, most, window });
                 }
                 // The next requests need not find it out again.
                 Err(_) => monitor.forget_connection(),
             }
         }
-        let window = self.enter_here(client.clone(), class, name, most);
-        Some(Entry { client, class, name, in_redis: false, most, window })
+        let window = self.enter_here(client.clone(), class, counted, Some(name), most);
+        Some(Entry { client, class, counted, name, in_redis: false, most, window })
+    }
+
+    /// What the next request of the class would find, and the most it may find; counts nothing.
+    pub async fn look(&self, client: Client, class: Class) -> (Window, u32) {
+        let most = self.most(class);
+        if let Some((monitor, redis)) = self.connected() {
+            match redis.look_at_window(&key(&client, class, Counted::Made), most, WINDOW).await {
+                Ok(window) => return (window, most),
+                Err(_) => monitor.forget_connection(),
+            }
+        }
+        (self.enter_here(client, class, Counted::Made, None, most), most)
     }
 
     /// Takes a request back that turned out to be cheap.
-    pub async fn leave(&self, entry: Entry) {
-        let Entry { client, class, name, in_redis, .. } = entry;
+    pub async fn leave(&self, entry: &Entry) {
+        let Entry { ref client, class, counted, name, in_redis, .. } = *entry;
         if !in_redis {
-            if let Some(window) = self.local.get(&(client, class)) {
+            if let Some(window) = self.local.get(&(client.clone(), class, counted)) {
                 let mut entries = window.lock().unwrap_or_else(PoisonError::into_inner);
                 entries.retain(|(_, other)| *other != name);
             }
             return;
         }
         if let Some((monitor, redis)) = self.connected() {
-            let (key, name) = (key(&client, class), name.simple().to_string());
+            let (key, name) = (key(client, class, counted), name.simple().to_string());
             if redis.leave_window(&key, &name).await.is_err() {
                 monitor.forget_connection();
             }
@@ -158,15 +186,23 @@ impl Limiter {
         Some((monitor, monitor.connection()?))
     }
 
-    fn enter_here(&self, client: Client, class: Class, name: Uuid, most: u32) -> Window {
-        let window = self.local.get_with((client, class), Arc::default);
+    /// A request without a name only looks.
+    fn enter_here(
+        &self,
+        client: Client,
+        class: Class,
+        counted: Counted,
+        name: Option<Uuid>,
+        most: u32,
+    ) -> Window {
+        let window = self.local.get_with((client, class, counted), Arc::default);
         let mut entries = window.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         while entries.front().is_some_and(|(at, _)| now.duration_since(*at) >= WINDOW) {
             entries.pop_front();
         }
         let allowed = entries.len() < most as usize;
-        if allowed {
+        if let Some(name) = name.filter(|_| allowed) {
             entries.push_back((now, name));
         }
         let left = entries.front().map(|(at, _)| WINDOW.saturating_sub(now.duration_since(*at)));
@@ -176,8 +212,12 @@ impl Limiter {
 }
 
 /// Where Redis has the window.
-fn key(client: &Client, class: Class) -> String {
-    format!("pnl:rate:{}:{client}", class.as_str())
+fn key(client: &Client, class: Class, counted: Counted) -> String {
+    let class = class.as_str();
+    match counted {
+        Counted::Made => format!("pnl:rate:{class}:{client}"),
+        Counted::Guessed => format!("pnl:rate:{class}:guessed:{client}"),
+    }
 }
 
 #[cfg(test)]
@@ -190,17 +230,35 @@ mod tests {
         let client = Client::of("192.0.2.1".parse().unwrap());
         let mut entries = Vec::new();
         for n in 0..5 {
-            let entry = limiter.enter(client.clone(), Class::Services).await.unwrap();
+            let entry =
+                limiter.enter(client.clone(), Class::Services, Counted::Made).await.unwrap();
             assert_eq!((entry.window.allowed, entry.window.remaining), (true, 4 - n));
             entries.push(entry);
         }
-        let refused = limiter.enter(client.clone(), Class::Services).await.unwrap();
+        let refused = limiter.enter(client.clone(), Class::Services, Counted::Made).await.unwrap();
         assert!(!refused.window.allowed && refused.window.reset <= WINDOW);
-        limiter.leave(entries.pop().unwrap()).await;
-        assert!(limiter.enter(client.clone(), Class::Services).await.unwrap().window.allowed);
-        assert!(limiter.enter(client.clone(), Class::Default).await.unwrap().window.allowed);
+        assert_eq!(limiter.look(client.clone(), Class::Services).await.0.remaining, 0);
+        limiter.leave(&entries.pop().unwrap()).await;
+        let (looked, most) = limiter.look(client.clone(), Class::Services).await;
+        assert_eq!((looked.allowed, looked.remaining, most), (true, 1, 5));
+        assert!(
+            limiter
+                .enter(client.clone(), Class::Services, Counted::Made)
+                .await
+                .unwrap()
+                .window
+                .allowed
+        );
+        assert!(
+            limiter
+                .enter(client.clone(), Class::Default, Counted::Made)
+                .await
+                .unwrap()
+                .window
+                .allowed
+        );
         let other = Client::of("192.0.2.2".parse().unwrap());
-        assert!(limiter.enter(other, Class::Services).await.unwrap().window.allowed);
+        assert!(limiter.enter(other, Class::Services, Counted::Made).await.unwrap().window.allowed);
     }
 
     #[tokio::test]
@@ -208,6 +266,6 @@ mod tests {
         let settings = LimitSettings { default_per_minute: 0, ..LimitSettings::default() };
         let limiter = Limiter::new(settings, None).unwrap();
         let client = Client::of("192.0.2.1".parse().unwrap());
-        assert!(limiter.enter(client.clone(), Class::Default).await.is_none());
+        assert!(limiter.enter(client.clone(), Class::Default, Counted::Made).await.is_none());
     }
 }

@@ -26,8 +26,8 @@ use crate::client::Peer;
 use crate::metrics::HttpMetrics;
 use crate::wire::{MAX_HEAD_BYTES, MAX_HEADERS, Wire};
 
-/// Connections that one listener keeps open; further ones wait in the kernel's queue.
-const MAX_CONNECTIONS: usize = 4096;
+/// Connections that the listener of operators keeps open. It has its own, so that it answers whatever clients do.
+pub const MAX_ADMIN_CONNECTIONS: u32 = 64;
 
 /// What is buffered of a connection: a head that has not ended by then is too large.
 const MAX_BUFFER_BYTES: usize = MAX_HEAD_BYTES + 1024;
@@ -51,6 +51,8 @@ pub async fn bind(host: &str, port: u16) -> io::Result<(TcpListener, SocketAddr)
 /// How a listener treats its connections.
 #[derive(Clone)]
 pub struct Rules {
+    /// Connections that are kept open at a time; one more waits, and those after it in the kernel's queue.
+    pub max_connections: u32,
     /// Time in which a request head must arrive; a connection without requests is closed after it.
     pub head_timeout: Duration,
     /// Time that requests at hand get when the listener closes.
@@ -66,15 +68,12 @@ where
     S: Clone + Send + 'static,
     S::Future: Send,
 {
-    let Rules { head_timeout, grace, metrics } = rules;
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let Rules { max_connections, head_timeout, grace, metrics } = rules;
+    let slots = usize::try_from(max_connections).unwrap_or(usize::MAX);
+    let slots = Arc::new(Semaphore::new(slots.min(Semaphore::MAX_PERMITS)));
     let tasks = tokio_util::task::TaskTracker::new();
     let closing = CancellationToken::new();
     loop {
-        let slot = tokio::select! {
-            () = stop.cancelled() => break,
-            slot = Arc::clone(&slots).acquire_owned() => slot.expect("never closed"),
-        };
         let (stream, peer) = tokio::select! {
             () = stop.cancelled() => break,
             accepted = listener.accept() => match accepted {
@@ -85,6 +84,18 @@ where
                     continue;
                 }
             },
+        };
+        let slot = match Arc::clone(&slots).try_acquire_owned() {
+            Ok(slot) => slot,
+            Err(_) => {
+                if let Some(metrics) = &metrics {
+                    metrics.connection_waits();
+                }
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    slot = Arc::clone(&slots).acquire_owned() => slot.expect("never closed"),
+                }
+            }
         };
         // Answers are small and wanted now.
         if let Err(error) = stream.set_nodelay(true) {

@@ -6,12 +6,14 @@
 //! that comes late while many are at work takes a tenth of it, at most ten times a second. That is the rule by
 //! which TCP shares a line (additive increase, multiplicative decrease: RFC 5681, section 3.1).
 //!
-//! Expensive requests are refused first: they may have half of the places, the others all. Probes, streams, files,
+//! Expensive requests are refused first: they may have half of the places, the others all. Probes, streams,
 //! requests that wait for a job and answers that are kept take none, nor do submissions, which have a limit of
-//! their own.
+//! their own. Files take as long as their readers, so they have a number of their own ([`Files`]).
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What a request costs at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +44,9 @@ impl Cost {
         }
     }
 }
+
+/// What a file costs, as metrics tell it.
+pub const FILE: &str = "file";
 
 /// Fewest places that a limit falls to, where it may grow so far.
 const FEWEST: u32 = 8;
@@ -181,6 +186,31 @@ impl Drop for AtWork {
     }
 }
 
+/// The files that are made and sent at a time in this process.
+#[derive(Debug, Clone)]
+pub struct Files {
+    most: usize,
+    free: Arc<Semaphore>,
+}
+
+impl Files {
+    /// At most so many.
+    pub fn new(most: u32) -> Self {
+        let most = usize::try_from(most).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
+        Self { most, free: Arc::new(Semaphore::new(most)) }
+    }
+
+    /// A place for one more, until it is dropped; `None` when there is none. While the load is high there are half as many.
+    pub fn enter(&self, load: &Load) -> Option<OwnedSemaphorePermit> {
+        let most = if load.is_high() { self.most.div_ceil(2) } else { self.most };
+        let at_work = self.most - self.free.available_permits();
+        if at_work >= most {
+            return None;
+        }
+        Arc::clone(&self.free).try_acquire_owned().ok()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -251,6 +281,23 @@ mod tests {
         let load = Load::new(0);
         assert_eq!(take(&load, Cost::Expensive, 1000).len(), 1000);
         assert_eq!((load.limit(), load.is_high()), (None, false));
+    }
+
+    #[test]
+    fn files_have_a_number_of_their_own_and_half_of_it_while_the_load_is_high() {
+        let (load, files) = (Load::new(2), Files::new(4));
+        let enter = |count: usize| (0..count).map_while(|_| files.enter(&load)).collect::<Vec<_>>();
+        let mut sent = enter(9);
+        assert_eq!(sent.len(), 4);
+        sent.truncate(1);
+        assert_eq!(take(&load, Cost::Expensive, 2).len(), 1);
+        assert!(load.is_high());
+        sent.extend(enter(9));
+        assert_eq!(sent.len(), 2);
+        drop(sent);
+        let unlimited = Load::new(0);
+        assert!(files.enter(&unlimited).is_some());
+        assert_eq!(Files::new(1).enter(&load).map(|_| ()), Some(()), "one at least");
     }
 
     #[test]

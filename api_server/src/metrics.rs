@@ -4,6 +4,8 @@
 //! and job ids) and the status. What other crates count stands in their own `metrics` modules; all
 //! of it is gathered from one registry.
 
+mod warm_up;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +14,15 @@ use persistence_layer::batches::OpenBatches;
 use persistence_layer::redis_monitor::RedisState;
 use persistence_layer::wallet_tasks::QueueFigures;
 use prometheus::{
-    Encoder, Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
+pub use self::warm_up::WarmUpMetrics;
 use crate::answers::Found;
 use crate::limiter::Class;
 use crate::live::{Dropped, Transport};
-use crate::load::Cost;
+use crate::load::{Cost, FILE};
 use crate::monitor::DatabaseHealth;
 use crate::performance::memory::Memory;
 use crate::performance::traffic::Traffic;
@@ -57,7 +60,7 @@ pub struct Now {
     pub waiting: i64,
     /// Open connections of clients.
     pub connections: i64,
-    /// Answers that are kept until now, in the order of [`Found::ALL`].
+    /// Answers that are kept until now, in the order of [`Found::ALL`]; both hits have the same.
     pub kept_answers: [u64; Found::ALL.len()],
 }
 
@@ -69,14 +72,19 @@ pub struct HttpMetrics {
     late: IntCounterVec,
     in_flight: IntGauge,
     connections: IntGauge,
+    connections_waited: IntCounter,
     waiting: IntGauge,
     rate_limited: IntCounterVec,
     /// In the order of [`Found::ALL`].
     kept_answers: [IntCounter; Found::ALL.len()],
+    kept_hits: IntCounterVec,
     shed: IntCounterVec,
     places: IntGauge,
     traffic: Arc<Traffic>,
 }
+
+/// Layers that keep answers: this process, and Redis behind it.
+const LAYERS: [&str; 2] = ["process", "redis"];
 
 impl HttpMetrics {
     /// Registers the metrics.
@@ -118,6 +126,10 @@ impl HttpMetrics {
             )?,
             in_flight: IntGauge::new("http_requests_in_flight", "Requests being answered now.")?,
             connections: IntGauge::new("http_connections", "Open connections of clients.")?,
+            connections_waited: IntCounter::new(
+                "http_connections_waited_total",
+                "Connections of clients that came while as many as may be were open, and waited.",
+            )?,
             waiting: IntGauge::new("http_requests_waiting", "Requests that wait for a job now.")?,
             rate_limited: IntCounterVec::new(
                 Opts::new(
@@ -125,6 +137,13 @@ impl HttpMetrics {
                     "Requests beyond the limit of their client, by class.",
                 ),
                 &["class"],
+            )?,
+            kept_hits: IntCounterVec::new(
+                Opts::new(
+                    "http_kept_hits_total",
+                    "Hits among answers that are kept, by the layer that had them.",
+                ),
+                &["layer"],
             )?,
             shed: IntCounterVec::new(
                 Opts::new(
@@ -146,12 +165,17 @@ impl HttpMetrics {
         registry.register(Box::new(metrics.late.clone()))?;
         registry.register(Box::new(metrics.in_flight.clone()))?;
         registry.register(Box::new(metrics.connections.clone()))?;
+        registry.register(Box::new(metrics.connections_waited.clone()))?;
         registry.register(Box::new(metrics.waiting.clone()))?;
         registry.register(Box::new(metrics.rate_limited.clone()))?;
+        registry.register(Box::new(metrics.kept_hits.clone()))?;
+        for layer in LAYERS {
+            metrics.kept_hits.with_label_values(&[layer]);
+        }
         registry.register(Box::new(metrics.shed.clone()))?;
         registry.register(Box::new(metrics.places.clone()))?;
-        for cost in Cost::ALL {
-            metrics.shed.with_label_values(&[cost.as_str()]);
+        for cost in Cost::ALL.map(Cost::as_str).into_iter().chain([FILE]) {
+            metrics.shed.with_label_values(&[cost]);
         }
         for class in RouteClass::ALL.into_iter().filter(|class| class.target().is_some()) {
             metrics.late.with_label_values(&[class.as_str()]);
@@ -172,6 +196,11 @@ impl HttpMetrics {
         GaugeGuard::new(&self.connections)
     }
 
+    /// Counts a connection that waits until another one is closed.
+    pub fn connection_waits(&self) {
+        self.connections_waited.inc();
+    }
+
     /// Counts a request that waits for a job in until the guard is dropped.
     pub fn waits(&self) -> GaugeGuard {
         GaugeGuard::new(&self.waiting)
@@ -182,9 +211,9 @@ impl HttpMetrics {
         self.rate_limited.with_label_values(&[class.as_str()]).inc();
     }
 
-    /// Counts a request beyond what the process can work on.
-    pub fn shed(&self, cost: Cost) {
-        self.shed.with_label_values(&[cost.as_str()]).inc();
+    /// Counts a request beyond what the process can work on: of a [`Cost`], or [`FILE`].
+    pub fn shed(&self, cost: &'static str) {
+        self.shed.with_label_values(&[cost]).inc();
     }
 
     /// How many requests may be worked on at a time; none: there is no limit.
@@ -195,6 +224,12 @@ impl HttpMetrics {
     /// Counts an answer that is kept.
     pub fn cached(&self, found: Found) {
         self.kept_answers[found as usize].inc();
+        let layer = match found {
+            Found::Hit => LAYERS[0],
+            Found::SharedHit => LAYERS[1],
+            Found::Miss | Found::Stale | Found::Bypass => return,
+        };
+        self.kept_hits.with_label_values(&[layer]).inc();
     }
 
     /// Counts an answered request.
@@ -222,51 +257,6 @@ impl HttpMetrics {
             connections: self.connections.get(),
             kept_answers: self.kept_answers.each_ref().map(IntCounter::get),
         }
-    }
-}
-
-/// Answers that the process makes before clients ask for them.
-#[derive(Clone)]
-pub struct WarmUpMetrics {
-    answers: IntCounterVec,
-    seconds: Gauge,
-}
-
-impl WarmUpMetrics {
-    /// Registers the metrics.
-    ///
-    /// # Errors
-    /// When one of the names is registered already.
-    pub fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
-        let metrics = Self {
-            answers: IntCounterVec::new(
-                Opts::new(
-                    "warm_up_answers_total",
-                    "Answers that the process keeps since its start before somebody asked, by where they were found.",
-                ),
-                &["found"],
-            )?,
-            seconds: Gauge::new(
-                "warm_up_seconds",
-                "Time that making answers ahead took; 0: it has not ended, or is off.",
-            )?,
-        };
-        registry.register(Box::new(metrics.answers.clone()))?;
-        registry.register(Box::new(metrics.seconds.clone()))?;
-        for found in [Found::Hit, Found::Miss] {
-            metrics.answers.with_label_values(&[&found.as_str().to_lowercase()]);
-        }
-        Ok(metrics)
-    }
-
-    /// Counts an answer.
-    pub fn warmed(&self, found: Found) {
-        self.answers.with_label_values(&[&found.as_str().to_lowercase()]).inc();
-    }
-
-    /// Notes the end.
-    pub fn ended(&self, took: Duration) {
-        self.seconds.set(took.as_secs_f64());
     }
 }
 
@@ -563,6 +553,7 @@ mod tests {
             "http_late_answers_total{class=\"export\"} 0",
             "http_requests_in_flight 0",
             "http_connections 0",
+            "http_connections_waited_total 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }

@@ -17,7 +17,7 @@ use crate::keys::Caller;
 use crate::middleware::context::Noted;
 use crate::middleware::shared::Shared;
 use crate::middleware::{
-    auth, cached, context, deadline, encoding, gate, limits, load, panics, validators,
+    auth, cached, context, cors, deadline, encoding, gate, limits, load, panics, validators,
 };
 use crate::openapi::Api;
 use crate::problems;
@@ -25,32 +25,43 @@ use crate::routes;
 
 /// The public listener. A process that only works on wallets answers the probes there.
 pub fn public(app: &AppState, role: Role) -> Router {
-    let mut api = routes::probes().and(routes::explanations());
+    let counted = |api: Api| {
+        let count = from_fn_with_state(app.clone(), limits::count);
+        api.map(|router| router.route_layer((count, Shared)))
+    };
+    let tagged =
+        |api: Api| api.map(|router| router.route_layer((from_fn(validators::tag), Shared)));
+    let mut api = routes::probes().and(counted(tagged(routes::explanations())));
     if role.serves_requests() {
         let admitted = routes::data().map(|router| {
             router.route_layer((from_fn_with_state(app.clone(), load::admit), Shared))
         });
         let data = kept(app, admitted);
         // Files bring their tags themselves, are too large to be kept, and may wait for their measure.
-        let files = routes::files()
-            .map(|router| router.route_layer(from_fn_with_state(app.clone(), gate::database)));
+        let files = routes::files().map(|router| {
+            router
+                .route_layer(from_fn_with_state(app.clone(), load::file))
+                .route_layer(from_fn_with_state(app.clone(), gate::database))
+        });
         // Streams have no tag and are not held back for one.
         let streams = routes::streams()
             .map(|router| router.route_layer(from_fn_with_state(app.clone(), gate::database)));
         let performance = routes::performance()
             .map(|router| router.route_layer(from_fn_with_state(app.clone(), auth::from_here)));
-        let keyed = routes::service()
-            .and(performance)
+        let service = tagged(routes::service());
+        let keyed = counted(service.and(performance).and(streams).and(files))
             .and(data)
-            .and(streams)
-            .and(files)
             .map(|router| router.route_layer((from_fn(auth::require), Shared)));
         api = api.and(keyed);
     }
     let limited = from_fn_with_state(app.clone(), limits::enforce);
     let identified = from_fn_with_state(app.clone(), auth::identify);
+    let shared_with_pages = from_fn_with_state(app.clone(), cors::around);
     around(api.into_router(), app, |router| {
-        router.layer((limited, Shared)).layer((identified, Shared))
+        router
+            .layer((limited, Shared))
+            .layer((identified, Shared))
+            .layer((shared_with_pages, Shared))
     })
 }
 
@@ -66,6 +77,7 @@ fn kept(app: &AppState, api: Api) -> Api {
         router
             .route_layer((from_fn_with_state(app.clone(), gate::database), Shared))
             .route_layer((from_fn(validators::tag), Shared))
+            .route_layer((from_fn_with_state(app.clone(), limits::count), Shared))
             .route_layer((from_fn_with_state(app.clone(), cached::answers), Shared))
     })
 }

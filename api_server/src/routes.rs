@@ -98,19 +98,22 @@ pub fn explanations() -> Api {
                 RouteClass::Simple,
                 "What the code of an error or of a field means",
             )
-            .text("Its description", "text/plain"),
+            .text("Its description", "text/plain")
+            .tagged(),
         )
         .get(
             "/api/openapi.json",
             docs::document,
             Operation::new(SERVICE, RouteClass::Simple, "This document")
-                .json::<crate::openapi::shapes::Open>("OpenAPI 3.1"),
+                .json::<crate::openapi::shapes::Open>("OpenAPI 3.1")
+                .tagged(),
         )
         .get(
             "/api/docs",
             docs::page,
             Operation::new(SERVICE, RouteClass::Simple, "This document as a page")
-                .text("The page", "text/html"),
+                .text("The page", "text/html")
+                .tagged(),
         )
 }
 
@@ -125,7 +128,8 @@ pub fn service() -> Api {
                 RouteClass::Simple,
                 "What runs, how much waits, how the providers are",
             )
-            .json::<ServiceStatus>("The state"),
+            .json::<ServiceStatus>("The state")
+            .tagged(),
         )
         .get(
             "/api/signing/key",
@@ -135,7 +139,8 @@ pub fn service() -> Api {
                 RouteClass::Simple,
                 "The key that signed results are checked with",
             )
-            .json::<SigningKey>("The public key"),
+            .json::<SigningKey>("The public key")
+            .tagged(),
         )
 }
 
@@ -222,6 +227,15 @@ pub fn streams() -> Api {
             "/api/pnl/batch/{job_id}/events",
             live::events,
             Operation::new(JOBS, RouteClass::Live, "Follow a job: its events as they happen")
+                .takes(params::after_event())
+                .streams("Server-sent events, each a CloudEvent", live::EVENT_STREAM)
+                .nothing("The job is over, and nothing comes behind that event"),
+        )
+        .get(
+            "/api/events",
+            live::events_of,
+            Operation::new(JOBS, RouteClass::Live, "The same stream, of the job in the query")
+                .takes([params::job("job_id")])
                 .takes(params::after_event())
                 .streams("Server-sent events, each a CloudEvent", live::EVENT_STREAM)
                 .nothing("The job is over, and nothing comes behind that event"),

@@ -32,16 +32,18 @@ use crate::app::{App, AppState, Instance};
 use crate::cli::ServeArgs;
 use crate::commands::configure;
 use crate::database::Database;
+use crate::descriptors;
 use crate::export::Exports;
 use crate::extract::Limits;
 use crate::front::Front;
 use crate::handlers::performance::Optimizing;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
-use crate::listener::{self, Rules};
+use crate::listener::{self, MAX_ADMIN_CONNECTIONS, Rules};
 use crate::live::Live;
-use crate::load::Load;
+use crate::load::{Files, Load};
 use crate::metrics::{HttpMetrics, LiveMetrics, MemoryMetrics, QueueMetrics, WarmUpMetrics};
+use crate::middleware::cors::Cors;
 use crate::monitor::DatabaseMonitor;
 use crate::performance::vitals::Vitals;
 use crate::queue::QueueWatch;
@@ -61,9 +63,12 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     settings.check_exposure(role)?;
     let shutdown = Shutdown::on_signals()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), role = role.as_str(), "starting");
+    descriptors::check(&settings);
     // A signal during the start ends it; there is nothing to drain yet.
+    let opened =
+        async { open(&settings).await?.read_from_replica(&settings, shutdown.token()).await };
     let database = tokio::select! {
-        database = open(&settings) => database?.read_from_replica(&settings, shutdown.token())?,
+        database = opened => database?,
         () = shutdown.requested() => return Ok(ExitCode::SUCCESS),
     };
     let served = serve(&settings, role, database.store.clone(), shutdown.token()).await;
@@ -97,16 +102,18 @@ async fn serve(
     let closing = CancellationToken::new();
     let Assembled { app, worker, reporter } =
         assemble(settings, role, store, drain.clone(), &closing).await?;
-    let rules = |metrics| Rules {
+    let rules = |max_connections, metrics| Rules {
+        max_connections,
         head_timeout: settings.api.request_timeout(),
         grace: REQUEST_GRACE,
         metrics,
     };
-    let counted = rules(Some(app.http_metrics.clone()));
+    let counted = rules(settings.api.max_connections, Some(app.http_metrics.clone()));
+    let uncounted = rules(MAX_ADMIN_CONNECTIONS, None);
     let routes = Front::new(app.clone(), router::public(&app, role));
     let public = tokio::spawn(listener::serve(public, routes, counted, closing.clone()));
     let routes = router::admin(&app);
-    let admin = tokio::spawn(listener::serve(admin, routes, rules(None), closing.clone()));
+    let admin = tokio::spawn(listener::serve(admin, routes, uncounted, closing.clone()));
     announce(public_address, admin_address)?;
     if let Some(keys) = &app.keys
         && role.serves_requests()
@@ -292,6 +299,7 @@ pub async fn assemble(
         exports: Exports::default(),
         keys: (settings.auth.mode == AuthMode::Keys).then(|| Keys::new(answers.clone())),
         signer: signer(settings)?,
+        cors: Cors::new(&settings.api.cors_origins),
         limiter: Limiter::new(settings.limits.clone(), redis.clone())
             .context("the limits cannot be used")?,
         redis,
@@ -301,6 +309,7 @@ pub async fn assemble(
         worker,
         chains: offered_chains(settings),
         load: Load::new(settings.api.max_at_work),
+        files: Files::new(settings.api.max_files),
         paces: paces(settings),
         limits: Limits {
             max_body_bytes: usize::try_from(settings.api.max_body_bytes).unwrap_or(usize::MAX),

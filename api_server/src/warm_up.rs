@@ -103,6 +103,12 @@ async fn ask(router: &Router, ahead: Ahead) -> Option<(Found, u64)> {
     let request = Request::get(ahead.path).extension(caller).body(Body::empty()).ok()?;
     let Ok(response) = router.clone().oneshot(request).await;
     let found = response.extensions().get::<Found>().copied()?;
+    // Without Redis it is kept all the same.
+    let found = match found {
+        Found::Bypass => Found::Miss,
+        Found::SharedHit => Found::Hit,
+        other => other,
+    };
     let is_kept = matches!(found, Found::Hit | Found::Miss);
     is_kept.then(|| (found, response.body().size_hint().lower()))
 }

@@ -89,6 +89,6 @@ pub mod wallet_work;
 
 pub use error::{Cause, StoreError};
 pub use settings::{Judgement, ReplicaSettings, ServerBudget, StoreSettings};
-pub use store::{PoolMetrics, ReplicaState, Store, Trouble};
+pub use store::{PoolMetrics, ReplicaState, Store, Trouble, check_replica};
 #[cfg(feature = "queries")]
 pub use tenant::Tenant;

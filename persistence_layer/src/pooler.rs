@@ -28,10 +28,15 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub enum PoolerError {
     /// Clients get each other's answers.
     #[error(
-        "the connection pooler at database.postgres_url mixes up the answers of its clients ({0}); use PgBouncer 1.21 or \
+        "the connection pooler at {key} mixes up the answers of its clients ({found}); use PgBouncer 1.21 or \
          newer with max_prepared_statements above 0, or pool_mode = session, or name PostgreSQL itself"
     )]
-    MixesAnswers(String),
+    MixesAnswers {
+        /// The setting with the address.
+        key: &'static str,
+        /// What one was answered with.
+        found: String,
+    },
     /// Clients share their sessions.
     #[error(
         "database.direct_url leads to a connection pooler that shares its sessions, through which neither notifications \
@@ -46,12 +51,16 @@ pub enum PoolerError {
     Store(#[from] StoreError),
 }
 
-/// Asks through `url` as our pool does, over several connections at once. A server that starts is waited for as
-/// long as `patience`.
+/// Asks through `url`, which the setting `key` has, as our pool does, over several connections at once. A server that
+/// starts is waited for as long as `patience`.
 ///
 /// # Errors
 /// [`PoolerError::MixesAnswers`] when one got what it had not asked for.
-pub async fn check_answers(url: &str, patience: Duration) -> Result<(), PoolerError> {
+pub async fn check_answers(
+    key: &'static str,
+    url: &str,
+    patience: Duration,
+) -> Result<(), PoolerError> {
     let mut clients: Vec<(usize, PgConnection)> =
         open(url, CLIENTS, patience).await?.into_iter().enumerate().collect();
     let asked = async {
@@ -62,7 +71,9 @@ pub async fn check_answers(url: &str, patience: Duration) -> Result<(), PoolerEr
         try_join_all(clients.iter_mut().map(|client| ask(client, 2..ROUNDS))).await
     };
     match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(asked) => asked.map(drop),
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(Unlike::Mixed(found))) => Err(PoolerError::MixesAnswers { key, found }),
+        Ok(Err(Unlike::Failed(error))) => Err(StoreError::from(error).into()),
         Err(_) => Err(PoolerError::Silent),
     }
 }
@@ -106,11 +117,19 @@ async fn open(url: &str, most: usize, patience: Duration) -> Result<Vec<PgConnec
     Ok(clients)
 }
 
+/// What came in place of the answer.
+enum Unlike {
+    /// What was another client's.
+    Mixed(String),
+    /// None.
+    Failed(sqlx::Error),
+}
+
 /// Asks what only this client asks, under the name that all begin with.
 async fn ask(
     (number, client): &mut (usize, PgConnection),
     rounds: std::ops::Range<u32>,
-) -> Result<(), PoolerError> {
+) -> Result<(), Unlike> {
     let question = format!("select 'client {number} round ' || $1::int8");
     for round in rounds {
         let expected = format!("client {number} round {round}");
@@ -128,14 +147,12 @@ async fn ask(
     Ok(())
 }
 
-fn compare(expected: &str, answer: Result<String, sqlx::Error>) -> Result<(), PoolerError> {
+fn compare(expected: &str, answer: Result<String, sqlx::Error>) -> Result<(), Unlike> {
     match answer {
         Ok(answer) if answer == expected => Ok(()),
-        Ok(answer) => {
-            Err(PoolerError::MixesAnswers(format!("{expected:?} was answered with {answer:?}")))
-        }
-        Err(error) if is_proof(&error) => Err(PoolerError::MixesAnswers(error.to_string())),
-        Err(error) => Err(StoreError::from(error).into()),
+        Ok(answer) => Err(Unlike::Mixed(format!("{expected:?} was answered with {answer:?}"))),
+        Err(error) if is_proof(&error) => Err(Unlike::Mixed(error.to_string())),
+        Err(error) => Err(Unlike::Failed(error)),
     }
 }
 

@@ -15,8 +15,8 @@ use sqlx::{AssertSqlSafe, Connection, PgPool, Postgres, Transaction};
 
 use self::diagnosis::Diagnosis;
 pub use self::diagnosis::Trouble;
-pub use self::replica::ReplicaState;
 use self::replica::{Fallback, READ_PATIENCE, Replica};
+pub use self::replica::{ReplicaState, check_replica};
 pub(crate) use self::session::begin_statement;
 pub use self::session::{KeptBy, Plans};
 use crate::error::StoreError;

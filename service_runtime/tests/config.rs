@@ -173,6 +173,16 @@ fn a_mistake_is_named_with_its_key_and_its_origin() {
             "retention.raw_transactions_days: 1 is out of range, allowed are 2 to 36500 (from environment variable PNL_RETENTION__RAW_TRANSACTIONS_DAYS)",
         ),
         (
+            "PNL_API__CORS_ORIGINS",
+            "[\"https://app.example\", \"*\"]",
+            "api.cors_origins: \"*\" is no origin as browsers write it, such as https://app.example.org or http://localhost:3000 (from environment variable PNL_API__CORS_ORIGINS)",
+        ),
+        (
+            "PNL_API__CORS_ORIGINS",
+            "[\"https://app.example/\"]",
+            "api.cors_origins: \"https://app.example/\" is no origin as browsers write it, such as https://app.example.org or http://localhost:3000 (from environment variable PNL_API__CORS_ORIGINS)",
+        ),
+        (
             "PNL_CHAINS__SOLANA",
             "[]",
             "PNL_CHAINS__SOLANA: no such key of the configuration; config.toml lists all (from the environment)",

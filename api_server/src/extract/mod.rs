@@ -128,6 +128,20 @@ impl Params {
         value
     }
 
+    /// A job that must be named.
+    pub fn job(&mut self, name: &'static str) -> Option<BatchId> {
+        let Some(text) = self.text(name) else {
+            self.refuse(name, "missing-field", "the parameter is required");
+            return None;
+        };
+        let id = job_id(&text);
+        if id.is_none() {
+            let detail = format!("{} is no job id, a UUID with hyphens", shown(&text));
+            self.refuse(name, "bad-value", detail);
+        }
+        id
+    }
+
     /// Page size: [`DEFAULT_LIMIT`] unless given, 1 to [`MAX_LIMIT`].
     pub fn limit(&mut self) -> u32 {
         self.limit_of(DEFAULT_LIMIT, MAX_LIMIT)

@@ -3,14 +3,13 @@
 use axum::extract::State;
 use axum::response::Response;
 use job_orchestrator::wallets::{Difference, NoResult};
-use persistence_layer::batches::{BatchId, BatchRef};
+use persistence_layer::batches::BatchRef;
 use pnl_core::Chain;
 use serde::Serialize;
 
 use super::question::Question;
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::extract::{Params, job_id};
 use crate::handlers::of_wallet;
 use crate::problems;
 
@@ -27,7 +26,7 @@ struct DiffView {
 /// `GET /api/v2/wallets/{wallet}/diff`
 pub async fn diff(State(app): State<AppState>, mut asked: Question) -> Result<Response, ApiError> {
     let params = &mut asked.params;
-    let (from, to) = (job(params, "from"), job(params, "to"));
+    let (from, to) = (params.job("from"), params.job("to"));
     let tenant = asked.tenant().clone();
     let (wallets, wallet) = asked.finish(&app)?;
     let (Some(from), Some(to)) = (from, to) else { return Err(ApiError::internal()) };
@@ -54,17 +53,4 @@ pub async fn diff(State(app): State<AppState>, mut asked: Question) -> Result<Re
         to: to.to_string(),
         difference,
     }))
-}
-
-fn job(params: &mut Params, name: &'static str) -> Option<BatchId> {
-    let Some(text) = params.text(name) else {
-        params.refuse(name, "missing-field", "the parameter is required");
-        return None;
-    };
-    let id = job_id(&text);
-    if id.is_none() {
-        let shown = crate::json::shown(&text);
-        params.refuse(name, "bad-value", format!("{shown} is no job id, a UUID with hyphens"));
-    }
-    id
 }

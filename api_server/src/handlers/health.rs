@@ -143,7 +143,10 @@ fn look_at_replica(app: &AppState) -> Option<Check> {
         state: match replica {
             ReplicaState::InUse(_) => "up",
             ReplicaState::Behind(_) => "degraded",
-            ReplicaState::Away | ReplicaState::NotAReplica | ReplicaState::OfAnother => "down",
+            ReplicaState::Away
+            | ReplicaState::NotAReplica
+            | ReplicaState::OfAnother
+            | ReplicaState::MixesAnswers => "down",
         },
         duration_ms: milliseconds(started.elapsed()),
         detail: Some(format!("{}{}", replica.code(), replica.lag().map(lag).unwrap_or_default())),

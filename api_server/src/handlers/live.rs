@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::Stream;
+use persistence_layer::batches::BatchRef;
 use persistence_layer::job_events::Number;
 use uuid::Uuid;
 
@@ -52,8 +53,36 @@ pub async fn events(
     check_accept(&headers, EVENT_STREAM)?;
     let after = after(&mut params);
     params.finish()?;
+    follow(app, &headers, key, stalled, job, after).await
+}
+
+/// `GET /api/events?job_id=`
+pub async fn events_of(
+    State(app): State<AppState>,
+    headers: HeaderMap,
+    Caller { tenant, key, .. }: Caller,
+    Extension(stalled): Extension<Stalled>,
+    mut params: Params,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, EVENT_STREAM)?;
+    let (id, after) = (params.job("job_id"), after(&mut params));
+    params.finish()?;
+    // Without one the reading has ended with an error.
+    let id = id.ok_or_else(ApiError::internal)?;
+    follow(app, &headers, key, stalled, BatchRef { tenant, id }, after).await
+}
+
+/// The stream of a job, from behind an event.
+async fn follow(
+    app: AppState,
+    headers: &HeaderMap,
+    key: Option<Uuid>,
+    stalled: Stalled,
+    job: BatchRef,
+    after: Option<Number>,
+) -> Result<Response, ApiError> {
     let place = place(&app, Transport::Sse, key)?;
-    let follower = app.live.follow(place, job, last_event_id(&headers).or(after)).await?;
+    let follower = app.live.follow(place, job, last_event_id(headers).or(after)).await?;
     if follower.is_over() {
         // What tells a browser not to come back.
         return Ok((StatusCode::NO_CONTENT, [Keep::Not.header()]).into_response());

@@ -17,6 +17,8 @@ use crate::error::{ApiError, FieldErrors};
 use crate::extract::JsonBody;
 use crate::handlers::{fresh_json, of_wallet};
 use crate::json::Json;
+use crate::load::Cost;
+use crate::middleware::load::place;
 
 #[derive(Serialize)]
 struct WhatIfView {
@@ -39,6 +41,7 @@ pub async fn with_options(
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
     let options = read(&body, asked.chain())?;
+    let _at_work = place(&app, Cost::Expensive)?;
     Ok(fresh_json(&compared(&app, asked, options).await?))
 }
 

@@ -85,7 +85,7 @@ async fn caller(
     let found = keys.caller(&hash, app.database.is_up(), only_reads).await;
     // Only a key that is known to be bad has cost the address something.
     if let Some(entry) = entry.filter(|_| !matches!(found, Ok(None))) {
-        app.limiter.leave(entry).await;
+        app.limiter.leave(&entry).await;
     }
     match found {
         Ok(Some(caller)) => Ok(Some(caller)),

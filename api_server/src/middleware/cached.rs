@@ -96,7 +96,7 @@ async fn made(response: Response) -> Result<Answer, Refused> {
 pub fn given(asked: &HeaderMap, answer: &Answer, found: Found) -> Response {
     let response = validators::conditional(asked, answer.tag(), answer.response());
     let mut response = told(response, found);
-    if found != Found::Miss {
+    if found.is_kept() {
         response.headers_mut().insert(header::AGE, HeaderValue::from(answer.age_seconds()));
     }
     response

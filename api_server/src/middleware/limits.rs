@@ -1,49 +1,100 @@
-//! Limits of clients: each request is counted before it is answered, and one beyond the limit is
-//! refused. What turns out to be cheap is taken back: 304, and answers from a cache.
+//! Limits of clients: a request is counted where something has to be made for it, and one beyond the limit is
+//! refused there. Answers from a cache never come so far, and what turns out to be a 304 is taken back.
 
 use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use persistence_layer::redis::rate::Window;
 
 use crate::answers::Found;
 use crate::app::{App, AppState};
 use crate::client::{self, Client, Peer};
 use crate::error::ApiError;
 use crate::keys::Caller;
-use crate::limiter::{Class, Entry, WINDOW};
-use crate::middleware::cached::X_CACHE;
+use crate::limiter::{Class, Counted, Entry, WINDOW};
 use crate::problems;
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 
-/// The layer itself.
-pub async fn enforce(State(app): State<AppState>, request: Request, next: Next) -> Response {
+/// A request of a client that has a limit, on its way.
+#[derive(Clone)]
+struct Asked {
+    client: Client,
+    class: Class,
+    /// Set by the layer that counts it.
+    entry: Arc<OnceLock<Entry>>,
+}
+
+impl Asked {
+    /// Counts it, once; gives what it found when it is beyond the limit.
+    async fn enter(&self, app: &App) -> Option<&Entry> {
+        let entry = app.limiter.enter(self.client.clone(), self.class, Counted::Made).await?;
+        Some(self.entry.get_or_init(|| entry)).filter(|entry| !entry.window.allowed)
+    }
+}
+
+/// The layer around everything: finds out whose request it is, and tells the client of its limit.
+pub async fn enforce(State(app): State<AppState>, mut request: Request, next: Next) -> Response {
     let Some(class) = class(&request) else { return next.run(request).await };
     let address = address(&app, &request);
-    if app.limiter.is_unlimited(address) {
+    if app.limiter.is_unlimited(address) || !app.limiter.has_limit(class) {
         return next.run(request).await;
     }
     // Who holds a key is one client, wherever it is used.
     let key = request.extensions().get::<Caller>().and_then(|caller| caller.key);
     let client = key.map_or_else(|| Client::of(address), Client::Key);
-    let Some(entry) = app.limiter.enter(client, class).await else {
+    let asked = Asked { client, class, entry: Arc::default() };
+    request.extensions_mut().insert(asked.clone());
+    let mut response = next.run(request).await;
+    let is_free = is_free(&response);
+    if asked.entry.get().is_none()
+        && !is_free
+        && let Some(entry) = asked.enter(&app).await
+    {
+        response = refused(&app, entry);
+    }
+    match asked.entry.get() {
+        Some(entry) if is_free && entry.window.allowed => {
+            app.limiter.leave(entry).await;
+            Told::of(entry).with_one_more().on(response)
+        }
+        Some(entry) => Told::of(entry).on(response),
+        None => {
+            let (window, most) = app.limiter.look(asked.client, class).await;
+            Told::new(class, most, window).on(response)
+        }
+    }
+}
+
+/// The layer inside of those that answer from what is kept: counts, and refuses what is beyond the limit. What does not
+/// come so far - refused for another reason, or of no route - is counted by [`enforce`].
+pub async fn count(State(app): State<AppState>, request: Request, next: Next) -> Response {
+    // What the process makes for itself is nobody's.
+    let Some(asked) = request.extensions().get::<Asked>().cloned() else {
         return next.run(request).await;
     };
-    let told = Told::of(&entry);
-    if !entry.window.allowed {
-        return refused(&app, &entry);
+    let Some(entry) = asked.enter(&app).await else { return next.run(request).await };
+    if !request.headers().contains_key(header::IF_NONE_MATCH) {
+        return refused(&app, entry);
     }
+    // Whether the client has the answer is known when that is made, which must not be had without end by guessing.
+    let Asked { client, class, .. } = &asked;
+    let guess = app.limiter.enter(client.clone(), *class, Counted::Guessed).await;
+    let Some(guess) = guess.filter(|guess| guess.window.allowed) else {
+        return refused(&app, entry);
+    };
     let response = next.run(request).await;
-    if is_cheap(class, &response) {
-        app.limiter.leave(entry).await;
-        return told.with_one_more().on(response);
+    if response.status() != StatusCode::NOT_MODIFIED {
+        return refused(&app, entry);
     }
-    told.on(response)
+    app.limiter.leave(&guess).await;
+    response
 }
 
 /// Counts a request that is not known to be anybody's for the address it comes from; `None` when that has
@@ -58,8 +109,10 @@ pub(super) async fn enter_address(
     if app.limiter.is_unlimited(address) {
         return Ok(None);
     }
-    match app.limiter.enter(Client::of(address), Class::Default).await {
-        Some(entry) if !entry.window.allowed => Err(Box::new(refused(app, &entry))),
+    match app.limiter.enter(Client::of(address), Class::Default, Counted::Made).await {
+        Some(entry) if !entry.window.allowed => {
+            Err(Box::new(Told::of(&entry).on(refused(app, &entry))))
+        }
         entry => Ok(entry),
     }
 }
@@ -70,13 +123,10 @@ pub(super) fn address(app: &App, request: &Request) -> IpAddr {
     client::address(peer, request.headers(), app.limiter.proxies())
 }
 
-/// Whether nothing was made for it. A wallet's answer was made to find out that it is what the client has,
-/// unless it was kept.
-fn is_cheap(class: Class, response: &Response) -> bool {
-    match response.headers().get(X_CACHE) {
-        Some(found) => [Found::Hit, Found::Stale].iter().any(|kept| found == kept.as_str()),
-        None => class != Class::Wallets && response.status() == StatusCode::NOT_MODIFIED,
-    }
+/// Whether the client had the answer already, or it was kept.
+fn is_free(response: &Response) -> bool {
+    let found = response.extensions().get::<Found>();
+    response.status() == StatusCode::NOT_MODIFIED || found.is_some_and(|found| found.is_kept())
 }
 
 /// What the request is counted as; `None` when it is not.
@@ -117,8 +167,7 @@ fn refused(app: &App, entry: &Entry) -> Response {
         class.as_str(),
         WINDOW.as_secs(),
     );
-    let refusal = ApiError::new(problems::RATE_LIMITED, detail).retry_after(seconds);
-    Told::of(entry).on(refusal.into_response())
+    ApiError::new(problems::RATE_LIMITED, detail).retry_after(seconds).into_response()
 }
 
 /// Whole seconds, rounded up: never too early.
@@ -136,13 +185,11 @@ struct Told {
 
 impl Told {
     fn of(entry: &Entry) -> Self {
-        let window = entry.window;
-        Self {
-            class: entry.class(),
-            most: entry.most,
-            remaining: window.remaining,
-            reset_seconds: seconds(window.reset),
-        }
+        Self::new(entry.class(), entry.most, entry.window)
+    }
+
+    fn new(class: Class, most: u32, window: Window) -> Self {
+        Self { class, most, remaining: window.remaining, reset_seconds: seconds(window.reset) }
     }
 
     fn with_one_more(mut self) -> Self {

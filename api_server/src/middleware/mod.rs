@@ -3,6 +3,7 @@
 pub mod auth;
 pub mod cached;
 pub mod context;
+pub mod cors;
 pub mod deadline;
 pub mod encoding;
 pub mod gate;

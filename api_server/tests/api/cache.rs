@@ -18,6 +18,7 @@ pub fn kept(settings: &mut Settings) {
 fn at_hand(settings: &mut Settings) {
     kept(settings);
     settings.cache.version_ms = 10_000;
+    settings.api.cors_origins = vec!["https://app.example".to_owned()];
 }
 
 async fn worker() -> TestApp {
@@ -46,7 +47,12 @@ pub async fn the_only_wallet_failed(app: &TestApp) {
 
 /// The same question twice: made once, found again with the same bytes.
 async fn is_kept(app: &TestApp, path: &str) {
-    let made = is("MISS", app.get(path).await);
+    is_kept_after("MISS", app, path).await;
+}
+
+/// The same where what is made is said to be so.
+async fn is_kept_after(first: &str, app: &TestApp, path: &str) {
+    let made = is(first, app.get(path).await);
     let found = is("HIT", app.get(path).await);
     assert_eq!(found.text, made.text, "{path}");
     for name in ["etag", "content-type", "content-length", "cache-control", "vary"] {
@@ -140,6 +146,8 @@ async fn an_answer_at_hand_is_the_one_that_passes_all_layers() {
             (304, ("if-none-match", tag.as_str())),
             (304, ("if-none-match", "W/\"other\", *")),
             (200, ("accept-language", "en")),
+            (200, ("origin", "https://app.example")),
+            (200, ("origin", "https://other.example")),
         ] {
             let (all_layers, at_hand) = (ask(true, condition).await, ask(false, condition).await);
             assert_eq!(at_hand, all_layers, "{path}: {condition:?}");
@@ -325,7 +333,8 @@ async fn without_its_redis_a_process_keeps_answers_for_itself() {
     .await;
     let wallets = demo_wallets();
     app.completed(&wallets[..1]).await;
-    is_kept(&app, &format!("/api/v2/wallets/{}/pnl?chain=solana", wallets[0])).await;
+    let path = format!("/api/v2/wallets/{}/pnl?chain=solana", wallets[0]);
+    is_kept_after("BYPASS", &app, &path).await;
 }
 
 #[tokio::test]

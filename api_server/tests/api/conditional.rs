@@ -51,9 +51,15 @@ async fn values_have_tags_and_whoever_has_them_gets_no_body() {
         format!("/api/pnl/batch/results/{job}"),
         format!("/api/pnl/batch/results/{job}/export.csv"),
         "/api/pnl/results".to_owned(),
+        "/api/openapi.json".to_owned(),
+        "/api/docs".to_owned(),
+        "/problems/not-found".to_owned(),
     ] {
         is_tagged(&app, &path).await;
     }
+    // It tells for how long the process runs, so a tag is as old as a second.
+    let known = get_with(&app, "/api/services/status", "if-none-match", "*").await;
+    assert_eq!((known.status.as_u16(), known.header("etag").len()), (304, 34), "{known:?}");
     for part in ["pnl", "ledger", "tokens", "coverage", "equity", "what-if", "disposals"] {
         let path = format!("/api/v2/wallets/{wallet}/{part}?chain=solana");
         is_tagged(&app, &path).await;

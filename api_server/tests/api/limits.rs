@@ -1,10 +1,11 @@
 //! Limits of clients, by themselves and over two processes.
 
 use reqwest::Method;
-use service_runtime::config::Settings;
+use service_runtime::config::{Role, Settings};
 use uuid::Uuid;
 
-use crate::support::{Plan, Reply, TestApp, UNUSED, reply};
+use crate::cache;
+use crate::support::{Plan, Reply, TestApp, UNUSED, demo_wallets, reply};
 
 /// Clients behind a proxy of ours on this machine, so that one test can be many clients.
 fn behind_a_proxy(settings: &mut Settings) {
@@ -144,6 +145,84 @@ async fn what_the_client_has_already_is_free() {
             assert_eq!((unchanged.status.as_u16(), told(&unchanged, "r")), (304, 29));
         }
         assert_eq!(told(&ask(&app, &client, path).await, "r"), 28);
+    }
+}
+
+/// The same for a client that has the answer with `tag`.
+async fn ask_with(app: &TestApp, client: &str, path: &str, tag: &str) -> Reply {
+    let request = app.request(Method::GET, path).header("x-forwarded-for", client);
+    reply(request.header("if-none-match", tag)).await
+}
+
+#[tokio::test]
+async fn a_kept_answer_is_given_to_a_client_whose_limit_is_used_up() {
+    fn adjust(settings: &mut Settings) {
+        behind_a_proxy(settings);
+        cache::kept(settings);
+    }
+    for redis in [false, true] {
+        let plan = |role| Plan { role, redis, adjust, ..Plan::default() };
+        let one = TestApp::start(plan(Role::All)).await;
+        let two = TestApp::beside(&one, plan(Role::Api)).await;
+        if redis {
+            one.sees_redis().await;
+            two.sees_redis().await;
+        }
+        let wallets = demo_wallets();
+        one.completed(&wallets[..2]).await;
+        let path = |wallet: &str| format!("/api/v2/wallets/{wallet}/pnl?chain=solana");
+        let (kept, other) = (path(&wallets[0]), path(&wallets[1]));
+        let client = client();
+        let made = ask(&one, &client, &kept).await;
+        assert_eq!((made.header("x-cache"), told(&made, "r")), ("MISS", 9), "{made:?}");
+        if !redis {
+            ask(&two, &client, &kept).await;
+        }
+
+        // More at once than the limit has requests: none of them takes another's place.
+        let apps = [&one, &two].into_iter().cycle();
+        let at_once = apps.clone().take(24).map(|app| ask(app, &client, &kept));
+        for hit in futures::future::join_all(at_once).await {
+            assert_eq!((hit.status.as_u16(), hit.header("x-cache")), (200, "HIT"), "{hit:?}");
+            assert_eq!(told(&hit, "r"), 9);
+        }
+        let with_made = apps.clone().take(9).map(|app| ask(app, &client, &kept));
+        let with_made = futures::future::join_all(with_made);
+        let unused = path(UNUSED);
+        let others = apps.clone().take(18).map(|app| ask(app, &client, &unused));
+        let (hits, others) = tokio::join!(with_made, futures::future::join_all(others));
+        assert!(hits.iter().all(|hit| hit.status == 200), "{hits:?}");
+        let made = others.iter().filter(|answer| answer.status == 404).count();
+        assert_eq!(made, if redis { 9 } else { 18 }, "to the last one");
+
+        for app in apps.take(4) {
+            ask(app, &client, &other).await.problem(429, "rate-limited");
+            let hit = ask(app, &client, &kept).await;
+            assert_eq!((hit.header("x-cache"), told(&hit, "r")), ("HIT", 0), "{hit:?}");
+            let known = ask_with(app, &client, &kept, hit.header("etag")).await;
+            assert_eq!((known.status.as_u16(), told(&known, "r")), (304, 0), "{known:?}");
+            ask_with(app, &client, &other, "\"made-up\"").await.problem(429, "rate-limited");
+        }
+        let scrape = one.admin_get("/metrics").await.text;
+        assert!(scrape.contains("http_kept_answers_total{found=\"miss\"} 1"), "{scrape}");
+    }
+}
+
+#[tokio::test]
+async fn beyond_the_limit_a_client_is_told_what_it_has_but_cannot_guess_without_end() {
+    for redis in [false, true] {
+        let app = app(redis).await;
+        let (client, path) = (client(), "/api/pnl/results");
+        let tag = ask(&app, &client, path).await.header("etag").to_owned();
+        for _ in 1..30 {
+            assert_eq!(ask(&app, &client, path).await.status, 200);
+        }
+        for guess in 0..30 {
+            let known = ask_with(&app, &client, path, &tag).await;
+            assert_eq!((known.status.as_u16(), told(&known, "r")), (304, 0), "{guess}");
+            ask_with(&app, &client, path, "\"made-up\"").await.problem(429, "rate-limited");
+        }
+        ask_with(&app, &client, path, &tag).await.problem(429, "rate-limited");
     }
 }
 

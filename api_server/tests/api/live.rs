@@ -183,6 +183,14 @@ async fn a_stream_tells_everything(redis: bool) {
     let last = again.last().unwrap().id.unwrap();
     let over = app.get(&format!("/api/pnl/batch/{job}/events?after={last}")).await;
     assert_eq!((over.status.as_u16(), over.text.as_str()), (204, ""));
+    // The same stream by its other address.
+    let over = app.get(&format!("/api/events?job_id={job}&after={last}")).await;
+    assert_eq!((over.status.as_u16(), over.text.as_str()), (204, ""));
+    let request = app.request(Method::GET, &format!("/api/events?job_id={job}&after=0"));
+    let response = request.timeout(PATIENCE).send().await.unwrap();
+    assert_eq!(response.headers()["content-type"], "text/event-stream");
+    let same = Stream { response, text: String::new() }.rest().await;
+    assert_eq!(of_log(&same), of_log(&again));
     let late = Stream::open(&app, &job, None).await.rest().await;
     assert_eq!((late.len(), &late[0].data["data"]["done"]), (1, &true.into()));
     // A number that was never given is that of another job.
@@ -330,6 +338,12 @@ async fn streams_refuse_what_other_routes_refuse() {
         .await
         .problem(404, "unknown-job");
     app.get("/api/pnl/batch/job/events").await.problem(404, "unknown-job");
+    app.get("/api/events?job_id=0193e0f5-7c1f-7d0e-8b5a-0f4a5c1d2e3f")
+        .await
+        .problem(404, "unknown-job");
+    for bad in ["", "?job_id=job", "?job_id=", "?after=1"] {
+        app.get(&format!("/api/events{bad}")).await.problem(400, "bad-query");
+    }
     for bad in ["after=-1", "after=x", "after=", "limit=3", "after=1&after=2"] {
         app.get(&format!("{path}?{bad}")).await.problem(400, "bad-query");
     }

@@ -8,6 +8,7 @@ mod batches;
 mod cache;
 mod conditional;
 mod contract;
+mod cors;
 mod diff;
 mod disposals;
 mod evm;

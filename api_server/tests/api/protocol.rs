@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{Plan, TestApp, UNUSED, reply};
+use crate::support::{Plan, TestApp, UNUSED, eventually, reply};
 
 const RUN: &str = "/api/pnl/batch/run";
 
@@ -217,4 +217,38 @@ async fn metrics_are_on_the_admin_listener_and_count_by_route() {
     assert!(!text.contains(&job) && !text.contains("secret"), "ids and paths are no labels");
     assert_eq!(app.admin_get("/health").await.status, 200);
     app.admin_get("/api/pnl/batch").await.problem(404, "not-found");
+}
+
+#[tokio::test]
+async fn a_connection_beyond_the_most_is_answered_when_another_is_closed() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let adjust =
+        |settings: &mut service_runtime::config::Settings| settings.api.max_connections = 2;
+    let app = TestApp::start(Plan { adjust, ..Plan::default() }).await;
+    let connect = async || {
+        let mut stream = tokio::net::TcpStream::connect(app.address).await.unwrap();
+        stream.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        stream
+    };
+    let answered = async |stream: &mut tokio::net::TcpStream| {
+        let mut begin = [0; 12];
+        stream.read_exact(&mut begin).await.unwrap();
+        assert_eq!(&begin, b"HTTP/1.1 200");
+    };
+    let (mut one, mut two) = (connect().await, connect().await);
+    answered(&mut one).await;
+    answered(&mut two).await;
+    let mut three = connect().await;
+    eventually("a connection waits", || async {
+        let metrics = app.admin_get("/metrics").await.text;
+        metrics.contains("http_connections_waited_total 1\n")
+            && metrics.contains("http_connections 2\n")
+    })
+    .await;
+    assert_eq!(app.admin_get("/api/health").await.status, 200);
+    let mut nothing = [0; 1];
+    assert!(three.try_read(&mut nothing).is_err(), "it is not answered yet");
+    drop(one);
+    answered(&mut three).await;
 }

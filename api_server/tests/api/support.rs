@@ -208,15 +208,21 @@ impl TestApp {
         let Assembled { app, .. } =
             assemble(&settings, plan.role, store, drain.clone(), &closing).await.unwrap();
         let rules = Rules {
+            max_connections: settings.api.max_connections,
             head_timeout: settings.api.request_timeout(),
             grace: Duration::from_secs(1),
+            metrics: Some(app.http_metrics.clone()),
+        };
+        let of_operators = Rules {
+            max_connections: listener::MAX_ADMIN_CONNECTIONS,
             metrics: None,
+            ..rules.clone()
         };
         let (socket, public) = listener::bind("127.0.0.1", 0).await.unwrap();
         let front = Front::new(app.clone(), router::public(&app, plan.role));
-        tokio::spawn(listener::serve(socket, front, rules.clone(), closing.clone()));
+        tokio::spawn(listener::serve(socket, front, rules, closing.clone()));
         let (socket, admin) = listener::bind("127.0.0.1", 0).await.unwrap();
-        tokio::spawn(listener::serve(socket, router::admin(&app), rules, closing.clone()));
+        tokio::spawn(listener::serve(socket, router::admin(&app), of_operators, closing.clone()));
         let client = reqwest::Client::builder().timeout(PATIENCE).no_gzip().build().unwrap();
         Self { address: public, admin, client, node, database, proxy, drain, closing }
     }

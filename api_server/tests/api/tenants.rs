@@ -34,7 +34,7 @@ enum Of {
 }
 
 /// Every route. Whoever adds one says here what it is about.
-const ROUTES: [(&str, &str, Of); 43] = [
+const ROUTES: [(&str, &str, Of); 44] = [
     ("GET", "/health", Of::Nobody),
     ("GET", "/api/health", Of::Nobody),
     ("GET", "/api/health/db", Of::Nobody),
@@ -55,6 +55,7 @@ const ROUTES: [(&str, &str, Of); 43] = [
     ("GET", "/api/pnl/results", Of::Tenant),
     ("GET", "/api/pnl/batch/status/{job_id}", Of::Job),
     ("GET", "/api/pnl/batch/{job_id}/events", Of::Job),
+    ("GET", "/api/events", Of::Job),
     ("GET", "/api/pnl/batch/{job_id}/ws", Of::Socket),
     ("GET", "/api/ws", Of::Socket),
     ("POST", "/api/pnl/batch/{job_id}/cancel", Of::Job),
@@ -165,6 +166,7 @@ impl Named<'_> {
         let path = route.replace("{job_id}", job).replace("{wallet}", wallet);
         let path = path.replace("{id}", disposal);
         match route {
+            "/api/events" => format!("{path}?job_id={job}"),
             _ if route.ends_with("/diff") => format!("{path}?chain=solana&from={job}&to={job}"),
             _ if route.contains("{wallet}") => format!("{path}?chain=solana"),
             _ => path,

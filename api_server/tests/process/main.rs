@@ -10,6 +10,7 @@ mod keys;
 mod operator;
 mod pooler;
 mod profile;
+mod redis;
 mod replica;
 mod serve;
 mod signing;

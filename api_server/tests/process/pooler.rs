@@ -13,6 +13,9 @@ use crate::support::{PATIENCE, Service, client, get, program, run, text, with_ch
 /// What makes a current one fit to stand before the service.
 const TELLING_APART: [&str; 2] = ["pool_mode = transaction", "max_prepared_statements = 200"];
 
+/// The setting that an address is of.
+const KEY: &str = "database.postgres_url";
+
 /// A server with a database, and its URL.
 async fn server() -> (PostgresServer, String) {
     let server = PostgresServer::start(&[]).await.unwrap();
@@ -59,10 +62,10 @@ async fn a_pooler_that_mixes_up_answers_is_refused_with_what_to_do() {
         let url = pooler.url("behind");
         // Each time, not by chance.
         for _ in 0..5 {
-            let refused = check_answers(&url, PATIENCE).await.unwrap_err();
-            assert!(matches!(refused, PoolerError::MixesAnswers(_)), "{refused}");
+            let refused = check_answers(KEY, &url, PATIENCE).await.unwrap_err();
+            assert!(matches!(refused, PoolerError::MixesAnswers { .. }), "{refused}");
         }
-        check_answers(&direct, PATIENCE).await.unwrap();
+        check_answers(KEY, &direct, PATIENCE).await.unwrap();
         let shared = check_sessions(&url, PATIENCE).await.unwrap_err();
         assert!(matches!(shared, PoolerError::NotDirect), "{shared}");
         check_sessions(&direct, PATIENCE).await.unwrap();
@@ -108,7 +111,7 @@ async fn the_service_works_behind_a_pooler_that_keeps_clients_apart() {
     let mode = ["pool_mode = session", "default_pool_size = 40"];
     let pooler = PgBouncer::start(&pgbouncer, server.port(), &mode).await.unwrap();
     let url = pooler.url("behind");
-    check_answers(&url, PATIENCE).await.unwrap();
+    check_answers(KEY, &url, PATIENCE).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut command = program(folder.path());
     configured(&mut command, &url);
@@ -177,7 +180,7 @@ async fn a_job_in_a_few_shared_sessions_finds_what_it_finds_in_its_own() {
     let ((server, direct), (node, wallets)) = (server().await, many_wallets().await);
     let pooler = PgBouncer::start(&pgbouncer, server.port(), &TELLING_APART).await.unwrap();
     let url = pooler.url("behind");
-    check_answers(&url, PATIENCE).await.unwrap();
+    check_answers(KEY, &url, PATIENCE).await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut service = crowded(folder.path(), &url, &direct, &node);
     let job = Client::new(&service.address).submit(&wallets).await.unwrap().job_id;
@@ -252,4 +255,48 @@ async fn without_a_direct_url_nobody_listens_through_the_pooler() {
     let job = Client::new(&service.address).submit(&wallets).await.unwrap().job_id;
     assert_eq!(found(&service, &job).await.len(), wallets.len());
     assert_eq!(server.number("postgres", LISTENERS).await.unwrap(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pooler_before_the_replica_that_mixes_up_answers_is_refused_and_never_taken_into_use() {
+    let Some(pgbouncer) = of_the_system() else { return };
+    let (primary, direct) = server().await;
+    let replica = primary.replica().await.unwrap();
+    let mode = ["pool_mode = transaction"];
+    let mut pooler = PgBouncer::start(&pgbouncer, replica.port(), &mode).await.unwrap();
+    let url = pooler.url("behind");
+    let refused = check_answers("database.read_url", &url, PATIENCE).await.unwrap_err();
+    assert!(refused.to_string().contains("at database.read_url mixes up"), "{refused}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let serve = || {
+        let mut command = program(folder.path());
+        configured(&mut command, &direct);
+        command.env("PNL_DATABASE__READ_URL", &url);
+        command.env("PNL_API__PORT", "0").env("PNL_ADMIN__PORT", "0");
+        command
+    };
+    let done = run(serve().arg("serve"), "");
+    let said = text(&done.stderr);
+    assert_eq!(done.status.code(), Some(2), "{said}");
+    assert!(said.contains("the connection pooler at database.read_url mixes up"), "{said}");
+
+    // Away at the start, it is found out when it comes.
+    pooler.kill().await.unwrap();
+    let service = Service::start(serve());
+    pooler.start_again().await.unwrap();
+    let health = format!("{}/api/health/detailed", service.address);
+    wait::until("the pooler is found out", PATIENCE, async || {
+        let (_, body) = get(&health).await;
+        let checks = body["checks"].as_array().cloned().unwrap_or_default();
+        let replica = checks.into_iter().find(|check| check["name"] == "replica");
+        let detail = replica.and_then(|check| check["detail"].as_str().map(ToOwned::to_owned));
+        let detail = detail.unwrap_or_default();
+        anyhow::ensure!(!detail.starts_with("replica-in-use"), "it is read through");
+        Ok((detail == "replica-mixes-answers").then_some(()))
+    })
+    .await
+    .unwrap();
+    let (status, _) = get(&format!("{}/api/pnl/results", service.address)).await;
+    assert_eq!(status, 200, "the primary answers");
 }

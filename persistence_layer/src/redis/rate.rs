@@ -11,7 +11,7 @@ use crate::error::StoreError;
 /// What a request finds in its window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// Whether it was let in, and counted.
+    /// Whether it was let in, and counted; of a look, whether it would be.
     pub allowed: bool,
     /// How many more would be let in now.
     pub remaining: u32,
@@ -19,7 +19,8 @@ pub struct Window {
     pub reset: Duration,
 }
 
-/// One round trip: what is older than the window leaves, and the request enters when there is room.
+/// One round trip: what is older than the window leaves, and the request enters when there is room. One without
+/// a name only looks.
 ///
 /// Members are the names of requests, scores their times by the clock of Redis, which is the same for all
 /// processes. KEYS: 1 the window. ARGV: 1 most requests, 2 microseconds of the window, 3 name.
@@ -32,7 +33,9 @@ static ENTER: LazyLock<Script> = LazyLock::new(|| {
         redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - window)
         local count = redis.call('ZCARD', KEYS[1])
         local allowed = 0
-        if count < most then
+        if ARGV[3] == '' then
+            if count < most then allowed = 1 end
+        elseif count < most then
             redis.call('ZADD', KEYS[1], now, ARGV[3])
             redis.call('PEXPIRE', KEYS[1], math.ceil(window / 1000))
             count = count + 1
@@ -67,6 +70,19 @@ impl Redis {
             remaining: u32::try_from(remaining).unwrap_or(0),
             reset: Duration::from_micros(u64::try_from(left).unwrap_or(0)),
         })
+    }
+
+    /// What the next request would find in the window `key` of `length`, which lets in `most`.
+    ///
+    /// # Errors
+    /// [`StoreError::Redis`] when Redis does not answer.
+    pub async fn look_at_window(
+        &self,
+        key: &str,
+        most: u32,
+        length: Duration,
+    ) -> Result<Window, StoreError> {
+        self.enter_window(key, "", most, length).await
     }
 
     /// Takes the request called `name` out of the window `key` again.
@@ -104,6 +120,10 @@ mod tests {
         assert_eq!(all.iter().filter(|window| window.allowed).count(), 5);
         assert!(all.iter().filter(|window| !window.allowed).all(|window| window.remaining == 0));
         assert!(all.iter().all(|window| window.reset <= Duration::from_secs(60)));
+        let look = async || redis.look_at_window(&key, 6, Duration::from_secs(60)).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!((look().await.allowed, look().await.remaining), (true, 1));
+        }
         // Who leaves makes room for one.
         for n in 0..20 {
             redis.leave_window(&key, &n.to_string()).await.unwrap();

@@ -15,10 +15,17 @@ use tokio_util::sync::CancellationToken;
 use super::{KeptBy, Plans, Store, begin_statement, connect_options, pool_options};
 use crate::error::StoreError;
 use crate::metrics::ReplicaMetrics;
+use crate::pooler::{PoolerError, check_answers};
 use crate::settings::{ReplicaSettings, StoreSettings};
 
 /// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The same after answers were mixed up, which takes somebody to change the pooler.
+const LOOK_AT_POOLER_EVERY: Duration = Duration::from_secs(30);
+
+/// Longest time of a look at a pooler: one that mixes answers up shows it in less.
+const LONGEST_CHECK: Duration = Duration::from_secs(10);
 
 /// Longest time of a look, and of a wait for a connection to the replica.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -42,6 +49,8 @@ pub enum ReplicaState {
     NotAReplica,
     /// It is the replica of another server, or the URL names another database of it.
     OfAnother,
+    /// A pooler before it gives clients each other's answers.
+    MixesAnswers,
 }
 
 impl ReplicaState {
@@ -53,6 +62,7 @@ impl ReplicaState {
             Self::Away => "replica-away",
             Self::NotAReplica => "replica-is-a-primary",
             Self::OfAnother => "replica-of-another",
+            Self::MixesAnswers => "replica-mixes-answers",
         }
     }
 
@@ -60,7 +70,7 @@ impl ReplicaState {
     pub const fn lag(self) -> Option<Duration> {
         match self {
             Self::InUse(lag) | Self::Behind(lag) => Some(lag),
-            Self::Away | Self::NotAReplica | Self::OfAnother => None,
+            Self::Away | Self::NotAReplica | Self::OfAnother | Self::MixesAnswers => None,
         }
     }
 }
@@ -144,13 +154,15 @@ impl Store {
             metrics,
         });
         let (watched, asked) = (Arc::clone(&replica), self.clone());
-        tokio::spawn(stop.run_until_cancelled_owned(async move { watch(&watched, &asked).await }));
+        let url = settings.url.clone();
+        let watch = async move { watch(&watched, &asked, &url).await };
+        tokio::spawn(stop.run_until_cancelled_owned(watch));
         self.replica = Some(replica);
         Ok(self)
     }
 
-    /// This store over another pool. Whether a pooler stands before the replica is not asked: it may be away. So each
-    /// transaction brings its settings.
+    /// This store over another pool. Whether a pooler that shares sessions stands before the replica is not asked: it may be away.
+    /// So each transaction brings its settings.
     fn reader_of(
         &self,
         pool: PgPool,
@@ -213,14 +225,34 @@ impl Store {
     }
 }
 
-/// Looks at both for ever.
-async fn watch(replica: &Replica, primary: &Store) {
+/// Asks through `url`, the address of a replica, whether answers are mixed up there.
+///
+/// # Errors
+/// [`PoolerError::MixesAnswers`] when they are; any other when it is away.
+pub async fn check_replica(url: &str) -> Result<(), PoolerError> {
+    let check = check_answers("database.read_url", url, PATIENCE);
+    tokio::time::timeout(LONGEST_CHECK, check).await.unwrap_or(Err(PoolerError::Silent))
+}
+
+/// Looks at both for ever. What is behind `url` may be another server each time that it has been away: nothing is believed
+/// of it before its answers are known not to be mixed up.
+async fn watch(replica: &Replica, primary: &Store, url: &str) {
     let mut positions = Positions::default();
+    let mut is_checked = false;
     loop {
-        let look = look(replica, primary, &mut positions);
-        let found = tokio::time::timeout(PATIENCE * 2, look).await;
-        replica.set(found.unwrap_or(ReplicaState::Away));
-        tokio::time::sleep(LOOK_EVERY).await;
+        let checked = if is_checked { Ok(()) } else { check_replica(url).await };
+        let found = match checked {
+            Ok(()) => {
+                let look = look(replica, primary, &mut positions);
+                tokio::time::timeout(PATIENCE * 2, look).await.unwrap_or(ReplicaState::Away)
+            }
+            Err(PoolerError::MixesAnswers { .. }) => ReplicaState::MixesAnswers,
+            Err(_) => ReplicaState::Away,
+        };
+        replica.set(found);
+        let is_mixed = found == ReplicaState::MixesAnswers;
+        is_checked = !is_mixed && found != ReplicaState::Away;
+        tokio::time::sleep(if is_mixed { LOOK_AT_POOLER_EVERY } else { LOOK_EVERY }).await;
     }
 }
 

@@ -127,12 +127,18 @@ pub struct ApiSettings {
     pub port: u16,
     /// Longest time for one answer, in seconds.
     pub request_timeout_seconds: u64,
+    /// Connections of clients that are kept open at a time.
+    pub max_connections: u32,
+    /// Origins whose pages may read answers in browsers.
+    pub cors_origins: Vec<String>,
     /// Largest request body, in bytes.
     pub max_body_bytes: u64,
     /// Most wallets of one batch, counted before duplicates are removed.
     pub max_wallets: u32,
     /// Most requests that read which are worked on at a time; 0: no limit.
     pub max_at_work: u32,
+    /// Most files of results that are sent at a time.
+    pub max_files: u32,
     /// Wallets of one batch that is submitted as lines.
     pub max_streamed_wallets: u32,
     /// Smallest answer that is compressed, in bytes; 0: none is.
@@ -145,9 +151,12 @@ impl Default for ApiSettings {
             host: "127.0.0.1".to_owned(),
             port: 8080,
             request_timeout_seconds: 30,
+            max_connections: 4096,
+            cors_origins: Vec::new(),
             max_body_bytes: 2_097_152,
             max_wallets: 10_000,
             max_at_work: 256,
+            max_files: 16,
             max_streamed_wallets: 100_000,
             compression_min_bytes: 1024,
         }

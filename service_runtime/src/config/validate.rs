@@ -14,6 +14,9 @@ use super::settings::Settings;
 /// One day in seconds: no wait in this service is sensibly longer.
 const DAY: u64 = 86_400;
 
+/// Most origins whose pages may read answers: each request is compared with all of them.
+const MOST_ORIGINS: usize = 100;
+
 /// Collects what is wrong, as (key, problem).
 #[derive(Default)]
 struct Violations(Vec<(String, String)>);
@@ -89,9 +92,22 @@ impl Settings {
             found.add("admin.port", format!("{} is api.port too", self.admin.port));
         }
         found.range("api.request_timeout_seconds", self.api.request_timeout_seconds, 1..=3600);
+        found.range("api.max_connections", self.api.max_connections, 1..=1_000_000);
+        if self.api.cors_origins.len() > MOST_ORIGINS {
+            found.add("api.cors_origins", format!("has more than {MOST_ORIGINS} origins"));
+        }
+        for origin in &self.api.cors_origins {
+            if !is_origin(origin) {
+                let problem = format!(
+                    "{origin:?} is no origin as browsers write it, such as https://app.example.org or http://localhost:3000"
+                );
+                found.add("api.cors_origins", problem);
+            }
+        }
         found.range("api.max_body_bytes", self.api.max_body_bytes, 1024..=1 << 30);
         found.range("api.max_wallets", self.api.max_wallets, 1..=1_000_000);
         found.range("api.max_at_work", self.api.max_at_work, 0..=100_000);
+        found.range("api.max_files", self.api.max_files, 1..=10_000);
         found.range("api.max_streamed_wallets", self.api.max_streamed_wallets, 1..=200_000);
         found.range("api.compression_min_bytes", self.api.compression_min_bytes, 0..=1 << 20);
         found.range("cache.memory_mb", self.cache.memory_mb, 0..=1 << 20);
@@ -336,6 +352,14 @@ fn check_url_of_chain(chain: &str, key: &str, provider: &ProviderSettings, found
             found.add(key, format!("names chain {named:?}, not {expected} ({chain})"));
         }
     }
+}
+
+/// Whether browsers write an origin so: what they send is compared letter by letter.
+fn is_origin(text: &str) -> bool {
+    let is_so = |url: Url| {
+        matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == text
+    };
+    Url::parse(text).is_ok_and(is_so)
 }
 
 /// Whether the text is a price whose thousandth is exact in every sum.

@@ -19,6 +19,7 @@ pub fn rows(known: &Known) -> Vec<Row> {
         "/api/performance/traffic-analysis".into(),
         "/api/performance/capacity".into(),
         "/api/performance/cost".into(),
+        "/api/events".into(),
         "/api/pnl/batch".into(),
         format!("/api/pnl/batch/status/{job}"),
         format!("/api/pnl/batch/results/{job}"),
