@@ -225,6 +225,7 @@ pub async fn assemble(
     drain: CancellationToken,
     closing: &CancellationToken,
 ) -> anyhow::Result<Assembled> {
+    let store = store.keeping_replaced_ledgers(settings.retention.replaced_ledgers());
     let url = &settings.redis.url;
     let store = if url.is_empty() {
         store

@@ -38,6 +38,30 @@ pub enum TimeRange {
         /// What of that history is counted; a preset ends at its end.
         within: Within,
     },
+    /// Over the whole history up to a block. Of several blocks of one second it leaves out the later ones.
+    AsOfBlock {
+        /// The last block (Solana: slot) of the history.
+        as_of_block: u64,
+    },
+}
+
+/// Where a history ends before the pin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HistoryEnd {
+    /// Behind the last block of this second, unix.
+    Moment(i64),
+    /// Behind this block.
+    Block(u64),
+}
+
+impl HistoryEnd {
+    /// Whether something at `block` and `time` comes after it. What has no time is of no moment.
+    pub fn is_before(self, block: u64, time: Option<i64>) -> bool {
+        match self {
+            Self::Moment(end) => time > Some(end),
+            Self::Block(end) => block > end,
+        }
+    }
 }
 
 /// A window of a history that ends in the past.
@@ -60,6 +84,13 @@ pub enum Within {
 #[error("the time range must end at as_of or before it")]
 pub struct BeyondAsOf;
 
+/// A window in a history that ends with a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a time range goes with a time, not with a block: leave it out, or give the time at which the history ends"
+)]
+pub struct RangeWithBlock;
+
 impl Default for TimeRange {
     fn default() -> Self {
         Self::Preset(Preset::All)
@@ -77,15 +108,30 @@ impl TimeRange {
             Self::Between { from, to } if to <= as_of.saturating_add(1) => {
                 Within::Between { from, to }
             }
-            Self::Between { .. } | Self::AsOf { .. } => return Err(BeyondAsOf),
+            Self::Between { .. } | Self::AsOf { .. } | Self::AsOfBlock { .. } => {
+                return Err(BeyondAsOf);
+            }
         };
         Ok(Self::AsOf { as_of, within })
     }
 
-    /// The last second of the history, where that is not the pin.
-    pub const fn as_of(self) -> Option<i64> {
+    /// The same up to `block`, itself included.
+    ///
+    /// # Errors
+    /// [`RangeWithBlock`] unless it is all of the history: which seconds a block ends is not known beforehand.
+    pub fn up_to_block(self, as_of_block: u64) -> Result<Self, RangeWithBlock> {
+        if self == Self::default() {
+            Ok(Self::AsOfBlock { as_of_block })
+        } else {
+            Err(RangeWithBlock)
+        }
+    }
+
+    /// The end of the history, where that is not the pin.
+    pub const fn end(self) -> Option<HistoryEnd> {
         match self {
-            Self::AsOf { as_of, .. } => Some(as_of),
+            Self::AsOf { as_of, .. } => Some(HistoryEnd::Moment(as_of)),
+            Self::AsOfBlock { as_of_block } => Some(HistoryEnd::Block(as_of_block)),
             Self::Preset(_) | Self::Between { .. } => None,
         }
     }
@@ -106,6 +152,7 @@ impl TimeRange {
                 to: Some(pin.block_time),
             }),
             Self::Between { from, to } => Window { from: Some(from), to: Some(to) },
+            Self::AsOfBlock { .. } => Window::ALL,
         }
     }
 }
@@ -226,11 +273,18 @@ impl Analysis {
         Ok(defaults)
     }
 
-    /// Where the history ends: at the pin, or before it. Of a moment before it the block is still to be
-    /// found.
-    pub fn end_of_history(&self, pin: Pin) -> Pin {
-        match self.time_range.as_of() {
-            Some(as_of) if as_of < pin.block_time => Pin { block_time: as_of, ..pin },
+    /// Where the history ends whose last transaction is in `last_block` and whose last event is at `last_time`:
+    /// at the pin, or before it.
+    ///
+    /// A block before the pin has the time of the last event up to it: no other is known of it.
+    pub fn end_of_history(&self, pin: Pin, last_block: Option<u64>, last_time: Option<i64>) -> Pin {
+        match self.time_range.end() {
+            Some(HistoryEnd::Moment(as_of)) if as_of < pin.block_time => {
+                Pin { block: last_block.unwrap_or(0), block_time: as_of }
+            }
+            Some(HistoryEnd::Block(block)) if block < pin.block => {
+                Pin { block, block_time: last_time.unwrap_or(0) }
+            }
             _ => pin,
         }
     }
@@ -283,7 +337,7 @@ mod tests {
     fn a_range_up_to_a_moment_ends_there_and_is_unreadable_to_versions_without() {
         let past = Pin { block: 200, block_time: 1_600_000_000 };
         let range = read("\"1h\"").up_to(past.block_time).unwrap();
-        assert_eq!(range.as_of(), Some(past.block_time));
+        assert_eq!(range.end(), Some(HistoryEnd::Moment(past.block_time)));
         let hour = Window { from: Some(past.block_time - 3_599), to: Some(past.block_time + 1) };
         assert_eq!(range.resolve(past), hour, "the moment itself is inside");
         let all = TimeRange::default().up_to(past.block_time).unwrap();
@@ -293,11 +347,30 @@ mod tests {
         assert_eq!(read(&text), range);
         let between = TimeRange::Between { from: 5, to: 9 };
         assert_eq!(
-            read(&serde_json::to_string(&between.up_to(8).unwrap()).unwrap()).as_of(),
-            Some(8)
+            read(&serde_json::to_string(&between.up_to(8).unwrap()).unwrap()).end(),
+            Some(HistoryEnd::Moment(8))
         );
         assert_eq!(between.up_to(7), Err(BeyondAsOf));
         assert!(range.up_to(9).is_err());
+    }
+
+    #[test]
+    fn a_range_up_to_a_block_is_all_before_it_and_unreadable_to_versions_without() {
+        let range = TimeRange::default().up_to_block(200).unwrap();
+        let text = serde_json::to_string(&range).unwrap();
+        assert_eq!(text, r#"{"as_of_block":200}"#);
+        assert_eq!(read(&text), range);
+        assert_eq!(range.resolve(PIN), Window::ALL);
+        assert!(read("\"1h\"").up_to_block(200).is_err() && range.up_to(9).is_err());
+        let end = range.end().unwrap();
+        assert!(!end.is_before(200, Some(i64::MAX)) && end.is_before(201, None));
+        let analysis = Analysis { time_range: range, ..Analysis::default() };
+        let past = Pin { block: 200, block_time: 1_600_000_000 };
+        assert_eq!(analysis.end_of_history(PIN, Some(199), Some(past.block_time)), past);
+        assert_eq!(
+            analysis.end_of_history(Pin { block: 200, ..PIN }, None, None).block_time,
+            PIN.block_time
+        );
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Priced ledgers: append-only chunks and one current head per wallet.
 //!
 //! Chunks are written under a lease while a ledger is built. [`crate::wallet_tasks::finish`] makes
-//! it the current one; the one before stays readable for some minutes, for readers under way. What
-//! an attempt leaves unfinished is removed when it ends, or by the sweep when its worker died, unless
+//! it the current one; those before stay readable as long as the store keeps them, at least for readers
+//! under way. What an attempt leaves unfinished is removed when it ends, or by the sweep when its worker died, unless
 //! the next attempt can go on with it ([`crate::wallet_work`]).
 
 use std::cell::RefCell;
@@ -17,20 +17,17 @@ use zstd::bulk::Decompressor;
 use crate::batches::BatchRef;
 use crate::convert::{from_bigint, from_integer, interval, to_integer};
 use crate::error::StoreError;
-use crate::store::{Store, read, run};
+use crate::store::{READERS_TIME, Store, read, run};
 use crate::tenant::Tenant;
 use crate::wallet_tasks::{Lease, hold};
 
 /// Level of zstd for everything stored: beyond it the time grows faster than the gain.
 pub(crate) const COMPRESSION_LEVEL: i32 = 3;
 
-/// How long a replaced ledger can still be read.
-const SUPERSEDED_FOR: Duration = Duration::from_secs(600);
-
 /// Whoever begins to read one that was replaced has at least this time.
 const READ_IN: Duration = Duration::from_secs(60);
 
-/// Ledgers removed in one sweep, so that it stays short.
+/// Ledgers of each kind removed in one sweep, so that it stays short.
 const REMOVED_AT_ONCE: i64 = 20;
 
 /// What a ledger is and was made from.
@@ -189,7 +186,7 @@ pub async fn current(
 }
 
 /// The head of the ledger that a result of the wallet was computed from, as far as it is still
-/// stored: one that was replaced is removed some minutes later.
+/// stored: of those that were replaced, what [`Store::keeping_replaced_ledgers`] says.
 pub async fn of_result(
     store: &Store,
     batch: &BatchRef,
@@ -206,7 +203,7 @@ pub async fn of_result(
         batch.id.0,
         input_hash,
         price_set_hash,
-        interval(SUPERSEDED_FOR - READ_IN)? as _
+        interval(store.replaced_ledgers - READ_IN)? as _
     )
     .fetch_optional(connection))?;
     row.map(StoredHead::read).transpose()
@@ -248,8 +245,8 @@ impl StoredHead {
     }
 }
 
-/// One chunk's JSON lines. `None` when the ledger has no such chunk, was replaced more than ten
-/// minutes ago, or is another tenant's.
+/// One chunk's JSON lines. `None` when the ledger has no such chunk, was replaced and removed since,
+/// or is another tenant's.
 pub async fn chunk(
     store: &Store,
     tenant: &Tenant,
@@ -366,16 +363,21 @@ pub(crate) async fn discard_unkept(tx: &mut PgConnection, lease: &Lease) -> Resu
 /// Removes ledgers replaced long enough ago and those whose builder is gone; some at a time.
 pub(crate) async fn remove_stale(store: &Store) -> Result<(), StoreError> {
     run!(store, "ledgers/remove_stale", async |tx| {
-        remove_stale_in(tx).await?;
+        remove_stale_in(tx, store.replaced_ledgers).await?;
         Ok(())
     })
 }
 
-/// The same inside of a transaction; gives how many were removed.
-pub(crate) async fn remove_stale_in(tx: &mut PgConnection) -> Result<u64, StoreError> {
+/// The same inside of a transaction, with how long a replaced one that a result names stays; gives how
+/// many were removed.
+pub(crate) async fn remove_stale_in(
+    tx: &mut PgConnection,
+    replaced: Duration,
+) -> Result<u64, StoreError> {
     let removed = sqlx::query_file!(
         "queries/ledgers/remove_stale.sql",
-        interval(SUPERSEDED_FOR)? as _,
+        interval(replaced.max(READERS_TIME))? as _,
+        interval(READERS_TIME)? as _,
         REMOVED_AT_ONCE
     )
     .execute(tx)

@@ -53,6 +53,8 @@ pub struct RetentionRules {
     pub raw_transactions: Option<Duration>,
     /// Batches and their results after their end; `None`: for ever.
     pub results: Option<Duration>,
+    /// Ledgers that were replaced, as long as a result names them; at least ten minutes.
+    pub replaced_ledgers: Duration,
     /// Answers to an `Idempotency-Key`.
     pub idempotency: Duration,
     /// Rows removed in one step, at most; those that hang on them come on top.
@@ -260,7 +262,7 @@ async fn remove(
                 .execute(&mut *tx)
                 .await?
                 .rows_affected();
-            Ok(expired + ledgers::remove_stale_in(tx).await?)
+            Ok(expired + ledgers::remove_stale_in(tx, rules.replaced_ledgers).await?)
         }
         Kind::Snapshots => {
             let Some(kept) = results else { return Ok(0) };

@@ -37,6 +37,9 @@ const COLLISION_WAIT: Duration = Duration::from_millis(5);
 /// One that breaks sooner is an error of the statement, as if it had broken a moment later.
 const TRUSTED_FOR: Duration = Duration::from_millis(250);
 
+/// How long a replaced ledger can be read at least: for readers under way.
+pub(crate) const READERS_TIME: Duration = Duration::from_secs(600);
+
 /// The database: a cheap clone over one pool.
 #[derive(Clone)]
 pub struct Store {
@@ -60,6 +63,8 @@ pub struct Store {
     /// Longest time of a statement, where it is another one than the pool's.
     own_limit: Option<Duration>,
     max_connections: u32,
+    /// How long a ledger can be read after it was replaced.
+    pub(crate) replaced_ledgers: Duration,
     metrics: Metrics,
     diagnosis: Arc<Diagnosis>,
     #[cfg(feature = "queries")]
@@ -165,6 +170,7 @@ impl Store {
             acquire_timeout: settings.acquire_timeout,
             own_limit: None,
             max_connections: settings.max_connections,
+            replaced_ledgers: READERS_TIME,
             pool,
             direct: None,
             options,
@@ -267,6 +273,13 @@ impl Store {
             idle: u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX),
             max: self.max_connections,
         }
+    }
+
+    /// The same database, where a ledger that was replaced is kept for `kept` while a result names it, at
+    /// least for the ten minutes that readers under way need.
+    #[must_use]
+    pub fn keeping_replaced_ledgers(self, kept: Duration) -> Self {
+        Self { replaced_ledgers: kept.max(READERS_TIME), ..self }
     }
 
     /// The same database, with a bus that others share.

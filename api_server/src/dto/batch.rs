@@ -297,19 +297,40 @@ pub fn range_of(text: &str) -> Result<TimeRange, String> {
     }
 }
 
-/// `range` of the history up to `as_of`, if given.
+/// `range` of the history up to `as_of`, a time or a block, if given.
 fn read_as_of(body: &Object, range: TimeRange, errors: &mut FieldErrors) -> TimeRange {
-    let Some(text) = optional(body, "as_of").and_then(|value| text(value, "as_of", errors)) else {
-        return range;
-    };
     let at = || "/as_of".to_owned();
-    let Some(as_of) = read_moment(text) else {
-        errors.push(at, "bad-time-range", || not_a_time(text));
-        return range;
+    let up_to = match optional(body, "as_of") {
+        None => return range,
+        Some(Json::Text(text)) => {
+            let Some(as_of) = read_moment(text) else {
+                errors.push(at, "bad-time-range", || not_a_time(text));
+                return range;
+            };
+            if as_of > Utc::now().timestamp() {
+                errors.push(at, "out-of-range", || format!("{} has not come yet", shown(text)));
+            }
+            range.up_to(as_of).map_err(|error| error.to_string())
+        }
+        Some(Json::Object(place)) => {
+            let Some(block) = read_end_block(place, errors) else { return range };
+            if optional(body, "group") == Some(&Json::Bool(true)) {
+                errors.push(at, "contradiction", || {
+                    "a group ends with a time: the wallets of it have their own last events before a block"
+                });
+            }
+            range.up_to_block(block).map_err(|error| error.to_string())
+        }
+        Some(other) => {
+            wrong_type(
+                other,
+                "/as_of",
+                "an RFC 3339 time as a string or an object {block}",
+                errors,
+            );
+            return range;
+        }
     };
-    if as_of > Utc::now().timestamp() {
-        errors.push(at, "out-of-range", || format!("{} has not come yet", shown(text)));
-    }
     if optional(body, "max_transactions").is_some() {
         errors.push(
             at,
@@ -317,10 +338,38 @@ fn read_as_of(body: &Object, range: TimeRange, errors: &mut FieldErrors) -> Time
             || "max_transactions counts from the newest transaction back, which as_of leaves out",
         );
     }
-    range.up_to(as_of).unwrap_or_else(|error| {
-        errors.push(at, "contradiction", || error.to_string());
+    up_to.unwrap_or_else(|error| {
+        errors.push(at, "contradiction", || error);
         range
     })
+}
+
+/// `block` of `as_of`.
+fn read_end_block(place: &Object, errors: &mut FieldErrors) -> Option<u64> {
+    place.check_names("/as_of", &["block"], errors);
+    let at = || "/as_of/block".to_owned();
+    match place.get("block") {
+        None => errors.push(at, "missing-field", || "the field is required"),
+        Some(Json::Number(number)) => match block_of(number) {
+            Ok(block) => return Some(block),
+            Err(detail) => errors.push(at, "out-of-range", || detail),
+        },
+        Some(other) => wrong_type(other, "/as_of/block", "a whole number", errors),
+    }
+    None
+}
+
+/// The number of a block, or slot.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn block_of(text: &str) -> Result<u64, String> {
+    /// The store holds no more.
+    const MOST: u64 = i64::MAX as u64;
+    match text.parse() {
+        Ok(block @ 0..=MOST) => Ok(block),
+        _ => Err(format!("{} is no number of a block, from 0 to {MOST}", shown(text))),
+    }
 }
 
 /// The message for a text that is no time.

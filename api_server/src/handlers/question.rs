@@ -40,7 +40,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Question {
 }
 
 impl Question {
-    /// `method`, `time_range` and `as_of`.
+    /// `method`, `time_range` and `as_of` or `as_of_block`.
     pub fn view(&mut self) -> View {
         view(&mut self.params)
     }

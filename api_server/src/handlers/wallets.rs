@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use super::question::Question;
 use crate::app::AppState;
 use crate::cursor;
-use crate::dto::batch::{not_a_time, range_of, unknown_method};
+use crate::dto::batch::{block_of, not_a_time, range_of, unknown_method};
 use crate::dto::job::PinView;
 use crate::dto::time::read_moment;
 use crate::error::{ApiError, FieldErrors};
@@ -164,7 +164,7 @@ pub(super) fn method(params: &mut Params) -> Method {
     }
 }
 
-/// `method`, `time_range` and `as_of`: how the ledger is looked at.
+/// `method`, `time_range` and `as_of` or `as_of_block`: how the ledger is looked at.
 pub(super) fn view(params: &mut Params) -> View {
     let method = method(params);
     let mut time_range = TimeRange::default();
@@ -179,6 +179,13 @@ pub(super) fn view(params: &mut Params) -> View {
             Some(Ok(range)) => time_range = range,
             Some(Err(error)) => params.contradict("as_of", error.to_string()),
             None => params.refuse("as_of", "bad-time-range", not_a_time(&text)),
+        }
+    }
+    if let Some(text) = params.text("as_of_block") {
+        match block_of(&text).map(|block| time_range.up_to_block(block)) {
+            Ok(Ok(range)) => time_range = range,
+            Ok(Err(error)) => params.contradict("as_of_block", error.to_string()),
+            Err(detail) => params.refuse("as_of_block", "out-of-range", detail),
         }
     }
     View { method, time_range }
@@ -242,9 +249,13 @@ impl From<WalletsError> for ApiError {
     fn from(error: WalletsError) -> Self {
         match error {
             WalletsError::Store(error) => error.into(),
-            WalletsError::BehindPin { .. } => {
+            WalletsError::BehindPin { .. } | WalletsError::BlockBehindPin { .. } => {
+                let name = match error {
+                    WalletsError::BlockBehindPin { .. } => "?as_of_block",
+                    _ => "?as_of",
+                };
                 let mut errors = FieldErrors::default();
-                errors.push(|| "?as_of".to_owned(), "out-of-range", || error.to_string());
+                errors.push(|| name.to_owned(), "out-of-range", || error.to_string());
                 errors.into_result().expect_err("one was just noted")
             }
             WalletsError::Engine(engine) if asked_for(&engine).is_some() => {

@@ -67,8 +67,8 @@ pub fn method() -> Parameter {
     query("method", "The cost-basis method", methods)
 }
 
-/// `method`, `time_range`, `as_of`.
-pub fn view() -> [Parameter; 3] {
+/// `method`, `time_range`, `as_of`, `as_of_block`.
+pub fn view() -> [Parameter; 4] {
     [
         method(),
         query(
@@ -81,6 +81,11 @@ pub fn view() -> [Parameter; 3] {
             "as_of",
             "A time of the past at which the history ends",
             json!({"type": "string", "format": "date-time"}),
+        ),
+        query(
+            "as_of_block",
+            "The last block (Solana: slot) of the history; with a `time_range` of `all` and without `as_of`",
+            json!({"type": "integer", "format": "int64", "minimum": 0}),
         ),
     ]
 }

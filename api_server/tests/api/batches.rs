@@ -217,6 +217,7 @@ async fn a_job_whose_time_is_over_answers_410_on_each_of_its_routes() {
     let rules = RetentionRules {
         raw_transactions: None,
         results: Some(Duration::from_secs(86_400)),
+        replaced_ledgers: Duration::ZERO,
         idempotency: Duration::from_secs(3600),
         rows_per_step: 10,
     };

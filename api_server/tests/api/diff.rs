@@ -148,6 +148,11 @@ fn new_since(past: &Value) -> Option<i64> {
 /// The hour in which a price is another one.
 static DEARER_AT: OnceLock<i64> = OnceLock::new();
 
+/// Replaced ledgers are kept for their readers alone.
+fn short(settings: &mut Settings) {
+    settings.retention.replaced_ledgers_hours = 0;
+}
+
 /// Prices as in the demo, but twice as high in one hour.
 fn dearer(settings: &mut Settings) {
     let hour = DEARER_AT.get().unwrap().to_string();
@@ -226,9 +231,21 @@ async fn a_price_that_changed_is_named_with_what_it_does_to_the_number() {
     );
     assert_eq!(diff["realized"]["elsewhere_by"], elsewhere(&diff, "event_prices"));
 
-    // The older ledger is kept for some minutes; then nothing is said of single prices.
-    assert_eq!(app.database.execute("delete from ledgers where state = 'superseded'").await, 1);
-    let later = app.get(&path(&old, &new)).await.json();
+    // A third analysis replaces the second as well; the first is still there, an hour later, too.
+    let (newest, _) = job(&app, wallet, json!({})).await;
+    let hour_later = "update ledgers set superseded_at = superseded_at - interval '1 hour'
+        where state = 'superseded'";
+    assert_eq!(app.database.execute(hour_later).await, 2);
+    let third = app.get(&path(&old, &newest)).await.json();
+    assert_eq!(third["ledgers"], json!({"from": "stored", "to": "stored"}));
+    for name in ["prices", "events", "causes"] {
+        assert_eq!(third[name], diff[name], "{name}");
+    }
+
+    // A process that keeps them for readers alone says nothing of single prices.
+    let plan = Plan { role: Role::Api, adjust: short, ..Plan::default() };
+    let app = TestApp::beside(&app, plan).await;
+    let later = app.get(&path(&old, &newest)).await.json();
     sums_up(&later, &before, &after);
     assert_eq!(later["ledgers"], json!({"from": "not_stored", "to": "stored"}));
     for name in ["prices", "events", "causes"] {

@@ -1,5 +1,7 @@
 //! Windows and moments of the past, in batches and of single wallets.
 
+use std::collections::BTreeSet;
+
 use pnl_core::Usd;
 use pnl_core::time::rfc3339;
 use serde_json::{Value, json};
@@ -142,6 +144,63 @@ async fn a_moment_of_the_past_has_the_figures_of_the_history_that_ends_there() {
 }
 
 #[tokio::test]
+async fn a_block_of_the_past_leaves_out_the_later_ones_of_its_second() {
+    let wallet = &demo_wallets()[0];
+    let app = TestApp::with_worker().await;
+    app.completed(std::slice::from_ref(wallet)).await;
+    let path = format!("/api/v2/wallets/{wallet}/ledger?chain=sol&limit=1000");
+    let ledger = app.get(&path).await.json();
+    let rows: Vec<_> = ledger["data"].as_array().unwrap().iter().collect();
+    let pair = rows
+        .windows(2)
+        .find(|two| two[0]["ts"] == two[1]["ts"] && two[0]["block"] != two[1]["block"]);
+    let [first, second] = pair.expect("two slots of one second") else { panic!("two") };
+    let moment = rfc3339(first["ts"].as_i64().unwrap());
+    let view = async |query: &str| {
+        let base = format!("/api/v2/wallets/{wallet}/pnl?chain=sol&include=lots&{query}");
+        app.get(&base).await.json()
+    };
+    let block = first["block"].as_u64().unwrap();
+    let inside = view(&format!("as_of_block={block}")).await;
+    let both = view(&format!("as_of_block={}", second["block"])).await;
+    let second_of_both = view(&format!("as_of={moment}")).await;
+    assert_eq!(inside["pinned"], json!({"block": block, "block_time": moment}));
+    assert_eq!(both, second_of_both, "the last block of a second is the second");
+    assert_ne!(inside["fees_usd"], both["fees_usd"], "the second one paid a fee");
+    let up_to = rows.iter().filter(|row| row["block"].as_u64().unwrap() <= block);
+    let up_to: BTreeSet<_> = up_to.map(|row| row["tx_id"].as_str().unwrap()).collect();
+    assert_eq!(inside["transactions"], up_to.len());
+
+    // A job says the same.
+    let batch = in_batch(&app, wallet, json!({"as_of": {"block": block}})).await;
+    for name in ["pinned", "window", "realized_gain_usd", "fees_usd", "metrics", "trades"] {
+        assert_eq!(batch[name], inside[name], "{name}");
+    }
+    // Between two blocks of the wallet it is as of the one before, but for its number.
+    let between = view(&format!("as_of_block={}", block + 1)).await;
+    assert!(block + 1 < second["block"].as_u64().unwrap());
+    assert_eq!(between["fees_usd"], inside["fees_usd"]);
+    for part in ["disposals", "tokens", "equity", "calendar", "coverage", "distribution"] {
+        let path = format!("/api/v2/wallets/{wallet}/{part}?chain=sol&as_of_block={block}");
+        assert_eq!(app.get(&path).await.status, 200, "{part}");
+    }
+    let equity = format!("/api/v2/wallets/{wallet}/equity?chain=sol&as_of_block={block}");
+    let points = app.get(&equity).await.json();
+    let last = points["points"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["fees_usd"], inside["fees_usd"], "{points}");
+
+    // Before its first event there is nothing.
+    let nothing = view("as_of_block=1").await;
+    assert_eq!(nothing["transactions"], 0, "{nothing}");
+    // Behind the newest final block a wallet fails, and says why.
+    let body = json!({"wallet_addresses": [wallet], "chain": "solana", "as_of": {"block": 999_999_999_999_u64}});
+    let job = app.submit(&body).await.json()["job_id"].as_str().unwrap().to_owned();
+    app.ended(&job).await;
+    let page = app.get(&format!("/api/pnl/batch/results/{job}")).await.json();
+    assert_eq!(page["data"][0]["error"]["code"], "as-of-behind-pin", "{page}");
+}
+
+#[tokio::test]
 async fn options_that_contradict_each_other_are_named() {
     let app = TestApp::with_worker().await;
     let wallets = demo_wallets();
@@ -153,6 +212,9 @@ async fn options_that_contradict_each_other_are_named() {
     };
     for (query, pointer, code) in [
         ("as_of=2100-01-01T00:00:00Z", "?as_of", "out-of-range"),
+        ("as_of_block=999999999999", "?as_of_block", "out-of-range"),
+        ("as_of_block=7&time_range=1h", "?as_of_block", "contradiction"),
+        ("as_of_block=7&as_of=2020-01-01T00:00:00Z", "?as_of_block", "contradiction"),
         (
             "as_of=2020-01-01T00:00:00Z&time_range=2020-01-01T00:00:00Z..2021-01-01T00:00:00Z",
             "?as_of",
@@ -172,6 +234,9 @@ async fn options_that_contradict_each_other_are_named() {
         ),
         (json!({"as_of": "yesterday"}), "bad-time-range"),
         (json!({"as_of": 7}), "wrong-type"),
+        (json!({"as_of": {"block": 7}, "max_transactions": 5}), "contradiction"),
+        (json!({"as_of": {"block": 7}, "time_range": "1h"}), "contradiction"),
+        (json!({"as_of": {"block": 7}, "group": true}), "contradiction"),
     ] {
         let mut body = json!({"wallet_addresses": [wallets[0]], "chain": "solana"});
         body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());

@@ -31,12 +31,12 @@ pub(crate) async fn run(
     books: Books,
     calls: impl FnOnce() -> serde_json::Result<serde_json::Value>,
 ) -> Result<FinishedWallet, StageError> {
-    let Books { mut builder, engine, stored, last_block, .. } = books;
+    let Books { mut builder, engine, stored, last_block, last_time, .. } = books;
     // What is held at the pin says nothing about an earlier moment.
-    let end = attempt.analysis.end_of_history(pin);
+    let end = attempt.analysis.end_of_history(pin, last_block, last_time);
     let is_past = end != pin;
     let balances = balances.filter(|_| !is_past);
-    let pin = if is_past { Pin { block: last_block.unwrap_or(0), ..end } } else { pin };
+    let pin = end;
     let table = prices::load(attempt, builder.pin_requests(&pin)).await?;
     let pin_prices = builder.pin_prices(&pin, &table);
     let knows_balances = balances.is_some();
@@ -60,7 +60,7 @@ pub(crate) async fn run(
     let transactions = builder.transactions_in_window();
     let read = builder.facts().transactions;
     // A batch that asks for a moment behind the pin gets the whole history, and is not kept for it either.
-    let cut = plan.cut.is_some() || attempt.analysis.time_range.as_of().is_some();
+    let cut = plan.cut.is_some() || attempt.analysis.time_range.end().is_some();
     let analysis_is_default = attempt.analysis.is_default();
     compute_over(read, move || {
         let outcome = engine.finish(Some(&history.prices)).map_err(StageError::engine)?;

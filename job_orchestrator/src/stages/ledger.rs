@@ -49,6 +49,8 @@ pub(crate) struct Books {
     pub stored: Option<StoredLedger>,
     /// The block of the last transaction.
     pub last_block: Option<u64>,
+    /// The time of the last event, unix seconds.
+    pub last_time: Option<i64>,
     events: u64,
 }
 
@@ -117,10 +119,12 @@ fn begin(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Books, StageError> 
         .analysis
         .engine_options(Options::with_quote_assets(attempt.rules.quote_assets()))
         .map_err(|error| StageError::uncomputable(error.code(), &error))?;
-    let window = attempt.analysis.time_range.resolve(attempt.analysis.end_of_history(pin));
+    // What a window ends at is a time, of which the block does not matter.
+    let window =
+        attempt.analysis.time_range.resolve(attempt.analysis.end_of_history(pin, None, None));
     // A ledger that was cut at either end would answer for the wallet's whole history: it is not
     // kept, but a long one is stored while it is built.
-    let is_whole = plan.head.cut.is_none() && attempt.analysis.time_range.as_of().is_none();
+    let is_whole = plan.head.cut.is_none() && attempt.analysis.time_range.end().is_none();
     // A group merges what each attempt has booked, as it was cut.
     let is_stored = is_whole || plan.is_long() || attempt.analysis.group;
     let builder = LedgerBuilder::new(attempt.wallet().clone(), attempt.rules.clone(), window);
@@ -129,6 +133,7 @@ fn begin(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Books, StageError> 
         engine: Engine::new(attempt.analysis.method, options).map_err(StageError::engine)?,
         stored: is_stored.then(|| StoredLedger { id: Uuid::new_v4(), chunks: 0, events: 0 }),
         last_block: None,
+        last_time: None,
         events: 0,
     })
 }
@@ -146,19 +151,20 @@ async fn resume(attempt: &Attempt, books: Books, maker: &str) -> Result<Books, S
         books.builder.resume(state).ok_or_else(|| StageError::left_work(&"the state of a hash"))?;
     let Checkpoint { ledger_id, chunks, events, .. } = checkpoint;
     let (mut engine, mut seq) = (books.engine, 0);
+    let mut last_time = None;
     for no in 0..chunks {
         let chunk = ledgers::chunk(store, &lease.tenant, attempt.chain(), ledger_id, no).await;
         let chunk = chunk
             .map_err(StageError::reading_left_work)?
             .ok_or_else(|| StageError::left_work(&format!("chunk {no} is gone")))?;
         // The events were applied once: what refuses them now is not what they were.
-        (engine, seq) = compute(move || replay::apply(engine, seq, &chunk))
+        (engine, seq, last_time) = compute(move || replay::apply(engine, seq, &chunk))
             .await
             .map_err(|error| StageError::left_work(&error))?;
     }
     tracing::info!(transactions = builder.facts().transactions, "the ledger goes on");
     let stored = Some(StoredLedger { id: ledger_id, chunks, events });
-    Ok(Books { builder, engine, stored, last_block: None, events: seq })
+    Ok(Books { builder, engine, stored, last_block: None, last_time, events: seq })
 }
 
 /// Stores where the ledger stands, with its last chunk unless that is stored already.
@@ -209,8 +215,10 @@ async fn book_chunk(
         evm::tokens::describe(attempt, source.as_ref(), &mut lines).await?;
     }
     // Block times never go back by much: the first transaction behind the moment ends the history.
-    let as_of = attempt.analysis.time_range.as_of();
-    let is_behind = |line: &WalletTransaction| as_of.is_some_and(|end| line.block_time > Some(end));
+    let end = attempt.analysis.time_range.end();
+    let is_behind = |line: &WalletTransaction| {
+        end.is_some_and(|end| end.is_before(line.block, line.block_time))
+    };
     let end = lines.iter().position(is_behind);
     let is_over = end.is_some();
     lines.truncate(end.unwrap_or(lines.len()));
@@ -265,6 +273,7 @@ fn book(
                 .map_err(|error| StageError::Storage { detail: error.to_string() })?;
             text.push(b'\n');
             count += 1;
+            books.last_time = Some(event.ts);
             if let Some(event) = event.to_event(books.events).map_err(StageError::ledger)? {
                 figures
                     .push(&event)

@@ -5,11 +5,28 @@ use pnl_core::Pin;
 
 use crate::attempt::Attempt;
 use crate::error::StageError;
+use crate::request::HistoryEnd;
 use crate::sources::Source;
 
-/// The pin of the batch. The first wallet that gets here asks the chain for it; of several
-/// processes the first one to store it wins.
+/// The pin of the batch, behind which no history can end.
 pub(crate) async fn run(attempt: &Attempt) -> Result<Pin, StageError> {
+    let pin = find(attempt).await?;
+    match attempt.analysis.time_range.end() {
+        Some(HistoryEnd::Block(block)) if block > pin.block => {
+            let detail = format!(
+                "as_of names block {block}, and the newest final block was {}: submit it again when \
+                 the block is final",
+                pin.block
+            );
+            Err(StageError::uncomputable("as-of-behind-pin", &detail))
+        }
+        _ => Ok(pin),
+    }
+}
+
+/// The first wallet that gets here asks the chain for it; of several processes the first one to store it
+/// wins.
+async fn find(attempt: &Attempt) -> Result<Pin, StageError> {
     if let Some(pin) = attempt.lease.pin {
         return Ok(pin);
     }

@@ -29,17 +29,20 @@ pub(crate) fn event(line: &str) -> Result<LedgerEvent, ReplayError> {
 }
 
 /// Applies the events of a chunk, the first of which is number `seq` of the history; gives the
-/// engine and the number of the next event.
+/// engine, the number of the next event and the time of the last one, unix seconds.
 pub(crate) fn apply(
     mut engine: Engine,
     mut seq: u64,
     chunk: &[u8],
-) -> Result<(Engine, u64), ReplayError> {
+) -> Result<(Engine, u64, Option<i64>), ReplayError> {
+    let mut last_time = None;
     for line in lines(chunk)? {
-        if let Some(event) = event(line)?.to_event(seq)? {
+        let row = event(line)?;
+        last_time = Some(row.ts);
+        if let Some(event) = row.to_event(seq)? {
             engine.apply(&event)?;
         }
         seq += 1;
     }
-    Ok((engine, seq))
+    Ok((engine, seq, last_time))
 }

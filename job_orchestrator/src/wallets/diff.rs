@@ -336,7 +336,7 @@ impl Wallets {
             return Ok(unknown);
         }
         let new = reader.transactions_behind(earlier.pinned.block).await?;
-        let mut walk = self.walk(&reader, View::by(later.method))?;
+        let mut walk = self.walk(&reader, View::by(later.method)).await?;
         let (mut sum, mut count, mut disposals) = (Usd::ZERO, 0, Vec::new());
         loop {
             let taken;

@@ -219,7 +219,7 @@ impl Wallets {
         }
         let options = analysis.engine_options(reader.options.clone()).map_err(corrupt)?;
         let view = View { method: analysis.method, time_range: analysis.time_range };
-        let walk = self.walk(&Arc::new(Reader { options, ..reader }), view)?;
+        let walk = self.walk(&Arc::new(Reader { options, ..reader }), view).await?;
         Ok(Some(DisposalsOfResult { walk, wallet: wallet.address.clone(), most_matches }))
     }
 
@@ -241,7 +241,7 @@ impl Wallets {
         let mut page = DisposalPage { pin: reader.ledger.head.pin, rows: Vec::new(), next: None };
         let mut bytes = 0;
         let mut number = 0;
-        let mut walk = self.walk(&reader, filter.view)?;
+        let mut walk = self.walk(&reader, filter.view).await?;
         let window = walk.window();
         loop {
             let taken;

@@ -239,7 +239,7 @@ impl Wallets {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
         let from = usize::try_from(reader.number(after)?).unwrap_or(usize::MAX);
         let reader = Arc::new(reader);
-        let walk = self.walk(&reader, View::by(method))?;
+        let walk = self.walk(&reader, View::by(method)).await?;
         let Some((mut found, sums, outcome)) = find(walk, wallet, id, from, limit).await? else {
             return Ok(Some(None));
         };

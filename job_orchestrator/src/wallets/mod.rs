@@ -112,6 +112,12 @@ pub enum WalletsError {
         /// Its end, unix seconds.
         pin: i64,
     },
+    /// The block asked for lies behind the end of the ledger.
+    #[error("the ledger ends at block {pin}")]
+    BlockBehindPin {
+        /// Its end.
+        pin: u64,
+    },
     /// The ledger was replaced since the cursor was given.
     #[error("the ledger was replaced by a newer one; begin again without a cursor")]
     CursorExpired,
@@ -138,7 +144,7 @@ impl WalletsError {
             Self::Figures(error) => error.code(),
             Self::Amount(_) => "amount-out-of-range",
             Self::Corrupt(_) => "ledger-corrupt",
-            Self::BehindPin { .. } => "as-of-behind-pin",
+            Self::BehindPin { .. } | Self::BlockBehindPin { .. } => "as-of-behind-pin",
             Self::CursorExpired => "cursor-expired",
         }
     }
@@ -238,7 +244,7 @@ impl Wallets {
     /// The outcome of a view with all its records, when there is room for them.
     async fn ended(&self, reader: &Arc<Reader>, view: View) -> Result<Ended, WalletsError> {
         let held = self.all.capacity.hold(reader.ledger.head.events).await?;
-        let mut walk = self.walk(reader, view)?;
+        let mut walk = self.walk(reader, view).await?;
         let mut is_more = true;
         while is_more {
             (walk, is_more) = walk.read().await?;
@@ -247,8 +253,8 @@ impl Wallets {
     }
 
     /// An engine at the beginning of the ledger.
-    fn walk(&self, reader: &Arc<Reader>, view: View) -> Result<Walk, WalletsError> {
-        Walk::begin(reader.clone(), self.all.capacity.clone(), view)
+    async fn walk(&self, reader: &Arc<Reader>, view: View) -> Result<Walk, WalletsError> {
+        Walk::begin(reader.clone(), self.all.capacity.clone(), view).await
     }
 
     async fn open(&self, wallet: &WalletRef) -> Result<Option<Reader>, WalletsError> {

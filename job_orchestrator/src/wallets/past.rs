@@ -19,6 +19,25 @@ pub(super) const OLDEST_PRICE: i64 = 6 * 3600;
 /// The price of an asset that has none of its own here.
 const DERIVED: &str = "exchange";
 
+/// Where a history ends before its ledger does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PastEnd {
+    /// Its last second, unix; of a block that of the last event up to it.
+    pub time: i64,
+    /// Its last block, where that is said.
+    pub block: Option<u64>,
+}
+
+impl PastEnd {
+    /// Whether the event comes after it.
+    pub fn is_before(self, event: &LedgerEvent) -> bool {
+        match self.block {
+            Some(block) => event.block > block,
+            None => event.ts > self.time,
+        }
+    }
+}
+
 /// What is noted while the events come by.
 #[derive(Debug, Default)]
 pub(super) struct Noted {
@@ -53,18 +72,18 @@ impl Noted {
         Ok(())
     }
 
-    /// The history up to `as_of`, when all events up to then were taken up.
+    /// The history up to `end`, when all events up to there were taken up.
     ///
     /// # Errors
     /// [`AmountError::Overflow`] when a balance cannot be compared.
-    pub fn history(self, whole: &History, as_of: i64) -> Result<History, AmountError> {
+    pub fn history(self, whole: &History, end: PastEnd) -> Result<History, AmountError> {
         let mut facts = self.seen.facts;
         // They are what the asset is, not what happened to it since.
         for (asset, facts) in &mut facts.assets {
             facts.decimals = whole.facts.assets.get(asset).and_then(|facts| facts.decimals);
         }
-        let pin = Pin { block: self.block, block_time: as_of };
-        let is_new = |(time, _): &(i64, UsdPrice)| as_of.saturating_sub(*time) <= OLDEST_PRICE;
+        let pin = Pin { block: end.block.unwrap_or(self.block), block_time: end.time };
+        let is_new = |(time, _): &(i64, UsdPrice)| end.time.saturating_sub(*time) <= OLDEST_PRICE;
         let prices: BTreeMap<AssetId, UsdPrice> = self
             .prices
             .into_iter()
@@ -172,7 +191,7 @@ mod tests {
         let (whole, events) = received();
         let mut noted = Noted::default();
         events.iter().try_for_each(|event| noted.take_up(event, &Window::ALL)).unwrap();
-        noted.history(&whole, moment).unwrap()
+        noted.history(&whole, PastEnd { time: moment, block: None }).unwrap()
     }
 
     #[test]
@@ -196,7 +215,7 @@ mod tests {
             whole.balances = Some([held(PAR, 5_000_000), held(TOKEN, 5_000_000 + more)].into());
             let mut noted = Noted::default();
             events.iter().try_for_each(|event| noted.take_up(event, &Window::ALL)).unwrap();
-            noted.history(&whole, 1_000).unwrap()
+            noted.history(&whole, PastEnd { time: 1_000, block: None }).unwrap()
         };
         let agreeing = past(0);
         assert_eq!(agreeing.compared_elsewhere, Comparison { is_made: true, ..Default::default() });

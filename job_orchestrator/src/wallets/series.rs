@@ -11,7 +11,7 @@ use pnl_core::metrics::{
 use pnl_core::ratio::Figure;
 use pnl_core::{AssetId, Engine, Period, Pin, Usd, UsdPrice, WalletRef, Window};
 
-use super::past::{Noted, OLDEST_PRICE};
+use super::past::{Noted, OLDEST_PRICE, PastEnd};
 use super::{Reader, View, Wallets, WalletsError};
 use crate::stages::replay;
 
@@ -67,15 +67,14 @@ impl Wallets {
     ) -> Result<Option<Result<Equity, TooManyPoints>>, WalletsError> {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
         let reader = Arc::new(reader);
-        let walk = self.walk(&reader, view)?;
-        let end = Pin {
-            block_time: view.time_range.as_of().unwrap_or(reader.ledger.head.pin.block_time),
-            ..reader.ledger.head.pin
-        };
-        let mut curve = Some(Curve { window: walk.window(), end, period });
-        let (engine, mut noted) = walk.into_parts();
+        let walk = self.walk(&reader, view).await?;
+        let window = walk.window();
+        let (engine, noted, past) = walk.into_parts();
+        let pin = reader.ledger.head.pin;
+        let end = Pin { block_time: past.map_or(pin.block_time, |past| past.time), ..pin };
+        let mut curve = Some(Curve { window, end, past, period });
         // What a window counts is none of a curve's business.
-        noted = noted.filter(|_| view.time_range.as_of().is_some());
+        let noted = noted.filter(|_| past.is_some());
         let mut engine = Some((engine, noted));
         let mut reading: Option<Reading> = None;
         for no in 0..reader.ledger.head.chunks {
@@ -105,7 +104,7 @@ impl Wallets {
         let Some(reading) = reading else {
             return Ok(Some(Ok(Equity { pin: end, points: Vec::new(), drawdown: None })));
         };
-        self.compute(move || reading.close(&reader, view).map(|curve| Some(Ok(curve)))).await
+        self.compute(move || reading.close(&reader).map(|curve| Some(Ok(curve)))).await
     }
 
     /// What each period of a view brought, with the end of the history; `None` when no ledger of the
@@ -170,6 +169,7 @@ pub struct TooManyPoints;
 struct Curve {
     window: Window,
     end: Pin,
+    past: Option<PastEnd>,
     period: Period,
 }
 
@@ -183,7 +183,7 @@ impl Curve {
         noted: Option<Noted>,
         chunk: &[u8],
     ) -> Result<Result<Reading, TooManyPoints>, WalletsError> {
-        let Self { window, end, period } = self;
+        let Self { window, end, past, period } = self;
         let first = replay::lines(chunk)?.next().map(replay::event).transpose()?;
         let from = window.from.or(first.map(|event| event.ts)).unwrap_or(0);
         let last = window.to.map_or(i64::MAX, |to| to.saturating_sub(1)).min(end.block_time);
@@ -203,6 +203,7 @@ impl Curve {
             reader: EquityReader::new(engine, moments, prices.clone()).within(window),
             prices,
             noted,
+            past,
             window,
             at_end,
             seq: 0,
@@ -217,6 +218,7 @@ struct Reading {
     prices: Prices,
     /// Of a history that ends in the past.
     noted: Option<Noted>,
+    past: Option<PastEnd>,
     window: Window,
     /// The last moment: everything before it belongs to the history.
     at_end: i64,
@@ -228,7 +230,7 @@ impl Reading {
     fn read(mut self, chunk: &[u8]) -> Result<Self, WalletsError> {
         for line in replay::lines(chunk)? {
             let row = replay::event(line)?;
-            if row.ts >= self.at_end && self.noted.is_some() {
+            if self.past.is_some_and(|past| past.is_before(&row)) {
                 self.is_over = true;
                 break;
             }
@@ -245,9 +247,9 @@ impl Reading {
     }
 
     /// The points; the last one with the prices of the result.
-    fn close(self, of: &Reader, view: View) -> Result<Equity, WalletsError> {
-        let Self { reader, prices, noted, window, at_end, .. } = self;
-        let history = of.history_of(noted, view.time_range.as_of())?;
+    fn close(self, of: &Reader) -> Result<Equity, WalletsError> {
+        let Self { reader, prices, noted, past, window, at_end, .. } = self;
+        let history = of.history_of(noted, past)?;
         prices.lock().at_end = Some((at_end, history.prices));
         let (points, _) = reader.finish()?;
         let start = match points.first() {

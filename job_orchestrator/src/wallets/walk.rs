@@ -8,8 +8,9 @@ use pnl_core::report::{History, ReportInput};
 use pnl_core::{AmountError, Engine, Outcome, Pin, Window};
 
 use super::capacity::{Capacity, Held};
-use super::past::Noted;
+use super::past::{Noted, PastEnd};
 use super::{Reader, View, WalletsError};
+use crate::request::HistoryEnd;
 use crate::stages::replay;
 
 /// Events between two takings of the records, at least.
@@ -33,8 +34,9 @@ pub(super) struct Walk {
     event: u64,
     /// The number of the first event behind the records that were taken.
     taken: u64,
-    /// The last second that is read, and what is counted.
-    as_of: Option<i64>,
+    /// Where it ends, if not with the ledger.
+    end: Option<PastEnd>,
+    /// What is counted.
     window: Window,
     /// Of a view that is not all of the ledger.
     noted: Option<Noted>,
@@ -70,35 +72,77 @@ impl Ended {
 }
 
 impl Reader {
-    /// The history of a view: the whole one, or what was noted of it up to `as_of`.
+    /// The history of a view: the whole one, or what was noted of it up to `end`.
     pub(super) fn history_of(
         &self,
         noted: Option<Noted>,
-        as_of: Option<i64>,
+        end: Option<PastEnd>,
     ) -> Result<History, AmountError> {
-        match (noted, as_of) {
-            (Some(noted), Some(as_of)) => noted.history(&self.history, as_of),
+        match (noted, end) {
+            (Some(noted), Some(end)) => noted.history(&self.history, end),
             _ => Ok(self.history.clone()),
         }
+    }
+
+    /// Where the ledger is read to, if not to its end.
+    pub(super) async fn past_end(&self, view: View) -> Result<Option<PastEnd>, WalletsError> {
+        let pin = self.ledger.head.pin;
+        match view.time_range.end() {
+            None => Ok(None),
+            Some(HistoryEnd::Moment(time)) if time > pin.block_time => {
+                Err(WalletsError::BehindPin { pin: pin.block_time })
+            }
+            Some(HistoryEnd::Moment(time)) => Ok(Some(PastEnd { time, block: None })),
+            Some(HistoryEnd::Block(block)) if block > pin.block => {
+                Err(WalletsError::BlockBehindPin { pin: pin.block })
+            }
+            Some(HistoryEnd::Block(block)) if block == pin.block => Ok(None),
+            Some(HistoryEnd::Block(block)) => {
+                let time = self.last_time(block).await?.unwrap_or(0);
+                Ok(Some(PastEnd { time, block: Some(block) }))
+            }
+        }
+    }
+
+    /// The time of the last event up to `block`, from as few chunks as can be.
+    async fn last_time(&self, block: u64) -> Result<Option<i64>, WalletsError> {
+        // Chunks before `begun` begin up to the block, those from `behind` on behind it.
+        let (mut begun, mut behind) = (0, self.ledger.head.chunks);
+        let mut last = None;
+        while begun < behind {
+            let middle = begun + (behind - begun) / 2;
+            let chunk = self.chunk(middle).await?;
+            let mut up_to = None;
+            for line in replay::lines(&chunk)? {
+                let event = replay::event(line)?;
+                if event.block > block {
+                    break;
+                }
+                up_to = Some(event.ts);
+            }
+            if up_to.is_some() {
+                (begun, last) = (middle + 1, up_to);
+            } else {
+                behind = middle;
+            }
+        }
+        Ok(last)
     }
 }
 
 impl Walk {
     /// At the beginning of the ledger.
-    pub fn begin(
+    pub async fn begin(
         reader: Arc<Reader>,
         capacity: Capacity,
         view: View,
     ) -> Result<Self, WalletsError> {
         let engine = Engine::new(view.method, reader.options.clone())?;
         let pin = reader.ledger.head.pin;
-        let as_of = view.time_range.as_of();
-        if as_of.is_some_and(|as_of| as_of > pin.block_time) {
-            return Err(WalletsError::BehindPin { pin: pin.block_time });
-        }
-        let end = Pin { block_time: as_of.unwrap_or(pin.block_time), ..pin };
-        let window = view.time_range.resolve(end);
-        let is_whole = as_of.is_none() && window == Window::ALL;
+        let end = reader.past_end(view).await?;
+        let block_time = end.map_or(pin.block_time, |end| end.time);
+        let window = view.time_range.resolve(Pin { block_time, ..pin });
+        let is_whole = end.is_none() && window == Window::ALL;
         let noted = (!is_whole).then(Noted::default);
         Ok(Self {
             reader,
@@ -108,15 +152,15 @@ impl Walk {
             ahead: None,
             event: 0,
             taken: 0,
-            as_of,
+            end,
             window,
             noted,
         })
     }
 
-    /// What a curve is drawn by: the engine, and what is to be noted of a part of the ledger.
-    pub fn into_parts(self) -> (Engine, Option<Noted>) {
-        (self.engine, self.noted)
+    /// What a curve is drawn by: the engine, what is to be noted of a part of the ledger, and where that ends.
+    pub fn into_parts(self) -> (Engine, Option<Noted>, Option<PastEnd>) {
+        (self.engine, self.noted, self.end)
     }
 
     /// What is counted.
@@ -153,7 +197,7 @@ impl Walk {
     fn apply(&mut self, chunk: &[u8]) -> Result<bool, WalletsError> {
         for line in replay::lines(chunk)? {
             let row = replay::event(line)?;
-            if self.as_of.is_some_and(|as_of| row.ts > as_of) {
+            if self.end.is_some_and(|end| end.is_before(&row)) {
                 return Ok(false);
             }
             if let Some(noted) = &mut self.noted {
@@ -187,12 +231,12 @@ impl Walk {
     /// Ends the history, valued at its end.
     pub async fn finish(self) -> Result<Ended, WalletsError> {
         self.compute(|walk| {
-            let Self { reader, engine, window, as_of, noted, .. } = walk;
+            let Self { reader, engine, window, end, noted, .. } = walk;
             let transactions = match &noted {
                 Some(noted) => noted.in_window,
                 None => reader.history.facts.transactions,
             };
-            let history = reader.history_of(noted, as_of)?;
+            let history = reader.history_of(noted, end)?;
             let outcome = engine.finish(Some(&history.prices))?;
             Ok(Ended { history, outcome, window, transactions, _held: None })
         })

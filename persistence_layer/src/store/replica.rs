@@ -190,10 +190,13 @@ impl Store {
     /// this one. Not for the state of jobs, which clients ask for right after they have submitted one.
     pub fn reading(&self) -> Self {
         match &self.replica {
-            Some(replica) if replica.is_open.load(Ordering::Relaxed) => match self.own_limit {
-                Some(limit) => replica.store.with_statement_timeout(limit),
-                None => replica.store.clone(),
-            },
+            Some(replica) if replica.is_open.load(Ordering::Relaxed) => {
+                let near = match self.own_limit {
+                    Some(limit) => replica.store.with_statement_timeout(limit),
+                    None => replica.store.clone(),
+                };
+                Self { replaced_ledgers: self.replaced_ledgers, ..near }
+            }
             _ => self.clone(),
         }
     }

@@ -1,5 +1,7 @@
 //! Ledgers: built in chunks, swapped at the finish.
 
+use std::time::Duration;
+
 use persistence_layer::Store;
 use persistence_layer::StoreError;
 use persistence_layer::Tenant;
@@ -10,8 +12,8 @@ use pnl_core::{Chain, WalletRef};
 use uuid::Uuid;
 
 use crate::support::{
-    chunk_of, claim_and_die, claim_one, failed, finished, ledger_head, requeue, submit, transition,
-    wallet,
+    chunk_of, claim_and_die, claim_one, everybodys, failed, finished, ledger_head, requeue, submit,
+    transition, wallet,
 };
 
 fn wallet_ref() -> WalletRef {
@@ -78,9 +80,9 @@ async fn a_wallet_without_events_has_an_empty_ledger() {
 async fn a_newer_ledger_replaces_the_current_one_and_the_old_one_can_be_read_to_its_end() {
     let database = TestDatabase::create().await;
     let store = database.store();
-    submit(store, 0..1).await;
+    let first = submit(store, 0..1).await;
     let lease = claim_one(store).await;
-    let old = build(store, &lease, 100).await;
+    let old = LedgerHead { input_hash: "older".to_owned(), ..build(store, &lease, 100).await };
     finish_with(store, &lease, old.clone()).await.unwrap();
     submit(store, 0..1).await;
     let lease = claim_one(store).await;
@@ -101,9 +103,54 @@ async fn a_newer_ledger_replaces_the_current_one_and_the_old_one_can_be_read_to_
     .execute(&mut connection)
     .await
     .unwrap();
+    // A process that keeps them longer leaves it and reads it, until its time is over there, too.
+    let keeping = store.clone().keeping_replaced_ledgers(Duration::from_secs(3600));
+    let read = async |store: &Store| {
+        let batch = everybodys(first);
+        let (input, prices) = (&old.input_hash, &old.price_set_hash);
+        let found = ledgers::of_result(store, &batch, &wallet_ref(), input, prices).await;
+        found.unwrap().map(|found| found.head.ledger_id)
+    };
+    sweep(&keeping, 20).await.unwrap();
+    assert_eq!(read(&keeping).await, Some(old.ledger_id));
+    assert_eq!(read(store).await, None);
     sweep(store, 20).await.unwrap();
     assert_eq!(count(&database, "ledgers").await, 1);
     assert_eq!(count(&database, "ledger_chunks").await, 2);
+}
+
+#[tokio::test]
+async fn all_replaced_ledgers_stay_for_their_results_and_those_without_a_result_go() {
+    let database = TestDatabase::create().await;
+    let store = &database.store().clone().keeping_replaced_ledgers(Duration::from_secs(86_400));
+    let mut made = Vec::new();
+    for block in 100..103 {
+        let batch = submit(store, 0..1).await;
+        let lease = claim_one(store).await;
+        let input_hash = format!("input at {block}");
+        let head = LedgerHead { input_hash, ..build(store, &lease, block).await };
+        finish_with(store, &lease, head.clone()).await.unwrap();
+        made.push((batch, head));
+    }
+    let hours_later = "update ledgers set superseded_at = superseded_at - interval '20 hours'
+        where state = 'superseded'";
+    assert_eq!(database.execute(hours_later).await, 2);
+    sweep(store, 20).await.unwrap();
+    for (batch, head) in &made {
+        let (input, prices) = (&head.input_hash, &head.price_set_hash);
+        let found =
+            ledgers::of_result(store, &everybodys(*batch), &wallet_ref(), input, prices).await;
+        assert_eq!(found.unwrap().unwrap().head, *head);
+    }
+    // The first of the jobs is removed.
+    let removed = format!("delete from batches where id = '{}'", made[0].0);
+    assert_eq!(database.execute(&removed).await, 1);
+    sweep(store, 20).await.unwrap();
+    assert_eq!(count(&database, "ledgers").await, 2);
+    assert_eq!(database.execute(hours_later).await, 1);
+    sweep(store, 20).await.unwrap();
+    assert_eq!(current(store).await.as_ref(), Some(&made[2].1));
+    assert_eq!(count(&database, "ledgers").await, 1);
 }
 
 #[tokio::test]

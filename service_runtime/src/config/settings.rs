@@ -405,6 +405,8 @@ pub struct RetentionSettings {
     pub raw_transactions_days: u32,
     /// Days that a job and its results are kept after its end; 0: for ever.
     pub results_days: u32,
+    /// Hours that a replaced ledger is kept while a result names it; 0: ten minutes.
+    pub replaced_ledgers_hours: u32,
     /// Pause between two runs of the fleet, in minutes.
     pub interval_minutes: u32,
     /// Most rows removed in one transaction.
@@ -416,6 +418,7 @@ impl Default for RetentionSettings {
         Self {
             raw_transactions_days: 0,
             results_days: 0,
+            replaced_ledgers_hours: 168,
             interval_minutes: 60,
             rows_per_step: 1000,
         }
@@ -431,6 +434,11 @@ impl RetentionSettings {
     /// How long ended jobs are kept; `None`: for ever.
     pub fn results(&self) -> Option<Duration> {
         days(self.results_days)
+    }
+
+    /// How long a replaced ledger is kept while a result names it.
+    pub fn replaced_ledgers(&self) -> Duration {
+        Duration::from_secs(u64::from(self.replaced_ledgers_hours) * 3600)
     }
 
     /// Pause between two runs of the fleet.

@@ -220,6 +220,11 @@ impl Settings {
             );
         }
         found.range("retention.results_days", retention.results_days, 0..=36_500);
+        found.range(
+            "retention.replaced_ledgers_hours",
+            retention.replaced_ledgers_hours,
+            0..=87_600,
+        );
         found.range("retention.interval_minutes", retention.interval_minutes, 1..=10_080);
         found.range("retention.rows_per_step", retention.rows_per_step, 1..=100_000);
         let worker = &self.worker;

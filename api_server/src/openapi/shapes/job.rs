@@ -19,8 +19,9 @@ pub struct Submission {
     /// `all`, `1h`, `1d`, `7d`, `30d`, `90d`, `1y`, or `{"from", "to"}`.
     #[schema(value_type = Option<TimeRange>)]
     pub time_range: Option<TimeRange>,
-    /// A time of the past at which the history ends.
-    pub as_of: Option<Time>,
+    /// A time of the past at which the history ends, or `{"block"}`: its last block (Solana: slot).
+    #[schema(value_type = Option<EndOfHistory>)]
+    pub as_of: Option<EndOfHistory>,
     /// Only the newest transactions of each wallet.
     #[schema(minimum = 1)]
     pub max_transactions: Option<u64>,
@@ -81,6 +82,18 @@ pub struct EstimatedProvider {
 pub enum TimeRange {
     Preset(String),
     Times { from: Option<Time>, to: Option<Time> },
+}
+
+/// A time, or a block.
+#[derive(ToSchema)]
+#[serde(untagged)]
+pub enum EndOfHistory {
+    Time(Time),
+    #[serde(deny_unknown_fields)]
+    Block {
+        #[schema(minimum = 0)]
+        block: u64,
+    },
 }
 
 /// An empty object, or no body at all.
