@@ -16,3 +16,4 @@ mod signing;
 mod slow_log;
 mod status;
 mod support;
+mod webhooks;
