@@ -2,7 +2,7 @@
 //!
 //! The truth is the log of events in the database ([`persistence_layer::job_events`]), which every process
 //! writes; so it does not matter which process a client follows a job at, or which works on it. Each process
-//! reads the new events of all jobs that are followed there once for all ([`looks`]), and tells the followers
+//! reads the new events of all jobs that are followed there once for all ([`event_log`]), and tells the followers
 //! ([`feed`]). Who comes in between, comes back, or is slow reads the log by itself ([`follower`]). A client has a
 //! [`place`], and goes when its key does ([`holders`]).
 
