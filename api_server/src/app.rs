@@ -11,6 +11,7 @@ use job_orchestrator::Worker;
 use job_orchestrator::batch::Batches;
 use job_orchestrator::sources::Pace;
 use job_orchestrator::wallets::AllWallets;
+use job_orchestrator::webhooks::TargetRules;
 use persistence_layer::Store;
 use persistence_layer::redis_monitor::RedisMonitor;
 use pnl_core::Chain;
@@ -75,6 +76,8 @@ pub struct App {
     pub signer: Option<Signer>,
     /// Which pages of other hosts may read answers.
     pub cors: Cors,
+    /// Where webhooks may go; none where none is sent.
+    pub webhooks: Option<TargetRules>,
     /// How much each client may ask.
     pub limiter: Limiter,
     /// How many requests are worked on at a time.
@@ -150,6 +153,7 @@ impl App {
             max_wallets: self.limits.max_wallets,
             max_streamed_wallets: self.limits.max_streamed_wallets,
             available: self.chains.clone(),
+            webhooks: self.webhooks.clone(),
         }
     }
 

@@ -345,6 +345,7 @@ pub struct QueueMetrics {
     oldest_queued_seconds: IntGaugeVec,
     batches: IntGaugeVec,
     processes: IntGaugeVec,
+    webhooks_waiting: IntGaugeVec,
     database_up: IntGauge,
     database_takes_writes: IntGauge,
     redis_state: IntGaugeVec,
@@ -358,6 +359,8 @@ pub struct FleetFigures {
     pub batches: OpenBatches,
     /// Role of each process that has reported itself.
     pub roles: Vec<String>,
+    /// Webhooks that are to be delivered.
+    pub webhooks_waiting: u32,
 }
 
 impl QueueMetrics {
@@ -398,6 +401,11 @@ impl QueueMetrics {
                 "Processes on the database that have reported themselves lately, by role.",
                 &["role"],
             )?,
+            webhooks_waiting: labelled(
+                "webhooks_waiting",
+                "Webhooks that are to be delivered, for the first time or again.",
+                &[],
+            )?,
             database_up: plain("database_up", "1 while the database answers.")?,
             database_takes_writes: plain(
                 "database_takes_writes",
@@ -424,11 +432,19 @@ impl QueueMetrics {
     /// Takes over what the database said. Without an answer the series disappear: an old value
     /// would look like a standing queue.
     pub fn observe_fleet(&self, figures: Option<&FleetFigures>) {
-        for gauge in [&self.tasks, &self.oldest_queued_seconds, &self.batches, &self.processes] {
+        for gauge in [
+            &self.tasks,
+            &self.oldest_queued_seconds,
+            &self.batches,
+            &self.processes,
+            &self.webhooks_waiting,
+        ] {
             gauge.reset();
         }
         let Some(figures) = figures else { return };
-        let FleetFigures { queue: QueueFigures { tasks, oldest_queued }, batches, roles } = figures;
+        let FleetFigures { queue, batches, roles, webhooks_waiting } = figures;
+        let QueueFigures { tasks, oldest_queued } = queue;
+        self.webhooks_waiting.with_label_values::<&str>(&[]).set(i64::from(*webhooks_waiting));
         for (state, count) in
             [("queued", tasks.queued), ("delayed", tasks.delayed), ("running", tasks.running)]
         {

@@ -88,6 +88,12 @@ problems! {
     NO_GROUP = "no-group", NOT_FOUND, "The job has no result of a group",
         "The job was submitted without group = true, or its group has not ended with a result: \
          GET /api/pnl/batch/status/{job_id} tells how it stands.";
+    /// Nothing to tell.
+    NO_WEBHOOK = "no-webhook", NOT_FOUND, "The job has no webhook",
+        "The job was submitted without `webhook_url`, so its end is told to nobody.";
+    /// No webhooks here.
+    WEBHOOKS_OFF = "webhooks-off", CONFLICT, "This server sends no webhooks",
+        "Webhooks are signed, so they are sent where the operator has set `webhooks.secrets`.";
     /// Unknown wallet.
     UNKNOWN_WALLET = "unknown-wallet", NOT_FOUND, "The wallet has not been analyzed",
         "No full-history analysis of this wallet is stored. Submit it with \
@@ -251,6 +257,8 @@ pub const FIELD_CODES: &[(&str, &str)] = &[
     ("bad-time-range", "The time range is no known preset or no valid pair of times."),
     ("out-of-range", "The number lies outside the range that the detail names."),
     ("contradiction", "The value contradicts another one; the detail says which."),
+    ("bad-url", "The URL is none that webhooks are sent to; the detail says why."),
+    ("webhooks-off", "This server sends no webhooks."),
     ("bad-value", "The value is none of those that the detail lists."),
 ];
 

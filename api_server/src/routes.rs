@@ -5,10 +5,11 @@ use std::sync::LazyLock;
 
 use serde_json::json;
 
+use crate::dto::webhook::WebhookView;
 use crate::extract::NDJSON;
 use crate::handlers::{
     batches, diff, disposals, docs, exports, group, health, latest, live, performance, problems,
-    reports, results, series, services, signed, wallets, what_if,
+    reports, results, series, services, signed, wallets, webhooks, what_if,
 };
 use crate::metrics::UNMATCHED;
 use crate::openapi::shapes::{
@@ -345,6 +346,24 @@ fn jobs() -> Api {
             Operation::new(JOBS, RouteClass::Submit, "Failed and timed-out wallets again")
                 .body::<NoMembers>(false)
                 .accepts::<Job>("They are queued"),
+        )
+        .get(
+            "/api/pnl/batch/{job_id}/webhook",
+            webhooks::log,
+            Operation::new(
+                JOBS,
+                RouteClass::Simple,
+                "Where the end of a job is told, and what came of it",
+            )
+            .json::<WebhookView>("The deliveries, newest first")
+            .tagged(),
+        )
+        .post(
+            "/api/pnl/batch/{job_id}/webhook/replay",
+            webhooks::replay,
+            Operation::new(JOBS, RouteClass::Submit, "The newest end of a job is told again")
+                .body::<NoMembers>(false)
+                .accepts::<WebhookView>("It is delivered, from its first try on"),
         )
 }
 

@@ -15,6 +15,7 @@ use job_orchestrator::batch::{BatchRules, Batches};
 use job_orchestrator::reports::Reporter;
 use job_orchestrator::sources::{Sources, ledger_rules, offered_chains, paces};
 use job_orchestrator::wallets::AllWallets;
+use job_orchestrator::webhooks::{self, Deliveries};
 use job_orchestrator::{Worker, WorkerDeps, care, sweep_only};
 use persistence_layer::Store;
 use persistence_layer::batches::Admission;
@@ -40,7 +41,7 @@ use crate::handlers::performance::Optimizing;
 use crate::keys::Keys;
 use crate::limiter::Limiter;
 use crate::listener::{self, MAX_ADMIN_CONNECTIONS, Rules};
-use crate::live::Live;
+use crate::live::{Live, webhook_body};
 use crate::load::{Files, Load};
 use crate::metrics::{HttpMetrics, LiveMetrics, MemoryMetrics, QueueMetrics, WarmUpMetrics};
 use crate::middleware::cors::Cors;
@@ -100,7 +101,7 @@ async fn serve(
     settings.check_bound(role, public_address.ip())?;
     let (admin, admin_address) = listener::bind(&settings.admin.host, settings.admin.port).await?;
     let closing = CancellationToken::new();
-    let Assembled { app, worker, reporter } =
+    let Assembled { app, worker, reporter, webhooks } =
         assemble(settings, role, store, drain.clone(), &closing).await?;
     let rules = |max_connections, metrics| Rules {
         max_connections,
@@ -123,6 +124,9 @@ async fn serve(
     }
 
     let drained = until_drained(worker, &drain).await;
+    if let Some(webhooks) = webhooks {
+        webhooks.await.context("the delivery of webhooks ended badly")?;
+    }
     closing.cancel();
     for listener in [public, admin] {
         listener.await.context("a listener ended badly")?;
@@ -169,6 +173,8 @@ pub struct Assembled {
     pub worker: Option<JoinHandle<()>>,
     /// Ends when the report of this process is taken back, after the end of `closing`.
     pub reporter: JoinHandle<()>,
+    /// Ends some seconds after `drain`, when no webhook is under way; none where none is sent.
+    pub webhooks: Option<JoinHandle<()>>,
 }
 
 /// The batches of a database, under the rules of the settings.
@@ -212,6 +218,26 @@ fn signer(settings: &Settings) -> Result<Option<Signer>, SigningError> {
     if file.as_os_str().is_empty() { Ok(None) } else { Signer::open(file).map(Some) }
 }
 
+/// What sends webhooks in a process of `role`, if they are sent there.
+fn deliveries(
+    settings: &Settings,
+    role: Role,
+    store: &Store,
+    metrics: &job_orchestrator::Metrics,
+) -> Result<Option<Deliveries>, webhooks::SetupError> {
+    let Some(client) = webhooks::client(&settings.webhooks)?.filter(|_| role.works_on_wallets())
+    else {
+        return Ok(None);
+    };
+    Ok(Some(Deliveries {
+        store: store.clone(),
+        client,
+        words: webhook_body,
+        max_under_way: settings.webhooks.max_under_way,
+        metrics: metrics.clone(),
+    }))
+}
+
 /// Puts a process of `role` together on an open and migrated database and starts its worker.
 ///
 /// `drain` stops the worker and turns readiness off; `closing` ends what watches beside.
@@ -242,6 +268,8 @@ pub async fn assemble(
     let queue_metrics = QueueMetrics::register(&registry)?;
     let warm_up_metrics = WarmUpMetrics::register(&registry)?;
     let job_metrics = job_orchestrator::Metrics::new(&registry)?;
+    let webhooks = deliveries(settings, role, &store, &job_metrics)?
+        .map(|deliveries| webhooks::start(deliveries, drain.clone()));
     let (worker, handle) = if role.works_on_wallets() {
         let deps = worker_deps(settings, store.clone(), &registry, job_metrics.clone())?;
         let (worker, handle) = Worker::start(deps, drain.clone());
@@ -301,6 +329,7 @@ pub async fn assemble(
         keys: (settings.auth.mode == AuthMode::Keys).then(|| Keys::new(answers.clone())),
         signer: signer(settings)?,
         cors: Cors::new(&settings.api.cors_origins),
+        webhooks: webhooks::target_rules(&settings.webhooks),
         limiter: Limiter::new(settings.limits.clone(), redis.clone())
             .context("the limits cannot be used")?,
         redis,
@@ -336,5 +365,5 @@ pub async fn assemble(
     if role.serves_requests() {
         warm_up::start(&app, settings.cache.warm_up_answers, warm_up_metrics);
     }
-    Ok(Assembled { app, worker: handle, reporter })
+    Ok(Assembled { app, worker: handle, reporter, webhooks })
 }

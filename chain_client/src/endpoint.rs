@@ -326,27 +326,42 @@ pub(crate) fn http_client(url: &SecretUrl) -> Result<reqwest::Client, String> {
             .retry(reqwest::retry::never());
         if url.is_loopback() { builder.no_proxy() } else { builder }
     };
-    if url.is_https() {
-        // The binary installs a provider at its start; a library user may not have.
-        if rustls::crypto::CryptoProvider::get_default().is_none() {
-            // An error means that somebody else was faster, which is as good.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
-        if let Ok(client) = builder().build() {
-            return Ok(client);
-        }
-        tracing::warn!(endpoint = %url, "no root certificates on this machine, using built-in ones");
+    let client = if url.is_https() {
+        build_client(builder, url)
+    } else {
+        // Without TLS no root certificate is needed, and none is looked for.
+        built_in_roots(builder())
+    };
+    client.map_err(|error| failure::of_transport(&error, |text| url.quote(text)).detail())
+}
+
+/// Builds a client that judges certificates by the machine's roots, else by those that are compiled in. `endpoint` is
+/// named in the log.
+pub(crate) fn build_client(
+    builder: impl Fn() -> reqwest::ClientBuilder,
+    endpoint: impl std::fmt::Display,
+) -> Result<reqwest::Client, reqwest::Error> {
+    // The binary installs a provider at its start; a library user may not have.
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        // An error means that somebody else was faster, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
     }
-    // Without TLS no root certificate is needed, and none is looked for.
+    if let Ok(client) = builder().build() {
+        return Ok(client);
+    }
+    tracing::warn!(%endpoint, "no root certificates on this machine, using built-in ones");
+    built_in_roots(builder())
+}
+
+fn built_in_roots(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, reqwest::Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let roots = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
+        .expect("ring offers the default versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let client = builder().tls_backend_preconfigured(tls).build();
-    client.map_err(|error| failure::of_transport(&error, |text| url.quote(text)).detail())
+    builder.tls_backend_preconfigured(tls).build()
 }
 
 #[cfg(test)]

@@ -172,7 +172,8 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Duration {
     asked_wait(headers, now).min(LONGEST_PAUSE)
 }
 
-fn asked_wait(headers: &HeaderMap, now: SystemTime) -> Duration {
+/// The same without a bound.
+pub(crate) fn asked_wait(headers: &HeaderMap, now: SystemTime) -> Duration {
     let Some(text) = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()) else {
         return DEFAULT_RETRY_AFTER;
     };

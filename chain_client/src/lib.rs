@@ -1,4 +1,4 @@
-//! The only crate that calls out: chain endpoints and price sources.
+//! The only crate that calls out: chain endpoints, price sources and webhooks.
 //!
 //! What lives where:
 //! - [`source`]: what the service asks of a chain, as a trait;
@@ -8,6 +8,7 @@
 //! - [`retry`], [`limiter`]: how often and how fast a provider is asked;
 //! - [`prices`]: what it asks of a price source;
 //! - [`error`]: why there is no answer, sorted by what to do about it;
+//! - [`webhooks`]: telling a receiver that a client has named;
 //! - [`calls`], [`metrics`]: counting, on a wallet's behalf and for the whole process;
 //! - [`download`]: a file from a server, for a command;
 //! - [`redact`]: URLs that do not give away their keys.
@@ -28,6 +29,7 @@ pub mod redact;
 pub mod retry;
 pub mod solana_rpc;
 pub mod source;
+pub mod webhooks;
 
 mod endpoint;
 mod failure;

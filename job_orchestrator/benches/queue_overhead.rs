@@ -134,6 +134,7 @@ impl Run {
             duplicates_removed: 0,
             analysis: Analysis::default(),
             idempotency: None,
+            webhook: None,
             trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
         };
         let accepted = Batches::new(self.store.clone(), rules).submit(request).await?;

@@ -43,6 +43,8 @@ pub struct NewBatchRequest {
     pub analysis: Analysis,
     /// The client's `Idempotency-Key` and the hash of its request.
     pub idempotency: Option<IdempotencyKey>,
+    /// Where its end is told; checked by [`crate::webhooks::target_rules`].
+    pub webhook: Option<String>,
     /// Trace id of the request, 32 hex digits.
     pub trace_id: String,
 }
@@ -173,6 +175,7 @@ impl Batches {
                 fingerprint: key.fingerprint,
                 keep: self.rules.idempotency,
             }),
+            webhook: request.webhook,
             wallets: request.wallets,
             response: body.clone(),
         };

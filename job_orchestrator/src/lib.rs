@@ -8,6 +8,7 @@
 //! - [`outcome`]: what the end of an attempt costs, in one table;
 //! - `heartbeat`, `rescuer`: keeping leases, and taking over those of the dead;
 //! - [`care`]: retention, on time;
+//! - [`webhooks`]: telling receivers of the end of jobs;
 //! - [`outage`]: chains whose providers are all down;
 //! - [`wallets`]: results of any method from stored ledgers;
 //! - [`sources`]: endpoints, prices and rules as configured; [`probes`]: asking each of them once;
@@ -41,6 +42,7 @@ pub mod status;
 pub mod tools;
 pub mod wallets;
 mod watch_state;
+pub mod webhooks;
 mod worker;
 
 pub use batch::{Accepted, BatchError, BatchRules, Batches, IdempotencyKey, NewBatchRequest};

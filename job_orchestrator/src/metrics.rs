@@ -5,8 +5,11 @@ use prometheus::{
     Opts, Registry,
 };
 
+use std::time::Duration;
+
 use chrono::Utc;
 use persistence_layer::retention;
+use persistence_layer::webhooks::TryEnd;
 use pnl_core::Chain;
 
 /// A stage of a wallet, as a label.
@@ -79,6 +82,7 @@ pub struct Metrics {
     wallet_stage_duration_seconds: HistogramVec,
     pub(crate) lease_takeovers_total: IntCounter,
     pub(crate) wallets_parked_total: IntCounter,
+    webhook_tries_total: IntCounterVec,
     chain_paused: IntGaugeVec,
     final_block_changes_total: IntCounterVec,
     retention_removed_rows_total: IntCounterVec,
@@ -118,6 +122,13 @@ impl Metrics {
                 "wallets_parked_total",
                 "Wallets failed as worker-crashed after worker.max_takeovers.",
             )?,
+            webhook_tries_total: IntCounterVec::new(
+                Opts::new(
+                    "webhook_tries_total",
+                    "Tries to deliver a webhook by what became of it.",
+                ),
+                &["outcome"],
+            )?,
             chain_paused: IntGaugeVec::new(
                 Opts::new(
                     "chain_paused",
@@ -148,6 +159,10 @@ impl Metrics {
         for kind in retention::Kind::ALL {
             metrics.retention_removed(kind, 0);
         }
+        for end in [TryEnd::Delivered, TryEnd::Again(Duration::ZERO), TryEnd::Failed, TryEnd::Gone]
+        {
+            metrics.webhook_tries_total.with_label_values(&[outcome(&end)]);
+        }
         for chain in [Chain::Ethereum, Chain::Base, Chain::BinanceSmartChain] {
             metrics.final_block_changes_total.with_label_values(&[chain.as_str()]);
         }
@@ -156,6 +171,7 @@ impl Metrics {
         registry.register(Box::new(metrics.wallet_stage_duration_seconds.clone()))?;
         registry.register(Box::new(metrics.lease_takeovers_total.clone()))?;
         registry.register(Box::new(metrics.wallets_parked_total.clone()))?;
+        registry.register(Box::new(metrics.webhook_tries_total.clone()))?;
         registry.register(Box::new(metrics.chain_paused.clone()))?;
         registry.register(Box::new(metrics.final_block_changes_total.clone()))?;
         registry.register(Box::new(metrics.retention_removed_rows_total.clone()))?;
@@ -178,6 +194,11 @@ impl Metrics {
         self.final_block_changes_total.with_label_values(&[chain.as_str()]).inc();
     }
 
+    /// Counts a try to deliver a webhook.
+    pub(crate) fn webhook_tried(&self, end: &TryEnd) {
+        self.webhook_tries_total.with_label_values(&[outcome(end)]).inc();
+    }
+
     /// Counts rows that retention has removed.
     pub(crate) fn retention_removed(&self, kind: retention::Kind, rows: u64) {
         self.retention_removed_rows_total.with_label_values(&[kind.as_str()]).inc_by(rows);
@@ -191,5 +212,15 @@ impl Metrics {
     /// Notes whether the gate of the chain is closed.
     pub(crate) fn chain_paused(&self, chain: Chain, paused: bool) {
         self.chain_paused.with_label_values(&[chain.as_str()]).set(i64::from(paused));
+    }
+}
+
+/// The label of what became of a try.
+const fn outcome(end: &TryEnd) -> &'static str {
+    match end {
+        TryEnd::Delivered => "delivered",
+        TryEnd::Again(_) => "retried",
+        TryEnd::Failed => "failed",
+        TryEnd::Gone => "gone",
     }
 }

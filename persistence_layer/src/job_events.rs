@@ -175,6 +175,18 @@ pub async fn after(
     rows.into_iter().map(Event::try_from).collect()
 }
 
+/// The event of one row of the log; `None` when it has no number yet, or went with its job.
+///
+/// # Errors
+/// As every read.
+pub async fn of_row(store: &Store, job: &BatchRef, row: i64) -> Result<Option<Event>, StoreError> {
+    let event = read!(store, async |connection| {
+        sqlx::query_file_as!(Row, "queries/job_events/of_row.sql", job.id.0, row)
+            .fetch_optional(connection)
+    })?;
+    event.map(Event::try_from).transpose()
+}
+
 /// Numbers the events of these jobs in one transaction; gives the jobs that were left to another one.
 async fn number_together(store: &Store, jobs: &[Uuid]) -> Result<Vec<BatchId>, StoreError> {
     run!(store, "job_events/number", async |tx| {

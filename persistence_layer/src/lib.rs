@@ -8,6 +8,7 @@
 //! - [`batches`]: submit under admission, status, cancel, retry;
 //! - [`wallet_tasks`]: the job queue - claim, heartbeat, end, sweep;
 //! - [`job_events`]: what happens to jobs, in order; [`bus`]: hints that something did;
+//! - [`webhooks`]: what is told of them to receivers elsewhere;
 //! - [`chain_data`]: signature lists, raw transactions, balance snapshots;
 //! - [`wallet_work`]: what an attempt at a long wallet leaves for the next one;
 //! - [`prices`], [`ledgers`], [`results`]: what is computed from them;
@@ -86,6 +87,8 @@ pub mod wakeups;
 pub mod wallet_tasks;
 #[cfg(feature = "queries")]
 pub mod wallet_work;
+#[cfg(feature = "queries")]
+pub mod webhooks;
 
 pub use error::{Cause, StoreError};
 pub use settings::{Judgement, ReplicaSettings, ServerBudget, StoreSettings};

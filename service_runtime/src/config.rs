@@ -25,6 +25,7 @@ mod signing;
 mod slow_log;
 mod source;
 mod validate;
+mod webhooks;
 
 pub use auth::{AuthMode, AuthSettings};
 pub use endpoints::{
@@ -41,3 +42,4 @@ pub use settings::{
 };
 pub use signing::SigningSettings;
 pub use slow_log::SlowLogSettings;
+pub use webhooks::{SigningSecret, WebhookSettings};

@@ -331,3 +331,40 @@ fn no_refusal_quotes_a_value_that_could_be_a_secret() {
     let text = refusal(from_toml("[database]\npostgres_url = [\"s3cret\"]\n", &[]));
     assert!(text.starts_with("database.postgres_url: found a list, expected a string"), "{text}");
 }
+
+#[test]
+fn secrets_of_webhooks_are_checked_and_never_shown() {
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let name = "PNL_WEBHOOKS__SECRETS";
+    assert!(!Settings::default().webhooks.is_on());
+    let settings = from_env(&[(name, &format!("[\"{secret}\"]"))]).unwrap();
+    assert!(settings.webhooks.is_on());
+    assert_eq!(settings.webhooks.secrets[0].expose(), secret);
+    assert!(settings.secrets().contains(&secret.to_owned()));
+    assert!(!settings.redacted_toml().contains("MfKQ"));
+    assert!(!format!("{settings:?}").contains("MfKQ"));
+
+    for bad in [
+        "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "whsec_",
+        "whsec_MfKQ9r8",
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa?w",
+    ] {
+        let text = refusal(from_env(&[(name, &format!("[\"{bad}\"]"))]));
+        assert!(text.contains("webhooks.secrets.0") && !text.contains("MfKQ"), "{text}");
+    }
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("secrets");
+    fs::write(&file, format!("[\"{secret}\"]\n")).unwrap();
+    let from_file = from_env(&[("PNL_WEBHOOKS__SECRETS_FILE", file.to_str().unwrap())]).unwrap();
+    assert_eq!(from_file.webhooks, settings.webhooks);
+    for (key, value) in [
+        ("PNL_WEBHOOKS__TIMEOUT_SECONDS", "31"),
+        ("PNL_WEBHOOKS__MAX_UNDER_WAY", "0"),
+        ("PNL_WEBHOOKS__ALLOWED_HOSTS", r#"["https://example.org"]"#),
+        ("PNL_WEBHOOKS__ALLOWED_HOSTS", r#"["Example.org"]"#),
+    ] {
+        let text = refusal(from_env(&[(key, value)]));
+        assert!(text.contains("webhooks."), "{text}");
+    }
+}

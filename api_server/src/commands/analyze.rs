@@ -77,6 +77,7 @@ fn request(args: &AnalyzeArgs) -> anyhow::Result<NewBatchRequest> {
             ..Analysis::default()
         },
         idempotency: None,
+        webhook: None,
         trace_id: TraceId::generate().to_string(),
     })
 }

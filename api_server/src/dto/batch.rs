@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use chrono::Utc;
 use job_orchestrator::request::{Analysis, MOST_WALLETS_OF_A_GROUP, Preset, TimeRange};
+use job_orchestrator::webhooks::TargetRules;
 use pnl_core::engine::OptionError;
 use pnl_core::method::Method;
 use pnl_core::{Address, Chain};
@@ -15,6 +16,8 @@ use crate::extract::unknown_chain;
 use crate::json::{Json, Object, shown};
 use crate::problems;
 
+mod webhook;
+
 const FIELDS: &[&str] = &[
     "wallet_addresses",
     "chain",
@@ -25,6 +28,7 @@ const FIELDS: &[&str] = &[
     "options",
     "group",
     "dry_run",
+    "webhook_url",
 ];
 
 /// What this server takes.
@@ -36,6 +40,8 @@ pub struct SubmitRules {
     pub max_streamed_wallets: usize,
     /// Chains with a provider.
     pub available: BTreeSet<Chain>,
+    /// Where webhooks may go; none where none is sent.
+    pub webhooks: Option<TargetRules>,
 }
 
 /// A valid request.
@@ -49,6 +55,8 @@ pub struct CreateBatch {
     pub duplicates_removed: usize,
     /// How they are analyzed.
     pub analysis: Analysis,
+    /// Where its end is told.
+    pub webhook: Option<String>,
     /// Whether it is only checked and estimated.
     pub dry_run: bool,
 }
@@ -59,6 +67,8 @@ pub(super) struct Terms {
     pub chain: Option<Chain>,
     /// How the wallets are analyzed, but for the bound of a group.
     pub analysis: Analysis,
+    /// Where the end of the job is told.
+    pub webhook: Option<String>,
     /// Whether the request is only checked and estimated.
     pub dry_run: bool,
 }
@@ -82,6 +92,7 @@ impl Terms {
                 time_range: read_as_of(body, read_time_range(body, errors), errors),
                 max_transactions: read_max_transactions(body, errors),
             },
+            webhook: webhook::read(body, rules.webhooks.as_ref(), errors),
             dry_run: read_flag(body, "dry_run", errors),
         }
     }
@@ -124,7 +135,7 @@ impl CreateBatch {
         at: &str,
         mut errors: FieldErrors,
     ) -> Result<Self, ApiError> {
-        let Terms { chain, analysis, dry_run } = terms;
+        let Terms { chain, analysis, webhook, dry_run } = terms;
         if analysis.group {
             check_group(wallets.len(), at, &mut errors);
         }
@@ -134,7 +145,7 @@ impl CreateBatch {
         // Without a chain there is an error, and this value goes nowhere.
         let chain = chain.unwrap_or(Chain::Solana);
         errors.into_result()?;
-        Ok(Self { chain, wallets, duplicates_removed, analysis, dry_run })
+        Ok(Self { chain, wallets, duplicates_removed, analysis, webhook, dry_run })
     }
 }
 

@@ -12,8 +12,17 @@ use crate::json::{Json, hex, shown};
 use crate::problems;
 
 /// Members of the first line.
-const FIELDS: &[&str] =
-    &["chain", "time_range", "as_of", "max_transactions", "method", "options", "group", "dry_run"];
+const FIELDS: &[&str] = &[
+    "chain",
+    "time_range",
+    "as_of",
+    "max_transactions",
+    "method",
+    "options",
+    "group",
+    "dry_run",
+    "webhook_url",
+];
 
 /// Largest first line, in bytes: as many chosen lots as are taken fit.
 const MAX_TERMS_BYTES: usize = 512 << 10;

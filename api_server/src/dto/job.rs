@@ -8,8 +8,13 @@ use crate::dto::result::wallet_status;
 use crate::dto::time::{rfc3339, rfc3339_seconds};
 use crate::middleware::validators;
 
+/// Where the state of a job is.
+pub fn status_url(job: BatchId) -> String {
+    format!("/api/pnl/batch/status/{job}")
+}
+
 /// Where the results of a job are.
-fn results_url(job: BatchId) -> String {
+pub fn results_url(job: BatchId) -> String {
     format!("/api/pnl/batch/results/{job}")
 }
 

@@ -11,3 +11,4 @@ pub mod latest;
 pub mod options;
 pub mod result;
 pub mod time;
+pub mod webhook;

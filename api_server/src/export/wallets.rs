@@ -118,6 +118,7 @@ mod tests {
             trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
             created_at: chrono::Utc::now(),
             idempotency: None,
+            webhook: None,
             response: json!({}),
         };
         batches::submit(store, &batch, batches::Admission::rejecting(1)).await.unwrap();

@@ -70,6 +70,7 @@ pub async fn run(
             duplicates_removed: request.duplicates_removed,
             analysis: request.analysis,
             idempotency: key.map(|key| IdempotencyKey { key, fingerprint }),
+            webhook: request.webhook,
             trace_id: context.trace_id.to_string(),
         })
         .await?;

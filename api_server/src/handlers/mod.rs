@@ -21,6 +21,7 @@ pub mod series;
 pub mod services;
 pub mod signed;
 pub mod wallets;
+pub mod webhooks;
 pub mod what_if;
 
 use axum::Json;

@@ -9,7 +9,7 @@ use persistence_layer::wallet_tasks::TaskState;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::dto::job::{self, JobView};
+use crate::dto::job::{self, GroupStatus, JobView};
 use crate::dto::result::wallet_status;
 use crate::dto::time::rfc3339;
 
@@ -65,6 +65,16 @@ struct JobData {
     status: &'static str,
 }
 
+/// The end of a job for who does not follow it.
+#[derive(Serialize)]
+struct EndData {
+    status: &'static str,
+    counts: ProgressCounts,
+    status_url: String,
+    results_url: String,
+    group: Option<GroupStatus>,
+}
+
 #[derive(Serialize)]
 struct ProgressData {
     counts: ProgressCounts,
@@ -109,17 +119,24 @@ impl Subject {
 
     /// How many wallets have ended after the event `last`, at the time `at`.
     pub fn progress(&self, last: Number, at: String, total: u32, counts: &Counts) -> Message {
-        let ended = counts.done + counts.failed + counts.timed_out + counts.cancelled;
-        let counts = ProgressCounts {
-            total,
-            open: total.saturating_sub(ended),
-            done: counts.done,
-            failed: counts.failed,
-            timed_out: counts.timed_out,
-            cancelled: counts.cancelled,
-        };
-        let data = ProgressData { counts, progress: job::progress(ended, total) };
+        let counts = ProgressCounts::of(total, counts);
+        let progress = job::progress(total - counts.open, total);
+        let data = ProgressData { counts, progress };
         self.message(None, format!("{last}-progress"), "job.progress", at, data)
+    }
+
+    /// The end of `batch` as a webhook tells it: the event of the log, with what those who follow the job know
+    /// already.
+    fn end(&self, batch: &Batch, event: &Event, state: BatchState) -> Message {
+        let data = EndData {
+            status: state.as_str(),
+            counts: ProgressCounts::of(batch.total, &batch.counts),
+            status_url: job::status_url(batch.id),
+            results_url: job::results_url(batch.id),
+            group: GroupStatus::of(batch),
+        };
+        let (id, time) = (event.number.to_string(), rfc3339(event.at));
+        self.message(Some(event.number), id, name(&event.kind), time, data)
     }
 
     /// An event of the log.
@@ -174,6 +191,35 @@ impl Subject {
         let json = serde_json::to_string(&event).unwrap_or_default();
         Message { number, name, json: json.into(), happened: None }
     }
+}
+
+impl ProgressCounts {
+    fn of(total: u32, counts: &Counts) -> Self {
+        let ended = counts.done + counts.failed + counts.timed_out + counts.cancelled;
+        Self {
+            total,
+            open: total.saturating_sub(ended),
+            done: counts.done,
+            failed: counts.failed,
+            timed_out: counts.timed_out,
+            cancelled: counts.cancelled,
+        }
+    }
+}
+
+/// What a webhook is sent of `event`, an end of `batch`.
+pub fn webhook_body(batch: &Batch, event: &Event) -> String {
+    let subject = Subject::of(batch);
+    let message = match event.kind {
+        Kind::JobEnded(state) => subject.end(batch, event, state),
+        _ => subject.event(event),
+    };
+    message.json.as_ref().to_owned()
+}
+
+/// The type of the event that ends a job so.
+pub fn type_of_end(state: BatchState) -> String {
+    format!("{TYPE_PREFIX}{}", name(&Kind::JobEnded(state)))
 }
 
 const fn name(kind: &Kind) -> &'static str {

@@ -30,7 +30,7 @@ use uuid::Uuid;
 use self::feed::{Feed, Piece, Shot};
 pub use self::follower::{End, Follower};
 use self::holders::Holders;
-pub use self::message::Message;
+pub use self::message::{Message, type_of_end, webhook_body};
 pub use self::place::{Dropped, Place, Transport};
 use crate::metrics::LiveMetrics;
 

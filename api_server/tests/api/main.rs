@@ -35,4 +35,5 @@ mod views;
 mod waiting;
 mod wallets;
 mod warm_up;
+mod webhooks;
 mod what_if;

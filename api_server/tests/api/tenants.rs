@@ -8,7 +8,7 @@ use api_server::signing::Signer;
 use persistence_layer::api_keys::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
-use service_runtime::config::{Role, Settings};
+use service_runtime::config::{Role, Settings, SigningSecret};
 use uuid::Uuid;
 
 use crate::auth::{create, keyed};
@@ -34,7 +34,7 @@ enum Of {
 }
 
 /// Every route. Whoever adds one says here what it is about.
-const ROUTES: [(&str, &str, Of); 44] = [
+const ROUTES: [(&str, &str, Of); 46] = [
     ("GET", "/health", Of::Nobody),
     ("GET", "/api/health", Of::Nobody),
     ("GET", "/api/health/db", Of::Nobody),
@@ -60,6 +60,8 @@ const ROUTES: [(&str, &str, Of); 44] = [
     ("GET", "/api/ws", Of::Socket),
     ("POST", "/api/pnl/batch/{job_id}/cancel", Of::Job),
     ("POST", "/api/pnl/batch/{job_id}/retry", Of::Job),
+    ("GET", "/api/pnl/batch/{job_id}/webhook", Of::Job),
+    ("POST", "/api/pnl/batch/{job_id}/webhook/replay", Of::Job),
     ("GET", "/api/pnl/batch/results/{job_id}", Of::Job),
     ("GET", "/api/pnl/batch/results/{job_id}/export.csv", Of::Job),
     ("GET", "/api/pnl/batch/results/{job_id}/export.ndjson", Of::Job),
@@ -94,11 +96,13 @@ const WITH_QUERIES: [(&str, &str, Of); 5] = [
 /// Headers that differ from answer to answer.
 const VARYING: [&str; 5] = ["date", "x-request-id", "traceparent", "content-length", "age"];
 
-/// A service that keeps answers, asks for keys and signs.
+/// A service that keeps answers, asks for keys, signs and sends webhooks.
 fn kept(settings: &mut Settings) {
     static KEY: OnceLock<PathBuf> = OnceLock::new();
     keyed(settings);
     settings.cache.memory_mb = 64;
+    settings.webhooks.secrets = vec![SigningSecret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")];
+    settings.webhooks.allow_private = true;
     settings.signing.key_file = KEY
         .get_or_init(|| {
             let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("key-of-tenants");
@@ -214,7 +218,9 @@ async fn what_a_tenant_has_is_to_another_as_if_it_was_not_there() {
     let scopes = [Scope::Read, Scope::Submit];
     let owner = Holder::of(&app, "acme", &scopes).await;
     let other = Holder::of(&app, "bolt", &scopes).await;
-    let body = json!({"wallet_addresses": demo_wallets(), "chain": "solana", "group": true});
+    let body = json!({"wallet_addresses": demo_wallets(), "chain": "solana", "group": true,
+        // Nobody is there.
+        "webhook_url": "http://127.0.0.1:9/"});
     let accepted = owner.submit(&body, "once").await;
     assert_eq!(accepted.status, 202, "{}", accepted.text);
     let job = accepted.json()["job_id"].as_str().unwrap().to_owned();

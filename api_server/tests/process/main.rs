@@ -17,3 +17,4 @@ mod signing;
 mod slow_log;
 mod status;
 mod support;
+mod webhooks;

@@ -254,6 +254,7 @@ pub fn request(wallets: &[String], analysis: Analysis) -> NewBatchRequest {
         duplicates_removed: 0,
         analysis,
         idempotency: None,
+        webhook: None,
         trace_id: "0af7651916cd43dd8448eb211c80319c".to_owned(),
     }
 }

@@ -180,6 +180,8 @@ pub struct NewBatch {
     pub created_at: DateTime<Utc>,
     /// The client's `Idempotency-Key`, when it sent one.
     pub idempotency: Option<IdempotencyClaim>,
+    /// Where its end is told ([`crate::webhooks`]).
+    pub webhook: Option<String>,
     /// The body of the 202 answer, to be replayed for the same key.
     pub response: serde_json::Value,
 }

@@ -10,6 +10,7 @@ use crate::groups;
 use crate::store::{Store, run};
 use crate::tenant::Tenant;
 use crate::wallet_tasks::notify;
+use crate::webhooks;
 
 /// Expired answers that each submission with a key removes, so that they cannot pile up.
 const REMOVED_WITH_A_SUBMISSION: i64 = 100;
@@ -68,6 +69,9 @@ pub async fn submit(
         )
         .execute(&mut *tx)
         .await?;
+        if let Some(url) = &new.webhook {
+            webhooks::insert_in(tx, new.id, &new.tenant, url).await?;
+        }
         if let Some(claim) = &new.idempotency {
             remember(tx, claim, new).await?;
         }

@@ -33,3 +33,4 @@ mod summary;
 mod tenants;
 mod together;
 mod waiting;
+mod webhooks;

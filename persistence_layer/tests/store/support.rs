@@ -41,6 +41,7 @@ pub fn new_batch(numbers: impl IntoIterator<Item = usize>) -> NewBatch {
         trace_id: "0123456789abcdef0123456789abcdef".to_owned(),
         created_at: Utc::now(),
         idempotency: None,
+        webhook: None,
         response: json!({"job_id": "x"}),
     }
 }

@@ -82,7 +82,7 @@ impl Settings {
         toml::to_string_pretty(self).expect("tables, strings, lists and numbers fit into TOML")
     }
 
-    /// Every text that must not appear in a log: passwords and keys of all URLs.
+    /// Every text that must not appear in a log: passwords and keys of all URLs, and what webhooks are signed with.
     pub fn secrets(&self) -> Vec<String> {
         let providers = self.chains.iter().flat_map(|(_, chain)| &chain.providers);
         let prices = self.prices.sources.iter().filter_map(|source| source.url());
@@ -91,6 +91,7 @@ impl Settings {
             .chain(providers.map(|provider| &provider.url))
             .chain(prices)
             .flat_map(super::SecretUrl::secrets)
+            .chain(self.webhooks.secrets.iter().map(|secret| secret.expose().to_owned()))
             .collect()
     }
 }

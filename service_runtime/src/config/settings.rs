@@ -14,6 +14,7 @@ use super::live::LiveSettings;
 use super::secret::SecretUrl;
 use super::signing::SigningSettings;
 use super::slow_log::SlowLogSettings;
+use super::webhooks::WebhookSettings;
 
 /// All settings of one process, validated.
 ///
@@ -45,6 +46,8 @@ pub struct Settings {
     pub limits: LimitSettings,
     /// Clients that wait for a job or follow one.
     pub live: LiveSettings,
+    /// Receivers that are told of the end of jobs.
+    pub webhooks: WebhookSettings,
     /// Admission of batches.
     pub batch: BatchSettings,
     /// How long what is stored stays.

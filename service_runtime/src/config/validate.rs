@@ -17,6 +17,9 @@ const DAY: u64 = 86_400;
 /// Most origins whose pages may read answers: each request is compared with all of them.
 const MOST_ORIGINS: usize = 100;
 
+/// Every one signs every delivery; more than two are of no use for long.
+const MOST_SECRETS: usize = 10;
+
 /// Collects what is wrong, as (key, problem).
 #[derive(Default)]
 struct Violations(Vec<(String, String)>);
@@ -118,6 +121,7 @@ impl Settings {
         found.range("live.max_streams", self.live.max_streams, 1..=100_000);
         found.range("live.ping_seconds", self.live.ping_seconds, 1..=3600);
         found.range("live.slow_client_seconds", self.live.slow_client_seconds, 1..=3600);
+        self.check_webhooks(found);
         let limits = &self.limits;
         for (key, most) in [
             ("limits.results_per_minute", limits.results_per_minute),
@@ -148,6 +152,34 @@ impl Settings {
         }
         if let Err(error) = EnvFilter::try_new(&self.log.filter) {
             found.add("log.filter", error.to_string());
+        }
+    }
+
+    fn check_webhooks(&self, found: &mut Violations) {
+        let webhooks = &self.webhooks;
+        found.range("webhooks.timeout_seconds", webhooks.timeout_seconds, 1..=30);
+        found.range("webhooks.max_under_way", webhooks.max_under_way, 1..=256);
+        if webhooks.secrets.len() > MOST_SECRETS {
+            found.add("webhooks.secrets", format!("more than {MOST_SECRETS}"));
+        }
+        for (index, secret) in webhooks.secrets.iter().enumerate() {
+            if !secret.is_well_formed() {
+                let problem = "no secret: expected whsec_ and the base64 text of 24 to 64 bytes";
+                found.add(&format!("webhooks.secrets.{index}"), problem);
+            }
+        }
+        for (index, host) in webhooks.allowed_hosts.iter().enumerate() {
+            let name = host.strip_prefix("*.").unwrap_or(host);
+            let is_host = |b: u8| {
+                b.is_ascii_lowercase()
+                    || b.is_ascii_digit()
+                    || matches!(b, b'-' | b'.' | b':' | b'[' | b']')
+            };
+            if name.is_empty() || !name.bytes().all(is_host) {
+                let problem =
+                    "no host: expected small letters, such as hooks.example.org or *.example.org";
+                found.add(&format!("webhooks.allowed_hosts.{index}"), problem);
+            }
         }
     }
 

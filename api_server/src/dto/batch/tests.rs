@@ -10,6 +10,7 @@ fn rules() -> SubmitRules {
         max_wallets: 5,
         max_streamed_wallets: 5,
         available: BTreeSet::from([Chain::Solana, Chain::Base]),
+        webhooks: Some(TargetRules::default()),
     }
 }
 

@@ -33,6 +33,9 @@ pub struct Submission {
     pub group: Option<bool>,
     /// Whether the request is only checked and estimated.
     pub dry_run: Option<bool>,
+    /// Where the end of the job is told.
+    #[schema(max_length = 2048)]
+    pub webhook_url: Option<String>,
 }
 
 /// What a submission would cost.

@@ -248,7 +248,8 @@ async fn prepare(service: &Service) -> Known {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_bad_request_is_refused_by_name_and_leaves_no_trace() {
     let database = TestDatabase::create().await;
-    let (mut service, _folder) = start(&database, &[]).await;
+    let webhooks = [("PNL_WEBHOOKS__SECRETS", r#"["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]"#)];
+    let (mut service, _folder) = start(&database, &webhooks).await;
     let known = prepare(&service).await;
     let rows: Vec<Row> = [
         bodies::rows(),

@@ -22,6 +22,7 @@ pub fn rows(known: &Known) -> Vec<Row> {
         "/api/events".into(),
         "/api/pnl/batch".into(),
         format!("/api/pnl/batch/status/{job}"),
+        format!("/api/pnl/batch/{job}/webhook"),
         format!("/api/pnl/batch/results/{job}"),
         format!("/api/pnl/batch/results/{job}/export.csv"),
         format!("/api/pnl/batch/results/{job}/group"),
@@ -43,6 +44,7 @@ pub fn rows(known: &Known) -> Vec<Row> {
         "/api/performance/optimize".to_owned(),
         format!("/api/pnl/batch/{job}/cancel"),
         format!("/api/pnl/batch/{job}/retry"),
+        format!("/api/pnl/batch/{job}/webhook/replay"),
     ];
     let questions = [format!("/api/v2/wallets/{WALLET}/what-if")];
     for (routes, methods, allow) in [
@@ -68,6 +70,7 @@ pub fn rows(known: &Known) -> Vec<Row> {
         "/api/performance/cost",
         "/api/pnl/batch",
         &format!("/api/pnl/batch/status/{job}"),
+        &format!("/api/pnl/batch/{job}/webhook"),
         &format!("/api/pnl/batch/results/{job}"),
         "/api/pnl/results",
         &format!("/api/v2/wallets/{WALLET}/pnl?chain=sol"),
@@ -162,7 +165,7 @@ fn questions_take_options(rows: &mut Vec<Row>) {
 
 fn actions_take_no_body(rows: &mut Vec<Row>, job: &str) {
     let json = [("Content-Type", "application/json")];
-    for action in ["cancel", "retry"] {
+    for action in ["cancel", "retry", "webhook/replay"] {
         let path = format!("/api/pnl/batch/{job}/{action}");
         for (body, expected, says) in [
             (r#"{"wallets":["EV1L"]}"#, (422, "validation-failed"), "/wallets unknown-field"),

@@ -187,6 +187,14 @@ fn members(rows: &mut Vec<Row>) {
             r#""as_of":"2024-01-01T00:00:00Z","time_range":{"from":"2023-01-01T00:00:00Z","to":"2024-01-02T00:00:00Z"}"#,
             "/as_of contradiction the time range must end at as_of",
         ),
+        (r#""webhook_url":"EV1L""#, "/webhook_url bad-url not a URL"),
+        (r#""webhook_url":"http://EV1L/""#, "/webhook_url bad-url"),
+        (r#""webhook_url":"file:///EV1L""#, "/webhook_url bad-url"),
+        (r#""webhook_url":"https://EV1L:x@example.org/""#, "/webhook_url bad-url"),
+        (r#""webhook_url":"https://example.org/#EV1L""#, "/webhook_url bad-url"),
+        (r#""webhook_url":"https://10.0.0.1/EV1L""#, "an address that is not public"),
+        (r#""webhook_url":"https://[::ffff:127.0.0.1]/EV1L""#, "an address that is not public"),
+        (r#""webhook_url":["https://example.org/EV1L"]"#, "/webhook_url wrong-type"),
         (r#""time_range":{}"#, "/time_range/from missing-field"),
         (r#""time_range":{"from":1,"to":2}"#, "/time_range/from wrong-type"),
         (
@@ -240,6 +248,8 @@ fn members(rows: &mut Vec<Row>) {
     let many = format!("\"options\":{{\"cash_assets\":[{}]}}", ["\"native\""; 101].join(","));
     let says = "/options/cash_assets bad-option the list has 101 entries; at most 100";
     rows.push(Row::new("101 assets", with(&many), INVALID, says));
+    let long = format!("\"webhook_url\":\"https://example.org/{}\"", "EV1L".repeat(600));
+    rows.push(Row::new("a long URL", with(&long), INVALID, "longer than 2048 bytes"));
     let huge = format!("\"max_transactions\":{}", "9".repeat(100_000));
     rows.push(Row::new("a number of 100,000 digits", with(&huge), INVALID, "...\" is no whole"));
     for (json, found) in [("\"9\"", "a string"), ("true", "a boolean"), ("[1]", "a list")] {
@@ -276,6 +286,8 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
             ("GET", format!("/api/pnl/batch/results/{text}/export.csv")),
             ("POST", format!("/api/pnl/batch/{text}/cancel")),
             ("POST", format!("/api/pnl/batch/{text}/retry")),
+            ("GET", format!("/api/pnl/batch/{text}/webhook")),
+            ("POST", format!("/api/pnl/batch/{text}/webhook/replay")),
         ] {
             let code = if says == "not UTF-8" { "not-found" } else { "unknown-job" };
             let sent = request(method, &path, &[], b"");

@@ -1,0 +1,177 @@
+//! Webhooks: telling receivers elsewhere of the end of jobs.
+//!
+//! What is to be told stands in the database, written with the event itself ([`persistence_layer::webhooks`]).
+//! Every process with a worker looks for what is due, claims it for a while, sends it, and notes what came of it. A
+//! process that dies in between is taken over when its claim has lapsed, so a receiver is told at least once. No
+//! transaction is open while something is sent.
+
+mod schedule;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chain_client::webhooks::{Answer, Message, SendError};
+use persistence_layer::batches::{Batch, BatchId};
+use persistence_layer::job_events::{self, Event, Number};
+use persistence_layer::webhooks::{self, Claimed, Told};
+use persistence_layer::{Store, StoreError};
+use service_runtime::config::WebhookSettings;
+use service_runtime::telemetry::Chain;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+pub use chain_client::webhooks::{BadTarget, Signer, TargetRules, WebhookClient};
+
+use crate::metrics::Metrics;
+use crate::watch_state::StateLog;
+
+/// Pause between two looks for what is due: the longest delay of a first try.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What a claim lasts longer than a try: reading the job and noting what came of it. A delivery of a dead process
+/// waits so long.
+const LEASE_MARGIN: Duration = Duration::from_secs(10);
+
+/// How the end of a job is put into words.
+pub type Words = fn(&Batch, &Event) -> String;
+
+/// What deliveries need.
+#[derive(Debug)]
+pub struct Deliveries {
+    /// The database.
+    pub store: Store,
+    /// Sends.
+    pub client: WebhookClient,
+    /// What is sent.
+    pub words: Words,
+    /// Most under way at a time.
+    pub max_under_way: u32,
+    /// Counts.
+    pub metrics: Metrics,
+}
+
+/// Why webhooks cannot be sent as configured.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    /// One of the secrets.
+    #[error("webhooks.secrets: {0}")]
+    Secret(#[from] chain_client::webhooks::BadSecret),
+    /// The HTTP client.
+    #[error(transparent)]
+    Client(#[from] chain_client::SetupError),
+}
+
+/// Where webhooks may go under `settings`; `None` when there are none.
+pub fn target_rules(settings: &WebhookSettings) -> Option<TargetRules> {
+    settings.is_on().then(|| TargetRules {
+        allowed_hosts: settings.allowed_hosts.clone(),
+        allow_private: settings.allow_private,
+    })
+}
+
+/// What sends webhooks under `settings`; `None` when nothing does.
+///
+/// # Errors
+/// [`SetupError`].
+pub fn client(settings: &WebhookSettings) -> Result<Option<WebhookClient>, SetupError> {
+    let Some(rules) = target_rules(settings) else { return Ok(None) };
+    let signer = Signer::new(settings.secrets.iter().map(|secret| secret.expose()))?;
+    Ok(Some(WebhookClient::new(rules, signer, settings.timeout())?))
+}
+
+/// `webhook-id` of an event. Numbers of events are those of their job; receivers want one of its own for each
+/// message.
+pub fn message_id(job: BatchId, number: Number) -> String {
+    format!("{job}-{number}")
+}
+
+/// Delivers until `stop`; then what is under way is still brought to its end, which takes no longer than a try.
+pub fn start(deliveries: Deliveries, stop: CancellationToken) -> JoinHandle<()> {
+    tokio::spawn(run(Arc::new(deliveries), stop))
+}
+
+async fn run(deliveries: Arc<Deliveries>, stop: CancellationToken) {
+    let mut log = StateLog::new("webhooks are not delivered", "webhooks are delivered again");
+    let lease = deliveries.client.timeout() + LEASE_MARGIN;
+    let most = deliveries.max_under_way as usize;
+    let mut under_way = JoinSet::new();
+    while !stop.is_cancelled() {
+        // What ended badly lost its claim, and is found again when that has lapsed.
+        while under_way.try_join_next().is_some() {}
+        let free = u32::try_from(most - under_way.len()).unwrap_or(u32::MAX);
+        match webhooks::claim(&deliveries.store, free, lease).await {
+            Ok(claimed) => {
+                log.works();
+                for one in claimed {
+                    under_way.spawn(deliver(Arc::clone(&deliveries), one));
+                }
+            }
+            Err(error) => log.fails(&error),
+        }
+        let is_full = under_way.len() >= most;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = tokio::time::sleep(LOOK_EVERY), if !is_full => {}
+            _ = under_way.join_next(), if is_full => {}
+        }
+    }
+    while under_way.join_next().await.is_some() {}
+}
+
+/// One try. Where the database fails, the claim lapses and the delivery is tried again.
+async fn deliver(deliveries: Arc<Deliveries>, claimed: Claimed) {
+    if let Err(error) = attempt(&deliveries, &claimed).await {
+        let job = &claimed.job;
+        tracing::warn!(batch_id = %job, code = error.code(), error = %Chain(&error), "a webhook was not tried");
+    }
+}
+
+async fn attempt(deliveries: &Deliveries, claimed: &Claimed) -> Result<(), StoreError> {
+    let Deliveries { store, client, metrics, .. } = deliveries;
+    let Some(told) = told(deliveries, claimed).await? else { return Ok(()) };
+    let id = message_id(claimed.job.id, told.number);
+    let answer = client.send(&claimed.url, Message { id: &id, body: &told.body }).await;
+    let end = schedule::end(claimed.attempt, &answer);
+    let (status, error) = match &answer {
+        Ok(answer) if answer.is_success() => (Some(answer.status), None),
+        Ok(answer) => (Some(answer.status), Some(refusal(*answer))),
+        Err(error) => (None, Some(error.to_string())),
+    };
+    if !webhooks::end_try(store, claimed, &end, status, error.as_deref()).await? {
+        return Ok(());
+    }
+    metrics.webhook_tried(&end);
+    let attempt = claimed.attempt;
+    match error {
+        None => tracing::info!(batch_id = %claimed.job, id, attempt, "webhook delivered"),
+        Some(error) => {
+            tracing::info!(batch_id = %claimed.job, id, attempt, error, "webhook not delivered");
+        }
+    }
+    Ok(())
+}
+
+/// Why an answer does not do.
+fn refusal(answer: Answer) -> String {
+    match answer.status {
+        300..=399 => format!("answered {}: redirects are not followed", answer.status),
+        status => format!("answered {status}; only 2xx will do"),
+    }
+}
+
+/// What is sent: as at the first try, or put into words now. `None`: the job is gone, or the claim was lost.
+async fn told(deliveries: &Deliveries, claimed: &Claimed) -> Result<Option<Told>, StoreError> {
+    if let Some(told) = &claimed.told {
+        return Ok(Some(told.clone()));
+    }
+    let Deliveries { store, words, .. } = deliveries;
+    // Gives the event its number, too.
+    let Some(snapshot) = job_events::snapshot(store, &claimed.job).await? else { return Ok(None) };
+    let event = job_events::of_row(store, &claimed.job, claimed.event_row).await?;
+    let Some(event) = event else { return Ok(None) };
+    let told = Told { number: event.number, body: words(&snapshot.batch, &event) };
+    Ok(webhooks::keep_body(store, claimed, &told).await?.then_some(told))
+}
+
+/// A try's result, as [`schedule::end`] takes it.
+type Outcome = Result<Answer, SendError>;
