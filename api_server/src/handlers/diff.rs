@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::response::Response;
 use job_orchestrator::wallets::{Difference, NoResult};
 use persistence_layer::batches::{BatchId, BatchRef};
-use pnl_core::Chain;
+use pnl_core::{Chain, WalletRef};
 use serde::Serialize;
 
 use super::question::Question;
@@ -40,12 +40,7 @@ pub async fn diff(State(app): State<AppState>, mut asked: Question) -> Result<Re
             NoResult::From => ("from", from),
             NoResult::To => ("to", to),
         };
-        let detail = format!(
-            "The job {id} (?{name}) has no result of {} on {}: the wallet is not part of it, or is not \
-             done.",
-            wallet.address, wallet.chain
-        );
-        ApiError::new(problems::UNKNOWN_RESULT, detail)
+        no_result(id, name, &wallet)
     })?;
     Ok(of_wallet(&DiffView {
         wallet: wallet.address.to_string(),
@@ -56,6 +51,20 @@ pub async fn diff(State(app): State<AppState>, mut asked: Question) -> Result<Re
     }))
 }
 
+/// The job that the parameter `name` names has no result of the wallet.
+pub(super) fn no_result(id: BatchId, name: &str, wallet: &WalletRef) -> ApiError {
+    let detail = format!(
+        "The job {id} (?{name}) has no result of {} on {}: the wallet is not part of it, or is not done.",
+        wallet.address, wallet.chain
+    );
+    ApiError::new(problems::UNKNOWN_RESULT, detail)
+}
+
+/// The message for a text that is no id of a job.
+pub(super) fn not_a_job(text: &str) -> String {
+    format!("{} is no job id, a UUID with hyphens", crate::json::shown(text))
+}
+
 fn job(params: &mut Params, name: &'static str) -> Option<BatchId> {
     let Some(text) = params.text(name) else {
         params.refuse(name, "missing-field", "the parameter is required");
@@ -63,8 +72,7 @@ fn job(params: &mut Params, name: &'static str) -> Option<BatchId> {
     };
     let id = job_id(&text);
     if id.is_none() {
-        let shown = crate::json::shown(&text);
-        params.refuse(name, "bad-value", format!("{shown} is no job id, a UUID with hyphens"));
+        params.refuse(name, "bad-value", not_a_job(&text));
     }
     id
 }
