@@ -51,7 +51,7 @@ pub use explain::{
 };
 pub use group::GroupRef;
 pub use ledger::{LedgerCursor, LedgerPage};
-pub use report::{CoverageReport, TokenPage, TokenView};
+pub use report::{CoverageReport, TokenPage, TokenTrading, TokenView};
 pub use series::{Equity, MOST_POINTS, Spread, SpreadRules, TooManyPoints};
 pub(crate) use walk::Ended;
 use walk::Walk;
