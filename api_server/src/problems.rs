@@ -110,6 +110,11 @@ problems! {
     UNKNOWN_RESULT = "unknown-result", NOT_FOUND, "The job has no result of this wallet",
         "The wallet is not part of the job, or has not ended with a result there. \
          GET /api/pnl/batch/results/{job_id} lists what the job has.";
+    /// Replaced ledger.
+    LEDGER_REPLACED = "ledger-replaced", GONE, "What the result was computed from is not stored any more",
+        "A newer analysis has replaced the ledger of the result longer ago than replaced ledgers are kept \
+         (`retention.replaced_ledgers_hours`), another version of the engine computed it, or its history was \
+         cut and so is not kept. Submit the wallet again.";
     /// Method.
     METHOD_NOT_ALLOWED = "method-not-allowed", METHOD_NOT_ALLOWED,
         "The method is not offered at this path",

@@ -494,7 +494,10 @@ fn wallet() -> Api {
             "/api/v2/wallets/{wallet}/disposals/{id}/explain",
             disposals::explain,
             about(RouteClass::Complex, "One disposal down to transactions and prices")
-                .takes([params::method()])
+                .takes(params::view())
+                .takes([params::optional_job(
+                    "Of the result of this job, in place of the four before",
+                )])
                 .takes(params::pages())
                 .json::<Explanation>("Why it has its gain"),
         )
@@ -553,6 +556,7 @@ fn wallet_over_time() -> Api {
             "/api/v2/wallets/{wallet}/what-if",
             what_if::what_if,
             about(RouteClass::Complex, "All methods side by side")
+                .takes(params::time_range())
                 .json::<WhatIf>("Their figures and differences"),
         )
         .post(
@@ -564,6 +568,7 @@ fn wallet_over_time() -> Api {
                 "All methods side by side under other options, with chosen lots",
             )
             .takes([params::chain_of_wallet()])
+            .takes(params::time_range())
             .body::<WhatIfOptions>(true)
             .json::<WhatIf>("Their figures and differences"),
         )

@@ -127,6 +127,15 @@ impl TimeRange {
         }
     }
 
+    /// Whether it counts less than all of the history up to its end.
+    pub fn is_window(self) -> bool {
+        match self {
+            Self::AsOf { within, .. } => within != Within::Preset(Preset::All),
+            Self::AsOfBlock { .. } => false,
+            Self::Preset(_) | Self::Between { .. } => self != Self::default(),
+        }
+    }
+
     /// The end of the history, where that is not the pin.
     pub const fn end(self) -> Option<HistoryEnd> {
         match self {

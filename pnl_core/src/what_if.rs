@@ -201,13 +201,53 @@ impl Comparison {
     /// # Errors
     /// [`AmountError::Overflow`].
     pub fn assets(&self) -> Result<Vec<(AssetId, Vec<AssetRow>)>, AmountError> {
+        self.differing(|asset| self.asset(asset))
+    }
+
+    /// The rows of one asset, whether or not they differ.
+    ///
+    /// # Errors
+    /// [`AmountError::Overflow`].
+    pub fn asset(&self, asset: &AssetId) -> Result<Vec<AssetRow>, AmountError> {
         let Some(first) = self.0.first() else { return Ok(vec![]) };
+        let first = AssetSums::of(first, asset)?;
+        let row = |sums: &MethodSums| AssetSums::of(sums, asset)?.beside(&first, sums.method);
+        self.0.iter().map(row).collect()
+    }
+
+    /// [`Self::rows`] of what happened behind `earlier`, an earlier end of the same history: gains and
+    /// differences are those since then, what is held is that of now.
+    ///
+    /// # Errors
+    /// [`AmountError::Overflow`].
+    pub fn rows_since(&self, earlier: &Self) -> Result<Vec<MethodRow>, AmountError> {
+        let (rows, before) = (self.rows()?, earlier.rows()?);
+        rows.into_iter().zip(&before).map(|(row, before)| row.since(before)).collect()
+    }
+
+    /// [`Self::assets`] likewise.
+    ///
+    /// # Errors
+    /// [`AmountError::Overflow`].
+    pub fn assets_since(
+        &self,
+        earlier: &Self,
+    ) -> Result<Vec<(AssetId, Vec<AssetRow>)>, AmountError> {
+        self.differing(|asset| {
+            let (rows, before) = (self.asset(asset)?, earlier.asset(asset)?);
+            rows.into_iter().zip(&before).map(|(row, before)| row.since(before)).collect()
+        })
+    }
+
+    /// The assets of which the rows differ.
+    fn differing(
+        &self,
+        rows: impl Fn(&AssetId) -> Result<Vec<AssetRow>, AmountError>,
+    ) -> Result<Vec<(AssetId, Vec<AssetRow>)>, AmountError> {
         let assets: BTreeSet<_> = self.0.iter().flat_map(|sums| sums.by_asset.keys()).collect();
         let mut differing = Vec::new();
         for asset in assets {
-            let before = AssetSums::of(first, asset)?;
-            let row = |sums: &MethodSums| AssetSums::of(sums, asset)?.beside(&before, sums.method);
-            let rows: Vec<AssetRow> = self.0.iter().map(row).collect::<Result<_, _>>()?;
+            let rows = rows(asset)?;
             if rows.iter().any(AssetRow::differs) {
                 differing.push((asset.clone(), rows));
             }
@@ -216,7 +256,52 @@ impl Comparison {
     }
 }
 
+impl MethodRow {
+    fn since(self, before: &Self) -> Result<Self, AmountError> {
+        let other =
+            |get: fn(&OtherDifference) -> Usd| get(&self.other).checked_sub(get(&before.other));
+        Ok(Self {
+            realized_gain: self.realized_gain.checked_sub(before.realized_gain)?,
+            net_realized: self.net_realized.checked_sub(before.net_realized)?,
+            gain_difference: self.gain_difference.checked_sub(before.gain_difference)?,
+            remaining_difference: self
+                .remaining_difference
+                .checked_sub(before.remaining_difference)?,
+            other_difference: self.other_difference.checked_sub(before.other_difference)?,
+            other: OtherDifference {
+                unknown_basis: other(|other| other.unknown_basis)?,
+                uncovered: other(|other| other.uncovered)?,
+                unpriced: other(|other| other.unpriced)?,
+                transferred: other(|other| other.transferred)?,
+                fees_ignored: other(|other| other.fees_ignored)?,
+                in_transit: other(|other| other.in_transit)?,
+            },
+            ..self
+        })
+    }
+}
+
 impl AssetRow {
+    fn since(self, before: &Self) -> Result<Self, AmountError> {
+        let other =
+            |get: fn(&OtherOfAsset) -> Usd| get(&self.other).checked_sub(get(&before.other));
+        Ok(Self {
+            realized_gain: self.realized_gain.checked_sub(before.realized_gain)?,
+            gain_difference: self.gain_difference.checked_sub(before.gain_difference)?,
+            remaining_difference: self
+                .remaining_difference
+                .checked_sub(before.remaining_difference)?,
+            other_difference: self.other_difference.checked_sub(before.other_difference)?,
+            other: OtherOfAsset {
+                unknown_basis: other(|other| other.unknown_basis)?,
+                uncovered: other(|other| other.uncovered)?,
+                unpriced: other(|other| other.unpriced)?,
+                left: other(|other| other.left)?,
+            },
+            ..self
+        })
+    }
+
     fn differs(&self) -> bool {
         let Self { gain_difference, remaining_difference, other, .. } = self;
         // What it is made of can differ where the sum does not, by the rounding of shares.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use job_orchestrator::sources::ledger_rules;
 use job_orchestrator::wallets::{
-    AllWallets, DisposalFilter, DisposalId, ExplainedMatch, Explanation, View, Wallets,
+    AllWallets, Asked, DisposalFilter, DisposalId, ExplainedMatch, Explanation, View, Wallets,
 };
 use pnl_core::ledger::LedgerEvent;
 use pnl_core::time::rfc3339;
@@ -67,7 +67,8 @@ async fn one(
     args: &ExplainArgs,
     id: &DisposalId,
 ) -> anyhow::Result<Option<String>> {
-    let explained = wallets.explain(wallet, args.method, id, None, MOST_LOTS).await?;
+    let asked = Asked { id, after: None, limit: MOST_LOTS };
+    let explained = wallets.explain(wallet, View::by(args.method), asked).await?;
     let Some(explanation) = explained.flatten() else { return Ok(None) };
     Ok(Some(match args.format {
         ExplainFormat::Json => serde_json::to_string_pretty(&explanation)? + "\n",

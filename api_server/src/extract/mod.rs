@@ -128,18 +128,24 @@ impl Params {
         value
     }
 
+    /// A job that may be named.
+    pub fn named_job(&mut self, name: &'static str) -> Option<BatchId> {
+        self.read(name, "is no job id, a UUID with hyphens", job_id)
+    }
+
     /// A job that must be named.
     pub fn job(&mut self, name: &'static str) -> Option<BatchId> {
-        let Some(text) = self.text(name) else {
+        let is_given = self.has(name);
+        let id = self.named_job(name);
+        if !is_given {
             self.refuse(name, "missing-field", "the parameter is required");
-            return None;
-        };
-        let id = job_id(&text);
-        if id.is_none() {
-            let detail = format!("{} is no job id, a UUID with hyphens", shown(&text));
-            self.refuse(name, "bad-value", detail);
         }
         id
+    }
+
+    /// Whether a parameter is given that was not read yet.
+    pub fn has(&self, name: &str) -> bool {
+        self.pairs.iter().any(|(key, _)| key == name)
     }
 
     /// Page size: [`DEFAULT_LIMIT`] unless given, 1 to [`MAX_LIMIT`].

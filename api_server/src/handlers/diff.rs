@@ -3,8 +3,8 @@
 use axum::extract::State;
 use axum::response::Response;
 use job_orchestrator::wallets::{Difference, NoResult};
-use persistence_layer::batches::BatchRef;
-use pnl_core::Chain;
+use persistence_layer::batches::{BatchId, BatchRef};
+use pnl_core::{Chain, WalletRef};
 use serde::Serialize;
 
 use super::question::Question;
@@ -39,12 +39,7 @@ pub async fn diff(State(app): State<AppState>, mut asked: Question) -> Result<Re
             NoResult::From => ("from", from),
             NoResult::To => ("to", to),
         };
-        let detail = format!(
-            "The job {id} (?{name}) has no result of {} on {}: the wallet is not part of it, or is not \
-             done.",
-            wallet.address, wallet.chain
-        );
-        ApiError::new(problems::UNKNOWN_RESULT, detail)
+        no_result(id, name, &wallet)
     })?;
     Ok(of_wallet(&DiffView {
         wallet: wallet.address.to_string(),
@@ -53,4 +48,13 @@ pub async fn diff(State(app): State<AppState>, mut asked: Question) -> Result<Re
         to: to.to_string(),
         difference,
     }))
+}
+
+/// The job that the parameter `name` names has no result of the wallet.
+pub(super) fn no_result(id: BatchId, name: &str, wallet: &WalletRef) -> ApiError {
+    let detail = format!(
+        "The job {id} (?{name}) has no result of {} on {}: the wallet is not part of it, or is not done.",
+        wallet.address, wallet.chain
+    );
+    ApiError::new(problems::UNKNOWN_RESULT, detail)
 }

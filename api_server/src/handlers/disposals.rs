@@ -2,11 +2,14 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use job_orchestrator::wallets::{DisposalFilter, DisposalId, Explanation};
+use job_orchestrator::Analysis;
+use job_orchestrator::wallets::{Asked, DisposalFilter, DisposalId, Explanation, NotExplained};
+use persistence_layer::batches::{BatchId, BatchRef};
 use pnl_core::{AssetId, Chain, Method};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::diff::no_result;
 use super::question::{Question, cursor_of};
 use super::wallets::unknown;
 use crate::app::AppState;
@@ -76,14 +79,36 @@ struct ExplainView {
     has_more: bool,
 }
 
+/// `job_id`: the result of which job is explained, by the method, options and window of that job.
+fn of_job(params: &mut Params) -> Option<BatchId> {
+    let is_given = params.has("job_id");
+    let id = params.named_job("job_id");
+    for name in ["method", "time_range", "as_of", "as_of_block"] {
+        if is_given && params.text(name).is_some() {
+            params.contradict(name, "the job that job_id names says how its result was computed");
+        }
+    }
+    id
+}
+
+fn replaced(job: BatchId) -> ApiError {
+    let detail = format!(
+        "What the result of the job {job} was computed from is not stored any more. Submit the wallet again \
+         with the same options, and ask for the result of that job."
+    );
+    ApiError::new(problems::LEDGER_REPLACED, detail)
+}
+
 /// `GET /api/v2/wallets/{wallet}/disposals/{id}/explain`
 pub async fn explain(
     State(app): State<AppState>,
     TwoSegments(_, id): TwoSegments,
     mut asked: Question,
 ) -> Result<Response, ApiError> {
-    let method = asked.method();
+    let job = of_job(&mut asked.params);
+    let view = asked.view();
     let page = asked.page();
+    let tenant = asked.tenant().clone();
     let (wallets, wallet) = asked.finish(&app)?;
     let none = || {
         let detail = format!(
@@ -93,11 +118,29 @@ pub async fn explain(
         );
         ApiError::new(problems::UNKNOWN_DISPOSAL, detail)
     };
-    let scope = format!("explain {wallet} {method} {id}");
+    let scope = match job {
+        None => format!("explain {wallet} {view:?} {id}"),
+        Some(job) => format!("explain {wallet} of {job} {id}"),
+    };
     let after = page.place(&scope)?;
     let wanted: DisposalId = id.parse().map_err(|_| none())?;
-    let explained = wallets.explain(&wallet, method, &wanted, after, page.limit).await?;
-    let explanation = explained.ok_or_else(|| unknown(&wallet))?.ok_or_else(none)?;
+    let wanted = Asked { id: &wanted, after, limit: page.limit };
+    let explanation = match job {
+        None => {
+            let explained = wallets.explain(&wallet, view, wanted).await?;
+            explained.ok_or_else(|| unknown(&wallet))?.ok_or_else(none)?
+        }
+        Some(id) => {
+            let batch = app.batches.status(&BatchRef { tenant, id }).await?;
+            let analysis = Analysis::of_batch(&batch.request).map_err(|_| replaced(id))?;
+            let explained = wallets.explain_result(&wallet, id, &analysis, wanted).await?;
+            explained.map_err(|why| match why {
+                NotExplained::NoResult => no_result(id, "job_id", &wallet),
+                NotExplained::Replaced => replaced(id),
+                NotExplained::NoDisposal => none(),
+            })?
+        }
+    };
     let next_cursor = cursor_of(&scope, explanation.next);
     Ok(of_wallet(&ExplainView {
         pinned: PinView::of(explanation.pin),

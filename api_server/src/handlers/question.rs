@@ -3,11 +3,12 @@
 use axum::RequestPartsExt;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
+use job_orchestrator::TimeRange;
 use job_orchestrator::wallets::{LedgerPlace, View, Wallets};
 use persistence_layer::Tenant;
 use pnl_core::{Chain, Method, WalletRef};
 
-use super::wallets::{chain, method, view, wallet_ref};
+use super::wallets::{chain, method, time_range, view, wallet_ref};
 use crate::app::App;
 use crate::cursor;
 use crate::error::ApiError;
@@ -43,6 +44,11 @@ impl Question {
     /// `method`, `time_range` and `as_of` or `as_of_block`.
     pub fn view(&mut self) -> View {
         view(&mut self.params)
+    }
+
+    /// `time_range` and `as_of` or `as_of_block`.
+    pub fn time_range(&mut self) -> TimeRange {
+        time_range(&mut self.params)
     }
 
     /// `method`.

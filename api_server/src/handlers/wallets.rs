@@ -166,7 +166,11 @@ pub(super) fn method(params: &mut Params) -> Method {
 
 /// `method`, `time_range` and `as_of` or `as_of_block`: how the ledger is looked at.
 pub(super) fn view(params: &mut Params) -> View {
-    let method = method(params);
+    View { method: method(params), time_range: time_range(params) }
+}
+
+/// `time_range` and `as_of` or `as_of_block`: what is counted, and up to when.
+pub(super) fn time_range(params: &mut Params) -> TimeRange {
     let mut time_range = TimeRange::default();
     if let Some(text) = params.text("time_range") {
         match range_of(&text) {
@@ -188,7 +192,7 @@ pub(super) fn view(params: &mut Params) -> View {
             Err(detail) => params.refuse("as_of_block", "out-of-range", detail),
         }
     }
-    View { method, time_range }
+    time_range
 }
 
 /// `include`: names separated by commas.

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use job_orchestrator::TimeRange;
 use job_orchestrator::wallets::MethodsCompared;
 use pnl_core::Chain;
 use serde::Serialize;
@@ -30,19 +31,28 @@ struct WhatIfView {
 }
 
 /// `GET /api/v2/wallets/{wallet}/what-if`
-pub async fn what_if(State(app): State<AppState>, asked: Question) -> Result<Response, ApiError> {
-    Ok(of_wallet(&compared(&app, asked, Map::new()).await?))
+pub async fn what_if(
+    State(app): State<AppState>,
+    mut asked: Question,
+) -> Result<Response, ApiError> {
+    let range = asked.time_range();
+    Ok(of_wallet(&compared(&app, asked, range, Map::new()).await?))
 }
 
 /// `POST /api/v2/wallets/{wallet}/what-if`
 pub async fn with_options(
     State(app): State<AppState>,
-    asked: Question,
+    mut asked: Question,
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
+    let range = asked.time_range();
     let options = read(&body, asked.chain())?;
+    if options.contains_key("lots") && range.is_window() {
+        let detail = "lots are chosen for a whole history: leave out the time range, or the lots";
+        asked.params.contradict("time_range", detail);
+    }
     let _at_work = place(&app, Cost::Expensive)?;
-    Ok(fresh_json(&compared(&app, asked, options).await?))
+    Ok(fresh_json(&compared(&app, asked, range, options).await?))
 }
 
 /// The options of a body.
@@ -65,10 +75,12 @@ fn read(body: &Json, chain: Option<Chain>) -> Result<Map<String, Value>, ApiErro
 async fn compared(
     app: &AppState,
     asked: Question,
+    range: TimeRange,
     options: Map<String, Value>,
 ) -> Result<WhatIfView, ApiError> {
     let (wallets, wallet) = asked.finish(app)?;
-    let compared = wallets.what_if(&wallet, options).await?.ok_or_else(|| unknown(&wallet))?;
+    let found = wallets.what_if(&wallet, range, options).await?;
+    let compared = found.ok_or_else(|| unknown(&wallet))?;
     Ok(WhatIfView {
         wallet: wallet.address.to_string(),
         chain: wallet.chain,

@@ -69,8 +69,13 @@ pub fn method() -> Parameter {
 
 /// `method`, `time_range`, `as_of`, `as_of_block`.
 pub fn view() -> [Parameter; 4] {
+    let [time_range, as_of, as_of_block] = time_range();
+    [method(), time_range, as_of, as_of_block]
+}
+
+/// `time_range`, `as_of`, `as_of_block`.
+pub fn time_range() -> [Parameter; 3] {
     [
-        method(),
         query(
             "time_range",
             "What is counted: `all`, `1h`, `1d`, `7d`, `30d`, `90d`, `1y`, or `FROM..TO` as RFC 3339 \
@@ -124,6 +129,11 @@ pub fn period() -> Parameter {
 /// A job in the query.
 pub fn job(name: &str) -> Parameter {
     required(name, "A job", json!({"type": "string", "format": "uuid"}))
+}
+
+/// The job whose result is asked for.
+pub fn optional_job(description: &str) -> Parameter {
+    query("job_id", description, json!({"type": "string", "format": "uuid"}))
 }
 
 /// A switch.

@@ -1,7 +1,7 @@
 //! Disposals in pages, and each explained down to its transactions and prices.
 
 use pnl_core::Usd;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{TestApp, UNUSED, demo_wallets};
 
@@ -190,4 +190,100 @@ async fn what_is_not_there_is_named() {
         let path = format!("/api/v2/wallets/{}/disposals/{id}/explain?chain=sol", wallets[0]);
         app.get(&path).await.problem(404, "unknown-disposal");
     }
+}
+
+#[tokio::test]
+async fn a_disposal_is_explained_within_a_window_and_a_moment_of_the_past() {
+    let app = TestApp::with_worker().await;
+    let wallets = demo_wallets();
+    app.completed(&wallets).await;
+    for wallet in &wallets {
+        let base = format!("/api/v2/wallets/{wallet}");
+        let rows = all(&app, &format!("{base}/disposals?chain=sol"), 1000).await;
+        let middle = pnl_core::time::rfc3339(rows[rows.len() / 2]["ts"].as_i64().unwrap());
+        for view in [
+            format!("time_range={middle}..2100-01-01T00:00:00Z"),
+            format!("as_of={middle}"),
+            format!("as_of={middle}&time_range=1d"),
+        ] {
+            let whole = app.get(&format!("{base}/pnl?chain=sol&{view}")).await.json();
+            let inside = all(&app, &format!("{base}/disposals?chain=sol&{view}"), 1000).await;
+            assert!(!inside.is_empty() && inside.len() < rows.len());
+            for row in &rows {
+                let id = row["id"].as_str().unwrap();
+                let path = format!("{base}/disposals/{id}/explain?chain=sol&{view}");
+                let reply = app.get(&path).await;
+                if inside.contains(row) {
+                    let explained = reply.json();
+                    assert_eq!(explained["pinned"], whole["pinned"]);
+                    closes(&explained, row, &whole["realized_gain_usd"]);
+                } else {
+                    reply.problem(404, "unknown-disposal");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_disposal_is_explained_as_a_job_has_counted_it() {
+    let app = TestApp::with_worker().await;
+    let wallet = &demo_wallets()[0];
+    app.completed(std::slice::from_ref(wallet)).await;
+    let base = format!("/api/v2/wallets/{wallet}");
+    let rows = all(&app, &format!("{base}/disposals?chain=sol"), 1000).await;
+    let middle = pnl_core::time::rfc3339(rows[rows.len() / 2]["ts"].as_i64().unwrap());
+    let range = json!({"from": middle, "to": "2100-01-01T00:00:00Z"});
+    let mut jobs = Vec::new();
+    for members in [
+        json!({"method": "lifo", "options": {"fee_policy": "ignore"}}),
+        json!({"time_range": range}),
+        json!({"as_of": middle}),
+        json!({"max_transactions": 3}),
+    ] {
+        let mut body = json!({"wallet_addresses": [wallet], "chain": "solana"});
+        body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        let job = app.submit(&body).await.json()["job_id"].as_str().unwrap().to_owned();
+        app.ended(&job).await;
+        jobs.push(job);
+    }
+    let cut = jobs.pop().unwrap();
+    for job in &jobs {
+        let page = app.get(&format!("/api/pnl/batch/results/{job}")).await.json();
+        let result = &page["data"][0]["result"];
+        let mut gains = Usd::ZERO;
+        for row in &rows {
+            let id = row["id"].as_str().unwrap();
+            let path = format!("{base}/disposals/{id}/explain?chain=sol&job_id={job}");
+            let reply = app.get(&path).await;
+            if reply.status == 404 {
+                continue;
+            }
+            let explained = reply.json();
+            assert_eq!(explained["method"], result["method"]);
+            assert_eq!(explained["pinned"], result["pinned"]);
+            let of = &explained["result"];
+            assert_eq!(of["realized_gain_usd"], result["realized_gain_usd"]);
+            for level in [of, &explained["token"]] {
+                assert_eq!(level["left_over_usd"], "0", "{explained}");
+            }
+            assert_eq!(explained["disposal"]["left_over"], "0", "{explained}");
+            if let Some(gain) = explained["disposal"]["gain"].as_str() {
+                gains = gains.checked_add(gain.parse().unwrap()).unwrap();
+            }
+        }
+        assert_eq!(gains, usd(&result["realized_gain_usd"]), "all of it is explained");
+    }
+    let id = rows[0]["id"].as_str().unwrap();
+    let path = |query: &str| format!("{base}/disposals/{id}/explain?chain=sol&{query}");
+    app.get(&path(&format!("job_id={cut}"))).await.problem(410, "ledger-replaced");
+    let none = "job_id=00000000-0000-4000-8000-000000000000";
+    app.get(&path(none)).await.problem(404, "unknown-job");
+    let both = app.get(&path(&format!("job_id={}&method=lifo", jobs[0]))).await;
+    let problem = both.problem(422, "validation-failed");
+    assert_eq!(problem["errors"][0]["pointer"], "?method", "{problem}");
+    // What it was computed from is gone.
+    let gone = "update ledgers set input_hash = 'other'";
+    assert!(app.database.execute(gone).await > 0);
+    app.get(&path(&format!("job_id={}", jobs[0]))).await.problem(410, "ledger-replaced");
 }

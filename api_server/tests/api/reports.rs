@@ -1,6 +1,7 @@
 //! Tokens and coverage of a wallet, and what every result says about itself.
 
 use pnl_core::Usd;
+use pnl_core::ratio::Figure;
 use serde_json::Value;
 
 use crate::support::{TestApp, UNUSED, demo_wallets};
@@ -105,7 +106,23 @@ async fn tokens_come_in_pages_and_are_those_of_the_result() {
                     "{row}"
                 );
             }
+            let count = |name: &str| row[name].as_u64().unwrap();
+            assert!(count("trades") <= count("sells"), "{row}");
+            assert_eq!(
+                row["first_trade_ts"].is_null(),
+                count("buys") + count("sells") == 0,
+                "{row}"
+            );
         }
+        let metrics = &result["metrics"];
+        for name in ["trades", "winning_trades", "losing_trades"] {
+            let of_tokens: u64 = rows.iter().map(|row| row[name].as_u64().unwrap()).sum();
+            assert_eq!(metrics[name], of_tokens, "{name}");
+        }
+        let gains = rows.iter().map(|row| row["realized_pnl"].as_str().unwrap());
+        let gains = gains.map(|gain| gain.parse::<Usd>().unwrap());
+        let gains = gains.fold(Usd::ZERO, |a, b| a.checked_add(b).unwrap());
+        assert_eq!(Figure::of_dollars(gains).to_string(), metrics["realized_pnl"]);
     }
 }
 

@@ -220,3 +220,55 @@ async fn an_unknown_wallet_is_told_how_to_be_known() {
     let path = format!("/api/v2/wallets/{UNUSED}/what-if?chain=solana");
     app.get(&path).await.problem(404, "unknown-wallet");
 }
+
+#[tokio::test]
+async fn methods_are_compared_within_a_window_and_up_to_a_moment() {
+    let app = TestApp::with_worker().await;
+    let wallets = demo_wallets();
+    app.completed(&wallets).await;
+    for wallet in &wallets {
+        let base = format!("/api/v2/wallets/{wallet}");
+        let rows = app.get(&format!("{base}/disposals?chain=sol&limit=1000")).await.json();
+        let rows = rows["data"].as_array().unwrap();
+        let middle = pnl_core::time::rfc3339(rows[rows.len() / 2]["ts"].as_i64().unwrap());
+        for view in [
+            format!("time_range={middle}..2100-01-01T00:00:00Z"),
+            format!("time_range=1970-01-01T00:00:00Z..{middle}"),
+            format!("as_of={middle}"),
+            format!("as_of={middle}&time_range=1d"),
+        ] {
+            let compared = app.get(&format!("{base}/what-if?chain=sol&{view}")).await.json();
+            let methods = compared["methods"].as_array().unwrap();
+            for (n, (row, method)) in methods.iter().zip(METHODS).enumerate() {
+                let path = format!("{base}/pnl?chain=sol&method={method}&{view}");
+                let own = app.get(&path).await.json();
+                assert_eq!(compared["pinned"], own["pinned"]);
+                for name in [
+                    "realized_gain_usd",
+                    "net_realized_usd",
+                    "unrealized_gain_usd",
+                    "total_pnl_usd",
+                ] {
+                    assert_eq!(row[name], own[name], "{wallet} {method} {view} {name}");
+                }
+                let parts = ["remaining_difference_usd", "other_difference_usd"];
+                let parts = sum(parts.iter().map(|name| usd(&row[*name])));
+                assert_eq!(parts, usd(&row["gain_difference_usd"]), "{row}");
+                let other = row["other"].as_object().unwrap().values();
+                assert_eq!(sum(other.map(usd)), usd(&row["other_difference_usd"]), "{row}");
+                let tokens = compared["tokens"].as_array().unwrap().iter();
+                for name in ["gain_difference_usd", "remaining_difference_usd"] {
+                    let of_tokens =
+                        sum(tokens.clone().map(|token| usd(&token["by_method"][n][name])));
+                    let others = usd(&compared["other_tokens"][n][name]);
+                    assert_eq!(of_tokens.checked_add(others).unwrap(), usd(&row[name]), "{name}");
+                }
+            }
+        }
+    }
+    let path = format!("/api/v2/wallets/{}/what-if?chain=sol&time_range=1d", wallets[0]);
+    let body = json!({"options": {"lots": {"a:0": [{"lot": "b:0", "raw": "1"}]}}});
+    let chosen = reply(app.request(Method::POST, &path).json(&body)).await;
+    let problem = chosen.problem(422, "validation-failed");
+    assert_eq!(problem["errors"][0]["pointer"], "?time_range", "{problem}");
+}

@@ -132,10 +132,11 @@ fn with_ids_behind<'a>(
 
 /// What a result says of what it was made from.
 #[derive(Deserialize)]
-struct Origin {
-    input_hash: String,
-    price_set_hash: String,
-    engine_version: String,
+pub(super) struct Origin {
+    pub input_hash: String,
+    pub price_set_hash: String,
+    pub engine_version: String,
+    pub realized_gain_usd: Usd,
 }
 
 /// Disposals of a result that are given at a time. Their JSON is held some times over on its way to a client.

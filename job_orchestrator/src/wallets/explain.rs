@@ -9,15 +9,18 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use persistence_layer::batches::{BatchId, BatchRef};
+use persistence_layer::{ledgers, results};
 use pnl_core::engine::{Disposal, DisposalLeg, LotMatch};
 use pnl_core::ledger::{LedgerKind, LegSide};
-use pnl_core::{AssetId, Method, Outcome, Pin, RawAmount, Usd, WalletRef};
+use pnl_core::{AssetId, ENGINE_VERSION, Method, Pin, RawAmount, Usd, WalletRef, Window};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::disposals::with_ids;
-use super::walk::Walk;
+use super::disposals::{Origin, with_ids};
+use super::walk::{Ended, Walk};
 use super::{LedgerPlace, Reader, View, Wallets, WalletsError, corrupt};
+use crate::request::Analysis;
 use crate::stages::replay::{self, lines};
 
 /// Names a disposal of a history: an event and the part of it, such as `5h…:0:out`. A second fee of
@@ -222,97 +225,186 @@ struct Found {
     next: Option<usize>,
 }
 
+/// Why a disposal of a result cannot be explained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotExplained {
+    /// The job has no result of the wallet.
+    NoResult,
+    /// The ledger that the result was made from is not stored, or another engine made it.
+    Replaced,
+    /// The result counts no such disposal.
+    NoDisposal,
+}
+
+/// Which disposal is to be explained.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// Its id.
+    pub id: &'a DisposalId,
+    /// Behind which of its lots the page begins.
+    pub after: Option<LedgerPlace>,
+    /// Lots on a page, at most.
+    pub limit: usize,
+}
+
 impl Wallets {
-    /// Explains a disposal, with at most `limit` of its lots behind `after`. The outer `None`: no ledger
-    /// of the wallet is stored; the inner one: it has no such disposal.
+    /// Explains a disposal that `view` counts. The outer `None`: no ledger of the wallet is stored; the inner
+    /// one: it has no such disposal.
     ///
     /// # Errors
     /// [`WalletsError::CursorExpired`] when the ledger was replaced since; others.
     pub async fn explain(
         &self,
         wallet: &WalletRef,
-        method: Method,
-        id: &DisposalId,
-        after: Option<LedgerPlace>,
-        limit: usize,
+        view: View,
+        asked: Asked<'_>,
     ) -> Result<Option<Option<Explanation>>, WalletsError> {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
+        self.explain_by(reader, wallet, view, asked).await.map(Some)
+    }
+
+    /// Explains a disposal that the wallet's result in `job` counts, which was asked for by `analysis`. What is
+    /// computed again has the gain of the result, to the last digit, or is not given.
+    ///
+    /// # Errors
+    /// As [`Self::explain`].
+    pub async fn explain_result(
+        &self,
+        wallet: &WalletRef,
+        job: BatchId,
+        analysis: &Analysis,
+        asked: Asked<'_>,
+    ) -> Result<Result<Explanation, NotExplained>, WalletsError> {
+        let job = BatchRef { tenant: self.tenant.clone(), id: job };
+        let store = &self.all.store;
+        let Some(report) = results::report(store, &job, wallet).await? else {
+            return Ok(Err(NotExplained::NoResult));
+        };
+        let origin: Origin = serde_json::from_str(&report).map_err(corrupt)?;
+        let (input, prices) = (&origin.input_hash, &origin.price_set_hash);
+        let ledger = match analysis.time_range.end() {
+            None => ledgers::of_result(store, &job, wallet, input, prices).await?,
+            // None of its own is kept; the newest one has what happened up to then.
+            Some(_) => ledgers::current(store, &self.tenant, wallet).await?,
+        };
+        let Some(ledger) = ledger.filter(|_| origin.engine_version == ENGINE_VERSION) else {
+            return Ok(Err(NotExplained::Replaced));
+        };
+        let reader = self.reader(wallet, ledger)?;
+        let options = analysis.engine_options(reader.options.clone()).map_err(corrupt)?;
+        let reader = Reader { options, ..reader };
+        let view = View { method: analysis.method, time_range: analysis.time_range };
+        match self.explain_by(reader, wallet, view, asked).await {
+            Ok(None) => Ok(Err(NotExplained::NoDisposal)),
+            Ok(Some(explanation))
+                if explanation.result.realized_gain_usd == origin.realized_gain_usd =>
+            {
+                Ok(Ok(explanation))
+            }
+            // The newest ledger is older than the result, or says another thing of the past.
+            Ok(Some(_))
+            | Err(WalletsError::BehindPin { .. } | WalletsError::BlockBehindPin { .. }) => {
+                Ok(Err(NotExplained::Replaced))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn explain_by(
+        &self,
+        reader: Reader,
+        wallet: &WalletRef,
+        view: View,
+        Asked { id, after, limit }: Asked<'_>,
+    ) -> Result<Option<Explanation>, WalletsError> {
         let from = usize::try_from(reader.number(after)?).unwrap_or(usize::MAX);
         let reader = Arc::new(reader);
-        let walk = self.walk(&reader, View::by(method)).await?;
-        let Some((mut found, sums, outcome)) = find(walk, wallet, id, from, limit).await? else {
-            return Ok(Some(None));
+        let walk = self.walk(&reader, view).await?;
+        let Some((mut found, mut gains, ended)) = find(walk, wallet, id, from, limit).await? else {
+            return Ok(None);
         };
         enrich(&reader, id, &mut found).await?;
-        let of_token =
-            outcome.by_asset.get(&found.asset).map_or(Usd::ZERO, |row| row.realized_gain);
-        let mut other_tokens = Usd::ZERO;
-        for (asset, row) in &outcome.by_asset {
-            if *asset != found.asset {
-                other_tokens = other_tokens.checked_add(row.realized_gain)?;
-            }
+        let others = gains.by_asset.remove(&found.asset).unwrap_or_default();
+        let mut of_token = others.gain.checked_add(found.gain)?;
+        let mut of_others = gains.by_asset.values().map(|sum| sum.gain).collect::<Vec<_>>();
+        let mut sum = gains.all;
+        if ended.window == Window::ALL {
+            // The totals of the engine, which disposals have to sum to.
+            let by_asset = &ended.outcome.by_asset;
+            sum = ended.outcome.totals.realized_gain;
+            of_token = by_asset.get(&found.asset).map_or(Usd::ZERO, |row| row.realized_gain);
+            let rows = by_asset.iter().filter(|(asset, _)| **asset != found.asset);
+            of_others = rows.map(|(_, row)| row.realized_gain).collect();
         }
+        let other_tokens =
+            of_others.iter().try_fold(Usd::ZERO, |sum, gain| sum.checked_add(*gain))?;
         let facts = reader.history.facts.assets.get(&found.asset);
-        Ok(Some(Some(Explanation {
+        Ok(Some(Explanation {
             id: id.clone(),
             wallet: wallet.address.to_string(),
             chain: wallet.chain,
-            pin: reader.ledger.head.pin,
-            method,
-            result: Level::new(
-                outcome.totals.realized_gain,
-                of_token,
-                other_tokens,
-                outcome.by_asset.len().saturating_sub(1) as u64,
-            )?,
+            pin: ended.history.pin,
+            method: view.method,
+            result: Level::new(sum, of_token, other_tokens, of_others.len() as u64)?,
             decimals: facts.and_then(|facts| facts.decimals),
-            token: Level::new(of_token, found.gain, sums.gain, sums.count)?,
+            token: Level::new(of_token, found.gain, others.gain, others.count)?,
             asset: found.asset,
             disposal: found.disposal,
             matches: found.matches,
             other_matches: found.other,
             next: found.next.map(|next| reader.place(next as u64)),
-        })))
+        }))
     }
 }
 
-/// The other disposals of the same token.
+/// Gains of the disposals in the window.
+#[derive(Default)]
+struct Gains {
+    /// Of all of them.
+    all: Usd,
+    /// Of each asset, without that of the disposal that is explained.
+    by_asset: BTreeMap<AssetId, Others>,
+}
+
+/// Disposals of a token.
 #[derive(Default)]
 struct Others {
     gain: Usd,
     count: u64,
 }
 
-/// Runs the whole history, and notes the disposal when it comes by.
+/// Runs the whole history, and notes the disposal when it comes by in the window.
 async fn find(
     mut walk: Walk,
     wallet: &WalletRef,
     id: &DisposalId,
     from: usize,
     limit: usize,
-) -> Result<Option<(Found, Others, Outcome)>, WalletsError> {
+) -> Result<Option<(Found, Gains, Ended)>, WalletsError> {
+    let window = walk.window();
     let mut found: Option<Found> = None;
-    let mut sums: BTreeMap<AssetId, Others> = BTreeMap::new();
+    let mut gains = Gains::default();
     loop {
         let taken;
         (walk, taken) = walk.records().await?;
         let Some(records) = taken else { break };
         for (this, disposal) in with_ids(&records, wallet.address.as_str()) {
+            if !window.contains(disposal.ts) {
+                continue;
+            }
+            let gain = disposal.gain.unwrap_or_default();
+            gains.all = gains.all.checked_add(gain)?;
             if this == *id {
                 found = Some(Found::new(&disposal, from, limit)?);
                 continue;
             }
-            // Before it has come by any token may be the one.
-            if found.as_ref().is_none_or(|found| found.asset == *disposal.asset) {
-                let sum = sums.entry(disposal.asset.clone()).or_default();
-                sum.count += 1;
-                sum.gain = sum.gain.checked_add(disposal.gain.unwrap_or_default())?;
-            }
+            let sum = gains.by_asset.entry(disposal.asset.clone()).or_default();
+            sum.count += 1;
+            sum.gain = sum.gain.checked_add(gain)?;
         }
     }
     let Some(found) = found else { return Ok(None) };
-    let others = sums.remove(&found.asset).unwrap_or_default();
-    Ok(Some((found, others, walk.finish().await?.outcome)))
+    Ok(Some((found, gains, walk.finish().await?)))
 }
 
 impl Found {

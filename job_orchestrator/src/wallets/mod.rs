@@ -46,10 +46,12 @@ pub use diff::{
 pub use disposals::{
     DisposalFilter, DisposalPage, DisposalView, DisposalsOfResult, MOST_MATCHES, SomeDisposals,
 };
-pub use explain::{DisposalId, ExplainedDisposal, ExplainedMatch, Explanation, OtherMatches};
+pub use explain::{
+    Asked, DisposalId, ExplainedDisposal, ExplainedMatch, Explanation, NotExplained, OtherMatches,
+};
 pub use group::GroupRef;
 pub use ledger::{LedgerCursor, LedgerPage};
-pub use report::{CoverageReport, TokenPage, TokenView};
+pub use report::{CoverageReport, TokenPage, TokenTrading, TokenView};
 pub use series::{Equity, MOST_POINTS, Spread, SpreadRules, TooManyPoints};
 pub(crate) use walk::Ended;
 use walk::Walk;

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pnl_core::bounds::{Bounds, Known};
-use pnl_core::report::{self, Audit, Coverage, TokenRow, UnexplainedRaw, WalletReport, Warning};
+use pnl_core::metrics::TokenMetrics;
+use pnl_core::ratio::Figure;
+use pnl_core::report::{self, Audit, Coverage, TokenRow, UnexplainedRaw, Warning};
 use pnl_core::{AssetId, Pin, Usd, UsdPrice, WalletRef};
 use serde::Serialize;
 
-use super::{LedgerPlace, Reader, View, Wallets, WalletsError};
+use super::{LedgerPlace, View, Wallets, WalletsError};
 
 /// A page of tokens.
 #[derive(Debug)]
@@ -31,6 +33,63 @@ pub struct TokenView {
     pub price_usd: Option<UsdPrice>,
     /// Value of the balance at that price; `None` also where the movements are no balance.
     pub market_value_usd: Option<Usd>,
+    /// How it was traded in the window.
+    #[serde(flatten)]
+    pub trading: TokenTrading,
+}
+
+/// How a token was traded in the window; of one that was not, zeros and `None`.
+#[derive(Debug, Default, Serialize)]
+pub struct TokenTrading {
+    /// Swaps and purchases in which it came in.
+    pub buys: u64,
+    /// Swaps and sales in which it left.
+    pub sells: u64,
+    /// Value of the buys, before fees; those without a value count nothing.
+    pub bought_usd: Usd,
+    /// Value of the sells, likewise.
+    pub sold_usd: Usd,
+    /// Trades: sells with a known gain.
+    pub trades: u64,
+    /// Trades with a gain.
+    pub winning_trades: u64,
+    /// Trades with a loss.
+    pub losing_trades: u64,
+    /// Gain of the trades.
+    pub realized_pnl: Usd,
+    /// Basis of what the trades sold.
+    pub trades_basis_usd: Usd,
+    /// What the trades brought.
+    pub trades_proceeds_usd: Usd,
+    /// Gain per basis, percent; `None` at a basis of zero.
+    pub roi_pct: Option<Figure>,
+    /// Mean holding time of a trade, seconds.
+    pub avg_hold_s: Option<Figure>,
+    /// The first swap, purchase or sale, unix seconds.
+    pub first_trade_ts: Option<i64>,
+    /// The last one.
+    pub last_trade_ts: Option<i64>,
+}
+
+impl From<TokenMetrics> for TokenTrading {
+    fn from(of: TokenMetrics) -> Self {
+        Self {
+            buys: of.buys,
+            sells: of.sells,
+            bought_usd: of.bought,
+            sold_usd: of.sold,
+            trades: of.trades,
+            winning_trades: of.winning_trades,
+            losing_trades: of.losing_trades,
+            realized_pnl: of.realized_pnl,
+            trades_basis_usd: of.basis,
+            trades_proceeds_usd: of.proceeds,
+            roi_pct: of.roi_pct,
+            avg_hold_s: of.avg_hold_s,
+            first_trade_ts: of.first_ts,
+            last_trade_ts: of.last_ts,
+        }
+    }
 }
 
 /// What a result covers, and how far it can be trusted.
@@ -74,7 +133,15 @@ impl Wallets {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
         let begin = usize::try_from(reader.number(after)?).unwrap_or(usize::MAX);
         let reader = Arc::new(reader);
-        let (report, prices) = self.report(&reader, view).await?;
+        let ended = self.ended(&reader, view).await?;
+        let (report, prices, traded) = self
+            .compute(move || {
+                let traded = TokenMetrics::of(&ended.outcome, &ended.window)?;
+                Ok((report::build(ended.input())?, ended.history.prices, traded))
+            })
+            .await?;
+        let mut traded: BTreeMap<AssetId, TokenTrading> =
+            traded.into_iter().map(|token| (token.asset.clone(), token.into())).collect();
         let end = begin.saturating_add(limit);
         let next = (end < report.tokens.len()).then(|| reader.place(end as u64));
         let view = |row: TokenRow| {
@@ -83,7 +150,8 @@ impl Wallets {
             let value = price_usd.zip(row.decimals).zip(balance);
             let market_value_usd =
                 value.and_then(|((price, decimals), raw)| price.value_of(raw, decimals).ok());
-            TokenView { row, price_usd, market_value_usd }
+            let trading = traded.remove(&row.asset).unwrap_or_default();
+            TokenView { row, price_usd, market_value_usd, trading }
         };
         let rows = report.tokens.into_iter().skip(begin).take(limit).map(view).collect();
         Ok(Some(TokenPage { pin: report.pinned, rows, next }))
@@ -99,7 +167,8 @@ impl Wallets {
         view: View,
     ) -> Result<Option<CoverageReport>, WalletsError> {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
-        let (report, _) = self.report(&Arc::new(reader), view).await?;
+        let ended = self.ended(&Arc::new(reader), view).await?;
+        let report = self.compute(move || Ok(report::build(ended.input())?)).await?;
         Ok(Some(CoverageReport {
             pin: report.pinned,
             coverage: report.coverage,
@@ -112,15 +181,5 @@ impl Wallets {
             conservation: report.conservation,
             warnings: report.warnings,
         }))
-    }
-
-    /// The result and the prices at its end.
-    async fn report(
-        &self,
-        reader: &Arc<Reader>,
-        view: View,
-    ) -> Result<(WalletReport, BTreeMap<AssetId, UsdPrice>), WalletsError> {
-        let ended = self.ended(reader, view).await?;
-        self.compute(move || Ok((report::build(ended.input())?, ended.history.prices))).await
     }
 }

@@ -1,16 +1,20 @@
 //! All methods side by side, in one read of the stored ledger.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use persistence_layer::ledgers::{self, ChunkFigures};
+use pnl_core::event::Event;
 use pnl_core::figures::FigureReader;
-use pnl_core::what_if::{AssetRow, Comparison, OtherOfAsset, WhatIf};
-use pnl_core::{AmountError, AssetId, EngineError, Method, Pin, Usd, WalletRef};
+use pnl_core::report::History;
+use pnl_core::what_if::{AssetRow, Comparison, MethodRow, OtherOfAsset, WhatIf};
+use pnl_core::{AmountError, AssetId, EngineError, Method, Pin, Usd, UsdPrice, WalletRef, Window};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Reader, Wallets, WalletsError, corrupt};
-use crate::request::Analysis;
+use super::past::{Noted, PastEnd};
+use super::{Reader, View, Wallets, WalletsError, corrupt};
+use crate::request::{Analysis, TimeRange};
 use crate::stages::replay;
 
 /// Chunks read at a time.
@@ -121,25 +125,31 @@ pub struct OtherOfToken {
 }
 
 impl Wallets {
-    /// The wallet's figures by all methods, under options by name; `None` when no ledger of it is stored.
-    /// Where lots are chosen, specific identification stands behind the others.
+    /// The wallet's figures by all methods, under options by name, of what `time_range` counts; `None` when no
+    /// ledger of it is stored. Where lots are chosen, specific identification stands behind the others; then what
+    /// is counted is the history up to its end.
     ///
     /// # Errors
     /// [`WalletsError`]; [`WalletsError::Engine`] when the lots do not fit the history.
     pub async fn what_if(
         &self,
         wallet: &WalletRef,
+        time_range: TimeRange,
         options: Map<String, Value>,
     ) -> Result<Option<MethodsCompared>, WalletsError> {
         let asked = Analysis { options, ..Analysis::default() };
         let options = asked.engine_options(self.options(wallet.chain));
         let options = options.map_err(EngineError::from)?;
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
-        let mut run = Run::new(WhatIf::new(&options)?);
-        // Figures have no ids, by which lots are chosen.
-        let by_text = !options.lots.is_empty();
+        let end = reader.past_end(View { time_range, ..View::default() }).await?;
+        let pin = reader.ledger.head.pin;
+        let block_time = end.map_or(pin.block_time, |end| end.time);
+        let window = time_range.resolve(Pin { block_time, ..pin });
+        let mut run = Run::new(Windowed::new(WhatIf::new(&options)?, window), end);
+        // Figures have no ids, by which lots are chosen, and no prices of their time.
+        let by_text = !options.lots.is_empty() || end.is_some();
         let mut no = 0;
-        while no < reader.ledger.head.chunks {
+        while no < reader.ledger.head.chunks && !run.is_over {
             if by_text {
                 let text = reader.chunk(no).await?;
                 run = self.compute(move || run.read_text(&text)).await?;
@@ -160,8 +170,9 @@ impl Wallets {
             }
         }
         self.compute(move || {
-            let compared = run.what_if.finish(Some(&reader.history.prices))?;
-            MethodsCompared::of(&compared, &reader).map(Some)
+            let history = reader.history_of(run.noted, run.end)?;
+            let compared = run.what_if.finish(&history.prices)?;
+            MethodsCompared::of(&compared, &history).map(Some)
         })
         .await
     }
@@ -182,16 +193,92 @@ impl Reader {
     }
 }
 
+/// The methods, stopped where a window begins and ends.
+struct Windowed {
+    what_if: WhatIf,
+    window: Window,
+    before: Option<Comparison>,
+    within: Option<Comparison>,
+}
+
+/// What the methods came to.
+struct Compared {
+    /// At the end of the history.
+    end: Comparison,
+    /// Where the window begins and where it ends, if there is one.
+    window: Option<(Comparison, Comparison)>,
+}
+
+impl Windowed {
+    fn new(what_if: WhatIf, window: Window) -> Self {
+        Self { what_if, window, before: None, within: None }
+    }
+
+    fn apply(&mut self, event: &Event) -> Result<(), WalletsError> {
+        self.stop_before(event.ts)?;
+        Ok(self.what_if.apply(event)?)
+    }
+
+    /// Notes the sums where a bound of the window lies at `ts` or before it.
+    fn stop_before(&mut self, ts: i64) -> Result<(), EngineError> {
+        for (bound, sums) in
+            [(self.window.from, &mut self.before), (self.window.to, &mut self.within)]
+        {
+            if sums.is_none() && bound.is_some_and(|bound| ts >= bound) {
+                *sums = Some(self.what_if.clone().finish(None)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, prices: &BTreeMap<AssetId, UsdPrice>) -> Result<Compared, EngineError> {
+        self.stop_before(i64::MAX)?;
+        let window = self.before.zip(self.within);
+        Ok(Compared { end: self.what_if.finish(Some(prices))?, window })
+    }
+}
+
+impl Compared {
+    /// A row per method: gains of the window, what is held at the end.
+    fn rows(&self) -> Result<Vec<MethodRow>, AmountError> {
+        let end = self.end.rows()?;
+        let Some((before, within)) = &self.window else { return Ok(end) };
+        let rows = within.rows_since(before)?.into_iter().zip(end).map(|(row, end)| MethodRow {
+            unrealized_gain: end.unrealized_gain,
+            remaining_basis: end.remaining_basis,
+            ..row
+        });
+        Ok(rows.collect())
+    }
+
+    /// The assets that depend on the method likewise.
+    fn assets(&self) -> Result<Vec<(AssetId, Vec<AssetRow>)>, AmountError> {
+        let Some((before, within)) = &self.window else { return self.end.assets() };
+        let mut assets = within.assets_since(before)?;
+        for (asset, rows) in &mut assets {
+            for (row, end) in rows.iter_mut().zip(self.end.asset(asset)?) {
+                row.remaining_basis = end.remaining_basis;
+            }
+        }
+        Ok(assets)
+    }
+}
+
 /// A history that is being read for all methods.
 struct Run {
-    what_if: WhatIf,
+    what_if: Windowed,
     reader: FigureReader,
     events: u64,
+    /// Where it ends before the ledger does, and what is noted up to there.
+    end: Option<PastEnd>,
+    noted: Option<Noted>,
+    is_over: bool,
 }
 
 impl Run {
-    fn new(what_if: WhatIf) -> Self {
-        Self { what_if, reader: FigureReader::default(), events: 0 }
+    fn new(what_if: Windowed, end: Option<PastEnd>) -> Self {
+        let (reader, noted) = (FigureReader::default(), end.map(|_| Noted::default()));
+        Self { what_if, reader, events: 0, end, noted, is_over: false }
     }
 
     /// Reads chunks; gives back what is left from the first one on whose figures another version wrote.
@@ -206,8 +293,7 @@ impl Run {
                         return Ok((self, chunks.split_off(n)));
                     }
                     let what_if = &mut self.what_if;
-                    self.reader
-                        .read(&figures, |event| what_if.apply(event).map_err(WalletsError::from))?;
+                    self.reader.read(&figures, |event| what_if.apply(event))?;
                     self.events += u64::from(chunks[n].events);
                 }
                 // A chunk of a program that wrote no figures.
@@ -220,7 +306,15 @@ impl Run {
     /// Reads a chunk by its text.
     fn read_text(mut self, text: &[u8]) -> Result<Self, WalletsError> {
         for line in replay::lines(text)? {
-            if let Some(event) = replay::event(line)?.to_event(self.events)? {
+            let row = replay::event(line)?;
+            if self.end.is_some_and(|end| end.is_before(&row)) {
+                self.is_over = true;
+                break;
+            }
+            if let Some(noted) = &mut self.noted {
+                noted.take_up(&row, &self.what_if.window)?;
+            }
+            if let Some(event) = row.to_event(self.events)? {
                 self.what_if.apply(&event)?;
             }
             self.events += 1;
@@ -230,7 +324,7 @@ impl Run {
 }
 
 impl MethodsCompared {
-    fn of(compared: &Comparison, reader: &Reader) -> Result<Self, WalletsError> {
+    fn of(compared: &Compared, history: &History) -> Result<Self, WalletsError> {
         let methods = compared
             .rows()?
             .into_iter()
@@ -257,12 +351,12 @@ impl MethodsCompared {
                 })
             })
             .collect::<Result<Vec<_>, WalletsError>>()?;
-        let facts = &reader.history.facts.assets;
+        let facts = &history.facts.assets;
         let mut tokens = differing(compared)?;
         let differing_tokens = tokens.len() as u64;
         let others = tokens.split_off(tokens.len().min(MOST_TOKENS));
         Ok(Self {
-            pin: reader.ledger.head.pin,
+            pin: history.pin,
             other_tokens: summed(&methods, &others)?,
             methods,
             differing_tokens,
@@ -279,7 +373,7 @@ impl MethodsCompared {
 }
 
 /// The tokens that depend on the method, those with the largest differences of the gain first.
-fn differing(compared: &Comparison) -> Result<Vec<(AssetId, Vec<TokenMethod>)>, WalletsError> {
+fn differing(compared: &Compared) -> Result<Vec<(AssetId, Vec<TokenMethod>)>, WalletsError> {
     let mut tokens = compared.assets()?;
     // Of equal differences in the order of assets, as they are now.
     tokens.sort_by_key(|(_, rows)| {

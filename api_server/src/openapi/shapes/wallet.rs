@@ -39,6 +39,23 @@ pub struct Token {
     pub row: TokenRow,
     pub price_usd: Option<Usd>,
     pub market_value_usd: Option<Usd>,
+    /// Swaps and purchases in which it came in.
+    pub buys: u64,
+    /// Swaps and sales in which it left.
+    pub sells: u64,
+    pub bought_usd: Usd,
+    pub sold_usd: Usd,
+    /// Sells with a known gain.
+    pub trades: u64,
+    pub winning_trades: u64,
+    pub losing_trades: u64,
+    pub realized_pnl: Usd,
+    pub trades_basis_usd: Usd,
+    pub trades_proceeds_usd: Usd,
+    pub roi_pct: Option<Ratio>,
+    pub avg_hold_s: Option<Ratio>,
+    pub first_trade_ts: Option<i64>,
+    pub last_trade_ts: Option<i64>,
 }
 
 /// The tokens of a wallet.

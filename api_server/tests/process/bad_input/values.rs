@@ -461,6 +461,9 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         (format!("{disposals}include=lots"), "?include unknown-field"),
         (format!("{disposals}method=gavg"), "?method unknown-method"),
         (format!("{lots}method=specific"), "?method unknown-method"),
+        (format!("{lots}job_id=7"), "?job_id bad-value \"7\" is no job id"),
+        (format!("{lots}time_range=EV1L"), "?time_range bad-time-range \"EV1L\""),
+        (format!("/api/v2/wallets/{WALLET}/what-if?chain=sol&as_of=EV1L"), "?as_of bad-time-range"),
         (
             format!("/api/v2/wallets/{WALLET}/ledger?chain=sol&format=oracle&limit=5"),
             "?limit unknown-field",
