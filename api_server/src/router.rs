@@ -39,7 +39,9 @@ pub fn public(app: &AppState, role: Role) -> Router {
             .map(|router| router.route_layer(from_fn_with_state(app.clone(), gate::database)));
         let performance = routes::performance()
             .map(|router| router.route_layer(from_fn_with_state(app.clone(), auth::from_here)));
-        let keyed = routes::service()
+        // It answers without a database, too, and then most of all.
+        let service = tagged(app, routes::service());
+        let keyed = service
             .and(performance)
             .and(data)
             .and(streams)
@@ -62,9 +64,16 @@ pub fn unattended(app: &AppState) -> Router {
 
 /// Routes that need the database, whose answers have tags and are kept where that is possible.
 fn kept(app: &AppState, api: Api) -> Api {
+    let gated = api.map(|router| {
+        router.route_layer((from_fn_with_state(app.clone(), gate::database), Shared))
+    });
+    tagged(app, gated)
+}
+
+/// Routes whose answers have tags and are kept where that is possible.
+fn tagged(app: &AppState, api: Api) -> Api {
     api.map(|router| {
         router
-            .route_layer((from_fn_with_state(app.clone(), gate::database), Shared))
             .route_layer((from_fn(validators::tag), Shared))
             .route_layer((from_fn_with_state(app.clone(), cached::answers), Shared))
     })

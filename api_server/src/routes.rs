@@ -125,7 +125,8 @@ pub fn service() -> Api {
                 RouteClass::Simple,
                 "What runs, how much waits, how the providers are",
             )
-            .json::<ServiceStatus>("The state"),
+            .json::<ServiceStatus>("The state")
+            .tagged(),
         )
         .get(
             "/api/signing/key",
@@ -135,7 +136,8 @@ pub fn service() -> Api {
                 RouteClass::Simple,
                 "The key that signed results are checked with",
             )
-            .json::<SigningKey>("The public key"),
+            .json::<SigningKey>("The public key")
+            .tagged(),
         )
 }
 
