@@ -2,7 +2,7 @@
 //! process knows ([`crate::versions`]).
 //!
 //! An answer is kept under what was asked and under the *version* of what it was made of: the id of a
-//! wallet's ledger, or the state of a job. Whoever asks looks up the version first, in one short read of the
+//! wallet's ledger, the state of a job, the newest of a tenant's results. Whoever asks looks up the version first, in one short read of the
 //! database that many share; so an answer is found again as long as nothing has changed, whoever changed it, and never
 //! afterwards. Nothing has to be purged, and losing Redis costs time only.
 
@@ -38,12 +38,14 @@ const PATIENCE: Duration = Duration::from_millis(250);
 pub const PREFIX: &str = "pnl:answer:";
 
 /// Headers that belong to an answer, whoever it is given to.
-const HEADERS: [HeaderName; 5] = [
+const HEADERS: [HeaderName; 7] = [
     header::CONTENT_TYPE,
     header::CACHE_CONTROL,
     header::ETAG,
     header::VARY,
     header::CONTENT_DISPOSITION,
+    header::LINK,
+    HeaderName::from_static("deprecation"),
 ];
 
 /// An answer 200 with its tag.

@@ -36,7 +36,7 @@ pub fn public(app: &AppState, role: Role) -> Router {
         let admitted = routes::data().map(|router| {
             router.route_layer((from_fn_with_state(app.clone(), load::admit), Shared))
         });
-        let data = kept(app, admitted);
+        let data = kept(app, gated(app, admitted));
         // Files bring their tags themselves, are too large to be kept, and may wait for their measure.
         let files = routes::files().map(|router| {
             router
@@ -44,12 +44,13 @@ pub fn public(app: &AppState, role: Role) -> Router {
                 .route_layer(from_fn_with_state(app.clone(), gate::database))
         });
         // Streams have no tag and are not held back for one.
-        let streams = routes::streams()
-            .map(|router| router.route_layer(from_fn_with_state(app.clone(), gate::database)));
+        let streams = gated(app, routes::streams());
         let performance = routes::performance()
             .map(|router| router.route_layer(from_fn_with_state(app.clone(), auth::from_here)));
-        let service = tagged(routes::service());
-        let keyed = counted(service.and(performance).and(streams).and(files))
+        // It answers without a database, too, and then most of all.
+        let service = kept(app, routes::service());
+        let keyed = counted(performance.and(streams).and(files))
+            .and(service)
             .and(data)
             .map(|router| router.route_layer((from_fn(auth::require), Shared)));
         api = api.and(keyed);
@@ -68,14 +69,18 @@ pub fn public(app: &AppState, role: Role) -> Router {
 /// What is kept, for the process itself ([`crate::warm_up`]): as clients get it, but without what identifies, limits, counts and
 /// logs those. A request brings its [`Caller`].
 pub fn unattended(app: &AppState) -> Router {
-    kept(app, routes::data()).into_router().with_state(app.clone())
+    kept(app, gated(app, routes::data())).into_router().with_state(app.clone())
 }
 
-/// Routes that need the database, whose answers have tags and are kept where that is possible.
+/// Routes that need the database.
+fn gated(app: &AppState, api: Api) -> Api {
+    api.map(|router| router.route_layer((from_fn_with_state(app.clone(), gate::database), Shared)))
+}
+
+/// Routes whose answers have tags and are kept where that is possible.
 fn kept(app: &AppState, api: Api) -> Api {
     api.map(|router| {
         router
-            .route_layer((from_fn_with_state(app.clone(), gate::database), Shared))
             .route_layer((from_fn(validators::tag), Shared))
             .route_layer((from_fn_with_state(app.clone(), limits::count), Shared))
             .route_layer((from_fn_with_state(app.clone(), cached::answers), Shared))

@@ -324,6 +324,7 @@ pub async fn assemble(
         versions: Versions::new(
             Duration::from_millis(settings.cache.version_ms.into()),
             store.bus().listen(),
+            settings.database.read_max_lag(),
         ),
         exports: Exports::default(),
         keys: (settings.auth.mode == AuthMode::Keys).then(|| Keys::new(answers.clone())),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use job_orchestrator::batch::BatchError;
 use persistence_layer::batches::BatchRef;
 use persistence_layer::bus::Hints;
+use persistence_layer::results::{self, Newest};
 use persistence_layer::{Tenant, ledgers};
 use pnl_core::WalletRef;
 
@@ -16,6 +17,18 @@ use crate::looks::Looks;
 /// Longest wait for a version: a database that is slower than this cannot tell.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long the state of the service is told again.
+const SERVICE_FRESH: Duration = Duration::from_secs(10);
+
+/// How long a result takes at most from its time to its being seen, in seconds; longer ones are shown after [`LIST_STEP`].
+const LONGEST_END: u64 = 10;
+
+/// How long a list may be that of before while results may still be on their way, in seconds.
+const UNSETTLED_STEP: u64 = 2;
+
+/// How long a list is kept that nothing new is known of, in seconds.
+const LIST_STEP: u64 = 60;
+
 /// What an answer is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
@@ -23,6 +36,17 @@ pub enum Subject {
     Wallet(Tenant, WalletRef),
     /// The results of a job.
     Job(BatchRef),
+    /// The newest results of all wallets of a tenant.
+    Latest(Tenant),
+    /// The service, as this process sees it.
+    Service,
+}
+
+impl Subject {
+    /// Whether whoever may read anything may read about it.
+    pub const fn is_for_readers(&self) -> bool {
+        !matches!(self, Self::Service)
+    }
 }
 
 /// How it stands with a subject.
@@ -40,12 +64,22 @@ pub enum Version {
 pub struct Versions {
     looks: Looks<Subject, Version>,
     hints: Mutex<Hints>,
+    /// When the state of the service was last looked at, by what is known of it at once.
+    service: Looks<String, Version>,
+    /// Age of its newest row from which on a list has all that is older, in seconds.
+    settled: u64,
 }
 
 impl Versions {
-    /// A version may be told again for as long as it is `fresh`, but not when something has happened to a job since.
-    pub fn new(fresh: Duration, hints: Hints) -> Self {
-        Self { looks: Looks::new(fresh), hints: Mutex::new(hints) }
+    /// A version may be told again for as long as it is `fresh`, but not when something has happened to a job since. Lists are
+    /// read where what was stored is seen after `lag` at most.
+    pub fn new(fresh: Duration, hints: Hints, lag: Duration) -> Self {
+        Self {
+            looks: Looks::new(fresh),
+            hints: Mutex::new(hints),
+            service: Looks::new(SERVICE_FRESH),
+            settled: LONGEST_END + lag.as_secs(),
+        }
     }
 
     /// The version that `subject` had when it was last read, while that is fresh.
@@ -56,11 +90,14 @@ impl Versions {
 
     /// The version that `subject` has, or had not longer ago than is fresh.
     pub async fn of(&self, app: &App, subject: &Subject) -> Version {
+        if *subject == Subject::Service {
+            return self.service(app).await;
+        }
         if !app.database.is_up() {
             return Version::Unknown;
         }
         self.listen();
-        let look = self.looks.get(subject, read(app, subject));
+        let look = self.looks.get(subject, self.read(app, subject));
         tokio::time::timeout(PATIENCE, look).await.unwrap_or(Version::Unknown)
     }
 
@@ -71,23 +108,77 @@ impl Versions {
             self.looks.forget();
         }
     }
+
+    /// The moment of the last look that is fresh: a process tells of itself, and at once when it stops, is overloaded, or
+    /// its database or its Redis have changed.
+    async fn service(&self, app: &App) -> Version {
+        let (database, redis) = (app.database.health(), app.redis.as_ref());
+        let redis = redis.map(|redis| redis.status().state);
+        let known = format!(
+            "{} {} {} {:?} {redis:?}",
+            app.instance.id,
+            app.mode(),
+            database.up,
+            database.code
+        );
+        let look =
+            async { Version::Is(format!("{known} {}", chrono::Utc::now().timestamp_micros())) };
+        self.service.get(&known, look).await
+    }
+
+    async fn read(&self, app: &App, subject: &Subject) -> Version {
+        match subject {
+            Subject::Wallet(tenant, wallet) => {
+                match ledgers::current_id(&app.store, tenant, wallet).await {
+                    Ok(Some(id)) => Version::Is(id.to_string()),
+                    Ok(None) => Version::None,
+                    Err(_) => Version::Unknown,
+                }
+            }
+            Subject::Job(job) => match app.batches.status(job).await {
+                Ok(batch) if batch.state.is_terminal() => {
+                    serde_json::to_string(&JobView::of(&batch)).map_or(Version::None, Version::Is)
+                }
+                Err(BatchError::Store(_)) => Version::Unknown,
+                Ok(_) | Err(_) => Version::None,
+            },
+            Subject::Latest(tenant) => match results::newest(&app.store, tenant).await {
+                Ok(newest) => Version::Is(list_version(newest, self.settled)),
+                Err(_) => Version::Unknown,
+            },
+            Subject::Service => self.service(app).await,
+        }
+    }
 }
 
-async fn read(app: &App, subject: &Subject) -> Version {
-    match subject {
-        Subject::Wallet(tenant, wallet) => {
-            match ledgers::current_id(&app.store, tenant, wallet).await {
-                Ok(Some(id)) => Version::Is(id.to_string()),
-                Ok(None) => Version::None,
-                Err(_) => Version::Unknown,
-            }
+/// The version of a list: it changes with each result that is seen with a newer time, and with time.
+///
+/// What is stored at about the same time may be seen in another order, and the list may be read where it is seen later. So the
+/// version goes on in short steps until the newest row is older than that takes; whatever is seen later has a time of its own then.
+/// The long steps are for what leaves no time: rows that are removed, and the summary.
+fn list_version(Newest { at, age_seconds }: Newest, settled: u64) -> String {
+    let is_settled = age_seconds >= settled;
+    let step = age_seconds / if is_settled { LIST_STEP } else { UNSETTLED_STEP };
+    format!("{} {is_settled} {step}", at.timestamp_micros())
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    #[test]
+    fn a_list_goes_on_in_short_steps_until_what_was_stored_at_once_is_seen() {
+        let at = DateTime::UNIX_EPOCH;
+        let version = |age_seconds| list_version(Newest { at, age_seconds }, 15);
+        for (one, other) in [(0, 1), (2, 3), (15, 59), (60, 119)] {
+            assert_eq!(version(one), version(other), "{one} {other}");
         }
-        Subject::Job(job) => match app.batches.status(job).await {
-            Ok(batch) if batch.state.is_terminal() => {
-                serde_json::to_string(&JobView::of(&batch)).map_or(Version::None, Version::Is)
-            }
-            Err(BatchError::Store(_)) => Version::Unknown,
-            Ok(_) | Err(_) => Version::None,
-        },
+        let all = [0, 2, 4, 6, 8, 10, 12, 14, 15, 60, 120].map(version);
+        let different: std::collections::HashSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len(), "{all:?}");
+        let newer = Newest { at: at + Duration::from_micros(1), age_seconds: 20 };
+        assert_ne!(list_version(newer, 15), version(20));
     }
 }

@@ -13,7 +13,8 @@ use crate::store::{Store, read, run};
 use crate::wallet_tasks::{TaskError, TaskState};
 
 pub use latest::{
-    LatestCursor, LatestList, LatestPlace, LatestRow, LatestSort, count_latest, latest,
+    LatestCursor, LatestList, LatestPlace, LatestRow, LatestSort, Newest, count_latest, latest,
+    newest,
 };
 pub use summary::{Refresh, Summary, refresh, refresh_if_due, summary};
 

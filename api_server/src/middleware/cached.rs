@@ -67,7 +67,8 @@ pub async fn answers(State(app): State<AppState>, mut request: Request, next: Ne
         // Another one's answer was none to keep: this client gets its own.
         Err(None) => return next.run(take()).await,
     };
-    if let Some(sent) = sent.filter(|_| known.is_none()) {
+    // What is known is given to whoever may read.
+    if let Some(sent) = sent.filter(|_| known.is_none() && question.subject.is_for_readers()) {
         app.answers.questions.learn(sent, question);
     }
     given(&condition, &answer, found)
@@ -138,7 +139,11 @@ async fn question(request: &mut Request) -> Option<Question> {
         let id = job_id(named.iter().find(|(name, _)| *name == "job_id")?.1)?;
         Subject::Job(BatchRef { tenant: tenant.clone(), id })
     } else {
-        return None;
+        match route {
+            "/api/pnl/results" => Subject::Latest(tenant.clone()),
+            "/api/services/status" => Subject::Service,
+            _ => return None,
+        }
     };
     query.sort();
     // No name of a tenant has a blank, so no path can pass for one.

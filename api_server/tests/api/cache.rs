@@ -107,13 +107,118 @@ async fn answers_are_found_again_by_the_whole_question() {
     for path in [
         format!("/api/v2/wallets/{UNUSED}/pnl?chain=solana"),
         format!("/api/v2/wallets/{wallet}/pnl?chain=solana&limit=1"),
-        "/api/pnl/results".to_owned(),
         format!("/api/pnl/batch/status/{job}"),
+        "/api/pnl/results?page=0".to_owned(),
     ] {
         for _ in 0..2 {
             assert_eq!(app.get(&path).await.header("x-cache"), "", "{path}");
         }
     }
+}
+
+/// As if nothing had been stored for a while, so that lists do not wait for what is still on its way.
+async fn all_is_settled(app: &TestApp) {
+    let aged = "with aged as (
+            update latest_results set analyzed_at = analyzed_at - interval '65 seconds' returning 1)
+        select count(*) from aged";
+    assert_ne!(app.database.number(aged).await, 0);
+}
+
+#[tokio::test]
+async fn the_list_of_results_is_kept_until_one_of_its_tenant_is_newer() {
+    let app = worker().await;
+    let wallets = demo_wallets();
+    app.completed(&wallets[..1]).await;
+    all_is_settled(&app).await;
+    let list = "/api/pnl/results?limit=5";
+    is_kept(&app, list).await;
+    is_kept(&app, "/api/pnl/results?chain=base").await;
+    let numbered = "/api/pnl/results?page=1";
+    let made = is("MISS", app.get(numbered).await);
+    let found = is("HIT", app.get(numbered).await);
+    for name in ["deprecation", "link"] {
+        assert_ne!(found.header(name), "");
+        assert_eq!(found.header(name), made.header(name));
+    }
+    // A wallet is there as soon as it has ended, in the rows and in the summary.
+    app.completed(&wallets[1..3]).await;
+    let after = is("MISS", app.get(list).await).json();
+    assert_eq!(after["data"].as_array().unwrap().len(), 3);
+    assert_eq!(after["summary"]["total_wallets"], 3);
+    // So is one that is analyzed again.
+    all_is_settled(&app).await;
+    let before = is("MISS", app.get(list).await).json();
+    is("HIT", app.get(list).await);
+    app.completed(&wallets[1..2]).await;
+    let after = is("MISS", app.get(list).await).json();
+    assert_ne!(after["data"][0]["analyzed_at"], before["data"][0]["analyzed_at"]);
+}
+
+#[tokio::test]
+async fn a_result_that_is_seen_late_is_in_the_list_soon() {
+    let app = worker().await;
+    app.completed(&demo_wallets()).await;
+    let list = "/api/pnl/results?limit=5";
+    // One that is older than the newest, and comes after the list was read.
+    let late = app.database.number(
+        "with late as (
+            update latest_results set total_pnl_usd = 123456789
+            where analyzed_at = (select min(analyzed_at) from latest_results) returning 1)
+        select count(*) from late",
+    );
+    assert_eq!(app.get(list).await.status, 200);
+    assert_eq!(late.await, 1);
+    eventually("it is there", || async { app.get(list).await.text.contains("\"123456789\"") })
+        .await;
+}
+
+#[tokio::test]
+async fn the_state_of_the_service_is_kept_for_some_seconds_and_for_operators() {
+    let app = TestApp::start(Plan {
+        role: Role::All,
+        adjust: |settings| {
+            at_hand(settings);
+            keyed(settings);
+        },
+        ..Plan::default()
+    })
+    .await;
+    let (_, admin) = create(&app, "acme", &[Scope::Admin]).await;
+    let (_, reader) = create(&app, "acme", &[Scope::Read]).await;
+    let path = "/api/services/status";
+    let ask = |key: &str| reply(app.request(Method::GET, path).bearer_auth(key));
+    let made = is("MISS", ask(&admin).await);
+    for _ in 0..2 {
+        let found = is("HIT", ask(&admin).await);
+        assert_eq!((&found.text, found.header("etag")), (&made.text, made.header("etag")));
+        assert!(found.header("age").parse::<u64>().unwrap() <= 10);
+        assert_eq!(found.header("cache-control"), "private, max-age=10");
+        ask(&reader).await.problem(403, "forbidden");
+        app.get(path).await.problem(401, "unauthorized");
+    }
+    let known = app.request(Method::GET, path).bearer_auth(&admin);
+    let known = reply(known.header("if-none-match", made.header("etag"))).await;
+    assert_eq!((known.status.as_u16(), known.header("x-cache")), (304, "HIT"));
+    let fresh = app.request(Method::GET, path).bearer_auth(&admin);
+    is("BYPASS", reply(fresh.header("cache-control", "no-cache")).await);
+}
+
+#[tokio::test]
+async fn the_state_of_the_service_tells_of_a_lost_database_at_once() {
+    let mut app = TestApp::start(Plan {
+        role: Role::All,
+        adjust: kept,
+        through_proxy: true,
+        ..Plan::default()
+    })
+    .await;
+    let path = "/api/services/status";
+    let before = is("MISS", app.get(path).await);
+    assert_eq!(before.json()["status"], "ok", "{}", before.text);
+    app.proxy.as_mut().unwrap().cut().await;
+    eventually("the process knows", || async { app.get("/api/health").await.status == 503 }).await;
+    assert_eq!(is("MISS", app.get(path).await).json()["status"], "down");
+    assert_eq!(is("HIT", app.get(path).await).json()["status"], "down");
 }
 
 #[tokio::test]
@@ -351,6 +456,7 @@ async fn while_the_database_is_away_old_answers_stand_in_and_say_so() {
     let paths = [
         format!("/api/v2/wallets/{}/pnl?chain=solana", wallets[0]),
         format!("/api/pnl/batch/results/{job}"),
+        "/api/pnl/results".to_owned(),
     ];
     let mut texts = Vec::new();
     for path in &paths {

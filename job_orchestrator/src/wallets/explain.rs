@@ -260,7 +260,7 @@ impl Wallets {
         asked: Asked<'_>,
     ) -> Result<Option<Option<Explanation>>, WalletsError> {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
-        self.explain_by(reader, wallet, view, asked).await.map(Some)
+        Box::pin(self.explain_by(reader, wallet, view, asked)).await.map(Some)
     }
 
     /// Explains a disposal that the wallet's result in `job` counts, which was asked for by `analysis`. What is
@@ -294,7 +294,7 @@ impl Wallets {
         let options = analysis.engine_options(reader.options.clone()).map_err(corrupt)?;
         let reader = Reader { options, ..reader };
         let view = View { method: analysis.method, time_range: analysis.time_range };
-        match self.explain_by(reader, wallet, view, asked).await {
+        match Box::pin(self.explain_by(reader, wallet, view, asked)).await {
             Ok(None) => Ok(Err(NotExplained::NoDisposal)),
             Ok(Some(explanation))
                 if explanation.result.realized_gain_usd == origin.realized_gain_usd =>

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::batches::BatchId;
 use crate::convert::{self, from_bigint};
 use crate::error::StoreError;
-use crate::store::{Store, run};
+use crate::store::{Store, read, run};
 use crate::tenant::Tenant;
 
 /// What the list is sorted by; largest or newest first unless told otherwise.
@@ -281,6 +281,31 @@ fn push_behind(
         query.push(format_args!(" and l.{column} {beyond}{or_equal} "));
         key(query);
     }
+}
+
+/// When a tenant's list changed last, as far as its rows tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Newest {
+    /// `analyzed_at` of its newest row; 1970 while it has none.
+    pub at: DateTime<Utc>,
+    /// How long ago that is by the clock of the database, in seconds.
+    pub age_seconds: u64,
+}
+
+/// The newest row of a tenant's latest results. What is stored gets a newer time; but of two that are stored at once, the
+/// older one may be seen later, and a row that is removed leaves no time.
+///
+/// # Errors
+/// As every read.
+pub async fn newest(store: &Store, tenant: &Tenant) -> Result<Newest, StoreError> {
+    let chains = Chain::ALL.map(|chain| chain.as_str().to_owned());
+    let row = read!(store, async |connection| sqlx::query_file!(
+        "queries/latest_results/newest.sql",
+        tenant.as_str(),
+        &chains[..]
+    )
+    .fetch_one(connection))?;
+    Ok(Newest { at: row.newest, age_seconds: from_bigint(row.seconds, "seconds")? })
 }
 
 /// How many wallets a tenant's list has.
