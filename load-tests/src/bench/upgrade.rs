@@ -208,7 +208,7 @@ async fn results(client: &Client, job: &Job) -> anyhow::Result<Results> {
 }
 
 /// Byte by byte; results of another version may differ in the members that name the version, and have
-/// members of their own.
+/// members of their own, at any depth.
 fn compare(expected: &Results, found: &Results, figures: &mut Figures) -> anyhow::Result<()> {
     let (mut equal, mut other_version, mut different) = (0u64, 0u64, 0u64);
     for (wallet, result) in expected {
@@ -238,7 +238,27 @@ fn agree(one: &str, other: &str) -> anyhow::Result<bool> {
         .filter(|(name, _)| of_one_version || *name != "input_hash")
         .filter_map(|(name, value)| Some((value, other.get(name)?)))
         .peekable();
-    Ok(of_both.peek().is_some() && of_both.all(|(value, found)| value == found))
+    Ok(of_both.peek().is_some() && of_both.all(|(value, found)| same(value, found)))
+}
+
+/// Whether two values are the same but for members that only one of them has: a version adds members, at any depth.
+fn same(one: &Value, other: &Value) -> bool {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            let of_both = one.iter().filter_map(|(name, value)| Some((value, other.get(name)?)));
+            let (mut count, mut agree) = (0, true);
+            for (value, found) in of_both {
+                count += 1;
+                agree &= same(value, found);
+            }
+            // One of them has all the others have.
+            agree && count == one.len().min(other.len())
+        }
+        (Value::Array(one), Value::Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| same(one, other))
+        }
+        _ => one == other,
+    }
 }
 
 #[cfg(test)]
@@ -258,6 +278,10 @@ mod tests {
         assert!(judged(r#"{"engine_version":"2","gain":"2"}"#));
         assert!(judged(r#"{"engine_version":"2","gain":"2","score":"1"}"#));
         assert!(!judged(r#"{"engine_version":"2","score":"1"}"#));
+        let nested = |score: &str| format!(r#"{{"gain":"2","rows":[{{"score":{score}}}]}}"#);
+        assert!(agree(&nested(r#"{"a":1}"#), &nested(r#"{"a":1,"b":2}"#)).unwrap());
+        assert!(!agree(&nested(r#"{"a":1}"#), &nested(r#"{"a":2,"b":2}"#)).unwrap());
+        assert!(!agree(&nested(r#"{"a":1}"#), &nested(r#"{"b":2}"#)).unwrap());
         assert!(!judged(r#"{"engine_version":"2","gain":"3","score":"1"}"#));
         assert!(!judged(r#"{"engine_version":"1","gain":"3"}"#));
         assert!(!judged("null"));
