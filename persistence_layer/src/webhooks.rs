@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use crate::batches::{BatchId, BatchRef, BatchState};
 use crate::convert::{from_bigint, from_count, from_integer, interval, to_bigint};
@@ -247,6 +246,11 @@ pub async fn end_attempt(
         AttemptEnd::Delivered | AttemptEnd::Failed | AttemptEnd::Gone => None,
     };
     run!(store, "webhooks/end_attempt", async |tx| {
+        let job = claimed.job.id.0;
+        if *end == AttemptEnd::Gone {
+            // The webhook before its deliveries, as everybody else; what is added to them meanwhile is seen below.
+            sqlx::query_file!("queries/webhooks/lock.sql", job).fetch_optional(&mut *tx).await?;
+        }
         let ended = sqlx::query_file_scalar!(
             "queries/webhooks/end_attempt.sql",
             claimed.id,
@@ -256,11 +260,11 @@ pub async fn end_attempt(
             status.map(i32::from),
             error
         );
-        let batch: Option<Uuid> = ended.fetch_optional(&mut *tx).await?;
-        if let (AttemptEnd::Gone, Some(batch)) = (end, batch) {
-            sqlx::query_file!("queries/webhooks/set_gone.sql", batch).execute(tx).await?;
+        let is_mine = ended.fetch_optional(&mut *tx).await?.is_some();
+        if is_mine && *end == AttemptEnd::Gone {
+            sqlx::query_file!("queries/webhooks/set_gone.sql", job).execute(tx).await?;
         }
-        Ok(batch.is_some())
+        Ok(is_mine)
     })
 }
 

@@ -1,5 +1,6 @@
--- webhooks/claim: $1 most, $2 how long nobody else takes them. What is due, of each tenant in turn, oldest first; not
--- of jobs that clients no longer see. Of each tenant no more rows are read than are taken.
+-- webhooks/claim: $1 most, $2 how long nobody else takes them. What is due, of each tenant in turn, its oldest first; not
+-- of jobs that clients no longer see. Where there is room for fewer than tenants wait, chance says which of them: each is as
+-- likely as another one, however much it has. Of each no more rows are read than are taken, and some that others may be taking.
 with recursive tenants as (
     (select d.tenant from webhook_deliveries d where d.state = 'waiting' order by d.tenant limit 1)
     union all
@@ -21,7 +22,7 @@ turns as materialized (
         where d.state = 'waiting' and d.tenant = t.tenant and d.due_at <= now()
           and not exists (select from expired_batches e where e.id = d.batch_id)
         order by d.due_at, d.id
-        limit $1
+        limit $1::bigint + 16
     ) d
 ),
 due as materialized (
@@ -29,7 +30,7 @@ due as materialized (
     from turns t
     join webhook_deliveries d on d.id = t.id
     where d.state = 'waiting' and d.due_at <= now()
-    order by t.turn, t.due_at
+    order by t.turn, random()
     limit $1
     for update of d skip locked
 )

@@ -130,6 +130,23 @@ async fn many_deliveries_of_one_tenant_do_not_hold_up_another_one() {
 }
 
 #[tokio::test]
+async fn also_where_one_is_taken_at_a_time() {
+    let database = TestDatabase::create().await;
+    for name in ["many"; 40].into_iter().chain(["few"]) {
+        let job = submitted_by(&database, &name.parse().unwrap()).await;
+        batches::cancel(database.store(), &job).await.unwrap();
+    }
+    // By age it would be the last one. That chance takes each of the others before has a probability of 2^-40.
+    for _ in 0..40 {
+        let claimed = webhooks::claim(database.store(), 1, LEASE).await.unwrap();
+        if claimed[0].job.tenant.as_str() == "few" {
+            return;
+        }
+    }
+    panic!("the tenant with one delivery was not served before the forty of the other one");
+}
+
+#[tokio::test]
 async fn what_is_handed_back_was_no_attempt() {
     let database = TestDatabase::create().await;
     let store = database.store();
