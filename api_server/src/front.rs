@@ -24,6 +24,7 @@ use crate::client::{self, Peer};
 use crate::metrics::Answered;
 use crate::middleware::{auth, cached, context, encoding};
 use crate::questions::Sent;
+use crate::slo::RouteClass;
 use crate::versions::Version;
 
 /// The public listener: what is at hand, and the router behind it.
@@ -91,7 +92,7 @@ fn at_hand(app: &AppState, request: &Request<Incoming>) -> Option<Response> {
     let answered = Answered {
         method: "GET",
         route: question.route,
-        class: question.class,
+        class: RouteClass::Kept,
         status: response.status().as_u16(),
         took: started.elapsed(),
         tenant: Some(&caller.tenant),

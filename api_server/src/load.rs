@@ -10,10 +10,9 @@
 //! requests that wait for a job and answers that are kept take none, nor do submissions, which have a limit of
 //! their own. Files take as long as their readers, so they have a number of their own ([`Files`]).
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// What a request costs at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,23 +189,32 @@ impl Drop for AtWork {
 #[derive(Debug, Clone)]
 pub struct Files {
     most: usize,
-    free: Arc<Semaphore>,
+    at_work: Arc<AtomicUsize>,
 }
+
+/// The place of a file, until it is dropped.
+#[derive(Debug)]
+pub struct FileAtWork(Arc<AtomicUsize>);
 
 impl Files {
     /// At most so many.
     pub fn new(most: u32) -> Self {
-        let most = usize::try_from(most).unwrap_or(usize::MAX).min(Semaphore::MAX_PERMITS);
-        Self { most, free: Arc::new(Semaphore::new(most)) }
+        Self { most: most as usize, at_work: Arc::default() }
     }
 
-    /// A place for one more, until it is dropped; `None` when there is none. While the load is high there are half as many.
-    pub fn enter(&self, load: &Load) -> Option<OwnedSemaphorePermit> {
-        let place = Arc::clone(&self.free).try_acquire_owned().ok()?;
+    /// A place for one more; `None` when there is none. While the load is high there are half as many.
+    pub fn enter(&self, load: &Load) -> Option<FileAtWork> {
         let most = if load.is_high() { self.most.div_ceil(2) } else { self.most };
-        // This one among them, so that many at once do not all find the same place free.
-        let at_work = self.most - self.free.available_permits();
-        (at_work <= most).then_some(place)
+        let one_more = |at_work| (at_work < most).then_some(at_work + 1);
+        let (set, read) = (Ordering::AcqRel, Ordering::Acquire);
+        self.at_work.fetch_update(set, read, one_more).ok()?;
+        Some(FileAtWork(Arc::clone(&self.at_work)))
+    }
+}
+
+impl Drop for FileAtWork {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

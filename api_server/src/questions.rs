@@ -7,7 +7,6 @@ use axum::http::{HeaderMap, Uri};
 use persistence_layer::Tenant;
 
 use crate::extract::check_accept;
-use crate::slo::RouteClass;
 use crate::versions::Subject;
 
 /// Bytes that a question takes beside its texts: its place in the map, the subject, the last version and its key.
@@ -25,16 +24,14 @@ pub struct Question {
     pub text: String,
     /// The route that it matched.
     pub route: &'static str,
-    /// What is expected of its time.
-    pub class: RouteClass,
     /// The last version that it was looked for under, and the key of that.
     last: Mutex<Option<(String, Arc<str>)>>,
 }
 
 impl Question {
     /// One that nothing was looked for under.
-    pub fn new(subject: Subject, text: String, route: &'static str, class: RouteClass) -> Self {
-        Self { subject, text, route, class, last: Mutex::default() }
+    pub fn new(subject: Subject, text: String, route: &'static str) -> Self {
+        Self { subject, text, route, last: Mutex::default() }
     }
 
     /// The key of `version`, made by `make` unless it was the last one.
@@ -149,7 +146,7 @@ mod tests {
             tenant: Tenant::default(),
             id: persistence_layer::batches::BatchId::generate(),
         });
-        Question::new(subject, "q".to_owned(), "/r", RouteClass::Simple)
+        Question::new(subject, "q".to_owned(), "/r")
     }
 
     #[test]

@@ -555,7 +555,7 @@ fn wallet_over_time() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/what-if",
             what_if::what_if,
-            about(RouteClass::Complex, "All methods side by side")
+            about(RouteClass::WhatIf, "All methods side by side")
                 .takes(params::time_range())
                 .json::<WhatIf>("Their figures and differences"),
         )
@@ -564,7 +564,7 @@ fn wallet_over_time() -> Api {
             what_if::with_options,
             Operation::new(
                 WALLETS,
-                RouteClass::Complex,
+                RouteClass::WhatIf,
                 "All methods side by side under other options, with chosen lots",
             )
             .takes([params::chain_of_wallet()])

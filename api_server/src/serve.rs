@@ -64,9 +64,7 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     settings.check_exposure(role)?;
     let shutdown = Shutdown::on_signals()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), role = role.as_str(), "starting");
-    if role.serves_requests() {
-        descriptors::check(&settings);
-    }
+    descriptors::check(&settings, role);
     // A signal during the start ends it; there is nothing to drain yet.
     let opened =
         async { open(&settings).await?.read_from_replica(&settings, shutdown.token()).await };

@@ -1,7 +1,8 @@
 //! How soon each kind of route is to answer.
 //!
 //! Every route is described together with its class, which is a label of the request histogram; an answer
-//! whose head comes later than the target of its class is counted as late.
+//! whose head comes later than the target of its class is counted as late. Answers that were kept have a class of
+//! their own, whatever their route: they cost nearly nothing, and would hide how long the others take.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::header::HeaderName;
 use service_runtime::config::SlowLogSettings;
 
+use crate::answers::Found;
 use crate::routes;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
@@ -20,8 +22,12 @@ pub enum RouteClass {
     Health,
     /// Some rows, found by key.
     Simple,
+    /// An answer that was kept.
+    Kept,
     /// A computation over one history, or many rows.
     Complex,
+    /// One history by all methods.
+    WhatIf,
     /// Whole ledgers, and the comparison of two.
     Report,
     /// A file; what counts is its first byte.
@@ -36,10 +42,12 @@ pub enum RouteClass {
 
 impl RouteClass {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Health,
         Self::Simple,
+        Self::Kept,
         Self::Complex,
+        Self::WhatIf,
         Self::Report,
         Self::Export,
         Self::Submit,
@@ -52,7 +60,9 @@ impl RouteClass {
         match self {
             Self::Health => "health",
             Self::Simple => "simple",
+            Self::Kept => "kept",
             Self::Complex => "complex",
+            Self::WhatIf => "what-if",
             Self::Report => "report",
             Self::Export => "export",
             Self::Submit => "submit",
@@ -64,11 +74,11 @@ impl RouteClass {
     /// The time within which the head of an answer is to come; none: there is no target.
     pub const fn target(self) -> Option<Duration> {
         match self {
-            Self::Health => Some(Duration::from_millis(100)),
+            Self::Health | Self::Kept => Some(Duration::from_millis(100)),
             Self::Simple => Some(Duration::from_millis(200)),
             Self::Complex => Some(Duration::from_secs(2)),
             Self::Report => Some(Duration::from_secs(10)),
-            Self::Export | Self::Submit => Some(Duration::from_secs(1)),
+            Self::WhatIf | Self::Export | Self::Submit => Some(Duration::from_secs(1)),
             Self::Live | Self::Other => None,
         }
     }
@@ -83,7 +93,9 @@ impl RouteClass {
         let milliseconds = match self {
             Self::Health => settings.health_ms,
             Self::Simple => settings.simple_ms,
+            Self::Kept => settings.kept_ms,
             Self::Complex => settings.complex_ms,
+            Self::WhatIf => settings.what_if_ms,
             Self::Report => settings.report_ms,
             Self::Export => settings.export_ms,
             Self::Submit => settings.submit_ms,
@@ -106,6 +118,14 @@ impl RouteClass {
             _ => false,
         };
         if waits { Self::Live } else { class }
+    }
+
+    /// The class of an answer to a request of this class that was found so, where it could be kept.
+    pub fn of_found(self, found: Option<Found>) -> Self {
+        match found {
+            Some(Found::Hit | Found::SharedHit) => Self::Kept,
+            Some(Found::Miss | Found::Stale | Found::Bypass) | None => self,
+        }
     }
 }
 

@@ -22,13 +22,13 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const SERVICE_FRESH: Duration = Duration::from_secs(10);
 
 /// How long a result takes at most from its time to its being seen, in seconds; longer ones are shown after [`LIST_STEP`].
-const LONGEST_END: u64 = 10;
+const LONGEST_END: i64 = 10;
 
 /// How long a list may be that of before while results may still be on their way, in seconds.
-const UNSETTLED_STEP: u64 = 2;
+const UNSETTLED_STEP: i64 = 2;
 
 /// How long a list is kept that nothing new is known of, in seconds.
-const LIST_STEP: u64 = 60;
+const LIST_STEP: i64 = 60;
 
 /// What an answer is made of.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -76,7 +76,7 @@ pub struct Versions {
     /// When the state of the service was last looked at, by what is known of it at once.
     service: Looks<String, Version>,
     /// Age of its newest row from which on a list has all that is older, in seconds.
-    settled: u64,
+    settled: i64,
 }
 
 impl Versions {
@@ -87,7 +87,7 @@ impl Versions {
             looks: Looks::new(fresh),
             hints: Mutex::new(hints),
             service: Looks::new(SERVICE_FRESH),
-            settled: LONGEST_END + lag.as_secs(),
+            settled: LONGEST_END.saturating_add(i64::try_from(lag.as_secs()).unwrap_or(i64::MAX)),
         }
     }
 
@@ -165,9 +165,9 @@ impl Versions {
 /// What is stored at about the same time may be seen in another order, and the list may be read where it is seen later. So the
 /// version goes on in short steps until the newest row is older than that takes; whatever is seen later has a time of its own then.
 /// The long steps are for what leaves no time: rows that are removed, and the summary.
-fn list_version(Newest { at, age_seconds }: Newest, settled: u64) -> String {
+fn list_version(Newest { at, age_seconds }: Newest, settled: i64) -> String {
     let is_settled = age_seconds >= settled;
-    let step = age_seconds / if is_settled { LIST_STEP } else { UNSETTLED_STEP };
+    let step = age_seconds.div_euclid(if is_settled { LIST_STEP } else { UNSETTLED_STEP });
     format!("{} {is_settled} {step}", at.timestamp_micros())
 }
 
@@ -184,7 +184,7 @@ mod tests {
         for (one, other) in [(0, 1), (2, 3), (15, 59), (60, 119)] {
             assert_eq!(version(one), version(other), "{one} {other}");
         }
-        let all = [0, 2, 4, 6, 8, 10, 12, 14, 15, 60, 120].map(version);
+        let all = [-61, -60, -4, -1, 0, 2, 4, 6, 8, 10, 12, 14, 15, 60, 120].map(version);
         let different: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(different.len(), all.len(), "{all:?}");
         let newer = Newest { at: at + Duration::from_micros(1), age_seconds: 20 };

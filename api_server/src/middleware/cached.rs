@@ -17,7 +17,6 @@ use crate::keys::Caller;
 use crate::middleware::validators;
 use crate::questions::{Question, Sent, accept_kept};
 use crate::routes;
-use crate::slo::RouteClass;
 use crate::versions::{Subject, Version};
 
 /// Says where an answer is from.
@@ -40,7 +39,9 @@ pub async fn answers(State(app): State<AppState>, mut request: Request, next: Ne
         },
     };
     if wants_fresh(request.headers()) {
-        return told(next.run(request).await, Found::Bypass);
+        let condition = take_condition(&mut request);
+        let made = validators::conditional_if_tagged(&condition, next.run(request).await);
+        return told(made, Found::Bypass);
     }
     let version = match app.versions.of(&app, &question.subject).await {
         Version::Is(version) => version,
@@ -52,10 +53,8 @@ pub async fn answers(State(app): State<AppState>, mut request: Request, next: Ne
             };
         }
     };
-    // Whoever makes the answer makes it for all, so the condition of one client waits outside.
-    let wanted = request.headers().get_all(header::IF_NONE_MATCH).into_iter().cloned();
-    let condition: HeaderMap = wanted.map(|wanted| (header::IF_NONE_MATCH, wanted)).collect();
-    request.headers_mut().remove(header::IF_NONE_MATCH);
+    // Whoever makes the answer makes it for all.
+    let condition = take_condition(&mut request);
     let asked = Mutex::new(Some(request));
     let take = || asked.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
     let make = async { made(next.clone().run(take()).await).await };
@@ -73,6 +72,14 @@ pub async fn answers(State(app): State<AppState>, mut request: Request, next: Ne
         app.answers.questions.learn(sent, question);
     }
     given(&condition, &answer, found)
+}
+
+/// The condition of a client, which waits outside while the answer is made: so that all of it is made, and counted.
+fn take_condition(request: &mut Request) -> HeaderMap {
+    let wanted = request.headers().get_all(header::IF_NONE_MATCH).into_iter().cloned();
+    let condition = wanted.map(|wanted| (header::IF_NONE_MATCH, wanted)).collect();
+    request.headers_mut().remove(header::IF_NONE_MATCH);
+    condition
 }
 
 /// An answer that is not kept. Bodies are for one reader, which the lock makes sure of.
@@ -126,7 +133,6 @@ async fn question(request: &mut Request) -> Option<Question> {
         return None;
     }
     let route = routes::label_of(request.extensions().get::<MatchedPath>()?.as_str());
-    let class = RouteClass::of(request);
     let Caller { tenant, .. } = request.extract_parts().await.ok()?;
     let Query(mut query) = Query::<Vec<(String, String)>>::try_from_uri(request.uri()).ok()?;
     // What is said of a job's result goes with the job, which no ledger tells of.
@@ -153,5 +159,5 @@ async fn question(request: &mut Request) -> Option<Question> {
     query.sort();
     // No name of a tenant has a blank, so no path can pass for one.
     let text = format!("{tenant} {} {query:?}", request.uri().path());
-    Some(Question::new(subject, text, route, class))
+    Some(Question::new(subject, text, route))
 }

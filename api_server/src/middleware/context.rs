@@ -88,9 +88,11 @@ pub async fn around(State(noted): State<Noted>, request: Request, next: Next) ->
         Ok(()) => next.run(request).instrument(span.clone()).await,
     };
     let tenant = response.extensions().get::<AskedBy>().map(|AskedBy(tenant)| tenant.clone());
-    if let Some(found) = response.extensions().get::<Found>() {
-        noted.metrics.cached(*found);
+    let found = response.extensions().get::<Found>().copied();
+    if let Some(found) = found {
+        noted.metrics.cached(found);
     }
+    let class = class.of_found(found);
     let status = response.status();
     // Of a body that is too slow nothing more is waited for.
     if status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT {

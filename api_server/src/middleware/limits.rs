@@ -133,10 +133,11 @@ fn is_free(class: Class, response: &Response) -> bool {
     }
 }
 
-/// Whether the client names an answer that it has. `*` names none.
+/// Whether the client names answers that it has, and nothing else: `*` is every answer.
 fn names_a_tag(headers: &HeaderMap) -> bool {
-    let named = headers.get_all(header::IF_NONE_MATCH);
-    named.iter().any(|named| named.as_bytes().contains(&b'"'))
+    let lists = headers.get_all(header::IF_NONE_MATCH).iter();
+    let mut named = lists.flat_map(|list| list.as_bytes().split(|byte| *byte == b',')).peekable();
+    named.peek().is_some() && named.all(|tag| tag.contains(&b'"'))
 }
 
 /// What the request is counted as; `None` when it is not.

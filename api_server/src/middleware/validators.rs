@@ -59,6 +59,16 @@ pub fn conditional(asked: &HeaderMap, tag: &str, answer: Response) -> Response {
     Response::from_parts(parts, Body::empty())
 }
 
+/// The same for an answer that has its tag already; others stay as they are.
+pub fn conditional_if_tagged(asked: &HeaderMap, answer: Response) -> Response {
+    let tag =
+        answer.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
+    match tag {
+        Some(tag) if answer.status() == StatusCode::OK => conditional(asked, &tag, answer),
+        _ => answer,
+    }
+}
+
 /// The form in which the client has `tag` at hand; `None` when it has other tags, or none.
 pub fn asked_with(asked: &HeaderMap, tag: &str) -> Option<HeaderValue> {
     asked.get_all(header::IF_NONE_MATCH).iter().find_map(|wanted| known(wanted, tag))

@@ -330,6 +330,25 @@ async fn a_newer_ledger_is_answered_at_once() {
 }
 
 #[tokio::test]
+async fn what_was_kept_is_measured_by_itself() {
+    let app = worker().await;
+    let job = app.completed(&[UNUSED.to_owned()]).await;
+    let path = format!("/api/pnl/batch/results/{job}");
+    is("MISS", app.get(&path).await);
+    is("HIT", app.get(&path).await);
+    is("HIT", app.get(&path).await);
+    let scrape = app.admin_get("/metrics").await.text;
+    let count = |class, times| {
+        let route = "/api/pnl/batch/results/{job_id}";
+        let name = "http_request_duration_seconds_count";
+        format!("{name}{{class=\"{class}\",method=\"GET\",route=\"{route}\"}} {times}\n")
+    };
+    for line in [count("complex", 1), count("kept", 2)] {
+        assert!(scrape.contains(&line), "{line}{scrape}");
+    }
+}
+
+#[tokio::test]
 async fn a_job_that_is_retried_or_removed_is_not_answered_from_before() {
     let app = worker().await;
     let job = app.completed(&[UNUSED.to_owned()]).await;

@@ -241,6 +241,23 @@ async fn what_has_to_be_computed_is_counted_also_when_the_client_has_it() {
     }
 }
 
+#[tokio::test]
+async fn beyond_the_limit_nothing_is_made_for_who_names_every_answer_or_wants_it_anew() {
+    let path = "/api/pnl/results";
+    for (adjust, fresh) in [(behind_a_proxy as fn(&mut Settings), false), (with_cache, true)] {
+        let app = TestApp::start(Plan { adjust, ..Plan::default() }).await;
+        let client = client();
+        let tag = ask(&app, &client, path).await.header("etag").to_owned();
+        for _ in 1..30 {
+            assert_eq!(made_for(&app, &client, path, "\"another\"").await.status, 200);
+        }
+        let wanted = if fresh { vec![tag.as_str()] } else { vec!["*", "\"x\", *", "*, \"x\""] };
+        for tag in wanted {
+            made_for(&app, &client, path, tag).await.problem(429, "rate-limited");
+        }
+    }
+}
+
 fn with_cache(settings: &mut Settings) {
     behind_a_proxy(settings);
     cache::kept(settings);

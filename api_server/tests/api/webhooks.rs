@@ -15,7 +15,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use service_runtime::config::{Role, Settings, SigningSecret};
 use sha2::{Digest, Sha256};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::cache::the_only_wallet_failed;
@@ -292,13 +292,15 @@ async fn an_answer_counts_when_its_head_is_there() {
         while let Ok((mut stream, _)) = listener.accept().await {
             // The body never comes, and the connection stays.
             let head = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
+            let asked = stream.read(&mut [0; 4096]).await.unwrap();
+            assert!(asked > 0);
             stream.write_all(head).await.unwrap();
             kept.lock().unwrap().push(stream);
         }
     });
     let adjust: fn(&mut Settings) = |settings| {
         anywhere(settings);
-        settings.webhooks.timeout_seconds = 1;
+        settings.webhooks.timeout_seconds = 3;
     };
     let app = TestApp::start(Plan { role: Role::All, adjust, ..Plan::default() }).await;
     let job = cancelled(&app, &url).await;

@@ -288,8 +288,8 @@ fn push_behind(
 pub struct Newest {
     /// `analyzed_at` of its newest row; 1970 while it has none.
     pub at: DateTime<Utc>,
-    /// How long ago that is by the clock of the database, in seconds.
-    pub age_seconds: u64,
+    /// How long ago that is by the clock of the database, in seconds; less than zero by a clock that was set back.
+    pub age_seconds: i64,
 }
 
 /// The newest row of a tenant's latest results. What is stored gets a newer time; but of two that are stored at once, the
@@ -305,7 +305,7 @@ pub async fn newest(store: &Store, tenant: &Tenant) -> Result<Newest, StoreError
         &chains[..]
     )
     .fetch_one(connection))?;
-    Ok(Newest { at: row.newest, age_seconds: from_bigint(row.seconds, "seconds")? })
+    Ok(Newest { at: row.newest, age_seconds: row.seconds })
 }
 
 /// How many wallets a tenant's list has.

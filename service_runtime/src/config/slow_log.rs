@@ -10,8 +10,12 @@ pub struct SlowLogSettings {
     pub health_ms: u64,
     /// Some rows, found by key.
     pub simple_ms: u64,
+    /// Answers that were kept.
+    pub kept_ms: u64,
     /// Computations over one history, and many rows.
     pub complex_ms: u64,
+    /// One history by all methods.
+    pub what_if_ms: u64,
     /// Whole ledgers, and the comparison of two.
     pub report_ms: u64,
     /// Files, until their first byte.
@@ -26,7 +30,9 @@ impl Default for SlowLogSettings {
         Self {
             health_ms: 100,
             simple_ms: 200,
+            kept_ms: 100,
             complex_ms: 2000,
+            what_if_ms: 1000,
             report_ms: 10_000,
             export_ms: 1000,
             submit_ms: 1000,

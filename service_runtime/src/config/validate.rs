@@ -143,7 +143,9 @@ impl Settings {
         for (key, milliseconds) in [
             ("slow_log.health_ms", slow.health_ms),
             ("slow_log.simple_ms", slow.simple_ms),
+            ("slow_log.kept_ms", slow.kept_ms),
             ("slow_log.complex_ms", slow.complex_ms),
+            ("slow_log.what_if_ms", slow.what_if_ms),
             ("slow_log.report_ms", slow.report_ms),
             ("slow_log.export_ms", slow.export_ms),
             ("slow_log.submit_ms", slow.submit_ms),
