@@ -171,6 +171,15 @@ impl Found {
     }
 }
 
+/// Who can use an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// The process that made it: it is about itself.
+    Process,
+    /// All processes, by way of Redis.
+    AllProcesses,
+}
+
 /// What a look into Redis gives.
 enum Shared {
     Found(Answer),
@@ -231,6 +240,7 @@ impl Answers {
         &self,
         question: &str,
         version: &str,
+        reach: Reach,
         make: impl Future<Output = Result<Answer, E>>,
     ) -> Result<(Arc<Answer>, Found), Option<E>> {
         let key = self.key(question, version);
@@ -238,7 +248,11 @@ impl Answers {
         let found = Mutex::new(Found::Hit);
         let note = |now| *found.lock().unwrap_or_else(PoisonError::into_inner) = now;
         let answer = self.kept.try_get_with::<_, Mutex<Option<E>>>(key.clone(), async {
-            let answer = match self.shared(&key).await {
+            let shared = match reach {
+                Reach::Process => Shared::Nothing,
+                Reach::AllProcesses => self.shared(&key).await,
+            };
+            let answer = match shared {
                 Shared::Found(answer) => {
                     note(Found::SharedHit);
                     answer
@@ -247,7 +261,9 @@ impl Answers {
                     let is_away = matches!(nowhere, Shared::Away);
                     note(if is_away { Found::Bypass } else { Found::Miss });
                     let answer = make.await.map_err(|error| Mutex::new(Some(error)))?;
-                    self.share(&key, &answer);
+                    if reach == Reach::AllProcesses {
+                        self.share(&key, &answer);
+                    }
                     answer
                 }
             };
@@ -366,6 +382,8 @@ mod tests {
 
     use super::*;
 
+    const EVERYWHERE: Reach = Reach::AllProcesses;
+
     fn answer(text: &str) -> Answer {
         let mut headers = HeaderMap::new();
         headers.insert(header::ETAG, HeaderValue::from_str(&tag_of(text.as_bytes())).unwrap());
@@ -406,20 +424,22 @@ mod tests {
                     tokio::task::yield_now().await;
                     Ok::<_, ()>(answer("1"))
                 };
-                answers.get("q", "v1", make).await.unwrap().1
+                answers.get("q", "v1", EVERYWHERE, make).await.unwrap().1
             });
         }
         let found = asking.join_all().await;
         assert_eq!(made.load(Ordering::Relaxed), 1);
         assert_eq!(found.iter().filter(|found| **found == Found::Miss).count(), 1);
         let (second, found) =
-            answers.get("q", "v2", async { Ok::<_, ()>(answer("2")) }).await.unwrap();
+            answers.get("q", "v2", EVERYWHERE, async { Ok::<_, ()>(answer("2")) }).await.unwrap();
         assert_eq!((found, second.body.as_ref()), (Found::Miss, b"2".as_slice()));
         assert_eq!(answers.stale("q").await.unwrap().body, "2");
         assert!(answers.stale("other").await.is_none());
-        let failed = answers.get("x", "v1", async { Err::<Answer, _>("no") }).await;
+        let failed = answers.get("x", "v1", EVERYWHERE, async { Err::<Answer, _>("no") }).await;
         assert_eq!(failed.unwrap_err(), Some("no"));
-        assert!(answers.get("x", "v1", async { Ok::<_, ()>(answer("3")) }).await.is_ok());
+        assert!(
+            answers.get("x", "v1", EVERYWHERE, async { Ok::<_, ()>(answer("3")) }).await.is_ok()
+        );
     }
 
     #[tokio::test(flavor = "multi_thread")]
@@ -436,7 +456,8 @@ mod tests {
                         tokio::task::yield_now().await;
                         Err::<Answer, _>(number)
                     };
-                    let told = answers.get(&format!("q{round}"), "v", make).await.unwrap_err();
+                    let told =
+                        answers.get(&format!("q{round}"), "v", EVERYWHERE, make).await.unwrap_err();
                     (is_made.then_some(number), told)
                 });
             }

@@ -142,9 +142,10 @@ async fn check_way(
     }
 }
 
-/// A store that takes the direct way where it must.
+/// A store that takes the direct way where it must, and keeps what is to be kept: whoever works on it also removes.
 async fn opened(settings: &Settings, pool: &StoreSettings) -> Result<Store, StoreError> {
-    let store = Store::connect(pool).await?;
+    let kept = settings.retention.replaced_ledgers();
+    let store = Store::connect(pool).await?.keeping_replaced_ledgers(kept);
     match settings.database.direct_url.expose() {
         "" => Ok(store),
         direct => store.with_direct_url(direct),

@@ -12,7 +12,8 @@ const OTHERS: u64 = 200;
 fn needed(settings: &Settings) -> u64 {
     let (api, database) = (&settings.api, &settings.database);
     let replica = if database.read_url.is_empty() { 0 } else { database.read_max_connections };
-    [api.max_connections, MAX_ADMIN_CONNECTIONS, database.max_connections, replica]
+    let webhooks = if settings.webhooks.is_on() { settings.webhooks.max_under_way } else { 0 };
+    [api.max_connections, MAX_ADMIN_CONNECTIONS, database.max_connections, replica, webhooks]
         .into_iter()
         .map(u64::from)
         .sum::<u64>()
@@ -31,7 +32,7 @@ fn shortage(settings: &Settings, most: Option<u64>) -> Option<String> {
     })
 }
 
-/// Warns when the process may have fewer than it may need.
+/// Warns when a process that serves clients may have fewer than it may need.
 pub fn check(settings: &Settings) {
     if let Some(shortage) = shortage(settings, getrlimit(Resource::Nofile).current) {
         tracing::warn!("{shortage}");

@@ -202,12 +202,11 @@ impl Files {
 
     /// A place for one more, until it is dropped; `None` when there is none. While the load is high there are half as many.
     pub fn enter(&self, load: &Load) -> Option<OwnedSemaphorePermit> {
+        let place = Arc::clone(&self.free).try_acquire_owned().ok()?;
         let most = if load.is_high() { self.most.div_ceil(2) } else { self.most };
+        // This one among them, so that many at once do not all find the same place free.
         let at_work = self.most - self.free.available_permits();
-        if at_work >= most {
-            return None;
-        }
-        Arc::clone(&self.free).try_acquire_owned().ok()
+        (at_work <= most).then_some(place)
     }
 }
 

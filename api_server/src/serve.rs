@@ -64,7 +64,9 @@ pub async fn run(args: ServeArgs) -> anyhow::Result<ExitCode> {
     settings.check_exposure(role)?;
     let shutdown = Shutdown::on_signals()?;
     tracing::info!(version = env!("CARGO_PKG_VERSION"), role = role.as_str(), "starting");
-    descriptors::check(&settings);
+    if role.serves_requests() {
+        descriptors::check(&settings);
+    }
     // A signal during the start ends it; there is nothing to drain yet.
     let opened =
         async { open(&settings).await?.read_from_replica(&settings, shutdown.token()).await };
@@ -232,7 +234,7 @@ fn deliveries(
     Ok(Some(Deliveries {
         store: store.clone(),
         client,
-        words: webhook_body,
+        render: webhook_body,
         max_under_way: settings.webhooks.max_under_way,
         metrics: metrics.clone(),
     }))
@@ -251,7 +253,6 @@ pub async fn assemble(
     drain: CancellationToken,
     closing: &CancellationToken,
 ) -> anyhow::Result<Assembled> {
-    let store = store.keeping_replaced_ledgers(settings.retention.replaced_ledgers());
     let url = &settings.redis.url;
     let store = if url.is_empty() {
         store

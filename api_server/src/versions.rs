@@ -10,6 +10,7 @@ use persistence_layer::results::{self, Newest};
 use persistence_layer::{Tenant, ledgers};
 use pnl_core::WalletRef;
 
+use crate::answers::Reach;
 use crate::app::App;
 use crate::dto::job::JobView;
 use crate::looks::Looks;
@@ -43,6 +44,14 @@ pub enum Subject {
 }
 
 impl Subject {
+    /// Who can use answers about it.
+    pub const fn reach(&self) -> Reach {
+        match self {
+            Self::Service => Reach::Process,
+            Self::Wallet(..) | Self::Job(_) | Self::Latest(_) => Reach::AllProcesses,
+        }
+    }
+
     /// Whether whoever may read anything may read about it.
     pub const fn is_for_readers(&self) -> bool {
         !matches!(self, Self::Service)

@@ -146,16 +146,7 @@ async fn of_tenant(app: &App, tenant: &Tenant) -> Result<Vec<Ahead>, StoreError>
             paths.push(format!("/api/pnl/batch/results/{}/group", job.id));
         }
     }
-    let newest = LatestList {
-        chain: None,
-        profitable: None,
-        min_trades: None,
-        min_pnl: None,
-        max_pnl: None,
-        updated_since: None,
-        sort: LatestSort::AnalyzedAt,
-        ascending: false,
-    };
+    let newest = LatestList::sorted(LatestSort::AnalyzedAt, false);
     let store = app.store.reading();
     let wallets = results::latest(&store, tenant, &newest, LatestPlace::Offset(0), WALLETS).await?;
     paths.extend(wallets.iter().map(|row| {

@@ -1,16 +1,16 @@
-//! Work that only computes, on threads of its own.
+//! Work that only computes, on the threads of the runtime for work that blocks.
 
 use std::cell::Cell;
 
-/// So much lower than that of the process is the priority of threads that compute, in the steps of `nice`: beside
+/// So much lower than that of the process is the priority of threads that have computed, in the steps of `nice`: beside
 /// a thread that answers, one of them has a quarter of a processor, and all of one that nobody else wants.
 const STEPS_BACK: i32 = 5;
 
 /// So few transactions that another thread is not woken for them.
 const FEW: u64 = 50;
 
-/// Runs work that only computes on a thread of its own, so that heartbeats and requests are not
-/// held up by it. A panic in it goes on in the caller.
+/// Runs work that only computes on a thread where it holds up neither heartbeats nor requests. A panic in it goes on in
+/// the caller.
 pub(crate) async fn compute<T: Send + 'static, E: Send + 'static>(
     work: impl FnOnce() -> Result<T, E> + Send + 'static,
 ) -> Result<T, E> {
@@ -37,7 +37,8 @@ pub(crate) async fn compute_over<T: Send + 'static, E: Send + 'static>(
     if transactions <= FEW { work() } else { compute(work).await }
 }
 
-/// Lowers the priority of the thread, once. Under load a probe, a refusal and the database on the same machine
+/// Lowers the priority of the thread, once and for good: raising it again is not everybody's right. What else the runtime
+/// does on these threads, such as looking up names, is done at it as well. Under load a probe, a refusal and the database on the same machine
 /// then need not wait for a processor until a computation has used up its turn.
 fn step_back() {
     thread_local! {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use persistence_layer::retention;
-use persistence_layer::webhooks::TryEnd;
+use persistence_layer::webhooks::AttemptEnd;
 use pnl_core::Chain;
 
 /// A stage of a wallet, as a label.
@@ -82,7 +82,7 @@ pub struct Metrics {
     wallet_stage_duration_seconds: HistogramVec,
     pub(crate) lease_takeovers_total: IntCounter,
     pub(crate) wallets_parked_total: IntCounter,
-    webhook_tries_total: IntCounterVec,
+    webhook_attempts_total: IntCounterVec,
     chain_paused: IntGaugeVec,
     final_block_changes_total: IntCounterVec,
     retention_removed_rows_total: IntCounterVec,
@@ -122,9 +122,9 @@ impl Metrics {
                 "wallets_parked_total",
                 "Wallets failed as worker-crashed after worker.max_takeovers.",
             )?,
-            webhook_tries_total: IntCounterVec::new(
+            webhook_attempts_total: IntCounterVec::new(
                 Opts::new(
-                    "webhook_tries_total",
+                    "webhook_attempts_total",
                     "Tries to deliver a webhook by what became of it.",
                 ),
                 &["outcome"],
@@ -159,9 +159,13 @@ impl Metrics {
         for kind in retention::Kind::ALL {
             metrics.retention_removed(kind, 0);
         }
-        for end in [TryEnd::Delivered, TryEnd::Again(Duration::ZERO), TryEnd::Failed, TryEnd::Gone]
-        {
-            metrics.webhook_tries_total.with_label_values(&[outcome(&end)]);
+        for end in [
+            AttemptEnd::Delivered,
+            AttemptEnd::Again(Duration::ZERO),
+            AttemptEnd::Failed,
+            AttemptEnd::Gone,
+        ] {
+            metrics.webhook_attempts_total.with_label_values(&[outcome(&end)]);
         }
         for chain in [Chain::Ethereum, Chain::Base, Chain::BinanceSmartChain] {
             metrics.final_block_changes_total.with_label_values(&[chain.as_str()]);
@@ -171,7 +175,7 @@ impl Metrics {
         registry.register(Box::new(metrics.wallet_stage_duration_seconds.clone()))?;
         registry.register(Box::new(metrics.lease_takeovers_total.clone()))?;
         registry.register(Box::new(metrics.wallets_parked_total.clone()))?;
-        registry.register(Box::new(metrics.webhook_tries_total.clone()))?;
+        registry.register(Box::new(metrics.webhook_attempts_total.clone()))?;
         registry.register(Box::new(metrics.chain_paused.clone()))?;
         registry.register(Box::new(metrics.final_block_changes_total.clone()))?;
         registry.register(Box::new(metrics.retention_removed_rows_total.clone()))?;
@@ -195,8 +199,8 @@ impl Metrics {
     }
 
     /// Counts a try to deliver a webhook.
-    pub(crate) fn webhook_tried(&self, end: &TryEnd) {
-        self.webhook_tries_total.with_label_values(&[outcome(end)]).inc();
+    pub(crate) fn webhook_attempted(&self, end: &AttemptEnd) {
+        self.webhook_attempts_total.with_label_values(&[outcome(end)]).inc();
     }
 
     /// Counts rows that retention has removed.
@@ -216,11 +220,11 @@ impl Metrics {
 }
 
 /// The label of what became of a try.
-const fn outcome(end: &TryEnd) -> &'static str {
+const fn outcome(end: &AttemptEnd) -> &'static str {
     match end {
-        TryEnd::Delivered => "delivered",
-        TryEnd::Again(_) => "retried",
-        TryEnd::Failed => "failed",
-        TryEnd::Gone => "gone",
+        AttemptEnd::Delivered => "delivered",
+        AttemptEnd::Again(_) => "retried",
+        AttemptEnd::Failed => "failed",
+        AttemptEnd::Gone => "gone",
     }
 }

@@ -1,4 +1,4 @@
-//! Webhooks: where the end of a job is told, and each telling with what has become of it.
+//! Webhooks: where the end of a job is told, and each delivery with what has become of it.
 //!
 //! A delivery comes into being with its event, written by the schema in the transaction in which the job ends
 //! (migration 0045). Any process may claim it; a claim lapses by itself, so a delivery whose process has died is
@@ -67,15 +67,15 @@ pub struct Claimed {
     pub url: String,
     /// The row of the event in the log.
     pub event_row: i64,
-    /// What is sent, once that is known.
-    pub told: Option<Told>,
+    /// What is sent, once that was put into words.
+    pub payload: Option<Payload>,
     /// Which try this is, from 1.
     pub attempt: u32,
 }
 
 /// What is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct Payload {
     /// The event.
     pub number: Number,
     /// The text, the same at each try.
@@ -84,7 +84,7 @@ pub struct Told {
 
 /// How a try has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TryEnd {
+pub enum AttemptEnd {
     /// The receiver has taken it.
     Delivered,
     /// It is tried again after this time.
@@ -95,7 +95,7 @@ pub enum TryEnd {
     Gone,
 }
 
-impl TryEnd {
+impl AttemptEnd {
     const fn state(&self) -> DeliveryState {
         match self {
             Self::Delivered => DeliveryState::Delivered,
@@ -166,8 +166,11 @@ pub async fn claim(store: &Store, most: u32, lease: Duration) -> Result<Vec<Clai
         Ok(claim.fetch_all(tx).await?)
     })?;
     let claimed = rows.into_iter().map(|row| {
-        let told = row.number.zip(row.body).map(|(number, body)| {
-            Ok::<_, StoreError>(Told { number: Number(from_bigint(number, "event number")?), body })
+        let payload = row.number.zip(row.body).map(|(number, body)| {
+            Ok::<_, StoreError>(Payload {
+                number: Number(from_bigint(number, "event number")?),
+                body,
+            })
         });
         Ok(Claimed {
             id: row.id,
@@ -175,28 +178,56 @@ pub async fn claim(store: &Store, most: u32, lease: Duration) -> Result<Vec<Clai
             job: BatchRef { tenant: Tenant::read(&row.tenant)?, id: BatchId(row.batch_id) },
             url: row.url,
             event_row: row.event_id,
-            told: told.transpose()?,
+            payload: payload.transpose()?,
             attempt: from_integer(row.attempts, "tries")?,
         })
     });
     claimed.collect()
 }
 
-/// Keeps what is sent, so that each try sends the same. False: the claim was lost.
+/// Keeps what is sent, so that each attempt sends the same, and the claim for the time `lease` from now on. False:
+/// the claim was lost.
 ///
 /// # Errors
 /// As every write.
-pub async fn keep_body(store: &Store, claimed: &Claimed, told: &Told) -> Result<bool, StoreError> {
-    let number = to_bigint(told.number.0, "event number")?;
+pub async fn keep_body(
+    store: &Store,
+    claimed: &Claimed,
+    payload: &Payload,
+    lease: Duration,
+) -> Result<bool, StoreError> {
+    let number = to_bigint(payload.number.0, "event number")?;
     run!(store, "webhooks/keep_body", async |tx| {
         let kept = sqlx::query_file!(
             "queries/webhooks/keep_body.sql",
             claimed.id,
             claimed.fence,
             number,
-            told.body
+            payload.body,
+            interval(lease)? as _
         );
         Ok(kept.execute(tx).await?.rows_affected() > 0)
+    })
+}
+
+/// Gives a claim back of which nothing was sent; it can be claimed again after `pause`.
+///
+/// # Errors
+/// As every write.
+pub async fn hand_back(
+    store: &Store,
+    claimed: &Claimed,
+    pause: Duration,
+) -> Result<(), StoreError> {
+    run!(store, "webhooks/hand_back", async |tx| {
+        let back = sqlx::query_file!(
+            "queries/webhooks/hand_back.sql",
+            claimed.id,
+            claimed.fence,
+            interval(pause)? as _
+        );
+        back.execute(tx).await?;
+        Ok(())
     })
 }
 
@@ -204,20 +235,20 @@ pub async fn keep_body(store: &Store, claimed: &Claimed, told: &Told) -> Result<
 ///
 /// # Errors
 /// As every write.
-pub async fn end_try(
+pub async fn end_attempt(
     store: &Store,
     claimed: &Claimed,
-    end: &TryEnd,
+    end: &AttemptEnd,
     status: Option<u16>,
     error: Option<&str>,
 ) -> Result<bool, StoreError> {
     let pause = match end {
-        TryEnd::Again(pause) => Some(interval(*pause)?),
-        TryEnd::Delivered | TryEnd::Failed | TryEnd::Gone => None,
+        AttemptEnd::Again(pause) => Some(interval(*pause)?),
+        AttemptEnd::Delivered | AttemptEnd::Failed | AttemptEnd::Gone => None,
     };
-    run!(store, "webhooks/end_try", async |tx| {
+    run!(store, "webhooks/end_attempt", async |tx| {
         let ended = sqlx::query_file_scalar!(
-            "queries/webhooks/end_try.sql",
+            "queries/webhooks/end_attempt.sql",
             claimed.id,
             claimed.fence,
             end.state().as_str(),
@@ -226,7 +257,7 @@ pub async fn end_try(
             error
         );
         let batch: Option<Uuid> = ended.fetch_optional(&mut *tx).await?;
-        if let (TryEnd::Gone, Some(batch)) = (end, batch) {
+        if let (AttemptEnd::Gone, Some(batch)) = (end, batch) {
             sqlx::query_file!("queries/webhooks/set_gone.sql", batch).execute(tx).await?;
         }
         Ok(batch.is_some())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::held::HeldLot;
 use crate::lot::Lot;
 use crate::method::{LotOrder, Rank};
-use crate::near;
+use crate::near::{self, Way};
 use crate::unit_cost::UnitCost;
 
 /// Open lots, the one that is consumed first at hand.
@@ -121,10 +121,15 @@ impl Line {
         }
     }
 
-    /// Has the lots brought near that stand first and last, and what is behind each: the next one, the place of one that comes in.
+    /// Has the lot brought near that stands where one comes in or leaves, and what is behind it: the place of the one that
+    /// comes in, the next one to leave. Each of them asked for costs a look for its page of memory.
     #[inline(always)]
-    pub(crate) fn fetch_ends(&self) {
-        for lot in self.line.front().into_iter().chain(self.line.back()) {
+    pub(crate) fn fetch_end(&self, way: Way) {
+        let lot = match (way, self.order) {
+            (Way::Out, LotOrder::OldestFirst | LotOrder::KnownThenOldest) => self.line.front(),
+            _ => self.line.back(),
+        };
+        if let Some(lot) = lot {
             near::fetch(lot);
             near::fetch_at(std::slice::from_ref(lot), 1);
         }

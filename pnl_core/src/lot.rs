@@ -18,6 +18,7 @@ use crate::holding::Held;
 use crate::line::Line;
 use crate::method::Method;
 use crate::narrow::NarrowUsd;
+use crate::near::Way;
 use crate::pool::Pool;
 use crate::unit_cost::UnitCost;
 
@@ -259,11 +260,11 @@ impl LotBook {
         }
     }
 
-    /// Has the lots brought near that come first and last.
+    /// Has the lot brought near behind which one comes in, or that leaves first.
     #[inline(always)]
-    pub(crate) fn fetch_lots(&self) {
+    pub(crate) fn fetch_lots(&self, way: Way) {
         if let Lots::InLine(line, _) = &self.lots {
-            line.fetch_ends();
+            line.fetch_end(way);
         }
     }
 

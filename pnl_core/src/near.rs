@@ -13,3 +13,12 @@ pub(crate) fn fetch<T>(value: &T) {
 pub(crate) fn fetch_at<T>(values: &[T], place: usize) {
     prefetch_index(values, place);
 }
+
+/// Which way something goes that will be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// It comes in.
+    In,
+    /// It leaves.
+    Out,
+}

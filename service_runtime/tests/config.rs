@@ -349,6 +349,8 @@ fn secrets_of_webhooks_are_checked_and_never_shown() {
         "whsec_",
         "whsec_MfKQ9r8",
         "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLa?w",
+        // Bits behind the last byte.
+        "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdMfKQ9=",
     ] {
         let text = refusal(from_env(&[(name, &format!("[\"{bad}\"]"))]));
         assert!(text.contains("webhooks.secrets.0") && !text.contains("MfKQ"), "{text}");
@@ -363,6 +365,8 @@ fn secrets_of_webhooks_are_checked_and_never_shown() {
         ("PNL_WEBHOOKS__MAX_UNDER_WAY", "0"),
         ("PNL_WEBHOOKS__ALLOWED_HOSTS", r#"["https://example.org"]"#),
         ("PNL_WEBHOOKS__ALLOWED_HOSTS", r#"["Example.org"]"#),
+        ("PNL_WEBHOOKS__ALLOWED_HOSTS", r#"["example.org."]"#),
+        ("PNL_WEBHOOKS__ALLOWED_HOSTS", r#"[".example.org"]"#),
     ] {
         let text = refusal(from_env(&[(key, value)]));
         assert!(text.contains("webhooks."), "{text}");

@@ -10,7 +10,7 @@ use crate::app::AppState;
 use crate::dto::webhook::WebhookView;
 use crate::error::ApiError;
 use crate::extract::{JobId, NoBody, Params, check_accept};
-use crate::handlers::{Keep, fresh_json};
+use crate::handlers::{Keep, POLL_AFTER_SECONDS, fresh_json};
 use crate::problems;
 
 /// `GET /api/pnl/batch/{job_id}/webhook`
@@ -43,7 +43,7 @@ pub async fn replay(
     }
     if !webhooks::replay(&app.work_store, &job).await? {
         let detail = "The job has not ended yet, so there is nothing to tell again.";
-        return Err(ApiError::new(problems::JOB_RUNNING, detail).retry_after(2));
+        return Err(ApiError::new(problems::JOB_RUNNING, detail).retry_after(POLL_AFTER_SECONDS));
     }
     let body = view(&app, &job).await?;
     Ok((StatusCode::ACCEPTED, [Keep::Not.header()], axum::Json(body)).into_response())

@@ -59,7 +59,8 @@ pub async fn answers(State(app): State<AppState>, mut request: Request, next: Ne
     let asked = Mutex::new(Some(request));
     let take = || asked.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
     let make = async { made(next.clone().run(take()).await).await };
-    let (answer, found) = match app.answers.get(&question.text, &version, make).await {
+    let reach = question.subject.reach();
+    let (answer, found) = match app.answers.get(&question.text, &version, reach, make).await {
         Ok(found) => found,
         Err(Some(Refused(response))) => {
             return response.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -128,6 +129,10 @@ async fn question(request: &mut Request) -> Option<Question> {
     let class = RouteClass::of(request);
     let Caller { tenant, .. } = request.extract_parts().await.ok()?;
     let Query(mut query) = Query::<Vec<(String, String)>>::try_from_uri(request.uri()).ok()?;
+    // What is said of a job's result goes with the job, which no ledger tells of.
+    if query.iter().any(|(name, _)| name == "job_id") {
+        return None;
+    }
     let named: RawPathParams = request.extract_parts().await.ok()?;
     let subject = if route.starts_with("/api/v2/wallets/") && !route.ends_with("/diff") {
         let mut chains = query.iter().filter(|(name, _)| name == "chain");

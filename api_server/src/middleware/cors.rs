@@ -12,8 +12,9 @@ use crate::app::AppState;
 
 /// What pages may read beside the headers that they always may.
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "Accept-Ranges, Age, Content-Disposition, Content-Range, ETag, Location, RateLimit, RateLimit-Policy, \
-     Repr-Digest, Retry-After, WWW-Authenticate, X-Cache, X-Request-Id, X-Row-Count, traceparent",
+    "Accept-Ranges, Age, Allow, Content-Disposition, Content-Range, Deprecation, Digest, ETag, Idempotent-Replayed, Link, \
+     Location, Preference-Applied, RateLimit, RateLimit-Policy, Repr-Digest, Retry-After, WWW-Authenticate, X-Cache, X-Request-Id, \
+     X-Row-Count, traceparent",
 );
 
 /// Methods of the interface.

@@ -1,12 +1,12 @@
 //! Limits of clients: a request is counted where something has to be made for it, and one beyond the limit is
-//! refused there. Answers from a cache never come so far, and what turns out to be a 304 is taken back.
+//! refused there. Answers from a cache never come so far, and what turns out to be a 304 without anything expensive is taken back.
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use persistence_layer::redis::rate::Window;
@@ -52,7 +52,7 @@ pub async fn enforce(State(app): State<AppState>, mut request: Request, next: Ne
     let asked = Asked { client, class, entry: Arc::default() };
     request.extensions_mut().insert(asked.clone());
     let mut response = next.run(request).await;
-    let is_free = is_free(&response);
+    let is_free = is_free(class, &response);
     if asked.entry.get().is_none()
         && !is_free
         && let Some(entry) = asked.enter(&app).await
@@ -80,7 +80,8 @@ pub async fn count(State(app): State<AppState>, request: Request, next: Next) ->
         return next.run(request).await;
     };
     let Some(entry) = asked.enter(&app).await else { return next.run(request).await };
-    if !request.headers().contains_key(header::IF_NONE_MATCH) {
+    // What is said of a wallet is computed before it is known to be what the client has.
+    if asked.class == Class::Wallets || !names_a_tag(request.headers()) {
         return refused(&app, entry);
     }
     // Whether the client has the answer is known when that is made, which must not be had without end by guessing.
@@ -123,10 +124,19 @@ pub(super) fn address(app: &App, request: &Request) -> IpAddr {
     client::address(peer, request.headers(), app.limiter.proxies())
 }
 
-/// Whether the client had the answer already, or it was kept.
-fn is_free(response: &Response) -> bool {
-    let found = response.extensions().get::<Found>();
-    response.status() == StatusCode::NOT_MODIFIED || found.is_some_and(|found| found.is_kept())
+/// Whether nothing was made for it. What a cache was asked for and did not have was made, also to find out that the
+/// client has it; so was an answer about a wallet.
+fn is_free(class: Class, response: &Response) -> bool {
+    match response.extensions().get::<Found>() {
+        Some(found) => found.is_kept(),
+        None => class != Class::Wallets && response.status() == StatusCode::NOT_MODIFIED,
+    }
+}
+
+/// Whether the client names an answer that it has. `*` names none.
+fn names_a_tag(headers: &HeaderMap) -> bool {
+    let named = headers.get_all(header::IF_NONE_MATCH);
+    named.iter().any(|named| named.as_bytes().contains(&b'"'))
 }
 
 /// What the request is counted as; `None` when it is not.

@@ -156,12 +156,8 @@ async fn ask_with(app: &TestApp, client: &str, path: &str, tag: &str) -> Reply {
 
 #[tokio::test]
 async fn a_kept_answer_is_given_to_a_client_whose_limit_is_used_up() {
-    fn adjust(settings: &mut Settings) {
-        behind_a_proxy(settings);
-        cache::kept(settings);
-    }
     for redis in [false, true] {
-        let plan = |role| Plan { role, redis, adjust, ..Plan::default() };
+        let plan = |role| Plan { role, redis, adjust: with_cache, ..Plan::default() };
         let one = TestApp::start(plan(Role::All)).await;
         let two = TestApp::beside(&one, plan(Role::Api)).await;
         if redis {
@@ -224,6 +220,36 @@ async fn beyond_the_limit_a_client_is_told_what_it_has_but_cannot_guess_without_
         }
         ask_with(&app, &client, path, &tag).await.problem(429, "rate-limited");
     }
+}
+
+#[tokio::test]
+async fn what_has_to_be_computed_is_counted_also_when_the_client_has_it() {
+    for kept in [false, true] {
+        let adjust = if kept { with_cache } else { behind_a_proxy };
+        let app = TestApp::start(Plan { role: Role::All, adjust, ..Plan::default() }).await;
+        let wallet = demo_wallets().swap_remove(0);
+        app.completed(std::slice::from_ref(&wallet)).await;
+        let (client, path) = (client(), format!("/api/v2/wallets/{wallet}/pnl?chain=solana"));
+        let tag = ask(&app, &client, &path).await.header("etag").to_owned();
+        for (left, tag) in (0..9).rev().zip([tag.as_str(), "*"].into_iter().cycle()) {
+            let made = made_for(&app, &client, &path, tag).await;
+            assert_eq!((made.status.as_u16(), told(&made, "r")), (304, left), "{made:?}");
+        }
+        for tag in [tag.as_str(), "*"] {
+            made_for(&app, &client, &path, tag).await.problem(429, "rate-limited");
+        }
+    }
+}
+
+fn with_cache(settings: &mut Settings) {
+    behind_a_proxy(settings);
+    cache::kept(settings);
+}
+
+/// The answer to a client that has one with `tag`, and wants it made for itself.
+async fn made_for(app: &TestApp, client: &str, path: &str, tag: &str) -> Reply {
+    let request = app.request(Method::GET, path).header("x-forwarded-for", client);
+    reply(request.header("cache-control", "no-cache").header("if-none-match", tag)).await
 }
 
 #[tokio::test]

@@ -205,6 +205,7 @@ impl TestApp {
             (database.second_store().await, None)
         };
         let (drain, closing) = (CancellationToken::new(), CancellationToken::new());
+        let store = store.keeping_replaced_ledgers(settings.retention.replaced_ledgers());
         let Assembled { app, .. } =
             assemble(&settings, plan.role, store, drain.clone(), &closing).await.unwrap();
         let rules = Rules {

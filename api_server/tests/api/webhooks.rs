@@ -15,8 +15,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use service_runtime::config::{Role, Settings, SigningSecret};
 use sha2::{Digest, Sha256};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 
+use crate::cache::the_only_wallet_failed;
 use crate::support::{Plan, Reply, TestApp, UNUSED, eventually, reply};
 
 /// The key is 24 bytes, and another one of 32.
@@ -149,7 +151,7 @@ async fn replay(app: &TestApp, job: &str) -> Reply {
     app.post(&format!("/api/pnl/batch/{job}/webhook/replay")).await
 }
 
-/// What waits for its next try is tried now.
+/// What waits for its next try, or for a claim to lapse, is tried now.
 async fn hurry(app: &TestApp) {
     let sql = "update webhook_deliveries set due_at = now() where state = 'waiting'";
     app.database.execute(sql).await;
@@ -228,8 +230,8 @@ async fn what_is_not_taken_is_tried_again_and_redirects_lead_nowhere() {
     }
     let metrics = app.admin_get("/metrics").await.text;
     for line in [
-        "webhook_tries_total{outcome=\"delivered\"} 1",
-        "webhook_tries_total{outcome=\"retried\"} 2",
+        "webhook_attempts_total{outcome=\"delivered\"} 1",
+        "webhook_attempts_total{outcome=\"retried\"} 2",
         "webhooks_waiting 0",
     ] {
         assert!(metrics.contains(line), "{line}");
@@ -258,13 +260,65 @@ async fn a_receiver_that_is_gone_is_told_no_more_until_it_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_later_end_can_be_asked_for_where_the_receiver_was_gone() {
+    let receiver = Receiver::answering([410]).await;
+    let app = service(Role::All).await;
+    let job = submitted(&app, &receiver.url).await;
+    delivery(&app, &job, |one| one["state"] == "gone").await;
+    the_only_wallet_failed(&app).await;
+    let again = app.post(&format!("/api/pnl/batch/{job}/retry")).await;
+    assert_eq!(again.status, 202, "{}", again.text);
+    app.ended(&job).await;
+    let ends = log(&app, &job).await;
+    let states: Vec<_> =
+        ends["deliveries"].as_array().unwrap().iter().map(|end| &end["state"]).collect();
+    assert_eq!(states, ["gone"; 3], "{ends}");
+    assert_eq!(receiver.seen().len(), 1);
+
+    assert_eq!(replay(&app, &job).await.status, 202);
+    eventually("the second end is told", || async { receiver.seen().len() == 2 }).await;
+    let seen = receiver.seen();
+    assert_ne!(seen[0].header("webhook-id"), seen[1].header("webhook-id"));
+    assert_eq!(seen[1].json()["type"], "com.pnl.job.completed");
+}
+
+#[tokio::test]
+async fn an_answer_counts_when_its_head_is_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let connections = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            // The body never comes, and the connection stays.
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
+            stream.write_all(head).await.unwrap();
+            kept.lock().unwrap().push(stream);
+        }
+    });
+    let adjust: fn(&mut Settings) = |settings| {
+        anywhere(settings);
+        settings.webhooks.timeout_seconds = 1;
+    };
+    let app = TestApp::start(Plan { role: Role::All, adjust, ..Plan::default() }).await;
+    let job = cancelled(&app, &url).await;
+    let taken = delivery(&app, &job, |one| one["state"] == "delivered").await;
+    assert_eq!(
+        (&taken["state"], &taken["attempts"], &taken["last_status"]),
+        (&json!("delivered"), &json!(1), &json!(200))
+    );
+    assert_eq!(connections.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn what_a_dead_process_was_at_is_told_by_another_one() {
     let receiver = Receiver::answering([]).await;
     let app = service(Role::Api).await;
     let job = cancelled(&app, &receiver.url).await;
-    let claimed = webhooks::claim(app.database.store(), 10, Duration::from_millis(500)).await;
+    let claimed = webhooks::claim(app.database.store(), 10, Duration::from_secs(600)).await;
     assert_eq!(claimed.unwrap().len(), 1);
     assert!(webhooks::claim(app.database.store(), 10, Duration::ZERO).await.unwrap().is_empty());
+    hurry(&app).await;
     let plan = Plan { role: Role::All, adjust: anywhere, ..Plan::default() };
     let _worker = TestApp::beside(&app, plan).await;
     let told = delivery(&app, &job, |one| one["state"] == "delivered").await;

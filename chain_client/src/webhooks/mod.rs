@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
+use tokio::time::{Instant, timeout_at};
 
 pub use self::signature::{BadSecret, Signer};
 pub use self::target::{BadTarget, Target, TargetRules};
@@ -52,7 +53,7 @@ pub struct Message<'a> {
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// `Retry-After`, if it was there and could be read.
+    /// `Retry-After`, if it was there; one that cannot be read counts as the client's own pause.
     pub retry_after: Option<Duration>,
 }
 
@@ -99,7 +100,7 @@ impl WebhookClient {
         Ok(Self { http, rules: Arc::new(rules), signer: Arc::new(signer), timeout })
     }
 
-    /// Longest time of a [`send`](Self::send).
+    /// Longest time of a [`send`](Self::send), from looking up the name on.
     pub const fn timeout(&self) -> Duration {
         self.timeout
     }
@@ -111,37 +112,40 @@ impl WebhookClient {
     pub async fn send(&self, url: &str, message: Message<'_>) -> Result<Answer, SendError> {
         // The rules may have changed since the job was submitted.
         let target = self.rules.check(url)?;
-        let sent = self.exchange(target, message);
-        tokio::time::timeout(self.timeout, sent)
-            .await
-            .unwrap_or(Err(SendError::Timeout(self.timeout)))
+        let until = Instant::now() + self.timeout;
+        let request = self.request(target, message).send();
+        let response = timeout_at(until, request).await;
+        let response = response.map_err(|_| SendError::Timeout(self.timeout))?.map_err(why)?;
+        let answer = Answer {
+            status: response.status().as_u16(),
+            retry_after: retry_after(response.headers(), SystemTime::now()),
+        };
+        // The receiver has answered, whatever becomes of the rest.
+        let _ = timeout_at(until, drain(response)).await;
+        Ok(answer)
     }
 
-    async fn exchange(&self, target: Target, message: Message<'_>) -> Result<Answer, SendError> {
-        let now = SystemTime::now();
-        let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let timestamp = since_1970.as_secs();
-        let request = self
-            .http
+    fn request(&self, target: Target, message: Message<'_>) -> reqwest::RequestBuilder {
+        let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let timestamp = since_1970.unwrap_or_default().as_secs();
+        self.http
             .post(target.into_url())
             .header(CONTENT_TYPE, MEDIA_TYPE)
             .header("webhook-id", message.id)
             .header("webhook-timestamp", timestamp)
             .header("webhook-signature", self.signer.sign(message.id, timestamp, message.body))
-            .body(message.body.to_owned());
-        let mut response = request.send().await.map_err(why)?;
-        let answer = Answer {
-            status: response.status().as_u16(),
-            retry_after: retry_after(response.headers(), now),
-        };
-        let mut taken = 0;
-        while let Ok(Some(chunk)) = response.chunk().await {
-            taken += chunk.len();
-            if taken >= MOST_ANSWER_BYTES {
-                break;
-            }
+            .body(message.body.to_owned())
+    }
+}
+
+/// Takes the body of an answer, so that the receiver can end it in peace; not more of it than can be wanted.
+async fn drain(mut response: reqwest::Response) {
+    let mut taken = 0;
+    while let Ok(Some(chunk)) = response.chunk().await {
+        taken += chunk.len();
+        if taken >= MOST_ANSWER_BYTES {
+            return;
         }
-        Ok(answer)
     }
 }
 

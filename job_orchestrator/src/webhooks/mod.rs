@@ -10,17 +10,17 @@ mod schedule;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chain_client::webhooks::{Answer, Message, SendError};
+use chain_client::webhooks::{Answer, Message, Signer};
 use persistence_layer::batches::{Batch, BatchId};
 use persistence_layer::job_events::{self, Event, Number};
-use persistence_layer::webhooks::{self, Claimed, Told};
+use persistence_layer::webhooks::{self, Claimed, Payload};
 use persistence_layer::{Store, StoreError};
 use service_runtime::config::WebhookSettings;
 use service_runtime::telemetry::Chain;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-pub use chain_client::webhooks::{BadTarget, Signer, TargetRules, WebhookClient};
+pub use chain_client::webhooks::{TargetRules, WebhookClient};
 
 use crate::metrics::Metrics;
 use crate::watch_state::StateLog;
@@ -32,8 +32,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// waits so long.
 const LEASE_MARGIN: Duration = Duration::from_secs(10);
 
+/// A delivery of which nothing could be sent, since the database failed, is looked at again after this time.
+const HANDED_BACK_FOR: Duration = Duration::from_secs(10);
+
 /// How the end of a job is put into words.
-pub type Words = fn(&Batch, &Event) -> String;
+pub type Render = fn(&Batch, &Event) -> String;
 
 /// What deliveries need.
 #[derive(Debug)]
@@ -43,11 +46,18 @@ pub struct Deliveries {
     /// Sends.
     pub client: WebhookClient,
     /// What is sent.
-    pub words: Words,
+    pub render: Render,
     /// Most under way at a time.
     pub max_under_way: u32,
     /// Counts.
     pub metrics: Metrics,
+}
+
+impl Deliveries {
+    /// How long nobody else takes a delivery that is being sent.
+    fn lease(&self) -> Duration {
+        self.client.timeout() + LEASE_MARGIN
+    }
 }
 
 /// Why webhooks cannot be sent as configured.
@@ -92,7 +102,7 @@ pub fn start(deliveries: Deliveries, stop: CancellationToken) -> JoinHandle<()> 
 
 async fn run(deliveries: Arc<Deliveries>, stop: CancellationToken) {
     let mut log = StateLog::new("webhooks are not delivered", "webhooks are delivered again");
-    let lease = deliveries.client.timeout() + LEASE_MARGIN;
+    let lease = deliveries.lease();
     let most = deliveries.max_under_way as usize;
     let mut under_way = JoinSet::new();
     while !stop.is_cancelled() {
@@ -118,29 +128,51 @@ async fn run(deliveries: Arc<Deliveries>, stop: CancellationToken) {
     while under_way.join_next().await.is_some() {}
 }
 
-/// One try. Where the database fails, the claim lapses and the delivery is tried again.
+/// One attempt, if there is something to send.
 async fn deliver(deliveries: Arc<Deliveries>, claimed: Claimed) {
-    if let Err(error) = attempt(&deliveries, &claimed).await {
-        let job = &claimed.job;
-        tracing::warn!(batch_id = %job, code = error.code(), error = %Chain(&error), "a webhook was not tried");
+    let job = &claimed.job;
+    match payload(&deliveries, &claimed).await {
+        Ok(None) => {}
+        Ok(Some(payload)) => {
+            if let Err(error) = attempt(&deliveries, &claimed, &payload).await {
+                tracing::warn!(
+                    batch_id = %job, code = error.code(), error = %Chain(&error),
+                    "what became of a webhook could not be noted; it is sent again"
+                );
+            }
+        }
+        Err(error) => {
+            tracing::warn!(
+                batch_id = %job, code = error.code(), error = %Chain(&error),
+                "a webhook could not be put into words; nothing was sent"
+            );
+            let back = webhooks::hand_back(&deliveries.store, &claimed, HANDED_BACK_FOR).await;
+            if let Err(error) = back {
+                tracing::debug!(batch_id = %job, error = %Chain(&error), "its claim lapses by itself");
+            }
+        }
     }
 }
 
-async fn attempt(deliveries: &Deliveries, claimed: &Claimed) -> Result<(), StoreError> {
+/// Sends, and notes what came of it. Where that cannot be noted the claim lapses, and the same is sent again.
+async fn attempt(
+    deliveries: &Deliveries,
+    claimed: &Claimed,
+    payload: &Payload,
+) -> Result<(), StoreError> {
     let Deliveries { store, client, metrics, .. } = deliveries;
-    let Some(told) = told(deliveries, claimed).await? else { return Ok(()) };
-    let id = message_id(claimed.job.id, told.number);
-    let answer = client.send(&claimed.url, Message { id: &id, body: &told.body }).await;
+    let id = message_id(claimed.job.id, payload.number);
+    let answer = client.send(&claimed.url, Message { id: &id, body: &payload.body }).await;
     let end = schedule::end(claimed.attempt, &answer);
     let (status, error) = match &answer {
         Ok(answer) if answer.is_success() => (Some(answer.status), None),
         Ok(answer) => (Some(answer.status), Some(refusal(*answer))),
         Err(error) => (None, Some(error.to_string())),
     };
-    if !webhooks::end_try(store, claimed, &end, status, error.as_deref()).await? {
+    if !webhooks::end_attempt(store, claimed, &end, status, error.as_deref()).await? {
         return Ok(());
     }
-    metrics.webhook_tried(&end);
+    metrics.webhook_attempted(&end);
     let attempt = claimed.attempt;
     match error {
         None => tracing::info!(batch_id = %claimed.job, id, attempt, "webhook delivered"),
@@ -159,19 +191,25 @@ fn refusal(answer: Answer) -> String {
     }
 }
 
-/// What is sent: as at the first try, or put into words now. `None`: the job is gone, or the claim was lost.
-async fn told(deliveries: &Deliveries, claimed: &Claimed) -> Result<Option<Told>, StoreError> {
-    if let Some(told) = &claimed.told {
-        return Ok(Some(told.clone()));
+/// What is sent: as at the first attempt, or put into words now. `None`: the job is gone, or the claim was lost.
+async fn payload(
+    deliveries: &Deliveries,
+    claimed: &Claimed,
+) -> Result<Option<Payload>, StoreError> {
+    if let Some(payload) = &claimed.payload {
+        return Ok(Some(payload.clone()));
     }
-    let Deliveries { store, words, .. } = deliveries;
+    let Deliveries { store, render, .. } = deliveries;
     // Gives the event its number, too.
     let Some(snapshot) = job_events::snapshot(store, &claimed.job).await? else { return Ok(None) };
-    let event = job_events::of_row(store, &claimed.job, claimed.event_row).await?;
-    let Some(event) = event else { return Ok(None) };
-    let told = Told { number: event.number, body: words(&snapshot.batch, &event) };
-    Ok(webhooks::keep_body(store, claimed, &told).await?.then_some(told))
+    let row = claimed.event_row;
+    let event = job_events::of_row(store, &claimed.job, row).await?.ok_or_else(|| {
+        StoreError::Corrupt(format!(
+            "event {row} of job {}, which is to be told, is missing",
+            claimed.job
+        ))
+    })?;
+    let payload = Payload { number: event.number, body: render(&snapshot.batch, &event) };
+    let kept = webhooks::keep_body(store, claimed, &payload, deliveries.lease()).await?;
+    Ok(kept.then_some(payload))
 }
-
-/// A try's result, as [`schedule::end`] takes it.
-type Outcome = Result<Answer, SendError>;

@@ -1,6 +1,7 @@
--- latest_results/newest: $1 tenant, $2 all chains. The first row of an index for each chain.
+-- latest_results/newest: $1 tenant, $2 all chains. The first row of an index for each chain. A time to come, of another
+-- server's clock, is as far away as one that is over, so that it does not stand still.
 select newest as "newest!",
-    greatest(extract(epoch from clock_timestamp() - newest), 0)::bigint as "seconds!"
+    abs(extract(epoch from clock_timestamp() - newest))::bigint as "seconds!"
 from (
     select coalesce(max(l.analyzed_at), 'epoch') as newest
     from unnest($2::text[]) as c (chain)

@@ -249,7 +249,10 @@ async fn watch(replica: &Replica, primary: &Store, url: &str) {
                 let look = look(replica, primary, &mut positions);
                 tokio::time::timeout(PATIENCE * 2, look).await.unwrap_or(ReplicaState::Away)
             }
-            Err(PoolerError::MixesAnswers { .. }) => ReplicaState::MixesAnswers,
+            Err(error @ PoolerError::MixesAnswers { .. }) => {
+                tracing::warn!(%error, "nothing is read from the replica");
+                ReplicaState::MixesAnswers
+            }
             Err(_) => ReplicaState::Away,
         };
         replica.set(found);

@@ -2,21 +2,26 @@
 
 use std::time::Duration;
 
-use persistence_layer::batches::{self, Admission, BatchId, BatchState, NewBatch};
+use persistence_layer::Tenant;
+use persistence_layer::batches::{self, Admission, BatchId, BatchRef, BatchState, NewBatch};
 use persistence_layer::job_events::Number;
 use persistence_layer::retention::{Run, prune};
 use persistence_layer::test_util::{TestDatabase, retention_rules};
-use persistence_layer::webhooks::{self, Claimed, DeliveryState, Told, TryEnd};
+use persistence_layer::webhooks::{self, AttemptEnd, Claimed, DeliveryState, Payload};
 
 use crate::support::{everybodys, new_batch};
 
 const LEASE: Duration = Duration::from_secs(60);
 
-async fn submitted(database: &TestDatabase) -> BatchId {
+async fn submitted_by(database: &TestDatabase, tenant: &Tenant) -> BatchRef {
     let webhook = Some("https://example.org/hook".to_owned());
-    let new = NewBatch { webhook, ..new_batch(0..2) };
+    let new = NewBatch { webhook, tenant: tenant.clone(), ..new_batch(0..2) };
     batches::submit(database.store(), &new, Admission::rejecting(1000)).await.unwrap();
-    new.id
+    BatchRef { tenant: tenant.clone(), id: new.id }
+}
+
+async fn submitted(database: &TestDatabase) -> BatchId {
+    submitted_by(database, &Tenant::default()).await.id
 }
 
 /// A job with a webhook that has ended.
@@ -43,9 +48,9 @@ async fn a_delivery_comes_with_each_end_of_a_job_that_has_a_webhook() {
     batches::cancel(store, &everybodys(job)).await.unwrap();
     assert_eq!(webhooks::waiting(store).await.unwrap(), 1);
     let claimed = claim_one(&database, LEASE).await;
-    assert_eq!((claimed.job.id, claimed.attempt, claimed.told.clone()), (job, 1, None));
-    let told = Told { number: Number(3), body: "{}".to_owned() };
-    assert!(webhooks::keep_body(store, &claimed, &told).await.unwrap());
+    assert_eq!((claimed.job.id, claimed.attempt, claimed.payload.clone()), (job, 1, None));
+    let told = Payload { number: Number(3), body: "{}".to_owned() };
+    assert!(webhooks::keep_body(store, &claimed, &told, LEASE).await.unwrap());
     let webhook = webhooks::get(store, &everybodys(job)).await.unwrap().unwrap();
     let [delivery] = &webhook.deliveries[..] else { panic!("{webhook:?}") };
     assert_eq!((delivery.number, delivery.end), (Some(Number(3)), BatchState::Cancelled));
@@ -61,19 +66,23 @@ async fn who_has_lost_its_claim_changes_nothing() {
     let quick = claim_one(&database, LEASE).await;
     assert_eq!(quick.attempt, 2);
     assert!(webhooks::claim(store, 10, LEASE).await.unwrap().is_empty());
-    let told = Told { number: Number(1), body: "slow".to_owned() };
-    assert!(!webhooks::keep_body(store, &slow, &told).await.unwrap());
-    assert!(!webhooks::end_try(store, &slow, &TryEnd::Gone, Some(410), None).await.unwrap());
-    let again = TryEnd::Again(Duration::ZERO);
-    assert!(webhooks::end_try(store, &quick, &again, Some(500), Some("no")).await.unwrap());
+    let told = Payload { number: Number(1), body: "slow".to_owned() };
+    assert!(!webhooks::keep_body(store, &slow, &told, LEASE).await.unwrap());
+    assert!(
+        !webhooks::end_attempt(store, &slow, &AttemptEnd::Gone, Some(410), None).await.unwrap()
+    );
+    let again = AttemptEnd::Again(Duration::ZERO);
+    assert!(webhooks::end_attempt(store, &quick, &again, Some(500), Some("no")).await.unwrap());
     let last = claim_one(&database, LEASE).await;
     assert_eq!(last.attempt, 3);
     // Whoever asks for it again takes the claim away, and begins with the first try.
     assert!(webhooks::replay(store, &job).await.unwrap());
-    assert!(!webhooks::end_try(store, &last, &TryEnd::Failed, None, None).await.unwrap());
+    assert!(!webhooks::end_attempt(store, &last, &AttemptEnd::Failed, None, None).await.unwrap());
     let anew = claim_one(&database, LEASE).await;
     assert_eq!(anew.attempt, 1);
-    assert!(webhooks::end_try(store, &anew, &TryEnd::Delivered, Some(204), None).await.unwrap());
+    assert!(
+        webhooks::end_attempt(store, &anew, &AttemptEnd::Delivered, Some(204), None).await.unwrap()
+    );
     let delivery = webhooks::get(store, &job).await.unwrap().unwrap().deliveries.remove(0);
     assert_eq!((delivery.state, delivery.last_status), (DeliveryState::Delivered, Some(204)));
     assert_eq!((delivery.due_at, delivery.last_error), (None, None));
@@ -99,6 +108,38 @@ async fn of_several_that_look_at_once_each_gets_others() {
     claimed.sort();
     jobs.sort();
     assert_eq!(claimed, jobs);
+}
+
+#[tokio::test]
+async fn many_deliveries_of_one_tenant_do_not_hold_up_another_one() {
+    let database = TestDatabase::create().await;
+    let mut jobs = Vec::new();
+    for name in ["many", "many", "many", "few", "a"] {
+        let job = submitted_by(&database, &name.parse().unwrap()).await;
+        batches::cancel(database.store(), &job).await.unwrap();
+        jobs.push(job.id);
+    }
+    for turn in [vec![0, 3, 4], vec![1, 2], vec![]] {
+        let claimed = webhooks::claim(database.store(), 3, LEASE).await.unwrap();
+        let mut claimed: Vec<_> = claimed.into_iter().map(|one| one.job.id).collect();
+        let mut expected: Vec<_> = turn.into_iter().map(|job: usize| jobs[job]).collect();
+        claimed.sort();
+        expected.sort();
+        assert_eq!(claimed, expected);
+    }
+}
+
+#[tokio::test]
+async fn what_is_handed_back_was_no_attempt() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    ended(&database).await;
+    let claimed = claim_one(&database, LEASE).await;
+    webhooks::hand_back(store, &claimed, Duration::ZERO).await.unwrap();
+    assert_eq!(claim_one(&database, LEASE).await.attempt, 1);
+    // The claim of before is no claim any more.
+    webhooks::hand_back(store, &claimed, Duration::ZERO).await.unwrap();
+    assert!(webhooks::claim(store, 10, LEASE).await.unwrap().is_empty());
 }
 
 #[tokio::test]

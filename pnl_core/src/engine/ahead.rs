@@ -6,6 +6,7 @@
 use super::{Engine, EngineError};
 use crate::asset::AssetId;
 use crate::event::{Event, EventKind};
+use crate::near::Way;
 
 /// So many events before it is needed each thing is asked for that another one names: the lots, before them
 /// the book, before it the asset.
@@ -33,30 +34,30 @@ impl Engine {
     #[inline(always)]
     fn fetch_for(&self, events: &[Event]) {
         if let Some(event) = events.get(3 * AHEAD) {
-            each_asset(event, |asset| self.books.fetch_asset(asset));
+            each_leg(event, |asset, way| self.books.fetch_asset(asset, way));
         }
         if let Some(event) = events.get(2 * AHEAD) {
-            each_asset(event, |asset| self.books.fetch_book(asset));
+            each_leg(event, |asset, _| self.books.fetch_book(asset));
         }
         if let Some(event) = events.get(AHEAD) {
-            each_asset(event, |asset| self.books.fetch_lots(asset));
+            each_leg(event, |asset, way| self.books.fetch_lots(asset, way));
         }
     }
 }
 
 /// Hands over the assets of an event's own legs.
 #[inline(always)]
-fn each_asset(event: &Event, mut each: impl FnMut(&AssetId)) {
+fn each_leg(event: &Event, mut each: impl FnMut(&AssetId, Way)) {
     match &event.kind {
-        EventKind::Acquire(leg)
-        | EventKind::Dispose(leg)
-        | EventKind::Income(leg)
-        | EventKind::Fee(leg)
-        | EventKind::TransferIn { leg, .. }
-        | EventKind::TransferOut { leg, .. } => each(&leg.asset),
+        EventKind::Acquire(leg) | EventKind::Income(leg) | EventKind::TransferIn { leg, .. } => {
+            each(&leg.asset, Way::In);
+        }
+        EventKind::Dispose(leg) | EventKind::Fee(leg) | EventKind::TransferOut { leg, .. } => {
+            each(&leg.asset, Way::Out);
+        }
         EventKind::Swap { out, into, .. } => {
-            each(&out.asset);
-            each(&into.asset);
+            each(&out.asset, Way::Out);
+            each(&into.asset, Way::In);
         }
     }
 }

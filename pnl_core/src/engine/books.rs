@@ -17,7 +17,7 @@ use crate::asset::AssetId;
 use crate::holding::Held;
 use crate::lot::{Lot, LotBook, StoredBook};
 use crate::method::Method;
-use crate::near;
+use crate::near::{self, Way};
 
 /// Places of [`Books::seen`] at the beginning, a power of two.
 const FEW_PLACES: usize = 2048;
@@ -135,12 +135,16 @@ impl Books {
 
     /// Has the lines of a cache brought near that an event may touch of an asset.
     #[inline(always)]
-    pub(super) fn fetch_asset(&self, id: &AssetId) {
+    pub(super) fn fetch_asset(&self, id: &AssetId, way: Way) {
         let Some(asset) = self.assets.get(self.seen_at(id)) else { return };
         near::fetch(&asset.id);
-        near::fetch(&asset.cost_in);
-        near::fetch(&asset.flows.proceeds);
-        near::fetch(&asset.flows.basis_disposed);
+        match way {
+            Way::In => near::fetch(&asset.cost_in),
+            Way::Out => {
+                near::fetch(&asset.flows.proceeds);
+                near::fetch(&asset.flows.basis_disposed);
+            }
+        }
     }
 
     /// The same of its book.
@@ -153,9 +157,9 @@ impl Books {
 
     /// The same of its lots.
     #[inline(always)]
-    pub(super) fn fetch_lots(&self, id: &AssetId) {
+    pub(super) fn fetch_lots(&self, id: &AssetId, way: Way) {
         if let Some(book) = self.last_book(id) {
-            book.fetch_lots();
+            book.fetch_lots(way);
         }
     }
 

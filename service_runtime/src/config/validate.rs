@@ -175,7 +175,9 @@ impl Settings {
                     || b.is_ascii_digit()
                     || matches!(b, b'-' | b'.' | b':' | b'[' | b']')
             };
-            if name.is_empty() || !name.bytes().all(is_host) {
+            // The dot at the end of a full name is not compared.
+            let has_labels = !name.is_empty() && !name.starts_with('.') && !name.ends_with('.');
+            if !has_labels || !name.bytes().all(is_host) {
                 let problem =
                     "no host: expected small letters, such as hooks.example.org or *.example.org";
                 found.add(&format!("webhooks.allowed_hosts.{index}"), problem);
