@@ -43,15 +43,23 @@ pub struct LedgerHead {
     pub price_set_hash: String,
     /// Which sources and ranges it covers, and what was missing.
     pub coverage: serde_json::Value,
-    /// Whether the history was cut: such a ledger never becomes current. Always false in a ledger
-    /// that was read.
-    pub cut: bool,
     /// Number of chunks, numbered from 0.
     pub chunks: u32,
     /// Events in all chunks.
     pub events: u64,
     /// What a report needs besides the events: unexplained amounts, counts.
     pub context: serde_json::Value,
+}
+
+/// What becomes of a ledger when the task that made it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LedgerStays {
+    /// It is the wallet's from then on, unless the wallet has one of a later pin.
+    Current,
+    /// It is of a part of the history, and kept for its result alone, as long as one that was replaced.
+    ForResult,
+    /// It goes.
+    No,
 }
 
 /// The ledger of a wallet that is read.
@@ -163,7 +171,8 @@ pub async fn of_batch(
         "queries/ledgers/of_batch.sql",
         batch.id.0,
         chain.as_str(),
-        batch.tenant.as_str()
+        batch.tenant.as_str(),
+        interval(store.replaced_ledgers - READ_IN)? as _
     )
     .fetch_one(connection))
 }
@@ -235,7 +244,6 @@ impl StoredHead {
                 input_hash: self.input_hash,
                 price_set_hash: self.price_set_hash,
                 coverage: self.coverage,
-                cut: false,
                 chunks: from_integer(self.chunks, "chunks")?,
                 events: from_bigint(self.events, "events")?,
                 context: self.context,

@@ -94,6 +94,9 @@ pub(crate) struct LotBook {
     lots: Lots,
 }
 
+/// More lots than ever come into a book: each event has a number of 32 bits, and brings or moves less than as many.
+const TOO_MANY_ARRIVALS: u64 = u32::MAX as u64 * u32::MAX as u64;
+
 /// A book as a value.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StoredBook {
@@ -113,7 +116,7 @@ impl StoredBook {
             .try_fold(RawAmount::ZERO, |sum, quantity| sum.checked_add(quantity).ok());
         self.lots.iter().all(|lot| lot.is_sound(events) && lot.arrival < self.arrivals)
             && arrivals.len() == self.lots.len()
-            && self.arrivals < u64::from(u32::MAX) * u64::from(u32::MAX)
+            && self.arrivals < TOO_MANY_ARRIVALS
             && match self.pool {
                 Some(pool) => method == Method::Average && Some(pool.quantity) == pooled,
                 None => method != Method::Average,

@@ -75,12 +75,23 @@ impl WhatIf {
     /// # Errors
     /// As [`crate::Engine::finish`].
     pub fn finish(
-        self,
+        mut self,
         prices: Option<&BTreeMap<AssetId, UsdPrice>>,
     ) -> Result<Comparison, EngineError> {
-        let mut sums = self.by_name.finish(prices)?;
-        if let Some(by_choice) = self.by_choice {
-            sums.extend(by_choice.finish(prices)?);
+        self.so_far(prices)
+    }
+
+    /// Compares the events up to here; more of them may follow.
+    ///
+    /// # Errors
+    /// As [`crate::Engine::finish`].
+    pub fn so_far(
+        &mut self,
+        prices: Option<&BTreeMap<AssetId, UsdPrice>>,
+    ) -> Result<Comparison, EngineError> {
+        let mut sums = self.by_name.so_far(prices)?;
+        if let Some(by_choice) = &mut self.by_choice {
+            sums.extend(by_choice.so_far(prices)?);
         }
         Ok(Comparison(sums))
     }
@@ -216,7 +227,7 @@ impl Comparison {
     }
 
     /// [`Self::rows`] of what happened behind `earlier`, an earlier end of the same history: gains and
-    /// differences are those since then, what is held is that of now.
+    /// differences are those since then, also [`MethodRow::remaining_difference`]; what is held is that of now.
     ///
     /// # Errors
     /// [`AmountError::Overflow`].
@@ -233,10 +244,20 @@ impl Comparison {
         &self,
         earlier: &Self,
     ) -> Result<Vec<(AssetId, Vec<AssetRow>)>, AmountError> {
-        self.differing(|asset| {
-            let (rows, before) = (self.asset(asset)?, earlier.asset(asset)?);
-            rows.into_iter().zip(&before).map(|(row, before)| row.since(before)).collect()
-        })
+        self.differing(|asset| self.asset_since(earlier, asset))
+    }
+
+    /// [`Self::asset`] likewise.
+    ///
+    /// # Errors
+    /// [`AmountError::Overflow`].
+    pub fn asset_since(
+        &self,
+        earlier: &Self,
+        asset: &AssetId,
+    ) -> Result<Vec<AssetRow>, AmountError> {
+        let (rows, before) = (self.asset(asset)?, earlier.asset(asset)?);
+        rows.into_iter().zip(&before).map(|(row, before)| row.since(before)).collect()
     }
 
     /// The assets of which the rows differ.

@@ -92,6 +92,16 @@ fn together(
     sums.finish(Some(&prices()))
 }
 
+/// The same with sums asked for on the way, behind so many events.
+fn with_a_stop(options: &Options, events: &[Event], stop: usize) -> [Vec<MethodSums>; 2] {
+    let mut sums = SumsOnly::new(METHODS[0], &METHODS[1..], options).unwrap();
+    let (before, behind) = events.split_at(stop);
+    before.iter().for_each(|event| sums.apply(event).unwrap());
+    let so_far = sums.so_far(Some(&prices())).unwrap();
+    behind.iter().for_each(|event| sums.apply(event).unwrap());
+    [so_far, sums.finish(Some(&prices())).unwrap()]
+}
+
 fn options() -> impl Strategy<Value = Options> {
     let names = |ids: &[&str]| ids.iter().map(|id| AssetId::new(id)).collect::<Vec<_>>();
     let cash = prop_oneof![3 => Just(names(&[])), 1 => Just(names(&["S"]))];
@@ -163,6 +173,10 @@ proptest! {
         match (together(&METHODS, &options, &events), alone) {
             (Ok(together), Ok(alone)) => {
                 prop_assert_eq!(&together, &alone);
+                let stop = events.len() / 2;
+                let [so_far, all] = with_a_stop(&options, &events, stop);
+                prop_assert_eq!(Ok(so_far), self::together(&METHODS, &options, &events[..stop]));
+                prop_assert_eq!(&all, &together);
                 closes(&Comparison(together));
             }
             (together, alone) => prop_assert_eq!(together.is_err(), alone.is_err()),

@@ -1,7 +1,7 @@
 //! A row for each disposal behind the results of a job, wallet by wallet, oldest first.
 //!
 //! Disposals are not stored: they are computed again from the ledger that a result was made from. A wallet
-//! whose ledger is no longer that one, or that has no result, has one row that says so instead.
+//! whose ledger is not stored any more, or that has no result, has one row that says so instead.
 
 use std::borrow::Cow;
 use std::future::ready;
@@ -11,7 +11,7 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
 use job_orchestrator::request::Analysis;
 use job_orchestrator::wallets::{DisposalsOfResult, MOST_MATCHES, Wallets};
-use persistence_layer::batches::Batch;
+use persistence_layer::batches::{Batch, BatchId};
 use persistence_layer::results::ResultRow;
 use pnl_core::{Chain, WalletRef};
 use serde::{Deserialize, Serialize};
@@ -20,7 +20,7 @@ use serde_json::value::RawValue;
 use super::{Cell, Column, ExportError, Format, Kind, Line};
 use crate::dto::result::wallet_status;
 
-/// Code of a wallet whose ledger was replaced.
+/// Code of a wallet whose ledger was replaced and is not kept any more.
 pub(super) const REPLACED: &str = "ledger-replaced";
 
 /// The columns before those of a disposal.
@@ -152,14 +152,14 @@ pub(super) fn lines(
     batch: &Batch,
     format: Format,
 ) -> BoxStream<'static, Result<Vec<DisposalLine>, ExportError>> {
-    let chain = batch.chain;
+    let (job, chain) = (batch.id, batch.chain);
     // Only lines of JSON show the lots.
     let lots = if format == Format::Ndjson { MOST_MATCHES } else { 0 };
     let analysis = Analysis::of_batch(&batch.request);
     let rows = pages.map_ok(|rows| stream::iter(rows.into_iter().map(Ok))).try_flatten();
     let of_wallets = rows.and_then(move |row| {
         let (wallets, analysis) = (wallets.clone(), analysis.as_ref().ok().cloned());
-        async move { of_wallet(&wallets, row, chain, analysis, lots).await }
+        async move { of_wallet(&wallets, job, row, chain, analysis, lots).await }
     });
     of_wallets.try_flatten().boxed()
 }
@@ -167,6 +167,7 @@ pub(super) fn lines(
 /// The lines of one wallet.
 async fn of_wallet(
     wallets: &Wallets,
+    job: BatchId,
     row: ResultRow,
     chain: Chain,
     analysis: Option<Analysis>,
@@ -186,7 +187,7 @@ async fn of_wallet(
     };
     let of = WalletRef { chain, address: row.wallet };
     let found = match analysis {
-        Some(analysis) => wallets.disposals_of_result(&of, &report, &analysis, lots).await?,
+        Some(analysis) => wallets.disposals_of_result(&of, job, &report, &analysis, lots).await?,
         None => None,
     };
     let Some(disposals) = found else {

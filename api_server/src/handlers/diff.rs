@@ -3,15 +3,15 @@
 use axum::extract::State;
 use axum::response::Response;
 use job_orchestrator::wallets::{Difference, NoResult};
-use persistence_layer::batches::{BatchId, BatchRef};
-use pnl_core::{Chain, WalletRef};
+use persistence_layer::batches::BatchRef;
+use pnl_core::Chain;
 use serde::Serialize;
 
 use super::question::Question;
+use super::wallets::no_result;
 use crate::app::AppState;
 use crate::error::ApiError;
 use crate::handlers::of_wallet;
-use crate::problems;
 
 #[derive(Serialize)]
 struct DiffView {
@@ -48,13 +48,4 @@ pub async fn diff(State(app): State<AppState>, mut asked: Question) -> Result<Re
         to: to.to_string(),
         difference,
     }))
-}
-
-/// The job that the parameter `name` names has no result of the wallet.
-pub(super) fn no_result(id: BatchId, name: &str, wallet: &WalletRef) -> ApiError {
-    let detail = format!(
-        "The job {id} (?{name}) has no result of {} on {}: the wallet is not part of it, or is not done.",
-        wallet.address, wallet.chain
-    );
-    ApiError::new(problems::UNKNOWN_RESULT, detail)
 }

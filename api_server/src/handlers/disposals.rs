@@ -9,9 +9,8 @@ use pnl_core::{AssetId, Chain, Method};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::diff::no_result;
 use super::question::{Question, cursor_of};
-use super::wallets::unknown;
+use super::wallets::{no_result, unknown};
 use crate::app::AppState;
 use crate::dto::job::PinView;
 use crate::dto::options::{asset, expected_asset};
@@ -91,10 +90,11 @@ fn of_job(params: &mut Params) -> Option<BatchId> {
     id
 }
 
-fn replaced(job: BatchId) -> ApiError {
+/// Why the result of `job` cannot be computed again, and what to do.
+fn not_repeatable(job: BatchId, why: &str) -> ApiError {
     let detail = format!(
-        "What the result of the job {job} was computed from is not stored any more. Submit the wallet again \
-         with the same options, and ask for the result of that job."
+        "The result of the job {job} cannot be computed again: {why}. Submit the wallet again with the same \
+         options, and ask for the result of that job."
     );
     ApiError::new(problems::LEDGER_REPLACED, detail)
 }
@@ -132,11 +132,26 @@ pub async fn explain(
         }
         Some(id) => {
             let batch = app.batches.status(&BatchRef { tenant, id }).await?;
-            let analysis = Analysis::of_batch(&batch.request).map_err(|_| replaced(id))?;
+            let analysis = Analysis::of_batch(&batch.request).map_err(|_| {
+                not_repeatable(id, "a program of another version wrote what it asks for")
+            })?;
             let explained = wallets.explain_result(&wallet, id, &analysis, wanted).await?;
             explained.map_err(|why| match why {
                 NotExplained::NoResult => no_result(id, "job_id", &wallet),
-                NotExplained::Replaced => replaced(id),
+                NotExplained::OtherEngine => {
+                    not_repeatable(id, "another version of the engine computed it")
+                }
+                NotExplained::NotStored => not_repeatable(
+                    id,
+                    "the ledger that it was computed from is not stored, or not any more: a ledger that was \
+                     replaced, or is of a part of the history, is kept for \
+                     retention.replaced_ledgers_hours",
+                ),
+                NotExplained::OtherHistory => not_repeatable(
+                    id,
+                    "it ends in the past, no ledger is kept of that, and the newest one of the wallet \
+                     ends before it, goes further than the chain had come then, or has other events or prices",
+                ),
                 NotExplained::NoDisposal => none(),
             })?
         }

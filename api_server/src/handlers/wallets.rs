@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use futures::{Stream, TryStreamExt};
 use job_orchestrator::request::TimeRange;
 use job_orchestrator::wallets::{Include, LedgerCursor, View, Wallets, WalletsError};
+use persistence_layer::batches::BatchId;
 use pnl_core::report::Coverage;
 use pnl_core::{Address, Chain, EngineError, Method, WalletRef};
 use serde::Serialize;
@@ -178,14 +179,20 @@ pub(super) fn time_range(params: &mut Params) -> TimeRange {
             Err(detail) => params.refuse("time_range", "bad-time-range", detail),
         }
     }
-    if let Some(text) = params.text("as_of") {
+    let (as_of, as_of_block) = (params.text("as_of"), params.text("as_of_block"));
+    if as_of.is_some() && as_of_block.is_some() {
+        let detail = "the history ends at a time or with a block: give one, not both";
+        params.contradict("as_of_block", detail);
+        return time_range;
+    }
+    if let Some(text) = as_of {
         match read_moment(&text).map(|as_of| time_range.up_to(as_of)) {
             Some(Ok(range)) => time_range = range,
             Some(Err(error)) => params.contradict("as_of", error.to_string()),
             None => params.refuse("as_of", "bad-time-range", not_a_time(&text)),
         }
     }
-    if let Some(text) = params.text("as_of_block") {
+    if let Some(text) = as_of_block {
         match block_of(&text).map(|block| time_range.up_to_block(block)) {
             Ok(Ok(range)) => time_range = range,
             Ok(Err(error)) => params.contradict("as_of_block", error.to_string()),
@@ -236,6 +243,15 @@ pub(super) fn unknown(wallet: &WalletRef) -> ApiError {
              ask again when the job has completed."
         ),
     )
+}
+
+/// The job that the parameter `name` names has no result of the wallet.
+pub(super) fn no_result(id: BatchId, name: &str, wallet: &WalletRef) -> ApiError {
+    let detail = format!(
+        "The job {id} (?{name}) has no result of {} on {}: the wallet is not part of it, or is not done.",
+        wallet.address, wallet.chain
+    );
+    ApiError::new(problems::UNKNOWN_RESULT, detail)
 }
 
 /// The option by which the history is refused, where one asks for that.

@@ -47,7 +47,9 @@ pub async fn with_options(
 ) -> Result<Response, ApiError> {
     let range = asked.time_range();
     let options = read(&body, asked.chain())?;
-    if options.contains_key("lots") && range.is_window() {
+    let chooses_lots =
+        options.get("lots").and_then(Value::as_object).is_some_and(|lots| !lots.is_empty());
+    if chooses_lots && range.is_window() {
         let detail = "lots are chosen for a whole history: leave out the time range, or the lots";
         asked.params.contradict("time_range", detail);
     }

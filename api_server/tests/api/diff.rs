@@ -268,8 +268,16 @@ async fn a_history_that_was_cut_is_told_from_prices() {
     assert!(changed.contains(&json!("truncated")), "{diff}");
     assert_eq!(diff["coverage"]["from"], whole["coverage"]);
     assert_eq!(diff["coverage"]["to"]["truncated"]["reason"], "max_transactions");
-    assert_eq!(diff["ledgers"], json!({"from": "stored", "to": "not_stored"}));
+    assert_eq!(diff["ledgers"], json!({"from": "stored", "to": "stored"}));
     assert_ne!(diff["realized"]["elsewhere_usd"], "0", "{diff}");
+    assert_eq!(diff["realized"]["elsewhere_by"], json!(["events"]));
+    assert_ne!(diff["events"]["only_from"]["count"], 0, "{diff}");
+    // Where it is gone the cut is all that is known.
+    let gone = "delete from ledgers where state = 'superseded'";
+    assert_eq!(app.database.execute(gone).await, 1);
+    let diff = app.get(&path).await.json();
+    sums_up(&diff, &whole, &cut);
+    assert_eq!(diff["ledgers"], json!({"from": "stored", "to": "not_stored"}));
     assert_eq!(diff["realized"]["elsewhere_by"], json!(["truncated"]));
 }
 

@@ -1,6 +1,7 @@
 //! Disposals in pages, and each explained down to its transactions and prices.
 
 use pnl_core::Usd;
+use pnl_core::time::rfc3339;
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, UNUSED, demo_wallets};
@@ -200,7 +201,7 @@ async fn a_disposal_is_explained_within_a_window_and_a_moment_of_the_past() {
     for wallet in &wallets {
         let base = format!("/api/v2/wallets/{wallet}");
         let rows = all(&app, &format!("{base}/disposals?chain=sol"), 1000).await;
-        let middle = pnl_core::time::rfc3339(rows[rows.len() / 2]["ts"].as_i64().unwrap());
+        let middle = rfc3339(rows[rows.len() / 2]["ts"].as_i64().unwrap());
         for view in [
             format!("time_range={middle}..2100-01-01T00:00:00Z"),
             format!("as_of={middle}"),
@@ -232,14 +233,18 @@ async fn a_disposal_is_explained_as_a_job_has_counted_it() {
     app.completed(std::slice::from_ref(wallet)).await;
     let base = format!("/api/v2/wallets/{wallet}");
     let rows = all(&app, &format!("{base}/disposals?chain=sol"), 1000).await;
-    let middle = pnl_core::time::rfc3339(rows[rows.len() / 2]["ts"].as_i64().unwrap());
+    let middle = rfc3339(rows[rows.len() / 2]["ts"].as_i64().unwrap());
     let range = json!({"from": middle, "to": "2100-01-01T00:00:00Z"});
+    let ledger = app.get(&format!("{base}/ledger?chain=sol&limit=1000")).await.json();
+    let events = ledger["data"].as_array().unwrap();
+    let block = events[events.len() / 2]["block"].as_u64().unwrap() + 1;
     let mut jobs = Vec::new();
     for members in [
         json!({"method": "lifo", "options": {"fee_policy": "ignore"}}),
         json!({"time_range": range}),
-        json!({"as_of": middle}),
         json!({"max_transactions": 3}),
+        json!({"as_of": middle}),
+        json!({"as_of": {"block": block}}),
     ] {
         let mut body = json!({"wallet_addresses": [wallet], "chain": "solana"});
         body.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
@@ -247,11 +252,10 @@ async fn a_disposal_is_explained_as_a_job_has_counted_it() {
         app.ended(&job).await;
         jobs.push(job);
     }
-    let cut = jobs.pop().unwrap();
     for job in &jobs {
         let page = app.get(&format!("/api/pnl/batch/results/{job}")).await.json();
         let result = &page["data"][0]["result"];
-        let mut gains = Usd::ZERO;
+        let (mut gains, mut count) = (Usd::ZERO, 0);
         for row in &rows {
             let id = row["id"].as_str().unwrap();
             let path = format!("{base}/disposals/{id}/explain?chain=sol&job_id={job}");
@@ -268,15 +272,28 @@ async fn a_disposal_is_explained_as_a_job_has_counted_it() {
                 assert_eq!(level["left_over_usd"], "0", "{explained}");
             }
             assert_eq!(explained["disposal"]["left_over"], "0", "{explained}");
+            count += 1;
             if let Some(gain) = explained["disposal"]["gain"].as_str() {
                 gains = gains.checked_add(gain.parse().unwrap()).unwrap();
             }
         }
         assert_eq!(gains, usd(&result["realized_gain_usd"]), "all of it is explained");
+        assert_ne!(count, 0, "{job}");
+        // A file has the same disposals; of a past no ledger is kept.
+        let path = format!("/api/pnl/batch/results/{job}/export.ndjson?rows=disposals");
+        let file = app.get(&path).await.text;
+        let lines: Vec<Value> =
+            file.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        if lines[0]["error_code"].is_null() {
+            assert_eq!(lines.len(), count, "{file}");
+        } else {
+            assert_eq!(lines[0]["error_code"], "ledger-replaced", "{file}");
+            assert!(jobs[3..].contains(job));
+        }
     }
+    let cut = &jobs[2];
     let id = rows[0]["id"].as_str().unwrap();
     let path = |query: &str| format!("{base}/disposals/{id}/explain?chain=sol&{query}");
-    app.get(&path(&format!("job_id={cut}"))).await.problem(410, "ledger-replaced");
     let none = "job_id=00000000-0000-4000-8000-000000000000";
     app.get(&path(none)).await.problem(404, "unknown-job");
     let both = app.get(&path(&format!("job_id={}&method=lifo", jobs[0]))).await;
@@ -285,5 +302,48 @@ async fn a_disposal_is_explained_as_a_job_has_counted_it() {
     // What it was computed from is gone.
     let gone = "update ledgers set input_hash = 'other'";
     assert!(app.database.execute(gone).await > 0);
-    app.get(&path(&format!("job_id={}", jobs[0]))).await.problem(410, "ledger-replaced");
+    for job in [&jobs[0], cut] {
+        let problem =
+            app.get(&path(&format!("job_id={job}"))).await.problem(410, "ledger-replaced");
+        let why = problem["detail"].as_str().unwrap();
+        assert!(why.contains("retention.replaced_ledgers_hours"), "{why}");
+    }
+    let older = "update pnl_results set report = jsonb_set(report::jsonb, \
+                 '{engine_version}', '\"0.0.1\"')::json";
+    assert!(app.database.execute(older).await > 0);
+    let problem = app.get(&path(&format!("job_id={cut}"))).await.problem(410, "ledger-replaced");
+    let why = problem["detail"].as_str().unwrap();
+    assert!(why.contains("another version of the engine"), "{why}");
+}
+
+#[tokio::test]
+async fn a_result_of_a_past_that_had_not_ended_is_not_explained_by_a_later_ledger() {
+    let app = TestApp::with_worker().await;
+    let wallet = &demo_wallets()[0];
+    app.completed(std::slice::from_ref(wallet)).await;
+    let base = format!("/api/v2/wallets/{wallet}");
+    let whole = app.get(&format!("{base}/disposals?chain=sol&limit=1000")).await.json();
+    let id = whole["data"][0]["id"].as_str().unwrap();
+    let pinned: chrono::DateTime<chrono::Utc> =
+        serde_json::from_value(whole["pinned"]["block_time"].clone()).unwrap();
+    // The chain has not come so far: its newest final block stands in.
+    let moment = rfc3339(pinned.timestamp() + 3_600);
+    let body = json!({"wallet_addresses": [wallet], "chain": "solana", "as_of": moment});
+    let job = app.submit(&body).await.json()["job_id"].as_str().unwrap().to_owned();
+    app.ended(&job).await;
+    let path = format!("{base}/disposals/{id}/explain?chain=sol&job_id={job}");
+    let refused = async || {
+        let problem = app.get(&path).await.problem(410, "ledger-replaced");
+        let why = problem["detail"].as_str().unwrap();
+        assert!(why.contains("goes further than the chain had come then"), "{why}");
+    };
+    refused().await;
+    // As if it were analyzed again two hours later: what happened in the first of them is not of the result.
+    let later =
+        "update ledgers set pin_block = pin_block + 9, pin_block_time = pin_block_time + 7200
+        where state = 'current'";
+    assert_eq!(app.database.execute(later).await, 1);
+    let past = format!("{base}/disposals/{id}/explain?chain=sol&as_of={moment}");
+    assert_eq!(app.get(&past).await.json()["id"], id);
+    refused().await;
 }

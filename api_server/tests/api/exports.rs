@@ -39,11 +39,11 @@ async fn file(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> File {
     File { status, headers, bytes: response.bytes().await.unwrap() }
 }
 
-/// The statement after which the ledger of a wallet is no longer the current one.
-fn superseded(wallet: &str) -> String {
+/// The statement after which the ledgers of a wallet were replaced so long ago.
+fn superseded(wallet: &str, since: &str) -> String {
     format!(
-        "update ledgers set state = 'superseded', superseded_at = now()
-            where state = 'current' and wallet = '{wallet}'"
+        "update ledgers set state = 'superseded', superseded_at = now() - interval '{since}'
+            where wallet = '{wallet}'"
     )
 }
 
@@ -250,8 +250,11 @@ async fn disposals_sum_to_the_gains_of_their_wallets() {
     assert_eq!(rows_of_parquet(&parquet.bytes), csv);
     assert_eq!(csv.len(), lines.len());
     assert_eq!(csv[0]["id"], lines[0]["disposal"]["id"].as_str().unwrap());
-    // A ledger that is another one is not taken for that of the result.
-    assert_eq!(app.database.execute(&superseded(&wallets[0])).await, 1);
+    // Also from a ledger that was replaced, and is kept.
+    assert_eq!(app.database.execute(&superseded(&wallets[0], "1 hour")).await, 1);
+    let kept = file(&app, &format!("{path}/export.ndjson?rows=disposals"), &[]).await;
+    assert_eq!(kept.bytes, ndjson.bytes);
+    assert_eq!(app.database.execute(&superseded(&wallets[0], "1 year")).await, 1);
     let after = file(&app, &format!("{path}/export.ndjson?rows=disposals"), &[]).await;
     let first: Vec<_> = rows_of_ndjson(&after.bytes)
         .into_iter()
@@ -277,7 +280,7 @@ async fn a_file_of_disposals_is_another_one_after_a_newer_analysis() {
     let again = file(&app, &path, &[]).await;
     assert_eq!((again.header("etag"), &again.bytes), (&*tag, &before.bytes));
     // Nothing is appended to what was before.
-    assert_eq!(app.database.execute(&superseded(&demo_wallets()[0])).await, 1);
+    assert_eq!(app.database.execute(&superseded(&demo_wallets()[0], "1 year")).await, 2);
     let part = [("range", "bytes=0-9"), ("if-range", &*tag)];
     let after = file(&app, &path, &part).await;
     assert_eq!(after.status, 200);
@@ -289,7 +292,7 @@ async fn a_file_of_disposals_is_another_one_after_a_newer_analysis() {
 }
 
 #[tokio::test]
-async fn a_file_of_disposals_breaks_off_when_a_ledger_is_replaced_on_the_way() {
+async fn a_file_of_disposals_breaks_off_when_a_ledger_goes_on_the_way() {
     let app = TestApp::with_worker().await;
     let job = app.completed(&demo_wallets()).await;
     let path = format!("/api/pnl/batch/results/{job}/export.ndjson?rows=disposals");
@@ -300,7 +303,7 @@ async fn a_file_of_disposals_breaks_off_when_a_ledger_is_replaced_on_the_way() {
     let request = app.request(Method::GET, &path).header("range", "bytes=0-9");
     let response = request.send().await.unwrap();
     assert_eq!(response.status(), 206);
-    assert_eq!(app.database.execute(&superseded(&demo_wallets()[0])).await, 1);
+    assert_eq!(app.database.execute(&superseded(&demo_wallets()[0], "1 year")).await, 1);
     release_results(&app).await;
     assert!(response.bytes().await.is_err(), "a part of another file looks like one of this");
     assert!(holder.await.is_err());

@@ -222,6 +222,9 @@ async fn options_that_contradict_each_other_are_named() {
         ),
     ] {
         let problem = app.get(&format!("{base}&{query}")).await.problem(422, "validation-failed");
+        let detail = problem["errors"][0]["detail"].as_str().unwrap().to_owned();
+        let is_both = query.contains("as_of_block=") && query.contains("as_of=");
+        assert_eq!(detail.contains("give one, not both"), is_both, "{query}: {detail}");
         assert_eq!(named(problem), (pointer.into(), code.into()), "{query}");
     }
     let moment = "2020-01-01T00:00:00Z";

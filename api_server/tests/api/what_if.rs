@@ -263,10 +263,19 @@ async fn methods_are_compared_within_a_window_and_up_to_a_moment() {
                     let others = usd(&compared["other_tokens"][n][name]);
                     assert_eq!(of_tokens.checked_add(others).unwrap(), usd(&row[name]), "{name}");
                 }
+                let held = |rows: &Value| {
+                    let basis = |n: usize| usd(&rows[n]["remaining_basis_usd"]);
+                    basis(n).checked_sub(basis(0)).unwrap()
+                };
+                let of_tokens = sum(tokens.map(|token| held(&token["by_method"])));
+                let of_tokens = of_tokens.checked_add(held(&compared["other_tokens"])).unwrap();
+                assert_eq!(of_tokens, held(&compared["methods"]), "{wallet} {view}");
             }
         }
     }
     let path = format!("/api/v2/wallets/{}/what-if?chain=sol&time_range=1d", wallets[0]);
+    let none = reply(app.request(Method::POST, &path).json(&json!({"options": {"lots": {}}})));
+    assert_eq!(none.await.json(), app.get(&path).await.json(), "no lot is chosen");
     let body = json!({"options": {"lots": {"a:0": [{"lot": "b:0", "raw": "1"}]}}});
     let chosen = reply(app.request(Method::POST, &path).json(&body)).await;
     let problem = chosen.problem(422, "validation-failed");

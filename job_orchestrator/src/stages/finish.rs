@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chain_client::Snapshot;
 use chain_client::evm::Capability;
-use persistence_layer::ledgers::LedgerHead;
+use persistence_layer::ledgers::{LedgerHead, LedgerStays};
 use persistence_layer::results::SummaryRow;
 use persistence_layer::wallet_tasks::FinishedWallet;
 use pnl_core::ledger::HistoryFacts;
@@ -60,7 +60,11 @@ pub(crate) async fn run(
     let transactions = builder.transactions_in_window();
     let read = builder.facts().transactions;
     // A batch that asks for a moment behind the pin gets the whole history, and is not kept for it either.
-    let cut = plan.cut.is_some() || attempt.analysis.time_range.end().is_some();
+    let ledger_stays = match (plan.cut, attempt.analysis.time_range.end()) {
+        (None, None) => LedgerStays::Current,
+        (Some(_), None) => LedgerStays::ForResult,
+        (_, Some(_)) => LedgerStays::No,
+    };
     let analysis_is_default = attempt.analysis.is_default();
     compute_over(read, move || {
         let outcome = engine.finish(Some(&history.prices)).map_err(StageError::engine)?;
@@ -76,15 +80,15 @@ pub(crate) async fn run(
                 input_hash: history.input_hash.clone(),
                 price_set_hash: history.price_set_hash.clone(),
                 coverage: serde_json::to_value(&report.coverage).map_err(json)?,
-                cut,
                 chunks: stored.chunks,
                 events: stored.events,
                 context: serde_json::to_value(&history).map_err(json)?,
             }),
             None => None,
         };
-        let summary = summary(&report, pin, analysis_is_default && !cut);
-        Ok(FinishedWallet { ledger, report_json, summary, calls })
+        let summary =
+            summary(&report, pin, analysis_is_default && ledger_stays == LedgerStays::Current);
+        Ok(FinishedWallet { ledger, ledger_stays, report_json, summary, calls })
     })
     .await
 }

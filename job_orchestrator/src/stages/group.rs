@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use persistence_layer::groups;
-use persistence_layer::ledgers::{self, CurrentLedger, LedgerHead, NewChunk};
+use persistence_layer::ledgers::{self, CurrentLedger, LedgerHead, LedgerStays, NewChunk};
 use persistence_layer::wallet_tasks::{FinishedWallet, TaskState};
 use pnl_core::figures::FigureWriter;
 use pnl_core::group::{GroupBuilder, GroupReport};
@@ -229,13 +229,13 @@ async fn finish(
             input_hash: group.history.input_hash.clone(),
             price_set_hash: group.history.price_set_hash.clone(),
             coverage: serde_json::to_value(&report.coverage).map_err(unstorable)?,
-            cut: false,
             chunks: stored.1,
             events: seq,
             context: serde_json::to_value(&group.history).map_err(unstorable)?,
         };
         Ok(FinishedWallet {
             ledger: Some(ledger),
+            ledger_stays: LedgerStays::Current,
             report_json,
             summary: super::finish::summary(&report, pin, false),
             calls: serde_json::json!({}),

@@ -45,7 +45,7 @@ pub(crate) struct Books {
     pub builder: LedgerBuilder,
     /// The engine with all events applied.
     pub engine: Engine,
-    /// The stored ledger; none of a short cut history.
+    /// The stored ledger; none of a short history that ends in the past.
     pub stored: Option<StoredLedger>,
     /// The block of the last transaction.
     pub last_block: Option<u64>,
@@ -122,11 +122,10 @@ fn begin(attempt: &Attempt, pin: Pin, plan: &Plan) -> Result<Books, StageError> 
     // What a window ends at is a time, of which the block does not matter.
     let window =
         attempt.analysis.time_range.resolve(attempt.analysis.end_of_history(pin, None, None));
-    // A ledger that was cut at either end would answer for the wallet's whole history: it is not
-    // kept, but a long one is stored while it is built.
-    let is_whole = plan.head.cut.is_none() && attempt.analysis.time_range.end().is_none();
+    // A ledger that ends in the past is not kept, but a long one is stored while it is built.
+    let is_kept = attempt.analysis.time_range.end().is_none();
     // A group merges what each attempt has booked, as it was cut.
-    let is_stored = is_whole || plan.is_long() || attempt.analysis.group;
+    let is_stored = is_kept || plan.is_long() || attempt.analysis.group;
     let builder = LedgerBuilder::new(attempt.wallet().clone(), attempt.rules.clone(), window);
     Ok(Books {
         builder: builder.excluding(plan.head.excluded.clone()),

@@ -19,6 +19,7 @@ pub use self::events::{EventPair, EventPrices, EventRow, LegPrice, LegPrices};
 use self::ledgers::Compared;
 use super::disposals::with_ids;
 use super::explain::DisposalId;
+use super::origin::Pinned;
 use super::{Reader, View, Wallets, WalletsError, corrupt};
 use crate::stages::replay;
 
@@ -68,12 +69,6 @@ impl Side {
 /// round.
 fn in_order<'a>(from: &'a Side, to: &'a Side) -> (&'a Side, &'a Side, bool) {
     if from.pinned.block > to.pinned.block { (to, from, true) } else { (from, to, false) }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Pinned {
-    block: u64,
-    block_time: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -136,13 +131,14 @@ pub struct Coverages {
     pub to: Option<Coverage>,
 }
 
-/// Whether a ledger is stored: the newest whole one of a wallet, and for some minutes the one before.
+/// Whether a ledger is stored: the newest whole one of a wallet, and for some time those before and those of a part
+/// of its history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LedgerState {
     /// It is.
     Stored,
-    /// It was replaced, or never kept, as that of a history that was cut.
+    /// It was replaced, or never kept, as that of a history that ends in the past.
     NotStored,
 }
 

@@ -3,15 +3,17 @@
 //! A page is computed from the beginning of the ledger up to its last row: memory is bounded by open
 //! lots and by what is on the page, however long the history is.
 
+use persistence_layer::batches::BatchId;
 use pnl_core::engine::{Disposal, DisposalLeg, LotMatch, Records};
-use pnl_core::{Address, AssetId, ENGINE_VERSION, Pin, RawAmount, Usd, WalletRef, Window};
-use serde::{Deserialize, Serialize};
+use pnl_core::{Address, AssetId, Pin, RawAmount, Usd, WalletRef, Window};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
 use super::explain::DisposalId;
+use super::origin::Origin;
 use super::walk::Walk;
-use super::{LedgerPlace, Reader, View, Wallets, WalletsError, corrupt};
+use super::{LedgerPlace, View, Wallets, WalletsError, corrupt};
 use crate::request::Analysis;
 
 /// Lots shown with a disposal of a page; [`Wallets::explain`] pages through all of them.
@@ -130,15 +132,6 @@ fn with_ids_behind<'a>(
     })
 }
 
-/// What a result says of what it was made from.
-#[derive(Deserialize)]
-pub(super) struct Origin {
-    pub input_hash: String,
-    pub price_set_hash: String,
-    pub engine_version: String,
-    pub realized_gain_usd: Usd,
-}
-
 /// Disposals of a result that are given at a time. Their JSON is held some times over on its way to a client.
 const GIVEN_AT_ONCE: usize = 500;
 
@@ -197,7 +190,7 @@ impl SomeDisposals {
 }
 
 impl Wallets {
-    /// The disposals behind the stored `report` of the wallet, which was asked for by `analysis`, oldest first.
+    /// The disposals behind `report`, the wallet's result in `job`, which was asked for by `analysis`, oldest first.
     /// They are computed again: `None` when the ledger that it was made from is not stored (any more), or the
     /// engine that made it is another one. Each shows at most so many of the lots it consumed.
     ///
@@ -206,21 +199,18 @@ impl Wallets {
     pub async fn disposals_of_result(
         &self,
         wallet: &WalletRef,
+        job: BatchId,
         report: &str,
         analysis: &Analysis,
         most_matches: usize,
     ) -> Result<Option<DisposalsOfResult>, WalletsError> {
         let origin: Origin = serde_json::from_str(report).map_err(corrupt)?;
-        let Some(reader) = self.open(wallet).await? else { return Ok(None) };
-        let is_origin = reader.ledger.head.input_hash == origin.input_hash
-            && reader.history.price_set_hash == origin.price_set_hash
-            && origin.engine_version == ENGINE_VERSION;
-        if !is_origin {
+        if !origin.is_of_this_engine() {
             return Ok(None);
         }
-        let options = analysis.engine_options(reader.options.clone()).map_err(corrupt)?;
-        let view = View { method: analysis.method, time_range: analysis.time_range };
-        let walk = self.walk(&Arc::new(Reader { options, ..reader }), view).await?;
+        let reader = self.reader_of_result(wallet, job, &origin, analysis).await?;
+        let Some(reader) = reader else { return Ok(None) };
+        let walk = self.walk(&Arc::new(reader), View::of(analysis)).await?;
         Ok(Some(DisposalsOfResult { walk, wallet: wallet.address.clone(), most_matches }))
     }
 

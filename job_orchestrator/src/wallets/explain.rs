@@ -10,14 +10,15 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use persistence_layer::batches::{BatchId, BatchRef};
-use persistence_layer::{ledgers, results};
+use persistence_layer::results;
 use pnl_core::engine::{Disposal, DisposalLeg, LotMatch};
 use pnl_core::ledger::{LedgerKind, LegSide};
-use pnl_core::{AssetId, ENGINE_VERSION, Method, Pin, RawAmount, Usd, WalletRef, Window};
+use pnl_core::{AssetId, Method, Pin, RawAmount, Usd, WalletRef, Window};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-use super::disposals::{Origin, with_ids};
+use super::disposals::with_ids;
+use super::origin::Origin;
 use super::walk::{Ended, Walk};
 use super::{LedgerPlace, Reader, View, Wallets, WalletsError, corrupt};
 use crate::request::Analysis;
@@ -230,8 +231,13 @@ struct Found {
 pub enum NotExplained {
     /// The job has no result of the wallet.
     NoResult,
-    /// The ledger that the result was made from is not stored, or another engine made it.
-    Replaced,
+    /// Another version of the engine computed the result.
+    OtherEngine,
+    /// The ledger that the result was made from is not stored (any more).
+    NotStored,
+    /// What is stored gives another history than that of the result: of one that ends in the past no ledger is
+    /// kept, and the wallet's newest one ends before it, or says another thing of it.
+    OtherHistory,
     /// The result counts no such disposal.
     NoDisposal,
 }
@@ -275,39 +281,36 @@ impl Wallets {
         analysis: &Analysis,
         asked: Asked<'_>,
     ) -> Result<Result<Explanation, NotExplained>, WalletsError> {
-        let job = BatchRef { tenant: self.tenant.clone(), id: job };
-        let store = &self.all.store;
-        let Some(report) = results::report(store, &job, wallet).await? else {
+        let of_job = BatchRef { tenant: self.tenant.clone(), id: job };
+        let Some(report) = results::report(&self.all.store, &of_job, wallet).await? else {
             return Ok(Err(NotExplained::NoResult));
         };
         let origin: Origin = serde_json::from_str(&report).map_err(corrupt)?;
-        let (input, prices) = (&origin.input_hash, &origin.price_set_hash);
-        let ledger = match analysis.time_range.end() {
-            None => ledgers::of_result(store, &job, wallet, input, prices).await?,
-            // None of its own is kept; the newest one has what happened up to then.
-            Some(_) => ledgers::current(store, &self.tenant, wallet).await?,
-        };
-        let Some(ledger) = ledger.filter(|_| origin.engine_version == ENGINE_VERSION) else {
-            return Ok(Err(NotExplained::Replaced));
-        };
-        let reader = self.reader(wallet, ledger)?;
-        let options = analysis.engine_options(reader.options.clone()).map_err(corrupt)?;
-        let reader = Reader { options, ..reader };
-        let view = View { method: analysis.method, time_range: analysis.time_range };
-        match Box::pin(self.explain_by(reader, wallet, view, asked)).await {
-            Ok(None) => Ok(Err(NotExplained::NoDisposal)),
-            Ok(Some(explanation))
-                if explanation.result.realized_gain_usd == origin.realized_gain_usd =>
-            {
-                Ok(Ok(explanation))
-            }
-            // The newest ledger is older than the result, or says another thing of the past.
-            Ok(Some(_))
-            | Err(WalletsError::BehindPin { .. } | WalletsError::BlockBehindPin { .. }) => {
-                Ok(Err(NotExplained::Replaced))
-            }
-            Err(error) => Err(error),
+        if !origin.is_of_this_engine() {
+            return Ok(Err(NotExplained::OtherEngine));
         }
+        let end = analysis.time_range.end();
+        let reader = match end {
+            None => self.reader_of_result(wallet, job, &origin, analysis).await?,
+            // None of its own is kept; the newest one has what happened up to then.
+            Some(_) => {
+                let newest = self.open(wallet).await?;
+                newest.map(|reader| reader.by_options_of(analysis)).transpose()?
+            }
+        };
+        let Some(reader) = reader else { return Ok(Err(NotExplained::NotStored)) };
+        let found = Box::pin(self.explain_by(reader, wallet, View::of(analysis), asked)).await;
+        let explanation = match found {
+            Ok(Some(explanation)) => explanation,
+            Ok(None) => return Ok(Err(NotExplained::NoDisposal)),
+            Err(WalletsError::BehindPin { .. } | WalletsError::BlockBehindPin { .. }) => {
+                return Ok(Err(NotExplained::OtherHistory));
+            }
+            Err(error) => return Err(error),
+        };
+        let is_same = end.is_none_or(|end| origin.reached(end, explanation.pin))
+            && explanation.result.realized_gain_usd == origin.realized_gain_usd;
+        Ok(if is_same { Ok(explanation) } else { Err(NotExplained::OtherHistory) })
     }
 
     async fn explain_by(

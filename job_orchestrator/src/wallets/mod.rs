@@ -12,6 +12,7 @@ mod explain;
 mod facts;
 mod group;
 mod ledger;
+mod origin;
 mod past;
 mod report;
 mod series;
@@ -33,7 +34,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::pnl_document::PnlDocument;
-use crate::request::TimeRange;
+use crate::request::{Analysis, TimeRange};
 use crate::stages::replay::ReplayError;
 
 pub use bundle::{ReplayError as BundleError, Replayed, replay};
@@ -78,6 +79,11 @@ pub struct View {
 }
 
 impl View {
+    /// As a batch asks for it.
+    fn of(analysis: &Analysis) -> Self {
+        Self { method: analysis.method, time_range: analysis.time_range }
+    }
+
     /// The whole ledger by `method`.
     pub fn by(method: Method) -> Self {
         Self { method, time_range: TimeRange::default() }
@@ -199,6 +205,7 @@ pub struct LedgerPlace {
 #[derive(Debug, Clone)]
 struct Reader {
     store: Store,
+    capacity: Capacity,
     tenant: Tenant,
     chain: Chain,
     ledger: CurrentLedger,
@@ -256,7 +263,7 @@ impl Wallets {
 
     /// An engine at the beginning of the ledger.
     async fn walk(&self, reader: &Arc<Reader>, view: View) -> Result<Walk, WalletsError> {
-        Walk::begin(reader.clone(), self.all.capacity.clone(), view).await
+        Walk::begin(reader.clone(), view).await
     }
 
     async fn open(&self, wallet: &WalletRef) -> Result<Option<Reader>, WalletsError> {
@@ -266,10 +273,11 @@ impl Wallets {
     }
 
     fn reader(&self, wallet: &WalletRef, ledger: CurrentLedger) -> Result<Reader, WalletsError> {
-        let (store, tenant) = (self.all.store.clone(), self.tenant.clone());
+        let AllWallets { store, capacity, .. } = self.all.clone();
+        let tenant = self.tenant.clone();
         let history = History::deserialize(&ledger.head.context).map_err(corrupt)?;
         let (chain, options) = (wallet.chain, self.options(wallet.chain));
-        Ok(Reader { store, tenant, chain, ledger, history, options })
+        Ok(Reader { store, capacity, tenant, chain, ledger, history, options })
     }
 }
 

@@ -12,6 +12,7 @@ use pnl_core::report::History;
 use pnl_core::{AmountError, AssetId, Pin, UsdPrice, Window};
 
 use super::facts::FactsOfEvents;
+use crate::request::HistoryEnd;
 
 /// Seconds for which a price stands: those of an hourly candle.
 pub(super) const OLDEST_PRICE: i64 = 6 * 3600;
@@ -22,19 +23,16 @@ const DERIVED: &str = "exchange";
 /// Where a history ends before its ledger does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PastEnd {
+    /// What was asked for.
+    pub end: HistoryEnd,
     /// Its last second, unix; of a block that of the last event up to it.
     pub time: i64,
-    /// Its last block, where that is said.
-    pub block: Option<u64>,
 }
 
 impl PastEnd {
     /// Whether the event comes after it.
     pub fn is_before(self, event: &LedgerEvent) -> bool {
-        match self.block {
-            Some(block) => event.block > block,
-            None => event.ts > self.time,
-        }
+        self.end.is_before(event.block, Some(event.ts))
     }
 }
 
@@ -82,7 +80,11 @@ impl Noted {
         for (asset, facts) in &mut facts.assets {
             facts.decimals = whole.facts.assets.get(asset).and_then(|facts| facts.decimals);
         }
-        let pin = Pin { block: end.block.unwrap_or(self.block), block_time: end.time };
+        let block = match end.end {
+            HistoryEnd::Block(block) => block,
+            HistoryEnd::Moment(_) => self.block,
+        };
+        let pin = Pin { block, block_time: end.time };
         let is_new = |(time, _): &(i64, UsdPrice)| end.time.saturating_sub(*time) <= OLDEST_PRICE;
         let prices: BTreeMap<AssetId, UsdPrice> = self
             .prices
@@ -187,11 +189,15 @@ mod tests {
         (history, events)
     }
 
+    fn until(time: i64) -> PastEnd {
+        PastEnd { end: HistoryEnd::Moment(time), time }
+    }
+
     fn as_of(moment: i64) -> History {
         let (whole, events) = received();
         let mut noted = Noted::default();
         events.iter().try_for_each(|event| noted.take_up(event, &Window::ALL)).unwrap();
-        noted.history(&whole, PastEnd { time: moment, block: None }).unwrap()
+        noted.history(&whole, until(moment)).unwrap()
     }
 
     #[test]
@@ -215,7 +221,7 @@ mod tests {
             whole.balances = Some([held(PAR, 5_000_000), held(TOKEN, 5_000_000 + more)].into());
             let mut noted = Noted::default();
             events.iter().try_for_each(|event| noted.take_up(event, &Window::ALL)).unwrap();
-            noted.history(&whole, PastEnd { time: 1_000, block: None }).unwrap()
+            noted.history(&whole, until(1_000)).unwrap()
         };
         let agreeing = past(0);
         assert_eq!(agreeing.compared_elsewhere, Comparison { is_made: true, ..Default::default() });

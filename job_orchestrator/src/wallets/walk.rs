@@ -7,7 +7,7 @@ use pnl_core::engine::Records;
 use pnl_core::report::{History, ReportInput};
 use pnl_core::{AmountError, Engine, Outcome, Pin, Window};
 
-use super::capacity::{Capacity, Held};
+use super::capacity::Held;
 use super::past::{Noted, PastEnd};
 use super::{Reader, View, WalletsError};
 use crate::request::HistoryEnd;
@@ -24,7 +24,6 @@ const PART: u64 = 8;
 #[derive(Debug)]
 pub(super) struct Walk {
     reader: Arc<Reader>,
-    capacity: Capacity,
     engine: Engine,
     /// The next chunk.
     chunk: u32,
@@ -87,21 +86,19 @@ impl Reader {
     /// Where the ledger is read to, if not to its end.
     pub(super) async fn past_end(&self, view: View) -> Result<Option<PastEnd>, WalletsError> {
         let pin = self.ledger.head.pin;
-        match view.time_range.end() {
-            None => Ok(None),
-            Some(HistoryEnd::Moment(time)) if time > pin.block_time => {
-                Err(WalletsError::BehindPin { pin: pin.block_time })
+        let Some(end) = view.time_range.end() else { return Ok(None) };
+        let time = match end {
+            HistoryEnd::Moment(time) if time > pin.block_time => {
+                return Err(WalletsError::BehindPin { pin: pin.block_time });
             }
-            Some(HistoryEnd::Moment(time)) => Ok(Some(PastEnd { time, block: None })),
-            Some(HistoryEnd::Block(block)) if block > pin.block => {
-                Err(WalletsError::BlockBehindPin { pin: pin.block })
+            HistoryEnd::Moment(time) => time,
+            HistoryEnd::Block(block) if block > pin.block => {
+                return Err(WalletsError::BlockBehindPin { pin: pin.block });
             }
-            Some(HistoryEnd::Block(block)) if block == pin.block => Ok(None),
-            Some(HistoryEnd::Block(block)) => {
-                let time = self.last_time(block).await?.unwrap_or(0);
-                Ok(Some(PastEnd { time, block: Some(block) }))
-            }
-        }
+            HistoryEnd::Block(block) if block == pin.block => return Ok(None),
+            HistoryEnd::Block(block) => self.last_time(block).await?.unwrap_or(0),
+        };
+        Ok(Some(PastEnd { end, time }))
     }
 
     /// The time of the last event up to `block`, from as few chunks as can be.
@@ -112,14 +109,7 @@ impl Reader {
         while begun < behind {
             let middle = begun + (behind - begun) / 2;
             let chunk = self.chunk(middle).await?;
-            let mut up_to = None;
-            for line in replay::lines(&chunk)? {
-                let event = replay::event(line)?;
-                if event.block > block {
-                    break;
-                }
-                up_to = Some(event.ts);
-            }
+            let up_to = self.capacity.compute(move || last_time_in(&chunk, block)).await?;
             if up_to.is_some() {
                 (begun, last) = (middle + 1, up_to);
             } else {
@@ -130,13 +120,22 @@ impl Reader {
     }
 }
 
+/// The time of the last event of a chunk up to `block`.
+fn last_time_in(chunk: &[u8], block: u64) -> Result<Option<i64>, WalletsError> {
+    let mut up_to = None;
+    for line in replay::lines(chunk)? {
+        let event = replay::event(line)?;
+        if event.block > block {
+            break;
+        }
+        up_to = Some(event.ts);
+    }
+    Ok(up_to)
+}
+
 impl Walk {
     /// At the beginning of the ledger.
-    pub async fn begin(
-        reader: Arc<Reader>,
-        capacity: Capacity,
-        view: View,
-    ) -> Result<Self, WalletsError> {
+    pub async fn begin(reader: Arc<Reader>, view: View) -> Result<Self, WalletsError> {
         let engine = Engine::new(view.method, reader.options.clone())?;
         let pin = reader.ledger.head.pin;
         let end = reader.past_end(view).await?;
@@ -144,18 +143,7 @@ impl Walk {
         let window = view.time_range.resolve(Pin { block_time, ..pin });
         let is_whole = end.is_none() && window == Window::ALL;
         let noted = (!is_whole).then(Noted::default);
-        Ok(Self {
-            reader,
-            capacity,
-            engine,
-            chunk: 0,
-            ahead: None,
-            event: 0,
-            taken: 0,
-            end,
-            window,
-            noted,
-        })
+        Ok(Self { reader, engine, chunk: 0, ahead: None, event: 0, taken: 0, end, window, noted })
     }
 
     /// What a curve is drawn by: the engine, what is to be noted of a part of the ledger, and where that ends.
@@ -247,8 +235,8 @@ impl Walk {
         self,
         work: impl FnOnce(Self) -> Result<T, WalletsError> + Send + 'static,
     ) -> Result<T, WalletsError> {
-        let capacity = self.capacity.clone();
-        capacity.compute(move || work(self)).await
+        let reader = Arc::clone(&self.reader);
+        reader.capacity.compute(move || work(self)).await
     }
 }
 

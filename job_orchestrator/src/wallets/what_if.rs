@@ -1,7 +1,7 @@
 //! All methods side by side, in one read of the stored ledger.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use persistence_layer::ledgers::{self, ChunkFigures};
 use pnl_core::event::Event;
@@ -31,7 +31,8 @@ pub struct MethodsCompared {
     pub pin: Pin,
     /// A row per method; differences are to the first one.
     pub methods: Vec<MethodFigures>,
-    /// How many tokens have another gain, or another cost of what is held, by another method.
+    /// How many tokens have another gain, or another cost of what is held, by another method: in the window, or at
+    /// the end of the history.
     pub differing_tokens: u64,
     /// Those with the largest differences, largest first.
     pub tokens: Vec<TokenFigures>,
@@ -56,7 +57,8 @@ pub struct MethodFigures {
     pub remaining_basis_usd: Usd,
     /// Realized gain less that of the first method.
     pub gain_difference_usd: Usd,
-    /// Of the difference: cost that is still held and has left by the first method.
+    /// Of the difference: cost that is still held and has left by the first method; of a window, by how much that
+    /// grew in it.
     pub remaining_difference_usd: Usd,
     /// Of the difference: everything else.
     pub other_difference_usd: Usd,
@@ -103,7 +105,8 @@ pub struct TokenMethod {
     pub remaining_basis_usd: Usd,
     /// Realized gain less that of the first method.
     pub gain_difference_usd: Usd,
-    /// Of the difference: cost that is still held and has left by the first method.
+    /// Of the difference: cost that is still held and has left by the first method; of a window, by how much that
+    /// grew in it.
     pub remaining_difference_usd: Usd,
     /// Of the difference: everything else.
     pub other_difference_usd: Usd,
@@ -225,7 +228,7 @@ impl Windowed {
             [(self.window.from, &mut self.before), (self.window.to, &mut self.within)]
         {
             if sums.is_none() && bound.is_some_and(|bound| ts >= bound) {
-                *sums = Some(self.what_if.clone().finish(None)?);
+                *sums = Some(self.what_if.so_far(None)?);
             }
         }
         Ok(())
@@ -251,16 +254,23 @@ impl Compared {
         Ok(rows.collect())
     }
 
-    /// The assets that depend on the method likewise.
+    /// The assets that depend on the method in the window or at the end, likewise.
     fn assets(&self) -> Result<Vec<(AssetId, Vec<AssetRow>)>, AmountError> {
-        let Some((before, within)) = &self.window else { return self.end.assets() };
-        let mut assets = within.assets_since(before)?;
-        for (asset, rows) in &mut assets {
-            for (row, end) in rows.iter_mut().zip(self.end.asset(asset)?) {
-                row.remaining_basis = end.remaining_basis;
-            }
-        }
-        Ok(assets)
+        let at_end = self.end.assets()?;
+        let Some((before, within)) = &self.window else { return Ok(at_end) };
+        let in_window = within.assets_since(before)?;
+        let assets: BTreeSet<_> =
+            at_end.into_iter().chain(in_window).map(|(asset, _)| asset).collect();
+        let row_of = |asset: AssetId| {
+            let rows = within.asset_since(before, &asset)?;
+            let rows = rows
+                .into_iter()
+                .zip(self.end.asset(&asset)?)
+                .map(|(row, end)| AssetRow { remaining_basis: end.remaining_basis, ..row });
+            let rows = rows.collect();
+            Ok((asset, rows))
+        };
+        assets.into_iter().map(row_of).collect()
     }
 }
 

@@ -1,7 +1,7 @@
 -- ledgers/of_result: $1 chain, $2 wallet, $3 tenant, $4 batch, $5 input hash, $6 price set hash,
 -- $7 how old a superseded one may be.
 -- The ledger that a result was computed from: the current one when it is from the same, else the one that
--- its task made, while that is kept.
+-- its task made, while that is kept, also of a part of the history.
 select ledger_id as "ledger_id!", created_at as "created_at!",
     pin_block as "pin_block!", pin_block_time as "pin_block_time!",
     input_hash as "input_hash!", price_set_hash as "price_set_hash!",

@@ -3,7 +3,8 @@
 -- $9 whether it becomes the wallet's latest, $10 pin blocks, $11-$14 total, realized, unrealized, fees
 -- (text), $15 trades, $16 transactions, $17 win rates (text or null), $18 complete, $19 wallets; and of
 -- the ledgers that are kept, nulls elsewhere: $20 ids, $21 pin blocks, $22 pin times, $23 input hashes,
--- $24 price set hashes, $25 coverages and $26 contexts as text, $27 chunks, $28 events; $29 the tenant of the batch
+-- $24 price set hashes, $25 coverages and $26 contexts as text, $27 chunks, $28 events; $29 the tenant of the batch,
+-- $30 whether a ledger is of a part of the history, kept for its result alone
 -- One statement, since this is what every wallet pays: result, latest figures, ledger, task and attempt.
 -- A row for each end; one without a number when nothing was written, because the gate has to be passed
 -- alone. An end that was not written lost its lease, or its ledger is not whole.
@@ -17,7 +18,7 @@ given as materialized (
         present.ledger as present,
         -- An older pin never replaces a newer one.
         g.ledger_id is not null
-            and coalesce((present.ledger).pin_block <= g.ledger_pin_block, true) as is_kept,
+            and (g.is_part or coalesce((present.ledger).pin_block <= g.ledger_pin_block, true)) as is_kept,
         -- A wallet without events has no chunk that would have begun its ledger.
         case own.state
             when 'building' then (g.chunks, g.events) = (
@@ -30,10 +31,10 @@ given as materialized (
     cross join unnest($5::bigint[], $6::bigint[], $7::text[], $8::text[], $9::boolean[], $10::bigint[],
         $11::text[], $12::text[], $13::text[], $14::text[], $15::bigint[], $16::bigint[], $17::text[],
         $18::boolean[], $19::text[], $20::uuid[], $21::bigint[], $22::bigint[], $23::text[],
-        $24::text[], $25::text[], $26::text[], $27::integer[], $28::bigint[]) with ordinality
+        $24::text[], $25::text[], $26::text[], $27::integer[], $28::bigint[], $30::boolean[]) with ordinality
         as g (task, fence, calls, report, is_latest, pin_block, total, realized, unrealized, fees,
             trades, transactions, win_rate, complete, wallet, ledger_id, ledger_pin_block,
-            ledger_pin_time, input_hash, price_set_hash, coverage, context, chunks, events, no)
+            ledger_pin_time, input_hash, price_set_hash, coverage, context, chunks, events, is_part, no)
     left join lateral (
         select l as ledger
         from ledgers l
@@ -114,7 +115,7 @@ superseded as (
     insert into ledgers
     select (present).*
     from done
-    where is_kept and (present).ledger_id is not null
+    where is_kept and not is_part and (present).ledger_id is not null
       and (select count(*) from latest) >= 0
     order by task
     on conflict (chain, ledger_id) do update
@@ -124,9 +125,10 @@ superseded as (
 made as (
     insert into ledgers (
         chain, ledger_id, wallet, task, fence, state, pin_block, pin_block_time, input_hash,
-        price_set_hash, coverage, context, chunks, events, tenant)
-    select $3, ledger_id, wallet, task, fence, 'current', ledger_pin_block, ledger_pin_time,
-        input_hash, price_set_hash, coverage::json, context::json, chunks, events, $29
+        price_set_hash, coverage, context, chunks, events, tenant, superseded_at)
+    select $3, ledger_id, wallet, task, fence, case when is_part then 'superseded' else 'current' end,
+        ledger_pin_block, ledger_pin_time, input_hash, price_set_hash, coverage::json, context::json,
+        chunks, events, $29, case when is_part then clock_timestamp() end
     from done
     where is_kept
       -- What becomes current waits for the count: there is one current ledger at any moment.
@@ -136,7 +138,8 @@ made as (
     set state = excluded.state, pin_block = excluded.pin_block,
         pin_block_time = excluded.pin_block_time, input_hash = excluded.input_hash,
         price_set_hash = excluded.price_set_hash, coverage = excluded.coverage,
-        context = excluded.context, chunks = excluded.chunks, events = excluded.events
+        context = excluded.context, chunks = excluded.chunks, events = excluded.events,
+        superseded_at = excluded.superseded_at
     where ledgers.state = 'building'
 ),
 -- What was built for a ledger that is not kept; its chunks go with it.

@@ -8,12 +8,12 @@ use super::{CHANNEL, FinishedWallet, Lease, notify};
 use crate::batches::BatchId;
 use crate::convert::{json_text, to_bigint, to_integer};
 use crate::error::StoreError;
-use crate::ledgers::LedgerHead;
+use crate::ledgers::{LedgerHead, LedgerStays};
 use crate::store::{Plans, Store, one, run};
 use crate::together::Together;
 
 /// Stores a wallet's result and ends its task as done, at once: the result's row, the ledger made
-/// current (when it is whole and its pin is not older than the present one's), the wallet's latest
+/// current (when it is whole and its pin is not older than the present one's) or kept for its result, the wallet's latest
 /// figures, the attempt and, with its last wallet, the batch. Other wallets of the batch that are done
 /// in the meantime are stored by the same statement.
 ///
@@ -138,7 +138,8 @@ async fn write(
         &columns.contexts as &[Option<String>],
         &columns.chunks as &[Option<i32>],
         &columns.events as &[Option<i64>],
-        lease.tenant.as_str()
+        lease.tenant.as_str(),
+        &columns.parts
     )
     .fetch_all(connection)
     .await?;
@@ -185,6 +186,7 @@ struct Columns<'a> {
     contexts: Vec<Option<String>>,
     chunks: Vec<Option<i32>>,
     events: Vec<Option<i64>>,
+    parts: Vec<bool>,
 }
 
 impl<'a> Columns<'a> {
@@ -210,7 +212,9 @@ impl<'a> Columns<'a> {
         self.win_rates.push(summary.token_win_rate.as_deref());
         self.complete.push(summary.complete);
         self.wallets.push(lease.wallet.address.as_str());
-        self.add_ledger(finished.ledger.as_ref().filter(|head| !head.cut))
+        self.parts.push(finished.ledger_stays == LedgerStays::ForResult);
+        let stays = finished.ledger_stays != LedgerStays::No;
+        self.add_ledger(finished.ledger.as_ref().filter(|_| stays))
     }
 
     fn add_ledger(&mut self, head: Option<&'a LedgerHead>) -> Result<(), StoreError> {

@@ -26,6 +26,7 @@ use uuid::Uuid;
 
 use crate::batches::{BatchId, BatchRef, BatchState};
 use crate::error::StoreError;
+use crate::ledgers::{LedgerHead, LedgerStays};
 use crate::tenant::Tenant;
 use crate::wakeups::CHANNEL;
 
@@ -302,7 +303,9 @@ pub struct QueueFigures {
 #[derive(Debug, Clone)]
 pub struct FinishedWallet {
     /// Head of the ledger whose chunks were appended under this lease; `None` when none was kept.
-    pub ledger: Option<crate::ledgers::LedgerHead>,
+    pub ledger: Option<LedgerHead>,
+    /// What becomes of that ledger.
+    pub ledger_stays: LedgerStays,
     /// The `result` object, stored byte for byte.
     pub report_json: String,
     /// The figures lists need.

@@ -4,7 +4,7 @@ use persistence_layer::Tenant;
 use persistence_layer::batches::{
     self, Admission, BatchId, BatchState, NewBatch, Retried, Submitted,
 };
-use persistence_layer::ledgers::{self, append_chunk, chunk};
+use persistence_layer::ledgers::{self, LedgerStays, append_chunk, chunk};
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{
     self, EndState, FinishedWallet, Lease, TaskState, Transition, WorkerId, sweep,
@@ -35,14 +35,14 @@ async fn finish_at(store: &Store, lease: &Lease, block: u64, cut: bool) -> Resul
     let id = Uuid::now_v7();
     let line = format!("{{\"of\":\"{}\"}}\n", lease.wallet.address);
     append_chunk(store, lease, id, 0, &chunk_of(1, line.as_bytes())).await.unwrap();
-    let mut head = ledger_head(id, block, 1, 1);
-    head.cut = cut;
+    let head = ledger_head(id, block, 1, 1);
     if groups::is_asked_for(&lease.request) && !groups::is_name(&lease.wallet.address) {
         groups::keep(store, lease, &head).await?;
         // As the attempt of a worker that died here and one after it do.
         groups::keep(store, lease, &head).await?;
     }
-    let result = FinishedWallet { ledger: Some(head), ..finished() };
+    let ledger_stays = if cut { LedgerStays::ForResult } else { LedgerStays::Current };
+    let result = FinishedWallet { ledger: Some(head), ledger_stays, ..finished() };
     wallet_tasks::finish(store, lease, result).await
 }
 

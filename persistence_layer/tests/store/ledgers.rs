@@ -5,7 +5,7 @@ use std::time::Duration;
 use persistence_layer::Store;
 use persistence_layer::StoreError;
 use persistence_layer::Tenant;
-use persistence_layer::ledgers::{self, LedgerHead, Unpacked, append_chunk, chunk};
+use persistence_layer::ledgers::{self, LedgerHead, LedgerStays, Unpacked, append_chunk, chunk};
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{self, FinishedWallet, Lease, WaitReason, WorkerId, sweep};
 use pnl_core::{Chain, WalletRef};
@@ -154,13 +154,58 @@ async fn all_replaced_ledgers_stay_for_their_results_and_those_without_a_result_
 }
 
 #[tokio::test]
-async fn a_cut_ledger_never_becomes_current() {
+async fn a_ledger_of_a_part_of_the_history_is_kept_for_its_result_alone() {
     let database = TestDatabase::create().await;
     let store = database.store();
     submit(store, 0..1).await;
     let lease = claim_one(store).await;
-    let head = LedgerHead { cut: true, ..build(store, &lease, 100).await };
-    finish_with(store, &lease, head).await.unwrap();
+    let whole = build(store, &lease, 100).await;
+    finish_with(store, &lease, whole.clone()).await.unwrap();
+    let mut of_parts = Vec::new();
+    // Also of a part that is older than the whole one.
+    for (block, input_hash) in [(200, "newer part"), (99, "older part")] {
+        submit(store, 0..1).await;
+        let lease = claim_one(store).await;
+        let input_hash = input_hash.to_owned();
+        let head = LedgerHead { input_hash, ..build(store, &lease, block).await };
+        let ledger_stays = LedgerStays::ForResult;
+        let result = FinishedWallet { ledger: Some(head.clone()), ledger_stays, ..finished() };
+        wallet_tasks::finish(store, &lease, result).await.unwrap();
+        of_parts.push((lease, head));
+    }
+    let of_result = async |store: &Store, (lease, head): &(Lease, LedgerHead)| {
+        let (input, prices) = (&head.input_hash, &head.price_set_hash);
+        ledgers::of_result(store, &lease.batch_ref(), &lease.wallet, input, prices)
+            .await
+            .unwrap()
+            .map(|found| found.head)
+    };
+    assert_eq!(current(store).await, Some(whole.clone()));
+    for part in &of_parts {
+        assert_eq!(of_result(store, part).await.as_ref(), Some(&part.1));
+    }
+    sweep(store, 20).await.unwrap();
+    assert_eq!(count(&database, "ledgers").await, 3);
+    // They go when a ledger that was replaced at that time would.
+    let later = "update ledgers set superseded_at = superseded_at - interval '1 hour'
+        where state = 'superseded'";
+    assert_eq!(database.execute(later).await, 2);
+    assert_eq!(of_result(store, &of_parts[0]).await, None);
+    sweep(store, 20).await.unwrap();
+    assert_eq!(current(store).await, Some(whole));
+    assert_eq!(count(&database, "ledgers").await, 1);
+    assert_eq!(count(&database, "pnl_results").await, 3);
+}
+
+#[tokio::test]
+async fn a_ledger_that_does_not_stay_goes_with_its_task() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    submit(store, 0..1).await;
+    let lease = claim_one(store).await;
+    let ledger = Some(build(store, &lease, 100).await);
+    let result = FinishedWallet { ledger, ledger_stays: LedgerStays::No, ..finished() };
+    wallet_tasks::finish(store, &lease, result).await.unwrap();
     assert_eq!(current(store).await, None);
     assert_eq!(count(&database, "ledgers").await, 0);
     assert_eq!(count(&database, "pnl_results").await, 1);

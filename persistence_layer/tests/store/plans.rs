@@ -183,6 +183,7 @@ fn ends(held: &[Lease]) -> Vec<String> {
     let values = ["200", "1", "hash", "hash", "{}", "{}", "0", "0"];
     parameters.extend(values.map(|value| column(held, |_| value.to_owned())));
     parameters.push("'default'".to_owned());
+    parameters.push(column(held, |_| "false".to_owned()));
     parameters
 }
 

@@ -4,7 +4,7 @@ use chrono::Utc;
 use std::time::Duration;
 
 use persistence_layer::batches::{self, Admission, Batch, BatchId, BatchRef, NewBatch, Submitted};
-use persistence_layer::ledgers::{LedgerHead, NewChunk};
+use persistence_layer::ledgers::{LedgerHead, LedgerStays, NewChunk};
 use persistence_layer::processes::ProcessReport;
 use persistence_layer::results::SummaryRow;
 use persistence_layer::test_util::TestDatabase;
@@ -89,6 +89,7 @@ pub async fn claim_and_die(store: &Store) -> Lease {
 pub fn finished() -> FinishedWallet {
     FinishedWallet {
         ledger: None,
+        ledger_stays: LedgerStays::Current,
         report_json: r#"{"method":"fifo","total_pnl_usd":"1.5"}"#.to_owned(),
         summary: SummaryRow {
             pin: PIN,
@@ -114,7 +115,6 @@ pub fn ledger_head(ledger_id: Uuid, block: u64, chunks: u32, events: u64) -> Led
         input_hash: "input".to_owned(),
         price_set_hash: "prices".to_owned(),
         coverage: json!({"complete": true}),
-        cut: false,
         chunks,
         events,
         context: json!({"unexplained": []}),

@@ -407,10 +407,6 @@ impl Books {
     }
 
     /// The assets by index, without the lots.
-    pub(super) fn into_assets(self) -> Vec<AssetEntry> {
-        self.assets
-    }
-
     pub(super) fn assets(&self) -> &[AssetEntry] {
         &self.assets
     }

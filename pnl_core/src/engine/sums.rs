@@ -81,8 +81,19 @@ impl SumsOnly {
         mut self,
         prices: Option<&BTreeMap<AssetId, UsdPrice>>,
     ) -> Result<Vec<MethodSums>, EngineError> {
+        self.so_far(prices)
+    }
+
+    /// The sums of the events up to here; more of them may follow.
+    ///
+    /// # Errors
+    /// As [`Engine::finish`].
+    pub fn so_far(
+        &mut self,
+        prices: Option<&BTreeMap<AssetId, UsdPrice>>,
+    ) -> Result<Vec<MethodSums>, EngineError> {
         self.work_off()?;
-        let engines = std::iter::once(self.first).chain(self.others);
+        let engines = std::iter::once(&self.first).chain(&self.others);
         engines.map(|engine| engine.sum_up(prices)).collect()
     }
 
@@ -113,13 +124,13 @@ impl Engine {
     }
 
     fn sum_up(
-        self,
+        &self,
         prices: Option<&BTreeMap<AssetId, UsdPrice>>,
     ) -> Result<MethodSums, EngineError> {
         let closing = self.closing()?;
         let holdings = self.books.holdings()?;
         let balance::Closed { totals, by_asset, conservation, assets, holdings } =
-            closing.with(self.books.into_assets(), holdings)?.close(prices)?;
+            closing.with(self.books.assets().to_vec(), holdings)?.close(prices)?;
         let basis_unpriced = assets
             .iter()
             .filter(|asset| !asset.flows.basis_unpriced.is_zero())
