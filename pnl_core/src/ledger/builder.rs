@@ -95,6 +95,14 @@ impl LedgerBuilder {
         })
     }
 
+    /// Goes on behind a part of the history that is known by its events alone: `ts` is the time of the
+    /// accounts there (unix seconds), and of `facts`, their sums, the pool of rent deposits and the
+    /// decimals of assets count for what follows. The hashes and facts then are of what follows alone.
+    #[must_use]
+    pub fn behind(self, ts: i64, facts: HistoryFacts) -> Self {
+        Self { ts, facts, ..self }
+    }
+
     /// The prices that pushing `transactions` next, in this order, will look up. Listed stablecoins
     /// are not among them: the rules price those.
     pub fn price_requests(&self, transactions: &[WalletTransaction]) -> BTreeSet<PriceRequest> {

@@ -10,6 +10,7 @@ use pnl_core::ledger::LedgerRules;
 use pnl_core::{Address, AssetId, Pin, RawDelta, RawTransaction, TxId};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use tx_parser::ParseError;
 use tx_parser::evm::{self, Network};
 
 use super::lists::Listed;
@@ -147,14 +148,13 @@ pub(crate) fn line(
     no_coins: bool,
     network: &Network,
     wallet: &Address,
-) -> Result<pnl_core::WalletTransaction, StageError> {
+) -> Result<pnl_core::WalletTransaction, ParseError> {
     let json = with_internal(raw, no_coins);
-    let line = if no_coins {
+    if no_coins {
         evm::parse_apart(&json, network, wallet)
     } else {
         evm::parse(&json, network, wallet)
-    };
-    line.map_err(|error| StageError::unreadable(&raw.tx_id, &error))
+    }
 }
 
 struct Reader<'a> {
