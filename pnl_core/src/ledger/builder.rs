@@ -53,7 +53,7 @@ impl LedgerBuilder {
             ts: 0,
             window,
             in_window: 0,
-            facts: HistoryFacts::default(),
+            facts: HistoryFacts::noting_doubts(),
             prices: PriceSetHasher::new(),
             excluded: BTreeSet::new(),
         }
