@@ -32,11 +32,11 @@ pub enum Command {
     Analyze(AnalyzeArgs),
     /// Write an analyzed wallet's result with all its inputs, prices and versions to stdout.
     ///
-    /// Reads the database and asks no chain endpoint. Exit code 1 when the wallet is not stored.
+    /// Reads the database and asks no endpoint. Exit code 1 when the wallet is not stored.
     Bundle(BundleArgs),
-    /// Compute the result of a bundle again, from the file alone, and compare byte by byte.
+    /// Make the events and the result of a bundle again, from the file alone, and compare byte by byte.
     ///
-    /// Exit code 1 when it differs.
+    /// Exit code 1 when anything differs, with the transaction named.
     Replay(ReplayArgs),
     /// Explain a disposal of an analyzed wallet: lots, transactions, prices. Without an id: list some.
     ///
@@ -372,6 +372,9 @@ pub struct BundleArgs {
     /// Whose jobs have analyzed it
     #[arg(long, default_value_t)]
     pub tenant: Tenant,
+    /// Write it compressed (zstd); replay reads both
+    #[arg(long)]
+    pub compress: bool,
     /// Wallet address
     #[arg(value_name = "WALLET")]
     pub wallet: String,

@@ -94,14 +94,43 @@ impl Sources {
             };
             chains.insert(chain, source);
         }
-        let sources: Vec<Arc<dyn PriceSource>> = settings
-            .prices
-            .sources
-            .iter()
-            .map(|source| price_source(settings, source, &policy, &metrics))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { chains, prices: PriceSources::new(sources) })
+        Ok(Self { chains, prices: price_sources(settings, &policy, &metrics)? })
     }
+}
+
+/// By what transactions that are stored were read and priced, beside the [rules](ledger_rules) of their ledger.
+#[derive(Clone)]
+pub struct ReadingRules {
+    /// What the parser must know of each chain of the EVM.
+    pub networks: BTreeMap<Chain, Network>,
+    /// Where prices come from. Those that would be asked over the network are not: what they have answered is
+    /// stored.
+    pub prices: PriceSources,
+}
+
+impl ReadingRules {
+    /// As the settings say; calls nobody.
+    ///
+    /// # Errors
+    /// [`SourcesError`], naming the table of prices that cannot be used.
+    pub fn from_settings(settings: &Settings) -> Result<Self, SourcesError> {
+        let metrics = ClientMetrics::register(&Registry::new())?;
+        let of = |chain| network(settings, chain).map(|network| (chain, network));
+        Ok(Self {
+            networks: Chain::ALL.into_iter().filter_map(of).collect(),
+            prices: price_sources(settings, &CallPolicy::default(), &metrics)?,
+        })
+    }
+}
+
+fn price_sources(
+    settings: &Settings,
+    policy: &CallPolicy,
+    metrics: &ClientMetrics,
+) -> Result<PriceSources, SetupError> {
+    let sources = settings.prices.sources.iter();
+    let sources = sources.map(|source| price_source(settings, source, policy, metrics));
+    Ok(PriceSources::new(sources.collect::<Result<_, _>>()?))
 }
 
 /// The chains for which batches are accepted: those with a provider.

@@ -163,6 +163,61 @@ fn what_one_wallet_sends_to_another_keeps_its_date_and_its_cost() {
     assert_eq!(row("A").basis_usd, Some("6".parse().unwrap()), "six that cost 1 each");
 }
 
+/// A wallet of an example: its transactions by block, each with the price of X.
+fn booked_example(name: &str, transactions: &serde_json::Value) -> Booked {
+    let wallet = Address::from_chain_data(name);
+    let mut ledger = LedgerBuilder::new(wallet.clone(), rules(), Window::ALL);
+    let mut events = Vec::new();
+    let mut book = book();
+    for transaction in transactions.as_array().unwrap() {
+        book = book.and("X", transaction["price"].as_str().unwrap());
+        let mut line = tx(transaction["block"].as_u64().unwrap());
+        for (asset, quantity) in transaction["net"].as_object().unwrap() {
+            let quantity = quantity.as_i64().unwrap();
+            line = match asset.as_str() {
+                "USDC" => line.net(USDC, quantity * 1_000_000, 6).through_an_exchange(),
+                asset => line.net(asset, quantity, 0),
+            };
+        }
+        let line = WalletTransaction { wallet: wallet.clone(), ..line };
+        events.extend(ledger.push(&line, &book).unwrap());
+    }
+    let history =
+        History { facts: ledger.facts().clone(), ..booked_wallet(name, &[], &book).history };
+    let prices = ledger.pin_prices(&PIN, &book);
+    Booked { history: History { prices, ..history }, events }
+}
+
+#[test]
+fn every_example_of_groups_computes_what_it_says() {
+    let page = include_str!("../../docs/accounting.md");
+    let blocks: Vec<_> = page.split("```json group\n").skip(1).collect();
+    assert!(!blocks.is_empty(), "the page has lost its examples");
+    for block in blocks {
+        let text = block.split("```").next().unwrap();
+        let mut example: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(text).unwrap();
+        let expected = example.remove("expect").unwrap();
+        let wallets: Vec<Booked> =
+            example.iter().map(|(name, lines)| booked_example(name, lines)).collect();
+        let Grouped { outcome, report, .. } = grouped(&wallets);
+        let gains = report.members.iter().map(|row| {
+            (row.wallet.to_string(), serde_json::Value::from(row.realized_gain_usd.to_string()))
+        });
+        let lots = outcome.lots().filter(|lot| lot.asset.as_str() == "X").map(|lot| {
+            serde_json::json!([lot.wallet, lot.lot, lot.quantity.to_string(), lot.basis])
+        });
+        let found = serde_json::json!({
+            "moves": report.moves,
+            "realized_gain": report.report.realized_gain_usd,
+            "fee_expense": report.report.fee_expense_usd,
+            "gains": gains.collect::<serde_json::Map<_, _>>(),
+            "lots": lots.collect::<Vec<_>>(),
+        });
+        assert_eq!(found, expected, "{text}");
+    }
+}
+
 #[test]
 fn what_is_missing_from_one_wallet_is_missing_from_the_group() {
     let wallet = |name: &str, number, balance: Option<u64>| {

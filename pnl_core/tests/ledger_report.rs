@@ -88,6 +88,12 @@ fn a_history_has_the_result_that_was_worked_by_hand() {
 
     // SOL: 8.997985 of the first lot (899.7985), 0.5 at 55 and 0.9 at 108: basis 1062.7985, worth
     // 10.397985 * 130 = 1351.73805. The pool: 0.002 * 130 - 0.2 = 0.06. USDC: 1 - 1 = 0.
+    // The last sale took 100 X more than there were.
+    let residuals = json!([{
+        "asset": "X", "residual_raw": "100", "more_transactions": 0, "attributed_raw": "100",
+        "rest_raw": "0",
+        "transactions": [{"tx_id": "h", "block": 1, "why": "uncovered", "raw": "100"}],
+    }]);
     let expected = json!({
         "method": "fifo",
         "options": {
@@ -175,6 +181,7 @@ fn a_history_has_the_result_that_was_worked_by_hand() {
                     "balance_raw": "7", "residual_raw": "0",
                 },
             ],
+            "residuals": residuals,
         },
         "unexplained_raw": [{"asset": "X", "raw": "100"}],
         "pinned": {"block": 900, "block_time": "2024-03-14T21:00:00Z"},
@@ -359,6 +366,54 @@ fn a_gain_is_certain_only_where_the_history_of_its_asset_is_whole() {
     assert!(!is_certain(&|history| elsewhere(history, &[AssetId::native()])));
     assert_eq!(score(&|history| elsewhere(history, &[AssetId::native()])), (0, 2));
     assert_eq!(score(&|history| (cut(history), elsewhere(history, &[])).1), (2, 2));
+}
+
+#[test]
+fn what_balances_contradict_is_told_by_transaction_with_what_none_explains() {
+    let excluded = AssetId::new("Lie");
+    let mut ledger = builder().excluding([excluded.clone()].into());
+    let mut lines: Vec<_> =
+        (0..30).map(|number| line(&format!("lie{number}")).unsigned().net("Lie", 2, 0)).collect();
+    lines.push(line("u").net("Y", 5, 0).unexplained("Y", 3));
+    // Of Y nothing is uncovered: what was not attributed may be what leaves.
+    lines.push(line("v").net("Y", -7, 0));
+    lines.push(line("gap").sol(SOL).with(|tx| tx.complete.native = false));
+    for line in &lines {
+        ledger.push(line, &FixedBook::sol_at_100()).unwrap();
+    }
+    let mut example = accounts(&[], &FixedBook::sol_at_100(), PIN, None);
+    example.history.facts = ledger.facts().clone();
+    let held = [("native", 2 * SOL as u64), ("Lie", 61), ("Rebased", 4)];
+    let held = held.map(|(asset, raw)| (AssetId::new(asset), RawAmount::from(raw)));
+    example.history.balances = Some(held.into_iter().collect());
+    let rows = report(&example, Window::ALL, 0).conservation.residuals.unwrap();
+    let row = |asset: &str| {
+        let row = rows.iter().find(|row| row.asset.as_str() == asset).unwrap();
+        let shown = |tx: &pnl_core::ledger::DoubtfulTransaction| {
+            let raw = tx.raw.map_or("?".to_owned(), |raw| raw.to_string());
+            format!("{} {:?} {raw}", tx.tx_id, tx.why)
+        };
+        let sums = [Some(row.residual_raw), row.attributed_raw, row.rest_raw]
+            .map(|raw| raw.map_or("?".to_owned(), |raw| raw.to_string()));
+        (row.transactions.iter().map(shown).collect::<Vec<_>>(), row.more_transactions, sums)
+    };
+    let (first, more, sums) = row("Lie");
+    assert_eq!((first.len(), first[0].as_str(), more), (20, "lie0 Excluded 2", 10));
+    assert_eq!(sums, ["61", "60", "1"]);
+    assert_eq!(
+        row("native"),
+        (
+            vec!["gap NativeIncomplete ?".into()],
+            0,
+            ["1000000000", "0", "1000000000"].map(str::to_owned)
+        )
+    );
+    assert_eq!(row("Y"), (vec!["u Unattributed 3".into()], 0, ["2", "3", "-1"].map(str::to_owned)));
+    assert_eq!(row("Rebased"), (vec![], 0, ["4", "0", "4"].map(str::to_owned)));
+
+    // A ledger of a version that noted none says nothing, and neither does one without balances.
+    example.history.facts.doubts = None;
+    assert_eq!(report(&example, Window::ALL, 0).conservation.residuals, None);
 }
 
 #[test]

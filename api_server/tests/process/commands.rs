@@ -259,7 +259,14 @@ async fn a_bundle_is_replayed_to_the_same_bytes_without_a_database() {
             assert_eq!(&result[name], value, "{name}");
         }
         let said = text(&replayed.stderr);
-        assert!(!said.contains(" 0 transactions") && said.contains(" 0 not in it"), "{said}");
+        assert!(!said.contains(" 0 transactions read") && said.contains(" 0 not in it"), "{said}");
+        assert!(said.contains("the values of 0 transactions"), "{said}");
+        let packed = with(&["bundle", "--chain", "sol", "--compress", wallet]).stdout;
+        assert!(packed.len() < bundle.len() / 2, "{} of {}", packed.len(), bundle.len());
+        let file = folder.path().join("bundle.zst");
+        std::fs::write(&file, packed).unwrap();
+        let unpacked = run(program(folder.path()).args(["replay", file.to_str().unwrap()]), "");
+        assert_eq!(unpacked.stdout, replayed.stdout);
 
         // What was changed is noticed: an event, a transaction, the end.
         let (at, event) = bundle
@@ -333,6 +340,7 @@ async fn a_bundle_is_replayed_to_the_same_bytes_without_a_database() {
             ("a failure", &of_swap("\"err\":null", "\"err\":{\"x\":1}"), &misplaced),
             ("a name", renamed.as_str(), "5hAnother is another transaction"),
             ("a price", dearer.as_str(), "NOT the result"),
+            ("a value", &dearer, &format!("first difference: transaction {swapped} gives other")),
             ("a quantity", &more, "does not do what its events say"),
             ("the end", cut, "the bundle ends after"),
             ("the form", "{}", "line 1 of the bundle"),

@@ -236,11 +236,11 @@ fn parse(
         .iter()
         .zip(raw)
         .map(|(placed, raw)| {
-            let mut line = match network {
-                None => tx_parser::solana::parse(&raw.json, wallet)
-                    .map_err(|error| StageError::unreadable(&raw.tx_id, &error))?,
-                Some(network) => evm::fetch::line(raw, placed.no_coins, network, wallet)?,
+            let line = match network {
+                None => tx_parser::solana::parse(&raw.json, wallet),
+                Some(network) => evm::fetch::line(raw, placed.no_coins, network, wallet),
             };
+            let mut line = line.map_err(|error| StageError::unreadable(&raw.tx_id, &error))?;
             line.order.index = Some(placed.index);
             if placed.uncertain {
                 line.notes.push(Note {

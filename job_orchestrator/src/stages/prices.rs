@@ -7,9 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chain_client::{PriceAsk, PriceKey, PriceSource, RawQuote};
+use chain_client::{PriceAsk, PriceKey, PriceSource, PriceSources, RawQuote};
 use chrono::{DateTime, TimeDelta, Utc};
 use persistence_layer::prices::{self, HourAsk, PriceAnswer, StoredPrice, StoredQuote};
+use persistence_layer::{Store, StoreError};
+use pnl_core::Chain;
 use pnl_core::ledger::{PriceRequest, PriceTable};
 
 use crate::attempt::Attempt;
@@ -20,35 +22,111 @@ pub(crate) async fn load(
     attempt: &Attempt,
     requests: impl IntoIterator<Item = PriceRequest>,
 ) -> Result<PriceTable, StageError> {
-    let mut open: Vec<PriceRequest> = requests.into_iter().collect();
-    let mut table = PriceTable::new();
+    let mut looked_up = LookUp::new(attempt.chain(), requests);
     for source in attempt.prices.iter() {
-        if open.is_empty() {
+        let asks = looked_up.asks();
+        if asks.is_empty() {
             break;
         }
-        let asks: Vec<PriceAsk> = open
-            .iter()
-            .map(|request| PriceAsk {
-                chain: attempt.chain(),
-                asset: request.asset.clone(),
-                at: request.at,
-            })
-            .collect();
         let answers = if source.is_remote() {
             remembered(attempt, source.as_ref(), &asks).await?
         } else {
             source.quotes(&asks).await.map_err(StageError::asking_for_prices)?
         };
-        let mut unknown = Vec::new();
+        looked_up.answer(source.as_ref(), answers);
+    }
+    Ok(looked_up.table)
+}
+
+/// Looks `requests` up where that asks nobody: in local sources, and among the answers of remote ones
+/// that are stored. What none of them knows, or can tell, is not in the table.
+pub(crate) async fn recall(
+    store: &Store,
+    sources: &PriceSources,
+    chain: Chain,
+    requests: impl IntoIterator<Item = PriceRequest>,
+) -> Result<PriceTable, StoreError> {
+    let mut looked_up = LookUp::new(chain, requests);
+    for source in sources.iter() {
+        let asks = looked_up.asks();
+        let answers = if source.is_remote() {
+            let asked = Asked::of(source.as_ref(), &asks);
+            let stored = prices::get(store, source.name(), &asked.hours()).await?;
+            let quotes = stored.into_iter().map(|stored| stored?.quote.map(raw_quote));
+            asked.answers(&asked.keys.iter().cloned().zip(quotes).collect())
+        } else {
+            source.quotes(&asks).await.unwrap_or_default()
+        };
+        looked_up.answer(source.as_ref(), answers);
+    }
+    Ok(looked_up.table)
+}
+
+/// Requests on their way through the sources.
+struct LookUp {
+    chain: Chain,
+    open: Vec<PriceRequest>,
+    table: PriceTable,
+}
+
+impl LookUp {
+    fn new(chain: Chain, requests: impl IntoIterator<Item = PriceRequest>) -> Self {
+        Self { chain, open: requests.into_iter().collect(), table: PriceTable::new() }
+    }
+
+    /// What the next source is asked.
+    fn asks(&self) -> Vec<PriceAsk> {
+        let ask = |request: &PriceRequest| PriceAsk {
+            chain: self.chain,
+            asset: request.asset.clone(),
+            at: request.at,
+        };
+        self.open.iter().map(ask).collect()
+    }
+
+    /// Takes up what `source` answered to [`Self::asks`].
+    fn answer(&mut self, source: &dyn PriceSource, answers: Vec<Option<RawQuote>>) {
+        let open = std::mem::take(&mut self.open);
+        // A source that gave no list of answers knows nothing.
+        let answers = answers.into_iter().chain(std::iter::repeat(None));
         for (request, answer) in open.into_iter().zip(answers) {
             match answer {
-                Some(quote) => table.insert(request, quote.price, source.name(), quote.price_time),
-                None => unknown.push(request),
+                Some(quote) => {
+                    self.table.insert(request, quote.price, source.name(), quote.price_time);
+                }
+                None => self.open.push(request),
             }
         }
-        open = unknown;
     }
-    Ok(table)
+}
+
+/// What a remote source is asked for: many asks have the same key.
+struct Asked<'a> {
+    asks: &'a [PriceAsk],
+    of_asks: Vec<Option<PriceKey>>,
+    keys: BTreeSet<PriceKey>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(source: &dyn PriceSource, asks: &'a [PriceAsk]) -> Self {
+        let of_asks: Vec<Option<PriceKey>> = asks.iter().map(|ask| source.key(ask)).collect();
+        let keys = of_asks.iter().flatten().cloned().collect();
+        Self { asks, of_asks, keys }
+    }
+
+    /// The keys as they are stored.
+    fn hours(&self) -> Vec<HourAsk> {
+        self.keys.iter().map(hour_ask).collect()
+    }
+
+    /// The quotes that cover the asks, in their order.
+    fn answers(&self, known: &BTreeMap<PriceKey, Option<RawQuote>>) -> Vec<Option<RawQuote>> {
+        let covering = self.asks.iter().zip(&self.of_asks).map(|(ask, key)| {
+            let quote = known.get(key.as_ref()?)?.clone()?;
+            quote.covers(ask.at).then_some(quote)
+        });
+        covering.collect()
+    }
 }
 
 /// The answers of one source, from the database where they are there.
@@ -57,15 +135,12 @@ async fn remembered(
     source: &dyn PriceSource,
     asks: &[PriceAsk],
 ) -> Result<Vec<Option<RawQuote>>, StageError> {
-    let keys_of_asks: Vec<Option<PriceKey>> = asks.iter().map(|ask| source.key(ask)).collect();
-    let keys: BTreeSet<PriceKey> = keys_of_asks.iter().flatten().cloned().collect();
-    let keys: Vec<PriceKey> = keys.into_iter().collect();
-    let hours: Vec<HourAsk> = keys.iter().map(hour_ask).collect();
-    let stored = prices::get(&attempt.store, source.name(), &hours).await?;
+    let asked = Asked::of(source, asks);
+    let stored = prices::get(&attempt.store, source.name(), &asked.hours()).await?;
     let now = Utc::now();
     let mut known: BTreeMap<PriceKey, Option<RawQuote>> = BTreeMap::new();
     let mut missing: Vec<PriceKey> = Vec::new();
-    for (key, stored) in keys.into_iter().zip(stored) {
+    for (key, stored) in asked.keys.iter().cloned().zip(stored) {
         match stored {
             Some(stored) if is_settled(&stored, key.at, now) => {
                 known.insert(key, stored.quote.map(raw_quote));
@@ -96,11 +171,7 @@ async fn remembered(
             known.insert(key.clone(), stored.and_then(|stored| stored.quote).map(raw_quote));
         }
     }
-    let covering = asks.iter().zip(keys_of_asks).map(|(ask, key)| {
-        let quote = known.get(&key?)?.clone()?;
-        quote.covers(ask.at).then_some(quote)
-    });
-    Ok(covering.collect())
+    Ok(asked.answers(&known))
 }
 
 fn raw_quote(stored: StoredQuote) -> RawQuote {

@@ -37,7 +37,9 @@ use crate::pnl_document::PnlDocument;
 use crate::request::{Analysis, TimeRange};
 use crate::stages::replay::ReplayError;
 
-pub use bundle::{ReplayError as BundleError, Replayed, replay};
+pub use bundle::{
+    Differing, FORM as BUNDLE_FORM, How, ReplayError as BundleError, Replayed, replay,
+};
 use capacity::Capacity;
 pub use diff::{
     Causes, Coverages, Difference, EventPair, EventPrices, EventRow, Events, LedgerState, Ledgers,

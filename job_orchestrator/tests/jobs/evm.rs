@@ -58,7 +58,7 @@ fn payments(count: usize) -> Maker {
     maker
 }
 
-fn chain() -> EvmChain {
+pub fn chain() -> EvmChain {
     let [honest, rebasing, liar] = tokens();
     let chain = EvmChain::new(1, history().records()).unwrap();
     chain

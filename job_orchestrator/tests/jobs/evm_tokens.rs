@@ -80,6 +80,34 @@ async fn made_up_tokens_prove_each_other_no_more_than_dust_does() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_moves_more_than_any_balance_holds_is_left_out_and_the_others_are_not() {
+    const MOST: u128 = 0xdead_beef_dead_beef_dead_beef_dead_beef;
+    let (wallet, other, router) = (wallet(), Maker::address(0xbb), Maker::address(0xd0));
+    let [honest, _, liar] = tokens();
+    let mut maker = Maker::new(1_000, 1_704_067_200);
+    maker.send(&other, &wallet, 10 * ETHER);
+    maker.call(&other, &router, 0, &[(&honest, &router, &wallet, 5_000)]);
+    for _ in 0..3 {
+        maker.call(&other, &liar, 0, &[(&liar, &router, &wallet, MOST)]);
+    }
+    // Each time 2^256 - 1.
+    let records = serde_json::to_string(&maker.records()).unwrap();
+    let records = records.replace(&format!("{MOST:064x}"), &"f".repeat(64));
+    let chain = EvmChain::new(1, serde_json::from_str(&records).unwrap()).unwrap();
+    let chain = chain.with_fake(&liar);
+    let now = chain.finalized();
+    // Whether balances are kept or not.
+    for kept in [0, now, u64::MAX] {
+        let world = world(chain.clone().with_state_from(kept)).await;
+        let report = result(&run(&world, false).await);
+        let expected = [(honest.clone(), "5000"), ("native".to_owned(), "10000000000000000000")];
+        assert_eq!(held(&report), expected.map(|(asset, raw)| (asset, raw.to_owned())).into());
+        let coverage = report["coverage"]["complete"].as_bool().unwrap();
+        assert_eq!(coverage, kept != u64::MAX, "{kept}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn coins_are_unknown_where_nobody_lists_who_sent_any() {
     let (wallet, other, router) = (wallet(), Maker::address(0xbb), Maker::address(0xd0));
     let [honest, ..] = tokens();

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod bundles;
 mod care;
 mod crashes;
 mod evm;

@@ -7,7 +7,7 @@ use crate::amount::{AmountError, RawAmount};
 use crate::asset::AssetId;
 use crate::chain::{Pin, WalletRef};
 use crate::hash;
-use crate::ledger::HistoryFacts;
+use crate::ledger::{Doubts, HistoryFacts};
 use crate::report::{Comparison, Coverage, History};
 
 /// The note of a transaction of which less arrived at a wallet of the group than others had sent.
@@ -70,6 +70,7 @@ impl GroupBuilder {
     /// the wallets together, where a transaction counts for each wallet that has it, but in their number.
     fn facts(&self) -> Result<HistoryFacts, AmountError> {
         let mut facts = self.facts.clone();
+        facts.doubts = Some(BTreeMap::new());
         for (asset, decimals) in &self.decimals {
             let asset = facts.assets.entry(asset.clone()).or_default();
             // Lots are held by wallets: one that has none of an asset cannot take another's.
@@ -90,6 +91,10 @@ impl GroupBuilder {
                 let sum = facts.unexplained.entry(asset.clone()).or_default();
                 *sum = sum.checked_add(*rest)?;
             }
+            facts.doubts = match (facts.doubts.take(), &of.doubts) {
+                (Some(doubts), Some(more)) => Some(joined(doubts, more)),
+                _ => None,
+            };
             for (code, count) in &of.notes {
                 *facts.notes.entry(code.clone()).or_default() += count;
             }
@@ -105,6 +110,17 @@ impl GroupBuilder {
         }
         Ok(facts)
     }
+}
+
+/// The doubtful transactions of several wallets.
+fn joined(
+    mut doubts: BTreeMap<AssetId, Doubts>,
+    more: &BTreeMap<AssetId, Doubts>,
+) -> BTreeMap<AssetId, Doubts> {
+    for (asset, more) in more {
+        doubts.entry(asset.clone()).or_default().join(more);
+    }
+    doubts
 }
 
 /// What the wallets hold together; `None` when it is not known of all of them: what came from a wallet that is

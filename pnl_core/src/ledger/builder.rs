@@ -53,7 +53,7 @@ impl LedgerBuilder {
             ts: 0,
             window,
             in_window: 0,
-            facts: HistoryFacts::default(),
+            facts: HistoryFacts::noting_doubts(),
             prices: PriceSetHasher::new(),
             excluded: BTreeSet::new(),
         }
@@ -93,6 +93,14 @@ impl LedgerBuilder {
             facts: state.facts,
             ..self
         })
+    }
+
+    /// Goes on behind a part of the history that is known by its events alone: `ts` is the time of the
+    /// accounts there (unix seconds), and of `facts`, their sums, the pool of rent deposits and the
+    /// decimals of assets count for what follows. The hashes and facts then are of what follows alone.
+    #[must_use]
+    pub fn behind(self, ts: i64, facts: HistoryFacts) -> Self {
+        Self { ts, facts, ..self }
     }
 
     /// The prices that pushing `transactions` next, in this order, will look up. Listed stablecoins

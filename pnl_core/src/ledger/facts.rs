@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::doubts::{Doubt, DoubtfulTransaction, Doubts};
 use super::event::{LedgerEvent, LegSide};
 use super::flows::AssetFlows;
 use crate::amount::{AmountError, RawAmount, RawDelta};
 use crate::asset::AssetId;
+use crate::chain::TxId;
 use crate::movement::WalletTransaction;
 
 /// Sums over a wallet's whole history. Stored beside the ledger; a report needs both.
@@ -37,6 +39,10 @@ pub struct HistoryFacts {
     pub differing_decimals: u64,
     /// The notes of all lines, by code: how many transactions have one.
     pub notes: BTreeMap<String, u64>,
+    /// Transactions whose movements are not, or not all, in the accounts, by asset; `None` where they are not
+    /// noted: by a version before, or of a history that is known by its events alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubts: Option<BTreeMap<AssetId, Doubts>>,
 }
 
 /// Sums over one asset.
@@ -61,6 +67,11 @@ pub struct AssetFacts {
 }
 
 impl HistoryFacts {
+    /// Those of a history at its beginning, with all that can be noted.
+    pub(super) fn noting_doubts() -> Self {
+        Self { doubts: Some(BTreeMap::new()), ..Self::default() }
+    }
+
     /// Takes up what the line says about itself.
     pub(super) fn add_line(&mut self, tx: &WalletTransaction) -> Result<(), AmountError> {
         self.transactions += 1;
@@ -72,6 +83,14 @@ impl HistoryFacts {
         for rest in &tx.unexplained {
             let sum = self.unexplained.entry(rest.asset.clone()).or_default();
             *sum = sum.checked_add(rest.raw)?;
+            self.doubt(&rest.asset, &tx.tx_id, tx.block, Doubt::Unattributed, Some(rest.raw));
+        }
+        let native = AssetId::native();
+        if !tx.complete.native {
+            self.doubt(&native, &tx.tx_id, tx.block, Doubt::NativeIncomplete, None);
+        }
+        if !tx.complete.fee {
+            self.doubt(&native, &tx.tx_id, tx.block, Doubt::FeeIncomplete, None);
         }
         let codes: BTreeSet<&str> = tx.notes.iter().map(|note| note.code.as_str()).collect();
         for code in codes {
@@ -86,6 +105,9 @@ impl HistoryFacts {
     /// [`AmountError::Overflow`].
     pub fn add_event(&mut self, event: &LedgerEvent) -> Result<(), AmountError> {
         if event.excluded {
+            for leg in &event.legs {
+                self.doubt(&leg.asset, &event.tx_id, event.block, Doubt::Excluded, Some(leg.raw));
+            }
             return Ok(());
         }
         if let Some(raw) = event.pool_raw {
@@ -94,6 +116,7 @@ impl HistoryFacts {
         for leg in &event.legs {
             let facts = self.assets.entry(leg.asset.clone()).or_default();
             facts.raw = facts.raw.checked_add(leg.raw)?;
+            let uncovered = uncovered(facts.held, leg.raw)?;
             facts.held = moved(facts.held, leg.raw)?;
             facts.flows.get_or_insert_default().add(leg, event.ts)?;
             if leg.side == LegSide::In {
@@ -103,9 +126,33 @@ impl HistoryFacts {
                     facts.basis_reset_events += 1;
                 }
             }
+            // What came in and could not be attributed may be what leaves.
+            if !uncovered.is_zero() && !self.unexplained.contains_key(&leg.asset) {
+                let raw = Some(uncovered.into_delta());
+                self.doubt(&leg.asset, &event.tx_id, event.block, Doubt::Uncovered, raw);
+            }
         }
         Ok(())
     }
+
+    fn doubt(
+        &mut self,
+        asset: &AssetId,
+        tx_id: &TxId,
+        block: u64,
+        why: Doubt,
+        raw: Option<RawDelta>,
+    ) {
+        let Some(doubts) = &mut self.doubts else { return };
+        let doubtful = DoubtfulTransaction { tx_id: tx_id.clone(), block, why, raw };
+        doubts.entry(asset.clone()).or_default().add(doubtful);
+    }
+}
+
+/// How much more a movement takes than is held.
+fn uncovered(held: RawAmount, raw: RawDelta) -> Result<RawAmount, AmountError> {
+    let taken = if raw.is_negative() { raw.magnitude() } else { RawAmount::ZERO };
+    taken.checked_sub(taken.min(held))
 }
 
 /// A holding after a movement; what leaves beyond it leaves from nowhere.

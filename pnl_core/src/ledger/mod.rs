@@ -35,6 +35,7 @@
 //! it is also the time of every price look-up.
 
 mod builder;
+mod doubts;
 mod event;
 mod facts;
 mod flows;
@@ -44,6 +45,7 @@ mod shape;
 mod state;
 
 pub use builder::LedgerBuilder;
+pub use doubts::{Doubt, DoubtfulTransaction, Doubts, MOST_DOUBTS};
 pub use event::{LedgerEvent, LedgerKind, LedgerLeg, LegSide, RENT_SUFFIX, rent_pool};
 pub(crate) use facts::moved;
 pub use facts::{AssetFacts, HistoryFacts};

@@ -11,20 +11,37 @@ use crate::ratio::Ratio;
 
 /// Whether a gain is one, a loss, or nothing.
 ///
-/// Shares of money are rounded at 1e-36 USD, so that a sale at exactly its cost can be off by a few of
-/// these units. A gain below 1e-30 USD that is also less than the 10^18th part of the money that moved
-/// is such a rest: nothing was won or lost.
-pub(super) fn decided_sign(gain: Usd, basis: Usd, proceeds: Usd) -> Ordering {
+/// Shares of money are rounded at 1e-36 USD, so that a sale at exactly its cost can be off by some of
+/// these units, at most `rounded`. A gain no larger than that, below 1e-30 USD and less than the 10^18th part
+/// of the money that moved is such a rest: nothing was won or lost. Any other gain has its sign.
+fn decided_sign(TokenResult { gain, basis, proceeds, rounded }: &TokenResult) -> Ordering {
     /// 1e-30 USD.
-    const ROUNDED: u64 = 1_000_000;
+    const NO_REST: u64 = 1_000_000;
     const PART: u64 = 1_000_000_000_000_000_000;
     let size = gain.units().unsigned_abs();
     // Of two numbers of 255 bits.
     let moved = basis.units().unsigned_abs() + proceeds.units().unsigned_abs();
-    if size < U256::from(ROUNDED) && size * U256::from(PART) < moved {
+    let largest_rest = (*rounded).min(NO_REST - 1);
+    if size <= U256::from(largest_rest) && size * U256::from(PART) < moved {
         return Ordering::Equal;
     }
     gain.cmp(&Usd::ZERO)
+}
+
+/// By how many units of 1e-36 USD the gain of a disposal can differ from exact arithmetic, at most.
+///
+/// Each time that something is taken from a lot, one unit at most is lost or found in its cost: whoever takes
+/// from it next can be off by as many as there were before. At most so often that was: by every disposal of the
+/// history, and by what else the events before can have taken. A cost, a value and the shares of the proceeds
+/// are rounded once.
+fn rounded(disposal: &Disposal<'_>, disposals: usize) -> u64 {
+    /// An event takes for a transfer, or for some fees that count for nothing.
+    const OF_AN_EVENT: u64 = 4;
+    const ROUNDED_ONCE: u64 = 4;
+    let events = u64::from(disposal.event_number) + 1;
+    let takings = disposals as u64 + OF_AN_EVENT * events + ROUNDED_ONCE;
+    // What no lot covers has a share of the proceeds, too.
+    (disposal.matches.len() as u64 + 2).saturating_mul(takings)
 }
 
 /// A disposal that counts as a trade.
@@ -37,6 +54,8 @@ pub(super) struct Trade {
     pub(super) basis: Usd,
     /// Value received for the whole quantity.
     pub(super) proceeds: Usd,
+    /// By how many units of 1e-36 USD the gain can differ from exact arithmetic, at most.
+    rounded: u64,
     /// Holding time, seconds.
     pub(super) hold: Option<Ratio>,
 }
@@ -48,7 +67,8 @@ impl Trade {
     }
 
     pub(super) fn result(&self) -> TokenResult {
-        TokenResult { gain: self.gain, basis: self.basis, proceeds: self.proceeds }
+        let Self { gain, basis, proceeds, rounded, .. } = *self;
+        TokenResult { gain, basis, proceeds, rounded }
     }
 }
 
@@ -63,6 +83,7 @@ impl Trades {
     pub(super) fn of(outcome: &Outcome, window: &Window) -> Result<Self, AmountError> {
         let mut found = Self { trades: Vec::new(), fee_leg_gain: Usd::ZERO };
         let span = *window;
+        let disposals = outcome.records.disposal_count();
         for disposal in outcome.records.disposals_where(move |ts, _| span.contains(ts)) {
             let (Some(gain), Some(proceeds)) = (disposal.gain, disposal.proceeds) else { continue };
             if disposal.leg == DisposalLeg::Fee {
@@ -74,6 +95,7 @@ impl Trades {
                     gain,
                     basis: disposal.basis,
                     proceeds,
+                    rounded: rounded(&disposal, disposals),
                     hold: hold(&disposal),
                 });
             }
@@ -100,6 +122,8 @@ pub(super) struct TokenResult {
     pub(super) gain: Usd,
     pub(super) basis: Usd,
     pub(super) proceeds: Usd,
+    /// By how many units of 1e-36 USD the gain can differ from exact arithmetic, at most.
+    rounded: u64,
 }
 
 impl TokenResult {
@@ -107,12 +131,13 @@ impl TokenResult {
         self.gain = self.gain.checked_add(other.gain)?;
         self.basis = self.basis.checked_add(other.basis)?;
         self.proceeds = self.proceeds.checked_add(other.proceeds)?;
+        self.rounded = self.rounded.saturating_add(other.rounded);
         Ok(())
     }
 
     /// Whether it gained, lost, or neither.
     pub(super) fn sign(&self) -> Ordering {
-        decided_sign(self.gain, self.basis, self.proceeds)
+        decided_sign(self)
     }
 
     /// Gain per basis, percent; `None` where the basis is zero.
@@ -180,10 +205,12 @@ mod tests {
 
     #[test]
     fn a_rest_of_rounding_decides_nothing_and_dust_does() {
-        let sign = |gain: &str, basis: &str, proceeds: &str| {
+        let sign_within = |rounded: u64, gain: &str, basis: &str, proceeds: &str| {
             let [gain, basis, proceeds] = [gain, basis, proceeds].map(|text| text.parse().unwrap());
-            decided_sign(gain, basis, proceeds)
+            decided_sign(&TokenResult { gain, basis, proceeds, rounded })
         };
+        let sign =
+            |gain: &str, basis: &str, proceeds: &str| sign_within(u64::MAX, gain, basis, proceeds);
         let unit = format!("0.{}1", "0".repeat(35));
         assert_eq!(sign(&format!("-{unit}"), "1", "0.9"), Ordering::Equal);
         assert_eq!(sign(&unit, "0", "0.5"), Ordering::Equal);
@@ -192,6 +219,10 @@ mod tests {
         assert_eq!(sign(&format!("-{unit}"), &unit, "0"), Ordering::Less);
         // 1e-30 is no rest of rounding, whatever moved.
         assert_eq!(sign("0.000000000000000000000000000001", "1000000", "1"), Ordering::Greater);
+        // Nor is what so few roundings cannot have made.
+        let some = format!("0.{}9", "0".repeat(34));
+        assert_eq!(sign_within(90, &some, "1", "1"), Ordering::Equal);
+        assert_eq!(sign_within(89, &some, "1", "1"), Ordering::Greater);
         assert_eq!(sign("-3", "4", "1"), Ordering::Less);
         assert_eq!(sign("0", "4", "4"), Ordering::Equal);
     }

@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use super::ReportError;
-use super::coverage::{Comparison, History};
+use super::coverage::{Comparison, History, UnexplainedRaw};
 use crate::amount::{RawAmount, RawDelta, Usd};
 use crate::asset::AssetId;
 use crate::engine::Conservation;
+use crate::ledger::{DoubtfulTransaction, Doubts};
 
 /// The audit of a history up to its pin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +30,29 @@ pub struct Audit {
     pub residual_usd: Usd,
     /// A row per asset that ever moved; `None` in a ledger of a version that did not note it.
     pub assets: Option<Vec<AssetAudit>>,
+    /// A row per asset whose balance is not the sum of its movements; absent where balances are not known, and in
+    /// a ledger of a version that did not note the transactions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub residuals: Option<Vec<Residual>>,
+}
+
+/// What is known of why the balance of an asset is not the sum of its movements, base units:
+/// `residual = attributed + rest`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Residual {
+    /// The asset.
+    pub asset: AssetId,
+    /// Balance less movements.
+    pub residual_raw: RawDelta,
+    /// The first transactions of which something is not in the accounts, in chain order.
+    pub transactions: Vec<DoubtfulTransaction>,
+    /// How many more there are.
+    pub more_transactions: u64,
+    /// What all of them moved that is not in the accounts, as far as it is known; `None` when it is more than any
+    /// balance can hold.
+    pub attributed_raw: Option<RawDelta>,
+    /// What no known transaction explains; `None` likewise.
+    pub rest_raw: Option<RawDelta>,
 }
 
 /// One asset, base units: `in - out - fee - rent + residual = balance`.
@@ -84,5 +108,25 @@ pub(super) fn of(
         basis_remaining_usd: books.basis_remaining,
         residual_usd: books.residual,
         assets,
+        residuals: residuals(history)?,
     })
+}
+
+fn residuals(history: &History) -> Result<Option<Vec<Residual>>, ReportError> {
+    let (Some(doubts), Some(differing)) = (&history.facts.doubts, history.unexplained()?) else {
+        return Ok(None);
+    };
+    let rows = differing.into_iter().map(|UnexplainedRaw { asset, raw }| {
+        let Doubts { transactions, more, raw: attributed } =
+            doubts.get(&asset).cloned().unwrap_or_default();
+        Residual {
+            asset,
+            residual_raw: raw,
+            transactions,
+            more_transactions: more,
+            attributed_raw: attributed,
+            rest_raw: attributed.and_then(|attributed| raw.checked_sub(attributed).ok()),
+        }
+    });
+    Ok(Some(rows.collect()))
 }

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer};
 
-pub use audit::{AssetAudit, Audit};
+pub use audit::{AssetAudit, Audit, Residual};
 pub use coverage::{Comparison, Coverage, History, Truncation, UnexplainedRaw};
 pub use tokens::{RentHolding, TokenRow};
 pub use wallet_pnl::WalletPnl;

@@ -133,6 +133,30 @@ pub struct AssetAudit {
     pub residual_raw: Option<Raw>,
 }
 
+/// A transaction of which something is not in the accounts.
+#[derive(ToSchema)]
+pub struct DoubtfulTransaction {
+    pub tx_id: String,
+    pub block: u64,
+    /// `excluded`, `unattributed`, `uncovered`, `native_incomplete` or `fee_incomplete`.
+    pub why: String,
+    /// What is not in the accounts, as the wallet sees it; null = unknown.
+    pub raw: Option<Raw>,
+}
+
+/// Why the balance of an asset is not the sum of its movements, as far as it is known.
+#[derive(ToSchema)]
+pub struct Residual {
+    pub asset: String,
+    pub residual_raw: Raw,
+    pub transactions: Vec<DoubtfulTransaction>,
+    pub more_transactions: u64,
+    /// Null when it is more than any balance can hold.
+    pub attributed_raw: Option<Raw>,
+    /// What no known transaction explains.
+    pub rest_raw: Option<Raw>,
+}
+
 /// Where every dollar of cost and every base unit went.
 #[derive(ToSchema)]
 pub struct Audit {
@@ -145,6 +169,9 @@ pub struct Audit {
     pub basis_remaining_usd: Usd,
     pub residual_usd: Usd,
     pub assets: Option<Vec<AssetAudit>>,
+    /// Where balances are known.
+    #[schema(required = false)]
+    pub residuals: Vec<Residual>,
 }
 
 /// Why a history was cut.

@@ -36,7 +36,9 @@ pub(crate) async fn run(
     sums: &BTreeMap<AssetId, TokenSum>,
 ) -> Result<Compared, StageError> {
     let Some(told) = ask(attempt, source, network, pin, sums).await? else {
-        return Ok(Compared { balances: None, excluded: BTreeSet::new() });
+        let impossible = sums.iter().filter(|(_, sum)| sum.is_impossible);
+        let excluded = impossible.map(|(asset, _)| asset.clone()).collect();
+        return Ok(Compared { balances: None, excluded });
     };
     let excluded = liars(attempt, source, pin, sums, &told).await?;
     let told = told.into_iter();
@@ -99,6 +101,11 @@ async fn liars(
 ) -> Result<BTreeSet<AssetId>, StageError> {
     let mut excluded = BTreeSet::new();
     for (asset, sum) in sums {
+        if sum.is_impossible {
+            tracing::info!(%asset, "a token moved more than any balance can hold");
+            excluded.insert(asset.clone());
+            continue;
+        }
         let balance = balances.get(asset).copied().flatten();
         if balance.unwrap_or_default().into_delta() == sum.raw {
             continue;

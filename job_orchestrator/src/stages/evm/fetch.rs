@@ -7,9 +7,10 @@ use chain_client::EvmSource;
 use chain_client::evm::{Wanted, with_internal};
 use persistence_layer::chain_data::{self, ListedView};
 use pnl_core::ledger::LedgerRules;
-use pnl_core::{Address, AssetId, Pin, RawDelta, RawTransaction, TxId};
+use pnl_core::{Address, AssetId, Pin, RawAmount, RawDelta, RawTransaction, TxId};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
+use tx_parser::ParseError;
 use tx_parser::evm::{self, Network};
 
 use super::lists::Listed;
@@ -68,6 +69,11 @@ pub(crate) struct TokenSum {
     /// Whether it was ever bought or sold for the coin or a listed stablecoin: anybody can make up events
     /// of the wallet's other tokens.
     pub exchanged: bool,
+    /// What came in, and what went out.
+    flows: [RawAmount; 2],
+    /// Whether one of these does not fit into the 256 bits of a balance: no token is like that, but anybody can
+    /// make up events that are. Then the sums are not those of all of them.
+    pub is_impossible: bool,
 }
 
 /// What is known of a wallet when everything is stored.
@@ -147,14 +153,13 @@ pub(crate) fn line(
     no_coins: bool,
     network: &Network,
     wallet: &Address,
-) -> Result<pnl_core::WalletTransaction, StageError> {
+) -> Result<pnl_core::WalletTransaction, ParseError> {
     let json = with_internal(raw, no_coins);
-    let line = if no_coins {
+    if no_coins {
         evm::parse_apart(&json, network, wallet)
     } else {
         evm::parse(&json, network, wallet)
-    };
-    line.map_err(|error| StageError::unreadable(&raw.tx_id, &error))
+    }
 }
 
 struct Reader<'a> {
@@ -238,11 +243,20 @@ impl Reader<'_> {
                 StageError::uncomputable("amount-out-of-range", &format!("{asset}: {error}"))
             };
             let sum = self.sums.entry(asset.clone()).or_default();
+            sum.signed |= seen.signed;
+            sum.exchanged |= if raw.is_negative() { seen.earned } else { seen.paid };
+            // In whichever order transactions are read, this comes to the same.
+            let flow = &mut sum.flows[usize::from(raw.is_negative())];
+            match flow.checked_add(raw.magnitude()) {
+                Ok(all) => *flow = all,
+                Err(_) => sum.is_impossible = true,
+            }
+            if sum.is_impossible {
+                continue;
+            }
             sum.raw = sum.raw.checked_add(raw).map_err(too_large)?;
             let in_block = sum.by_block.entry(seen.block).or_default();
             *in_block = in_block.checked_add(raw).map_err(too_large)?;
-            sum.signed |= seen.signed;
-            sum.exchanged |= if raw.is_negative() { seen.earned } else { seen.paid };
         }
         Ok(())
     }

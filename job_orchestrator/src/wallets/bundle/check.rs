@@ -3,30 +3,32 @@
 use std::collections::BTreeMap;
 
 use pnl_core::ledger::LedgerEvent;
-use pnl_core::{Address, AssetId, RawDelta, TxId, TxStatus, WalletTransaction};
+use pnl_core::{Address, AssetId, RawDelta, TxStatus, WalletTransaction};
 
-use super::WalletsError;
+use crate::wallets::WalletsError;
 
 /// What a transaction did, less what its events say.
 pub(super) struct Check {
-    pub tx_id: TxId,
     wallet: Address,
     changes: BTreeMap<AssetId, RawDelta>,
     place: (u64, Option<i64>, TxStatus),
+    /// Its index in the block, where that is its place in the ledger.
+    index: Option<u32>,
     is_misplaced: bool,
 }
 
 impl Check {
+    /// `has_index`: whether the ledger goes by the index that the transaction names.
     pub fn of(
-        tx_id: TxId,
         wallet: &Address,
         parsed: &WalletTransaction,
+        has_index: bool,
     ) -> Result<Self, WalletsError> {
         let mut check = Self {
-            tx_id,
             wallet: wallet.clone(),
             changes: BTreeMap::new(),
             place: (parsed.block, parsed.block_time, parsed.status),
+            index: parsed.order.index.filter(|_| has_index),
             is_misplaced: false,
         };
         for change in &parsed.net {
@@ -47,7 +49,8 @@ impl Check {
 
     /// Takes up an event of the transaction.
     pub fn take_off(&mut self, event: &LedgerEvent) -> Result<(), WalletsError> {
-        self.is_misplaced |= self.place != (event.block, event.block_time, event.status);
+        self.is_misplaced |= self.place != (event.block, event.block_time, event.status)
+            || self.index.is_some_and(|index| event.order.index != Some(index));
         if *event.wallet != *self.wallet.as_str() {
             return Ok(());
         }
@@ -57,12 +60,12 @@ impl Check {
         Ok(())
     }
 
-    /// Whether the events do not say what the transaction does.
-    pub fn is_contradicted(&self) -> bool {
-        self.changes.values().any(|raw| !raw.is_zero())
+    /// An asset of which the events do not say what the transaction moves.
+    pub fn contradicted(&self) -> Option<&AssetId> {
+        self.changes.iter().find(|(_, raw)| !raw.is_zero()).map(|(asset, _)| asset)
     }
 
-    /// Whether an event names another block, block time or status than the transaction has.
+    /// Whether an event names another place, block time or status than the transaction has.
     pub fn is_misplaced(&self) -> bool {
         self.is_misplaced
     }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use pnl_core::ledger::{AssetFacts, LedgerEvent};
+use pnl_core::ledger::{AssetFacts, HistoryFacts, LedgerEvent};
 use pnl_core::report::History;
-use pnl_core::{AmountError, AssetId, TxId};
+use pnl_core::{AmountError, AssetId};
 
 use crate::wallets::facts::FactsOfEvents;
 
@@ -13,14 +13,13 @@ use crate::wallets::facts::FactsOfEvents;
 pub(super) struct Sums {
     seen: FactsOfEvents,
     ts: i64,
-    /// Transactions whose events stand before their block or before the events of earlier ones.
-    pub early: Vec<TxId>,
 }
 
 impl Sums {
-    /// Takes up the next event; whether it is the first of its transaction.
+    /// Takes up the next event; whether it stands where it can, not before its block or before the event that came
+    /// before it.
     pub fn take_up(&mut self, event: &LedgerEvent) -> Result<bool, AmountError> {
-        let is_first = self.seen.take_up(event)?;
+        self.seen.take_up(event)?;
         for leg in &event.legs {
             // What is left out of the accounts has no sums.
             if let Some(facts) = self.seen.facts.assets.get_mut(&leg.asset) {
@@ -29,11 +28,13 @@ impl Sums {
         }
         // It can stand later: a transaction without an event between them has moved the time on.
         let earliest = event.block_time.map_or(self.ts, |time| time.max(self.ts));
-        if event.ts < earliest && self.early.last() != Some(&event.tx_id) {
-            self.early.push(event.tx_id.clone());
-        }
         self.ts = event.ts;
-        Ok(is_first)
+        Ok(event.ts >= earliest)
+    }
+
+    /// The sums so far: of transactions, those with an event.
+    pub fn facts(&self) -> &HistoryFacts {
+        &self.seen.facts
     }
 
     /// What the history says and the events do not come to: assets, and sums by name. Transactions without
