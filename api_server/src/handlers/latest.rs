@@ -95,26 +95,19 @@ pub async fn latest(
 /// Filters and order.
 fn list(params: &mut Params) -> LatestList {
     let chain = params.chain();
-    let profitable = params.one_of("profitable", &[("true", true), ("false", false)]);
     let min_trades = params.read("min_trades", "is no whole number", |text| text.parse().ok());
-    let usd = |text: &str| text.parse::<Usd>().ok();
-    let min_pnl = params.read("min_pnl", "is no amount of US dollars", usd);
-    let max_pnl = params.read("max_pnl", "is no amount of US dollars", usd);
-    if let (Some(min), Some(max)) = (min_pnl, max_pnl)
-        && min > max
-    {
-        params.contradict("min_pnl", "min_pnl is above max_pnl");
-    }
+    let Totals { profitable, min_pnl, max_pnl } = Totals::read(params);
     let updated_since = params.read("updated_since", "is no RFC 3339 time", read_time);
-    let (sort, ascending) = sort(params);
+    let (sort, ascending) =
+        sort(params, &LatestSort::ALL).unwrap_or((LatestSort::AnalyzedAt, false));
     LatestList { chain, profitable, min_trades, min_pnl, max_pnl, updated_since, sort, ascending }
 }
 
-/// `sort`: a member of the row, with `-` for the largest first. Newest first without it.
-fn sort(params: &mut Params) -> (LatestSort, bool) {
-    let names: Vec<_> = LatestSort::ALL
-        .into_iter()
-        .flat_map(|sort| {
+/// `sort`: one of `known`, members of the row, with `-` for the largest first; and whether the smallest comes first.
+pub(super) fn sort(params: &mut Params, known: &[LatestSort]) -> Option<(LatestSort, bool)> {
+    let names: Vec<_> = known
+        .iter()
+        .flat_map(|&sort| {
             [
                 (sort.as_str().to_owned(), (sort, true)),
                 (format!("-{}", sort.as_str()), (sort, false)),
@@ -122,7 +115,30 @@ fn sort(params: &mut Params) -> (LatestSort, bool) {
         })
         .collect();
     let values: Vec<_> = names.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    params.one_of("sort", &values).unwrap_or((LatestSort::AnalyzedAt, false))
+    params.one_of("sort", &values)
+}
+
+/// Filters of totals.
+pub(super) struct Totals {
+    pub(super) profitable: Option<bool>,
+    pub(super) min_pnl: Option<Usd>,
+    pub(super) max_pnl: Option<Usd>,
+}
+
+impl Totals {
+    /// `profitable`, `min_pnl` and `max_pnl`, both included.
+    pub(super) fn read(params: &mut Params) -> Self {
+        let profitable = params.one_of("profitable", &[("true", true), ("false", false)]);
+        let usd = |text: &str| text.parse::<Usd>().ok();
+        let min_pnl = params.read("min_pnl", "is no amount of US dollars", usd);
+        let max_pnl = params.read("max_pnl", "is no amount of US dollars", usd);
+        if let (Some(min), Some(max)) = (min_pnl, max_pnl)
+            && min > max
+        {
+            params.contradict("min_pnl", "min_pnl is above max_pnl");
+        }
+        Self { profitable, min_pnl, max_pnl }
+    }
 }
 
 /// Which rows of the list.

@@ -26,6 +26,7 @@ mod protocol;
 mod recorded;
 mod reports;
 mod results;
+mod results_lists;
 mod series;
 mod sockets;
 mod support;

@@ -85,9 +85,11 @@ const ROUTES: [(&str, &str, Of); 46] = [
 ];
 
 /// Routes that do something else with a query.
-const WITH_QUERIES: [(&str, &str, Of); 5] = [
+const WITH_QUERIES: [(&str, &str, Of); 7] = [
     ("GET", "/api/pnl/batch/status/{job_id}?wait=1", Of::Job),
     ("GET", "/api/pnl/batch/{job_id}/events?after=1", Of::Job),
+    ("GET", "/api/pnl/batch/results/{job_id}?status=done", Of::Job),
+    ("GET", "/api/pnl/batch/results/{job_id}?sort=-total_pnl_usd", Of::Job),
     ("GET", "/api/pnl/batch/results/{job_id}/export.ndjson?rows=disposals", Of::Job),
     ("GET", "/api/pnl/batch/results/{job_id}/group?include=lots,disposals", Of::Job),
     ("GET", "/api/pnl/batch/results/{job_id}/group/ledger?format=oracle", Of::Job),

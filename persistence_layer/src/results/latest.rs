@@ -42,6 +42,16 @@ impl LatestSort {
         Self::Transactions,
     ];
 
+    /// Those by a figure of the result.
+    pub const FIGURES: [Self; 6] = [
+        Self::TotalPnl,
+        Self::RealizedGain,
+        Self::UnrealizedGain,
+        Self::Fees,
+        Self::Trades,
+        Self::Transactions,
+    ];
+
     /// The member of the API's row it sorts by.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -55,12 +65,29 @@ impl LatestSort {
         }
     }
 
-    const fn column_type(self) -> &'static str {
+    pub(super) const fn column_type(self) -> &'static str {
         match self {
             Self::AnalyzedAt => "timestamptz",
             Self::Trades | Self::Transactions => "bigint",
             Self::TotalPnl | Self::RealizedGain | Self::UnrealizedGain | Self::Fees => "numeric",
         }
+    }
+
+    /// `key`, which came from outside, in a form of ours; `None` when it is no value of the sorted column. What
+    /// PostgreSQL writes is read, and some more.
+    pub fn read_key(self, key: &str) -> Option<String> {
+        Some(match self {
+            Self::AnalyzedAt => {
+                // Sessions are in UTC. Other years need more signs, which no analysis has.
+                let text = key.strip_suffix("+00")?;
+                let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok()?;
+                (1..=9999).contains(&time.year()).then(|| time.and_utc().to_rfc3339())?
+            }
+            Self::Trades | Self::Transactions => key.parse::<i64>().ok()?.to_string(),
+            Self::TotalPnl | Self::RealizedGain | Self::UnrealizedGain | Self::Fees => {
+                key.parse::<Usd>().ok()?.to_string()
+            }
+        })
     }
 }
 
@@ -75,22 +102,9 @@ pub struct LatestCursor {
 
 impl LatestCursor {
     /// The cursor behind `wallet` in the list by `sort`; `None` when `key` is no value of the sorted
-    /// column. What PostgreSQL writes is read, and some more; the key is then in a form of ours.
+    /// column.
     pub fn read(sort: LatestSort, key: &str, wallet: WalletRef) -> Option<Self> {
-        let key = match sort {
-            LatestSort::AnalyzedAt => {
-                // Sessions are in UTC. Other years need more signs, which no analysis has.
-                let text = key.strip_suffix("+00")?;
-                let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok()?;
-                (1..=9999).contains(&time.year()).then(|| time.and_utc().to_rfc3339())?
-            }
-            LatestSort::Trades | LatestSort::Transactions => key.parse::<i64>().ok()?.to_string(),
-            LatestSort::TotalPnl
-            | LatestSort::RealizedGain
-            | LatestSort::UnrealizedGain
-            | LatestSort::Fees => key.parse::<Usd>().ok()?.to_string(),
-        };
-        Some(Self { key, wallet })
+        sort.read_key(key).map(|key| Self { key, wallet })
     }
 }
 
@@ -168,25 +182,32 @@ impl LatestList {
     fn push_conditions(&self, tenant: &Tenant, chain: Chain, query: &mut QueryBuilder<Postgres>) {
         query.push(" where l.tenant = ").push_bind(tenant.as_str().to_owned());
         query.push(" and l.chain = ").push_bind(chain.as_str());
-        if let Some(profitable) = self.profitable {
-            query.push(if profitable {
-                " and l.total_pnl_usd > 0"
-            } else {
-                " and l.total_pnl_usd <= 0"
-            });
-        }
         if let Some(trades) = self.min_trades {
             // More trades than a bigint can count are more than any wallet has.
             query.push(" and l.trades >= ").push_bind(i64::try_from(trades).unwrap_or(i64::MAX));
         }
-        for (bound, comparison) in [(self.min_pnl, ">="), (self.max_pnl, "<=")] {
-            if let Some(bound) = bound {
-                query.push(format_args!(" and l.total_pnl_usd {comparison} "));
-                query.push_bind(bound.to_string()).push("::text::numeric");
-            }
-        }
+        push_totals(query, "l.total_pnl_usd", self.profitable, [self.min_pnl, self.max_pnl]);
         if let Some(since) = self.updated_since {
             query.push(" and l.analyzed_at >= ").push_bind(since);
+        }
+    }
+}
+
+/// Appends the conditions on a total: whether it is above zero, the least and the most of it.
+pub(super) fn push_totals(
+    query: &mut QueryBuilder<Postgres>,
+    total: &str,
+    profitable: Option<bool>,
+    [least, most]: [Option<Usd>; 2],
+) {
+    if let Some(profitable) = profitable {
+        let comparison = if profitable { ">" } else { "<=" };
+        query.push(format_args!(" and {total} {comparison} 0"));
+    }
+    for (bound, comparison) in [(least, ">="), (most, "<=")] {
+        if let Some(bound) = bound {
+            query.push(format_args!(" and {total} {comparison} "));
+            query.push_bind(bound.to_string()).push("::text::numeric");
         }
     }
 }

@@ -333,15 +333,23 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
     let spread = format!("/api/v2/wallets/{WALLET}/distribution?chain=sol&");
     let diff = format!("/api/v2/wallets/{WALLET}/diff?chain=sol&");
     let results_page = format!("{results}?");
-    for list in
-        ["/api/pnl/batch?", "/api/pnl/results?", &results_page, &ledger, &disposals, &lots, &tokens]
-    {
+    let sorted_page = format!("{results}?sort=trades&");
+    for list in [
+        "/api/pnl/batch?",
+        "/api/pnl/results?",
+        &results_page,
+        &sorted_page,
+        &ledger,
+        &disposals,
+        &lots,
+        &tokens,
+    ] {
         for cursor in cursors {
             let path = format!("{list}cursor={cursor}");
             let what: String = path.chars().take(150).collect();
             rows.push(Row::new(what, get(&path), BAD_CURSOR, "leave it out to begin"));
         }
-        if !list.starts_with(&results) {
+        if list != results_page {
             let path = format!("{list}cursor={}", known.cursor);
             let what = format!("a cursor of another list at {list}");
             rows.push(Row::new(what, get(&path), BAD_CURSOR, "next_cursor"));
@@ -381,8 +389,19 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         (format!("{results}?limit=5&limit=5"), "?limit duplicate-key"),
         (
             format!("{results}?page=2"),
-            "?page unknown-field unknown parameter; known here: limit, cursor",
+            "?page unknown-field unknown parameter; known here: limit, cursor, status",
         ),
+        (format!("{results}?status=EV1L"), "?status bad-value \"EV1L\" is none of queued, running"),
+        (format!("{results}?status="), "?status bad-value"),
+        (format!("{results}?error_code="), "?error_code bad-value \"\" is no code of a wallet"),
+        (format!("{results}?error_code=%00"), "?error_code bad-value"),
+        (format!("{results}?error_code=%E2%80%AEEV1L"), "\\u{202e}EV1L"),
+        (format!("{results}?error_code={}", "a".repeat(65)), "?error_code bad-value"),
+        (format!("{results}?sort=analyzed_at"), "?sort bad-value"),
+        (format!("{results}?sort=trades%3Bdrop"), "?sort bad-value"),
+        (format!("{results}?min_pnl=EV1L"), "?min_pnl bad-value \"EV1L\" is no amount"),
+        (format!("{results}?max_pnl=NaN"), "?max_pnl bad-value"),
+        (format!("{results}?profitable=EV1L"), "?profitable bad-value"),
         (format!("{results}?EV1L%0d%0a=2"), "?EV1L\\r\\n: unknown parameter"),
         (format!("{results}?%E2%80%AEEV1L=2"), "?\\u{202e}EV1L: unknown parameter"),
         (format!("{results}/export.csv?partial=maybe"), "?partial bad-value"),
@@ -491,6 +510,8 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
 fn forged_cursors(rows: &mut Vec<Row>, known: &Known) {
     let results = format!("results {}", known.job);
     let of_results = format!("/api/pnl/batch/results/{}?", known.job);
+    let sorted = format!("{of_results}sort=trades&");
+    let by_trades = format!("{results} sort=trades true");
     let by_time = "latest 2 None analyzed_at false";
     let by_total = "latest 2 None total_pnl_usd false";
     let totals = "/api/pnl/results?sort=-total_pnl_usd&";
@@ -503,6 +524,11 @@ fn forged_cursors(rows: &mut Vec<Row>, known: &Known) {
         (&of_results, &results, "4294967295".into()),
         (&of_results, &results, "4294967296".into()),
         (&of_results, &results, "-1".into()),
+        (&sorted, &by_trades, "7".into()),
+        (&sorted, &by_trades, "7 EV1L".into()),
+        (&sorted, &by_trades, "EV1L 7".into()),
+        (&sorted, &by_trades, "9223372036854775808 7".into()),
+        (&sorted, &by_trades, "7 1.5".into()),
         ("/api/pnl/results?", by_time, format!("solana {WALLET}")),
         ("/api/pnl/results?", by_time, format!("solana {WALLET} EV1L")),
         ("/api/pnl/results?", by_time, format!("solana {WALLET} 2026-02-30 00:00:00+00")),
