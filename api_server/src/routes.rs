@@ -348,6 +348,16 @@ fn jobs() -> Api {
                 .body::<NoMembers>(false)
                 .accepts::<Job>("They are queued"),
         )
+        .delete(
+            "/api/pnl/batch/{job_id}",
+            batches::purge,
+            Operation::new(
+                JOBS,
+                RouteClass::Submit,
+                "A job that has ended is removed, with its results",
+            )
+            .nothing("It is gone"),
+        )
         .get(
             "/api/pnl/batch/{job_id}/webhook",
             webhooks::log,

@@ -46,10 +46,12 @@ pub fn rows(known: &Known) -> Vec<Row> {
         format!("/api/pnl/batch/{job}/retry"),
         format!("/api/pnl/batch/{job}/webhook/replay"),
     ];
+    let removals = [format!("/api/pnl/batch/{job}")];
     let questions = [format!("/api/v2/wallets/{WALLET}/what-if")];
     for (routes, methods, allow) in [
         (&reads[..], &["POST", "PUT", "PATCH", "DELETE", "TRACE", "EV1L"][..], "GET,HEAD"),
         (&questions[..], &["PUT", "PATCH", "DELETE", "TRACE", "EV1L"][..], "GET,HEAD,POST"),
+        (&removals[..], &["GET", "POST", "PUT", "PATCH", "TRACE", "EV1L"][..], "DELETE"),
         (&actions[..], &["GET", "PUT", "PATCH", "DELETE", "TRACE", "EV1L"][..], "POST"),
     ] {
         for route in routes {
