@@ -15,8 +15,8 @@ use crate::wallet_tasks::{TaskError, TaskState};
 
 use latest::push_totals;
 pub use latest::{
-    LatestCursor, LatestList, LatestPlace, LatestRow, LatestSort, Newest, count_latest, latest,
-    newest,
+    LONGEST_WALK, LatestCursor, LatestList, LatestPlace, LatestRow, LatestSort, Newest,
+    count_latest, latest, newest,
 };
 pub use of_job::{JobList, JobPage, JobPlace, JobSort, listed};
 pub use summary::{Refresh, Summary, refresh, refresh_if_due, summary};

@@ -3,7 +3,10 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
-use persistence_layer::results::{self, LatestCursor, LatestList, LatestPlace, LatestSort};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use persistence_layer::results::{
+    self, LONGEST_WALK, LatestCursor, LatestList, LatestPlace, LatestSort,
+};
 use pnl_core::{Address, Chain, Usd, WalletRef};
 use serde::Serialize;
 
@@ -15,12 +18,16 @@ use crate::error::ApiError;
 use crate::extract::{Params, check_accept};
 use crate::handlers::{Keep, value};
 use crate::keys::Caller;
+use crate::problems;
 
 /// Rows of a numbered page without `limit`, and the most of them.
 const NUMBERED_LIMIT: (u32, u32) = (20, 100);
 
 /// Rows that numbered pages reach; behind them the way is the cursor.
 const NUMBERED_ROWS: u32 = 10_000;
+
+/// How long a walk may take.
+const LONGEST: TimeDelta = TimeDelta::seconds(LONGEST_WALK.as_secs().cast_signed());
 
 /// Numbered pages are kept for clients that have them; RFC 9745 wants the time since when.
 const DEPRECATION: (HeaderName, HeaderValue) =
@@ -74,8 +81,9 @@ pub async fn latest(
     let has_more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next_cursor = rows.last().filter(|_| has_more).map(|row| {
-        let LatestCursor { key, wallet } = &row.cursor;
-        cursor::encode(&scope, &format!("{} {} {key}", wallet.chain, wallet.address))
+        let LatestCursor { key, wallet, as_of } = &row.cursor;
+        let as_of = as_of.timestamp_micros();
+        cursor::encode(&scope, &format!("{} {} {as_of} {key}", wallet.chain, wallet.address))
     });
     let is_numbered = pagination.is_some();
     let body = LatestPage {
@@ -177,8 +185,8 @@ fn page(params: &mut Params) -> Page {
 
 /// The list and its filters, as cursors are bound to them.
 fn scope(list: &LatestList) -> String {
-    // The number is that of the order: a cursor of an earlier one would skip ties.
-    let mut scope = format!("latest 2 {:?} {} {}", list.chain, list.sort.as_str(), list.ascending);
+    // The number is that of the form of its cursors.
+    let mut scope = format!("latest 3 {:?} {} {}", list.chain, list.sort.as_str(), list.ascending);
     for (name, filter) in [
         ("profitable", list.profitable.map(|is| is.to_string())),
         ("min_trades", list.min_trades.map(|trades| trades.to_string())),
@@ -194,11 +202,23 @@ fn scope(list: &LatestList) -> String {
 /// The check value of a cursor can be computed by anybody, so each part is read as what it must be.
 fn position(scope: &str, sort: LatestSort, cursor: &str) -> Result<LatestCursor, ApiError> {
     let position = cursor::decode(scope, cursor)?;
-    let mut parts = position.splitn(3, ' ');
+    let mut parts = position.splitn(4, ' ');
     let after = (|| {
         let chain: Chain = parts.next()?.parse().ok()?;
         let address = Address::parse(chain, parts.next()?).ok()?;
-        LatestCursor::read(sort, parts.next()?, WalletRef { chain, address })
+        let as_of = DateTime::from_timestamp_micros(parts.next()?.parse().ok()?)?;
+        // What PostgreSQL takes as a time.
+        let as_of = (1..=9999).contains(&as_of.year()).then_some(as_of)?;
+        LatestCursor::read(sort, parts.next()?, WalletRef { chain, address }, as_of)
     })();
-    after.ok_or_else(|| cursor::names_no("row"))
+    let after = after.ok_or_else(|| cursor::names_no("row"))?;
+    if Utc::now() - after.as_of > LONGEST {
+        let detail = format!(
+            "The walk began more than {} minutes ago, and what it would have to show is gone; begin again without \
+             the cursor.",
+            LONGEST.num_minutes()
+        );
+        return Err(ApiError::new(problems::BAD_CURSOR, detail));
+    }
+    Ok(after)
 }

@@ -1,5 +1,7 @@
 //! The newest full-history result of each wallet, by the default method.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use pnl_core::{Address, Chain, Usd, WalletRef};
 use sqlx::{Postgres, QueryBuilder, Row};
@@ -91,6 +93,13 @@ impl LatestSort {
     }
 }
 
+/// How long a walk over the list may take: then what it would have to show may be gone.
+pub const LONGEST_WALK: Duration = Duration::from_secs(3600);
+
+/// The columns of a row of the list, which both tables have.
+const COLUMNS: &str = "l.chain, l.wallet, l.batch_id, l.total_pnl_usd, l.realized_gain_usd, l.unrealized_gain_usd, \
+                       l.fees_usd, l.trades, l.transactions, l.token_win_rate, l.complete, l.analyzed_at";
+
 /// Where a page ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LatestCursor {
@@ -98,13 +107,20 @@ pub struct LatestCursor {
     pub key: String,
     /// The last row's wallet.
     pub wallet: WalletRef,
+    /// When the walk began: it shows the list of that moment to its end.
+    pub as_of: DateTime<Utc>,
 }
 
 impl LatestCursor {
-    /// The cursor behind `wallet` in the list by `sort`; `None` when `key` is no value of the sorted
-    /// column.
-    pub fn read(sort: LatestSort, key: &str, wallet: WalletRef) -> Option<Self> {
-        sort.read_key(key).map(|key| Self { key, wallet })
+    /// The cursor behind `wallet` in the list by `sort` as it was then; `None` when `key` is no value of the
+    /// sorted column.
+    pub fn read(
+        sort: LatestSort,
+        key: &str,
+        wallet: WalletRef,
+        as_of: DateTime<Utc>,
+    ) -> Option<Self> {
+        sort.read_key(key).map(|key| Self { key, wallet, as_of })
     }
 }
 
@@ -221,7 +237,8 @@ pub enum LatestPlace<'a> {
     Behind(&'a LatestCursor),
 }
 
-/// A page of a tenant's latest results. Ties are broken by chain and address in the direction of the list, so the
+/// A page of a tenant's latest results. Behind a row it shows the list of the moment when the walk began, whatever was
+/// analyzed since; but for results that were being stored in just that moment. What is removed since is missing. Ties are broken by chain and address in the direction of the list, so the
 /// order is total.
 pub async fn latest(
     store: &Store,
@@ -259,13 +276,28 @@ fn push_page(
     }
     query
         .push("trades, transactions, trim_scale(token_win_rate)::text as token_win_rate, ")
-        .push(format_args!("complete, analyzed_at, l.{column}::text as key from ("));
-    for (number, chain) in list.chains().iter().enumerate() {
+        .push(format_args!("complete, analyzed_at, l.{column}::text as key, "));
+    match place {
+        LatestPlace::Offset(_) => push_now(query, tenant, list),
+        LatestPlace::Behind(after) => _ = query.push_bind(after.as_of),
+    }
+    query.push(" as as_of from (");
+    let tables = match place {
+        LatestPlace::Offset(_) => &["latest_results"][..],
+        LatestPlace::Behind(_) => &["latest_results", "replaced_results"],
+    };
+    let parts =
+        tables.iter().flat_map(|table| list.chains().iter().map(move |chain| (table, *chain)));
+    for (number, (table, chain)) in parts.enumerate() {
         query.push(if number == 0 { "(" } else { " union all (" });
-        query.push("select * from latest_results l");
-        list.push_conditions(tenant, *chain, query);
+        query.push(format_args!("select {COLUMNS} from {table} l"));
+        list.push_conditions(tenant, chain, query);
         if let LatestPlace::Behind(after) = place {
-            push_behind(query, sort, ascending, *chain, after);
+            push_behind(query, sort, ascending, chain, after);
+            query.push(" and l.analyzed_at <= ").push_bind(after.as_of);
+            if *table == "replaced_results" {
+                query.push(" and l.replaced_at > ").push_bind(after.as_of);
+            }
         }
         query.push(format_args!(" order by l.{column} {direction}, l.wallet {direction}"));
         query.push(" limit ").push_bind(skipped + i64::from(limit)).push(")");
@@ -274,6 +306,18 @@ fn push_page(
         ") l order by l.{column} {direction}, chain {direction}, wallet {direction} limit "
     ));
     query.push_bind(i64::from(limit)).push(" offset ").push_bind(skipped);
+}
+
+/// Appends the moment of which a walk that begins now shows the list. What is being stored has a time already and is not
+/// seen yet, so it is that of the newest row that is seen; of old rows it is a minute ago, by which everything has been seen.
+fn push_now(query: &mut QueryBuilder<Postgres>, tenant: &Tenant, list: &LatestList) {
+    query.push("greatest(clock_timestamp() - interval '1 minute'");
+    for chain in list.chains() {
+        query.push(", (select max(n.analyzed_at) from latest_results n where n.tenant = ");
+        query.push_bind(tenant.as_str().to_owned()).push(" and n.chain = ");
+        query.push_bind(chain.as_str()).push(")");
+    }
+    query.push(")");
 }
 
 /// Appends what tells the rows of `chain` behind `after` from those before it: a range of the index by `sort`,
@@ -369,7 +413,11 @@ fn read_row(row: &sqlx::postgres::PgRow) -> Result<LatestRow, StoreError> {
         token_win_rate: row.try_get("token_win_rate")?,
         complete: row.try_get("complete")?,
         analyzed_at: row.try_get("analyzed_at")?,
-        cursor: LatestCursor { key: row.try_get("key")?, wallet: wallet.clone() },
+        cursor: LatestCursor {
+            key: row.try_get("key")?,
+            wallet: wallet.clone(),
+            as_of: row.try_get("as_of")?,
+        },
         wallet,
     })
 }
@@ -409,7 +457,8 @@ mod tests {
             ) {
                 let wallet =
                     WalletRef { chain: Chain::Solana, address: Address::from_chain_data("8000") };
-                let deep = LatestCursor { key: key.to_owned(), wallet };
+                let as_of = "2026-01-01T00:00:05Z".parse().expect("a time");
+                let deep = LatestCursor { key: key.to_owned(), wallet, as_of };
                 for ascending in [true, false] {
                     for place in [LatestPlace::Offset(0), LatestPlace::Behind(&deep)] {
                         let mut query = QueryBuilder::new(

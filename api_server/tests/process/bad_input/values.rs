@@ -512,10 +512,11 @@ fn forged_cursors(rows: &mut Vec<Row>, known: &Known) {
     let of_results = format!("/api/pnl/batch/results/{}?", known.job);
     let sorted = format!("{of_results}sort=trades&");
     let by_trades = format!("{results} sort=trades true");
-    let by_time = "latest 2 None analyzed_at false";
-    let by_total = "latest 2 None total_pnl_usd false";
+    let by_time = "latest 3 None analyzed_at false";
+    let by_total = "latest 3 None total_pnl_usd false";
     let totals = "/api/pnl/results?sort=-total_pnl_usd&";
     let key = "2026-01-01 00:00:00+00";
+    let now = chrono::Utc::now().timestamp_micros();
     for (list, scope, position) in [
         // The job has three wallets.
         (of_results.as_str(), results.as_str(), "3".to_owned()),
@@ -530,12 +531,16 @@ fn forged_cursors(rows: &mut Vec<Row>, known: &Known) {
         (&sorted, &by_trades, "9223372036854775808 7".into()),
         (&sorted, &by_trades, "7 1.5".into()),
         ("/api/pnl/results?", by_time, format!("solana {WALLET}")),
-        ("/api/pnl/results?", by_time, format!("solana {WALLET} EV1L")),
-        ("/api/pnl/results?", by_time, format!("solana {WALLET} 2026-02-30 00:00:00+00")),
-        ("/api/pnl/results?", by_time, format!("EV1L {WALLET} {key}")),
-        ("/api/pnl/results?", by_time, format!("solana EV1L\0 {key}")),
-        (totals, by_total, format!("solana {WALLET} 1e999999")),
-        (totals, by_total, format!("solana {WALLET} 1\0")),
+        ("/api/pnl/results?", by_time, format!("solana {WALLET} {now}")),
+        ("/api/pnl/results?", by_time, format!("solana {WALLET} EV1L {key}")),
+        ("/api/pnl/results?", by_time, format!("solana {WALLET} {} {key}", i64::MAX)),
+        ("/api/pnl/results?", by_time, format!("solana {WALLET} 253402300800000000 {key}")),
+        ("/api/pnl/results?", by_time, format!("solana {WALLET} {now} EV1L")),
+        ("/api/pnl/results?", by_time, format!("solana {WALLET} {now} 2026-02-30 00:00:00+00")),
+        ("/api/pnl/results?", by_time, format!("EV1L {WALLET} {now} {key}")),
+        ("/api/pnl/results?", by_time, format!("solana EV1L\0 {now} {key}")),
+        (totals, by_total, format!("solana {WALLET} {now} 1e999999")),
+        (totals, by_total, format!("solana {WALLET} {now} 1\0")),
     ] {
         let target = format!("{list}cursor={}", cursor::encode(scope, &position));
         let what = format!("{list} behind {position:?}");
