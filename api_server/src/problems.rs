@@ -140,10 +140,10 @@ problems! {
         "A request with this Idempotency-Key is being processed",
         "The original request with the same Idempotency-Key has not been answered yet. Repeat the \
          request after a moment to receive its answer.";
-    /// Removed by retention.
+    /// Removed by retention, or because somebody asked for it.
     JOB_EXPIRED = "job-expired", GONE, "The job has been removed",
-        "The job ended longer ago than the server keeps jobs (`retention.results_days`), and was removed \
-         with its results. Submit its wallets again for new ones.";
+        "The job ended longer ago than the server keeps jobs (`retention.results_days`), or was removed with \
+         `DELETE /api/pnl/batch/{job_id}`; its results went with it. Submit its wallets again for new ones.";
     /// Body size.
     BODY_TOO_LARGE = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large",
         "The request body exceeds `api.max_body_bytes`. Split the wallets over several jobs.";

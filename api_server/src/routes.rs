@@ -1,22 +1,24 @@
 //! Every route: its path, its handler, and what the document says of it.
 
+mod of_wallet;
+
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use serde_json::json;
 
+use crate::dto::result::WALLET_STATUSES;
 use crate::dto::webhook::WebhookView;
 use crate::extract::NDJSON;
 use crate::handlers::{
-    batches, diff, disposals, docs, exports, group, health, latest, live, performance, problems,
-    reports, results, series, services, signed, wallets, webhooks, what_if,
+    batches, best, docs, exports, group, health, latest, live, performance, problems, results,
+    services, signed, webhooks,
 };
 use crate::metrics::UNMATCHED;
 use crate::openapi::shapes::{
-    Accepted, AccountingDocument, Calendar, CoverageReport, DatabaseProbe, Difference, Disposals,
-    Distribution, DryRun, Equity, Explanation, GroupResult, Job, JobList, LatestResults,
-    LedgerPage, Liveness, NoMembers, Probe, Results, ServiceStatus, SigningKey, Submission, Tokens,
-    WalletPnl, WhatIf, WhatIfOptions,
+    Accepted, AccountingDocument, Comparison, DatabaseProbe, DryRun, GroupResult, Job, JobList,
+    LatestResults, Leaderboard, LedgerPage, Liveness, NoMembers, Probe, Results, ServiceStatus,
+    SigningKey, Submission,
 };
 use crate::openapi::{Api, Operation, params};
 use crate::performance::traffic;
@@ -218,7 +220,7 @@ pub fn performance() -> Api {
 
 /// What needs the database.
 pub fn data() -> Api {
-    jobs().and(job_results()).and(wallet()).and(wallet_over_time())
+    jobs().and(job_results()).and(of_wallet::all())
 }
 
 /// What goes on for as long as the client wants, and needs the database.
@@ -347,6 +349,16 @@ fn jobs() -> Api {
                 .body::<NoMembers>(false)
                 .accepts::<Job>("They are queued"),
         )
+        .delete(
+            "/api/pnl/batch/{job_id}",
+            batches::purge,
+            Operation::new(
+                JOBS,
+                RouteClass::Submit,
+                "A job that has ended is removed, with its results",
+            )
+            .nothing("It is gone"),
+        )
         .get(
             "/api/pnl/batch/{job_id}/webhook",
             webhooks::log,
@@ -368,11 +380,18 @@ fn jobs() -> Api {
 }
 
 fn job_results() -> Api {
-    let sorts: Vec<_> = LatestSort::ALL
-        .into_iter()
-        .flat_map(|sort| [sort.as_str().to_owned(), format!("-{}", sort.as_str())])
-        .collect();
+    let sorts = |sorts: &[LatestSort]| -> Vec<_> {
+        let both = |sort: &LatestSort| [sort.as_str().to_owned(), format!("-{}", sort.as_str())];
+        sorts.iter().flat_map(both).collect()
+    };
     let usd = || json!({"type": "string", "pattern": "^-?[0-9]{1,30}(\\.[0-9]{1,36})?$"});
+    let totals = || {
+        [
+            params::flag("profitable", "With a total above zero, or not"),
+            params::query("min_pnl", "A total of at least this", usd()),
+            params::query("max_pnl", "A total of at most this", usd()),
+        ]
+    };
     Api::default()
         .get(
             "/api/pnl/batch/results/{job_id}",
@@ -382,6 +401,24 @@ fn job_results() -> Api {
                 RouteClass::Complex,
                 "Every wallet of a job, in the order of the submission",
             )
+            .takes([
+                params::query(
+                    "status",
+                    "Wallets that stand so",
+                    json!({"type": "string", "enum": WALLET_STATUSES}),
+                ),
+                params::query(
+                    "error_code",
+                    "Wallets that ended with this `error.code`",
+                    json!({"type": "string", "pattern": "^[a-z0-9-]{1,64}$"}),
+                ),
+            ])
+            .takes(totals())
+            .takes([params::query(
+                "sort",
+                "Wallets that are done by a figure of the result, with `-` for the largest first",
+                json!({"type": "string", "enum": sorts(&LatestSort::FIGURES)}),
+            )])
             .takes(params::pages())
             .json::<Results>("A page of wallets")
             .tagged(),
@@ -413,14 +450,11 @@ fn job_results() -> Api {
             )
             .takes([
                 params::chain(),
-                params::flag("profitable", "With a total above zero, or not"),
                 params::query(
                     "min_trades",
                     "At least so many trades",
                     json!({"type": "integer", "minimum": 0}),
                 ),
-                params::query("min_pnl", "A total of at least this", usd()),
-                params::query("max_pnl", "A total of at most this", usd()),
                 params::query(
                     "updated_since",
                     "Analyzed then or later",
@@ -429,7 +463,7 @@ fn job_results() -> Api {
                 params::query(
                     "sort",
                     "A member of the row, with `-` for the largest first",
-                    json!({"type": "string", "enum": sorts, "default": "-analyzed_at"}),
+                    json!({"type": "string", "enum": sorts(&LatestSort::ALL), "default": "-analyzed_at"}),
                 ),
                 params::query(
                     "page",
@@ -437,139 +471,43 @@ fn job_results() -> Api {
                     json!({"type": "integer", "minimum": 1, "maximum": 10_000}),
                 ),
             ])
+            .takes(totals())
             .takes(params::pages())
             .json::<LatestResults>("A page of wallets")
             .tagged(),
         )
-}
-
-/// A question about one wallet.
-fn about(class: RouteClass, summary: &str) -> Operation {
-    Operation::new(WALLETS, class, summary).takes([params::chain_of_wallet()]).tagged()
-}
-
-fn wallet() -> Api {
-    Api::default()
         .get(
-            "/api/v2/wallets/{wallet}/pnl",
-            wallets::pnl,
-            about(RouteClass::Complex, "The result of the newest full history")
-                .takes(params::view())
-                .takes([params::include()])
-                .json::<WalletPnl>("The figures, with the records that were asked for"),
-        )
-        .get(
-            "/api/v2/wallets/{wallet}/ledger",
-            wallets::ledger,
-            about(RouteClass::Report, "Every accounting event")
-                .takes([params::ledger_format(), params::method()])
-                .takes(params::pages())
-                .json_or::<LedgerPage, AccountingDocument>("A page of events, or all of them"),
-        )
-        .get(
-            "/api/v2/wallets/{wallet}/tokens",
-            reports::tokens,
-            about(RouteClass::Complex, "The tokens")
-                .takes(params::view())
-                .takes(params::pages())
-                .json::<Tokens>("A page"),
-        )
-        .get(
-            "/api/v2/wallets/{wallet}/coverage",
-            reports::coverage,
-            about(RouteClass::Complex, "What the figures cover, their bounds and their audit")
-                .takes(params::view())
-                .json::<CoverageReport>("The coverage"),
-        )
-        .get(
-            "/api/v2/wallets/{wallet}/disposals",
-            disposals::page,
-            about(RouteClass::Complex, "Every disposal with its lots, oldest first")
-                .takes(params::view())
-                .takes([params::query("asset", "Only of this asset", json!({"type": "string"}))])
-                .takes(params::pages())
-                .json::<Disposals>("A page of disposals"),
-        )
-        .get(
-            "/api/v2/wallets/{wallet}/disposals/{id}/explain",
-            disposals::explain,
-            about(RouteClass::Complex, "One disposal down to transactions and prices")
-                .takes(params::view())
-                .takes([params::optional_job(
-                    "Of the result of this job, in place of the four before",
-                )])
-                .takes(params::pages())
-                .json::<Explanation>("Why it has its gain"),
-        )
-}
-
-fn wallet_over_time() -> Api {
-    Api::default()
-        .get(
-            "/api/v2/wallets/{wallet}/equity",
-            series::equity,
-            about(RouteClass::Complex, "The equity curve")
-                .takes(params::view())
-                .takes([params::period()])
-                .json::<Equity>("Its points and its largest fall"),
-        )
-        .get(
-            "/api/v2/wallets/{wallet}/calendar",
-            series::calendar,
-            about(RouteClass::Complex, "Gains by day, week or month")
-                .takes(params::view())
-                .takes([params::period()])
-                .json::<Calendar>("A row per period"),
-        )
-        .get(
-            "/api/v2/wallets/{wallet}/distribution",
-            series::distribution,
-            about(RouteClass::Complex, "Returns in buckets, holding times")
-                .takes(params::view())
+            "/api/leaderboard",
+            best::leaderboard,
+            Operation::new(WALLETS, RouteClass::Complex, "The first wallets by a figure")
                 .takes([
+                    params::chain(),
                     params::query(
                         "by",
-                        "What has a return",
-                        json!({"type": "string", "enum": ["token", "trade"]}),
+                        "The figure",
+                        json!({"type": "string", "enum": LatestSort::FIGURES.map(LatestSort::as_str),
+                               "default": "total_pnl_usd"}),
                     ),
                     params::query(
-                        "edges",
-                        "1 to 50 rising whole percents, separated by commas",
-                        json!({"type": "string", "pattern": "^-?[0-9]+(,-?[0-9]+)*$"}),
+                        "min_trades",
+                        "At least so many trades",
+                        json!({"type": "integer", "minimum": 0}),
                     ),
                     params::query(
-                        "boundary",
-                        "Where a long holding time begins: months as `12m`, seconds as `86400s`",
-                        json!({"type": "string", "pattern": "^[0-9]+[ms]$"}),
+                        "limit",
+                        "How many",
+                        json!({"type": "integer", "minimum": 1, "maximum": 100, "default": 10}),
                     ),
                 ])
-                .json::<Distribution>("The buckets"),
+                .json::<Leaderboard>("The largest first")
+                .tagged(),
         )
         .get(
-            "/api/v2/wallets/{wallet}/diff",
-            diff::diff,
-            about(RouteClass::Report, "What changed the number from one job to another")
-                .takes([params::job("from"), params::job("to")])
-                .json::<Difference>("Parts that sum to the difference"),
-        )
-        .get(
-            "/api/v2/wallets/{wallet}/what-if",
-            what_if::what_if,
-            about(RouteClass::WhatIf, "All methods side by side")
-                .takes(params::time_range())
-                .json::<WhatIf>("Their figures and differences"),
-        )
-        .post(
-            "/api/v2/wallets/{wallet}/what-if",
-            what_if::with_options,
-            Operation::new(
-                WALLETS,
-                RouteClass::WhatIf,
-                "All methods side by side under other options, with chosen lots",
-            )
-            .takes([params::chain_of_wallet()])
-            .takes(params::time_range())
-            .body::<WhatIfOptions>(true)
-            .json::<WhatIf>("Their figures and differences"),
+            "/api/compare",
+            best::compare,
+            Operation::new(WALLETS, RouteClass::Complex, "The newest results of some wallets")
+                .takes([params::chain_of_wallet(), params::wallets()])
+                .json::<Comparison>("Side by side, in the order of the question")
+                .tagged(),
         )
 }

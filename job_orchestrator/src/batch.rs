@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, SubsecRound, Utc};
 use persistence_layer::batches::{
-    self, Admission, Batch, BatchId, BatchRef, IdempotencyClaim, NewBatch, Retried, Submitted,
+    self, Admission, Batch, BatchId, BatchRef, IdempotencyClaim, NewBatch, Purged, Retried,
+    Submitted,
 };
 use persistence_layer::{Store, StoreError, Tenant};
 use pnl_core::{Address, Chain};
@@ -94,7 +95,7 @@ pub enum BatchError {
     /// The tenant has no such batch.
     #[error("there is no such job")]
     Unknown,
-    /// Its time was over, and it was removed.
+    /// It was removed: its time was over, or somebody asked for it.
     #[error("the job was removed at {at}")]
     Expired {
         /// When.
@@ -128,7 +129,7 @@ impl BatchError {
     }
 }
 
-/// Submits, cancels and retries batches. A cheap clone.
+/// Submits, cancels, retries and removes batches. A cheap clone.
 #[derive(Debug, Clone)]
 pub struct Batches {
     store: Store,
@@ -247,6 +248,21 @@ impl Batches {
             Retried::Unknown => Err(self.absence(job).await),
             Retried::NotTerminal => Err(BatchError::NotTerminal),
             Retried::AtCapacity { limit } => Err(BatchError::AtCapacity { limit }),
+        }
+    }
+
+    /// Removes a batch that is over, with its results.
+    ///
+    /// # Errors
+    /// [`BatchError::Unknown`], [`BatchError::Expired`], [`BatchError::NotTerminal`], or the database.
+    pub async fn purge(&self, job: &BatchRef) -> Result<(), BatchError> {
+        match batches::purge(&self.store, job).await? {
+            Purged::Removed => {
+                tracing::info!(batch_id = %job, tenant = %job.tenant, "batch removed by request");
+                Ok(())
+            }
+            Purged::Unknown => Err(self.absence(job).await),
+            Purged::NotTerminal => Err(BatchError::NotTerminal),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Results of batches, and the newest figures of each wallet.
 
 mod latest;
+mod of_job;
 mod summary;
 
 use chrono::{DateTime, Utc};
@@ -12,10 +13,12 @@ use crate::error::StoreError;
 use crate::store::{Store, read, run};
 use crate::wallet_tasks::{TaskError, TaskState};
 
+use latest::push_totals;
 pub use latest::{
-    LatestCursor, LatestList, LatestPlace, LatestRow, LatestSort, Newest, count_latest, latest,
-    newest,
+    LONGEST_WALK, LatestCursor, LatestList, LatestPlace, LatestRow, LatestSort, Newest,
+    count_latest, latest, latest_of, newest,
 };
+pub use of_job::{JobList, JobPage, JobPlace, JobSort, listed};
 pub use summary::{Refresh, Summary, refresh, refresh_if_due, summary};
 
 /// Figures of a result that lists and summaries need without reading the report.
@@ -115,7 +118,8 @@ pub async fn page(
     rows.into_iter().map(ResultRow::try_from).collect()
 }
 
-/// A row of `pnl_results/page` and `groups/result`.
+/// A row of `pnl_results/page`, `pnl_results/list` and `groups/result`.
+#[derive(sqlx::FromRow)]
 pub(crate) struct StoredRow {
     pub(crate) ordinal: i32,
     pub(crate) wallet: String,

@@ -30,6 +30,7 @@ use crate::convert::interval;
 use crate::error::StoreError;
 use crate::ledgers;
 use crate::processes::GONE_AFTER;
+use crate::results::LONGEST_WALK;
 use crate::store::{Store, read, run};
 use crate::wallet_tasks::lock_batch;
 
@@ -42,6 +43,10 @@ const EXPIRED_AT_ONCE: i64 = 100;
 /// Lists removed in one step. They are looked for once in it: what a step has removed itself is in the
 /// way of its next look.
 const LISTS_AT_ONCE: i64 = 50;
+
+/// How long a result that was replaced is kept: longer than any walk over the list of the newest may take
+/// ([`crate::results::LONGEST_WALK`]), whatever clocks say.
+const REPLACED_RESULTS: Duration = LONGEST_WALK.saturating_mul(2);
 
 /// Use of chain data is marked to the day, so none is kept for less than two.
 const SHORTEST_UNUSED: Duration = Duration::from_secs(2 * 86_400);
@@ -70,6 +75,8 @@ pub enum Kind {
     Tasks,
     /// Ledgers: without batch, replaced, or never finished.
     Ledgers,
+    /// Newest results of wallets that were replaced.
+    ReplacedResults,
     /// Balance snapshots.
     Snapshots,
     /// Raw transactions.
@@ -86,10 +93,11 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds in their order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Batches,
         Self::Tasks,
         Self::Ledgers,
+        Self::ReplacedResults,
         Self::Snapshots,
         Self::RawTransactions,
         Self::Signatures,
@@ -104,6 +112,7 @@ impl Kind {
             Self::Batches => "batches",
             Self::Tasks => "wallet_tasks",
             Self::Ledgers => "ledgers",
+            Self::ReplacedResults => "replaced_results",
             Self::Snapshots => "balance_snapshots",
             Self::RawTransactions => "raw_transactions",
             Self::Signatures => "address_signatures",
@@ -263,6 +272,15 @@ async fn remove(
                 .await?
                 .rows_affected();
             Ok(expired + ledgers::remove_stale_in(tx, rules.replaced_ledgers).await?)
+        }
+        Kind::ReplacedResults => {
+            let kept = interval(REPLACED_RESULTS)?;
+            let removed = sqlx::query_file!(
+                "queries/retention/remove_replaced_results.sql",
+                kept as _,
+                limit
+            );
+            Ok(removed.execute(tx).await?.rows_affected())
         }
         Kind::Snapshots => {
             let Some(kept) = results else { return Ok(0) };

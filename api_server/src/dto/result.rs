@@ -88,6 +88,10 @@ impl WalletRow {
     }
 }
 
+/// Every status of a wallet that clients see.
+pub const WALLET_STATUSES: [&str; 6] =
+    ["queued", "running", "done", "failed", "timed_out", "cancelled"];
+
 /// The status clients see: a delayed wallet is a queued one.
 pub const fn wallet_status(state: TaskState) -> &'static str {
     match state {

@@ -1,4 +1,4 @@
-//! Batch jobs: submit, list, status, cancel, retry.
+//! Batch jobs: submit, list, status, cancel, retry, purge.
 
 use std::time::Duration;
 
@@ -238,6 +238,18 @@ pub async fn retry(
     }
     let batch = app.batches.status(&job).await?;
     Ok(job_answer(StatusCode::ACCEPTED, &JobView::of(&batch)))
+}
+
+/// `DELETE /api/pnl/batch/{job_id}`
+pub async fn purge(
+    State(app): State<AppState>,
+    params: Params,
+    JobId(job): JobId,
+    NoBody: NoBody,
+) -> Result<Response, ApiError> {
+    params.finish()?;
+    app.batches.purge(&job).await?;
+    Ok((StatusCode::NO_CONTENT, [Keep::Not.header()]).into_response())
 }
 
 /// A status body; with the pace of polling while the job is not done.

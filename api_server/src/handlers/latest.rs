@@ -3,7 +3,10 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::Response;
-use persistence_layer::results::{self, LatestCursor, LatestList, LatestPlace, LatestSort};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
+use persistence_layer::results::{
+    self, LONGEST_WALK, LatestCursor, LatestList, LatestPlace, LatestSort,
+};
 use pnl_core::{Address, Chain, Usd, WalletRef};
 use serde::Serialize;
 
@@ -15,12 +18,16 @@ use crate::error::ApiError;
 use crate::extract::{Params, check_accept};
 use crate::handlers::{Keep, value};
 use crate::keys::Caller;
+use crate::problems;
 
 /// Rows of a numbered page without `limit`, and the most of them.
 const NUMBERED_LIMIT: (u32, u32) = (20, 100);
 
 /// Rows that numbered pages reach; behind them the way is the cursor.
 const NUMBERED_ROWS: u32 = 10_000;
+
+/// How long a walk may take.
+const LONGEST: TimeDelta = TimeDelta::seconds(LONGEST_WALK.as_secs().cast_signed());
 
 /// Numbered pages are kept for clients that have them; RFC 9745 wants the time since when.
 const DEPRECATION: (HeaderName, HeaderValue) =
@@ -74,8 +81,9 @@ pub async fn latest(
     let has_more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next_cursor = rows.last().filter(|_| has_more).map(|row| {
-        let LatestCursor { key, wallet } = &row.cursor;
-        cursor::encode(&scope, &format!("{} {} {key}", wallet.chain, wallet.address))
+        let LatestCursor { key, wallet, as_of } = &row.cursor;
+        let as_of = as_of.timestamp_micros();
+        cursor::encode(&scope, &format!("{} {} {as_of} {key}", wallet.chain, wallet.address))
     });
     let is_numbered = pagination.is_some();
     let body = LatestPage {
@@ -95,26 +103,19 @@ pub async fn latest(
 /// Filters and order.
 fn list(params: &mut Params) -> LatestList {
     let chain = params.chain();
-    let profitable = params.one_of("profitable", &[("true", true), ("false", false)]);
     let min_trades = params.read("min_trades", "is no whole number", |text| text.parse().ok());
-    let usd = |text: &str| text.parse::<Usd>().ok();
-    let min_pnl = params.read("min_pnl", "is no amount of US dollars", usd);
-    let max_pnl = params.read("max_pnl", "is no amount of US dollars", usd);
-    if let (Some(min), Some(max)) = (min_pnl, max_pnl)
-        && min > max
-    {
-        params.contradict("min_pnl", "min_pnl is above max_pnl");
-    }
+    let Totals { profitable, min_pnl, max_pnl } = Totals::read(params);
     let updated_since = params.read("updated_since", "is no RFC 3339 time", read_time);
-    let (sort, ascending) = sort(params);
+    let (sort, ascending) =
+        sort(params, &LatestSort::ALL).unwrap_or((LatestSort::AnalyzedAt, false));
     LatestList { chain, profitable, min_trades, min_pnl, max_pnl, updated_since, sort, ascending }
 }
 
-/// `sort`: a member of the row, with `-` for the largest first. Newest first without it.
-fn sort(params: &mut Params) -> (LatestSort, bool) {
-    let names: Vec<_> = LatestSort::ALL
-        .into_iter()
-        .flat_map(|sort| {
+/// `sort`: one of `known`, members of the row, with `-` for the largest first; and whether the smallest comes first.
+pub(super) fn sort(params: &mut Params, known: &[LatestSort]) -> Option<(LatestSort, bool)> {
+    let names: Vec<_> = known
+        .iter()
+        .flat_map(|&sort| {
             [
                 (sort.as_str().to_owned(), (sort, true)),
                 (format!("-{}", sort.as_str()), (sort, false)),
@@ -122,7 +123,30 @@ fn sort(params: &mut Params) -> (LatestSort, bool) {
         })
         .collect();
     let values: Vec<_> = names.iter().map(|(name, value)| (name.as_str(), *value)).collect();
-    params.one_of("sort", &values).unwrap_or((LatestSort::AnalyzedAt, false))
+    params.one_of("sort", &values)
+}
+
+/// Filters of totals.
+pub(super) struct Totals {
+    pub(super) profitable: Option<bool>,
+    pub(super) min_pnl: Option<Usd>,
+    pub(super) max_pnl: Option<Usd>,
+}
+
+impl Totals {
+    /// `profitable`, `min_pnl` and `max_pnl`, both included.
+    pub(super) fn read(params: &mut Params) -> Self {
+        let profitable = params.one_of("profitable", &[("true", true), ("false", false)]);
+        let usd = |text: &str| text.parse::<Usd>().ok();
+        let min_pnl = params.read("min_pnl", "is no amount of US dollars", usd);
+        let max_pnl = params.read("max_pnl", "is no amount of US dollars", usd);
+        if let (Some(min), Some(max)) = (min_pnl, max_pnl)
+            && min > max
+        {
+            params.contradict("min_pnl", "min_pnl is above max_pnl");
+        }
+        Self { profitable, min_pnl, max_pnl }
+    }
 }
 
 /// Which rows of the list.
@@ -161,8 +185,8 @@ fn page(params: &mut Params) -> Page {
 
 /// The list and its filters, as cursors are bound to them.
 fn scope(list: &LatestList) -> String {
-    // The number is that of the order: a cursor of an earlier one would skip ties.
-    let mut scope = format!("latest 2 {:?} {} {}", list.chain, list.sort.as_str(), list.ascending);
+    // The number is that of the form of its cursors.
+    let mut scope = format!("latest 3 {:?} {} {}", list.chain, list.sort.as_str(), list.ascending);
     for (name, filter) in [
         ("profitable", list.profitable.map(|is| is.to_string())),
         ("min_trades", list.min_trades.map(|trades| trades.to_string())),
@@ -178,11 +202,23 @@ fn scope(list: &LatestList) -> String {
 /// The check value of a cursor can be computed by anybody, so each part is read as what it must be.
 fn position(scope: &str, sort: LatestSort, cursor: &str) -> Result<LatestCursor, ApiError> {
     let position = cursor::decode(scope, cursor)?;
-    let mut parts = position.splitn(3, ' ');
+    let mut parts = position.splitn(4, ' ');
     let after = (|| {
         let chain: Chain = parts.next()?.parse().ok()?;
         let address = Address::parse(chain, parts.next()?).ok()?;
-        LatestCursor::read(sort, parts.next()?, WalletRef { chain, address })
+        let as_of = DateTime::from_timestamp_micros(parts.next()?.parse().ok()?)?;
+        // What PostgreSQL takes as a time.
+        let as_of = (1..=9999).contains(&as_of.year()).then_some(as_of)?;
+        LatestCursor::read(sort, parts.next()?, WalletRef { chain, address }, as_of)
     })();
-    after.ok_or_else(|| cursor::names_no("row"))
+    let after = after.ok_or_else(|| cursor::names_no("row"))?;
+    if Utc::now() - after.as_of > LONGEST {
+        let detail = format!(
+            "The walk began more than {} minutes ago, and what it would have to show is gone; begin again without \
+             the cursor.",
+            LONGEST.num_minutes()
+        );
+        return Err(ApiError::new(problems::BAD_CURSOR, detail));
+    }
+    Ok(after)
 }

@@ -4,18 +4,22 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::Utc;
-use persistence_layer::batches::{self, BatchRef};
-use persistence_layer::results::{self, ResultRow};
+use persistence_layer::batches::{self, Batch, BatchRef};
+use persistence_layer::results::{
+    self, JobList, JobPage, JobPlace, JobSort, LatestSort, ResultRow,
+};
+use persistence_layer::wallet_tasks::TaskState;
 use persistence_layer::{Store, StoreError};
 use serde::Serialize;
 
 use crate::app::AppState;
 use crate::cursor;
 use crate::dto::job::GroupStatus;
-use crate::dto::result::WalletRow;
+use crate::dto::result::{WALLET_STATUSES, WalletRow, wallet_status};
 use crate::error::ApiError;
 use crate::export::is_unbroken;
 use crate::extract::{JobId, Params, check_accept};
+use crate::handlers::latest::{Totals, sort};
 use crate::handlers::{Keep, POLL_SECONDS, value};
 
 /// Rows read from the database at a time: a report can be large.
@@ -45,33 +49,38 @@ pub async fn page(
     check_accept(&headers, "application/json")?;
     let limit = params.limit();
     let cursor = params.text("cursor");
+    let list = list(&mut params);
     params.finish()?;
-    let scope = format!("results {job}");
-    let after = cursor.map(|cursor| ordinal(&scope, &cursor)).transpose()?;
+    let scope = scope(&job, &list);
+    let after = cursor.map(|cursor| place(&scope, &list, &cursor)).transpose()?;
     let mut batch = app.batches.status(&job).await?;
-    if after.is_some_and(|ordinal| ordinal >= batch.total) {
+    let is_sorted = list.sort.is_some();
+    if after.as_ref().is_some_and(|after| !is_sorted && after.tie >= i64::from(batch.total)) {
         return Err(cursor::names_no("row"));
     }
-    let (rows, has_more) = loop {
-        let (rows, has_more) = read_page(&app.store, &job, batch.total, after, limit).await?;
+    let (rows, next) = loop {
+        let read = read(&app.store, &job, &batch, &list, after.clone(), limit).await?;
         if batch.finished_at.is_none()
             || batches::ended(&app.store, &job).await? == batch.finished_at
         {
-            break (rows, has_more);
+            break read;
         }
         // It was retried in between. Another round needs another retry in just this moment.
         batch = app.batches.status(&job).await?;
     };
-    let first = after.map_or(0, |ordinal| ordinal.saturating_add(1));
-    if first < batch.total && !is_unbroken(&rows, first) {
-        // Its time was over while we read it: that is the answer, not the rows that are left.
-        app.batches.status(&job).await?;
-        return Err(ApiError::internal());
+    if list == JobList::default() {
+        let last = after.and_then(|after| u32::try_from(after.tie).ok());
+        let first = last.map_or(0, |ordinal| ordinal.saturating_add(1));
+        if first < batch.total && !is_unbroken(&rows, first) {
+            // Its time was over while we read it: that is the answer, not the rows that are left.
+            app.batches.status(&job).await?;
+            return Err(ApiError::internal());
+        }
     }
-    let next_cursor = rows
-        .last()
-        .filter(|_| has_more)
-        .map(|row| cursor::encode(&scope, &row.ordinal.to_string()));
+    let next_cursor = next.map(|JobPlace { key, tie }| {
+        let key = key.map(|key| format!(" {key}")).unwrap_or_default();
+        cursor::encode(&scope, &format!("{tie}{key}"))
+    });
     let partial = !batch.state.is_terminal();
     let page = ResultPage {
         job_id: job.to_string(),
@@ -82,8 +91,8 @@ pub async fn page(
             .map(|row| WalletRow::of(row, batch.chain))
             .collect::<Result<_, _>>()
             .map_err(|error| unreadable(&error))?,
+        has_more: next_cursor.is_some(),
         next_cursor,
-        has_more,
         group: GroupStatus::of(&batch),
     };
     let keep = Keep::results_of(&batch, app.results_days, Utc::now());
@@ -95,34 +104,121 @@ pub async fn page(
     Ok(response)
 }
 
-fn ordinal(scope: &str, cursor: &str) -> Result<u32, ApiError> {
-    let position = cursor::decode(scope, cursor)?;
-    position.parse().map_err(|_| cursor::names_no("row"))
+/// Filters and order.
+fn list(params: &mut Params) -> JobList {
+    let statuses = WALLET_STATUSES.map(|status| (status, status));
+    let status = params.one_of("status", &statuses);
+    let error_code = params.read("error_code", "is no code of a wallet", error_code);
+    let Totals { profitable, min_pnl, max_pnl } = Totals::read(params);
+    let sort = sort(params, &LatestSort::FIGURES).map(|(by, ascending)| JobSort { by, ascending });
+    let states = TaskState::ALL
+        .into_iter()
+        .filter(|state| status.is_some_and(|status| wallet_status(*state) == status))
+        .collect();
+    let list = JobList { states, error_code, profitable, min_pnl, max_pnl, sort };
+    if list.wants_figures() {
+        let has_figures = status.is_none_or(|status| status == wallet_status(TaskState::Done));
+        for (name, is_possible) in
+            [("status", has_figures), ("error_code", list.error_code.is_none())]
+        {
+            if !is_possible {
+                let detail =
+                    "sort, profitable, min_pnl and max_pnl are about wallets that are done";
+                params.contradict(name, detail);
+            }
+        }
+    }
+    list
 }
 
-/// Up to `limit` rows behind `after`, fewer when they are large, and whether there are more.
-async fn read_page(
+/// A text that can be the code of an error.
+fn error_code(text: &str) -> Option<String> {
+    const MAX_CODE: usize = 64;
+    let is_code = (1..=MAX_CODE).contains(&text.len())
+        && text.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    is_code.then(|| text.to_owned())
+}
+
+/// The list and its filters, as cursors are bound to them.
+fn scope(job: &BatchRef, list: &JobList) -> String {
+    let JobList { states, error_code, profitable, min_pnl, max_pnl, sort } = list;
+    let mut scope = format!("results {job}");
+    for (name, filter) in [
+        ("status", states.first().map(|state| wallet_status(*state).to_owned())),
+        ("error_code", error_code.clone()),
+        ("profitable", profitable.map(|is| is.to_string())),
+        ("min_pnl", min_pnl.map(|usd| usd.to_string())),
+        ("max_pnl", max_pnl.map(|usd| usd.to_string())),
+        ("sort", sort.map(|sort| format!("{} {}", sort.by.as_str(), sort.ascending))),
+    ] {
+        scope.extend(filter.map(|filter| format!(" {name}={filter}")));
+    }
+    scope
+}
+
+/// The check value of a cursor can be computed by anybody, so each part is read as what it must be.
+fn place(scope: &str, list: &JobList, cursor: &str) -> Result<JobPlace, ApiError> {
+    let position = cursor::decode(scope, cursor)?;
+    let place = match list.sort {
+        Some(sort) => position.split_once(' ').and_then(|(tie, key)| {
+            Some(JobPlace { key: Some(sort.by.read_key(key)?), tie: tie.parse().ok()? })
+        }),
+        None => {
+            let ordinal = position.parse::<u32>();
+            ordinal.ok().map(|ordinal| JobPlace { key: None, tie: i64::from(ordinal) })
+        }
+    };
+    place.ok_or_else(|| cursor::names_no("row"))
+}
+
+/// Up to `limit` rows of the list behind `after`, fewer when they are large, and where to go on.
+async fn read(
     store: &Store,
     job: &BatchRef,
-    total: u32,
-    after: Option<u32>,
+    batch: &Batch,
+    list: &JobList,
+    after: Option<JobPlace>,
     limit: u32,
-) -> Result<(Vec<ResultRow>, bool), StoreError> {
+) -> Result<(Vec<ResultRow>, Option<JobPlace>), StoreError> {
     let mut rows: Vec<ResultRow> = Vec::new();
-    let mut bytes = 0usize;
-    let mut after = after;
-    // Ordinals are the places in the submission, from 0 and without gaps.
-    let is_end = |after: Option<u32>| after.is_some_and(|ordinal| ordinal + 1 >= total);
-    while rows.len() < limit as usize && bytes < MAX_PAGE_BYTES && !is_end(after) {
+    let (mut bytes, mut next) = (0usize, after);
+    while rows.len() < limit as usize && bytes < MAX_PAGE_BYTES {
         let wanted = (limit - rows.len() as u32).min(ROWS_AT_ONCE);
-        let more = results::page(store, job, after, wanted).await?;
-        let Some(last) = more.last() else { break };
-        after = Some(last.ordinal);
-        bytes +=
-            more.iter().filter_map(|row| row.report_json.as_deref()).map(str::len).sum::<usize>();
-        rows.extend(more);
+        let more = read_some(store, job, batch, list, next.as_ref(), wanted).await?;
+        let reports = more.rows.iter().filter_map(|row| row.report_json.as_deref());
+        bytes += reports.map(str::len).sum::<usize>();
+        rows.extend(more.rows);
+        next = more.next;
+        if next.is_none() {
+            break;
+        }
     }
-    Ok((rows, !is_end(after)))
+    Ok((rows, next))
+}
+
+/// As many of them as are read at once.
+async fn read_some(
+    store: &Store,
+    job: &BatchRef,
+    batch: &Batch,
+    list: &JobList,
+    after: Option<&JobPlace>,
+    limit: u32,
+) -> Result<JobPage, StoreError> {
+    if *list != JobList::default() {
+        return results::listed(store, job, batch.chain, list, after, limit).await;
+    }
+    let after = after.and_then(|place| u32::try_from(place.tie).ok());
+    // Ordinals are the places in the submission, from 0 and without gaps.
+    if after.is_some_and(|ordinal| ordinal + 1 >= batch.total) {
+        return Ok(JobPage { rows: Vec::new(), next: None });
+    }
+    let rows = results::page(store, job, after, limit).await?;
+    let next = rows
+        .last()
+        .filter(|row| row.ordinal + 1 < batch.total)
+        .map(|row| JobPlace { key: None, tie: i64::from(row.ordinal) });
+    Ok(JobPage { rows, next })
 }
 
 pub(super) fn unreadable(error: &dyn std::error::Error) -> ApiError {

@@ -18,7 +18,7 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
 );
 
 /// Methods of the interface.
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, DELETE");
 
 /// Headers that requests are looked at for.
 const HEADERS: HeaderValue = HeaderValue::from_static(

@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 
 use axum::Router;
 use axum::handler::Handler;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use serde_json::json;
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::HttpMethod;
@@ -60,6 +60,17 @@ impl Api {
         self.describe(path, HttpMethod::Post, operation)
     }
 
+    /// With `DELETE path`.
+    #[must_use]
+    pub fn delete<H, T>(mut self, path: &str, handler: H, operation: Operation) -> Self
+    where
+        H: Handler<T, AppState>,
+        T: 'static,
+    {
+        self.router = self.router.route(path, delete(handler));
+        self.describe(path, HttpMethod::Delete, operation)
+    }
+
     /// Also with the routes of `other`.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
@@ -81,7 +92,8 @@ impl Api {
     #[must_use]
     pub fn keyed(mut self) -> Self {
         for item in self.paths.paths.values_mut() {
-            for operation in [&mut item.get, &mut item.post].into_iter().flatten() {
+            for operation in [&mut item.get, &mut item.post, &mut item.delete].into_iter().flatten()
+            {
                 operation.security = Some(security::required());
             }
         }

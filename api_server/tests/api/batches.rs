@@ -8,9 +8,9 @@ use persistence_layer::batches::{self, BatchRef};
 use persistence_layer::retention::{self, RetentionRules};
 use reqwest::Method;
 use serde_json::{Value, json};
-use service_runtime::config::{Admission, Role};
+use service_runtime::config::{Admission, Role, Settings};
 
-use crate::support::{Plan, TestApp, UNUSED, eventually, reply};
+use crate::support::{Plan, Reply, TestApp, UNUSED, eventually, reply};
 
 fn body() -> String {
     json!({"wallet_addresses": [UNUSED], "chain": "solana"}).to_string()
@@ -214,9 +214,17 @@ async fn a_job_whose_time_is_over_answers_410_on_each_of_its_routes() {
                 finished_at = finished_at - interval '3 days' returning 1)
         select count(*) from aged";
     assert_eq!(app.database.number(aged).await, 1);
+    prune(&app, Some(Duration::from_secs(86_400))).await;
+    is_gone(&app, &job).await;
+    let unknown = "01890000-0000-7000-8000-000000000000";
+    app.get(&format!("/api/pnl/batch/status/{unknown}")).await.problem(404, "unknown-job");
+}
+
+/// A run of retention that keeps results for so long.
+async fn prune(app: &TestApp, results: Option<Duration>) {
     let rules = RetentionRules {
         raw_transactions: None,
-        results: Some(Duration::from_secs(86_400)),
+        results,
         replaced_ledgers: Duration::ZERO,
         idempotency: Duration::from_secs(3600),
         rows_per_step: 10,
@@ -224,9 +232,15 @@ async fn a_job_whose_time_is_over_answers_410_on_each_of_its_routes() {
     let run =
         retention::prune(app.database.store(), &rules, Duration::ZERO, |_, _| {}).await.unwrap();
     assert_eq!(run, retention::Run::Finished);
+}
+
+/// Every route of the job says that it was removed, and no list has it.
+async fn is_gone(app: &TestApp, job: &str) {
     for path in [
         format!("/api/pnl/batch/status/{job}"),
+        format!("/api/pnl/batch/{job}/events"),
         format!("/api/pnl/batch/results/{job}"),
+        format!("/api/pnl/batch/results/{job}?sort=trades"),
         format!("/api/pnl/batch/results/{job}/export.csv"),
         format!("/api/pnl/batch/results/{job}/export.csv?partial=true"),
     ] {
@@ -236,9 +250,58 @@ async fn a_job_whose_time_is_over_answers_410_on_each_of_its_routes() {
     for action in ["cancel", "retry"] {
         app.post(&format!("/api/pnl/batch/{job}/{action}")).await.problem(410, "job-expired");
     }
+    delete(app, job).await.problem(410, "job-expired");
     assert!(app.jobs().await.is_empty());
+}
+
+async fn delete(app: &TestApp, job: &str) -> Reply {
+    reply(app.request(Method::DELETE, &format!("/api/pnl/batch/{job}"))).await
+}
+
+#[tokio::test]
+async fn a_job_that_has_ended_is_removed_with_all_that_it_made() {
+    let adjust = |settings: &mut Settings| settings.cache.memory_mb = 16;
+    let app = TestApp::start(Plan { role: Role::All, adjust, ..Plan::default() }).await;
+    let job = app.completed(&app.node.chain().synthetic_wallets()).await;
+    // It is kept when it goes.
+    let results = format!("/api/pnl/batch/results/{job}");
+    for _ in 0..2 {
+        assert_eq!(app.get(&results).await.status, 200);
+    }
+    let removed = delete(&app, &job).await;
+    assert_eq!((removed.status.as_u16(), removed.text.as_str()), (204, ""));
+    assert_eq!(removed.header("cache-control"), "no-store");
+    is_gone(&app, &job).await;
+
+    // Its rows go with a later run of retention, also where results are kept for ever.
+    let aged = "with aged as (
+            update expired_batches set expired_at = expired_at - interval '1 hour' returning 1)
+        select count(*) from aged";
+    assert_eq!(app.database.number(aged).await, 1);
+    prune(&app, None).await;
+    let left = "select (select count(*) from batches) + (select count(*) from wallet_tasks)
+        + (select count(*) from pnl_results) + (select count(*) from latest_results)
+        + (select count(*) from job_events)";
+    assert_eq!(app.database.number(left).await, 0);
+    assert_eq!(app.database.number("select count(*) from raw_transactions").await, 120);
+    is_gone(&app, &job).await;
+}
+
+#[tokio::test]
+async fn a_job_that_has_not_ended_is_not_removed() {
+    let app = TestApp::without_worker().await;
+    let job = app.accepted(&[UNUSED.to_owned()]).await;
+    let refused = delete(&app, &job).await;
+    refused.problem(409, "job-running");
+    assert_eq!(refused.header("retry-after"), "2");
     let unknown = "01890000-0000-7000-8000-000000000000";
-    app.get(&format!("/api/pnl/batch/status/{unknown}")).await.problem(404, "unknown-job");
+    for unknown in [unknown, "no-id"] {
+        delete(&app, unknown).await.problem(404, "unknown-job");
+    }
+    assert_eq!(app.jobs().await.len(), 1);
+    assert_eq!(app.post(&format!("/api/pnl/batch/{job}/cancel")).await.status, 202);
+    assert_eq!(delete(&app, &job).await.status, 204);
+    is_gone(&app, &job).await;
 }
 
 #[tokio::test]

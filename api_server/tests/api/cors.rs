@@ -65,7 +65,7 @@ async fn a_question_before_a_request_is_answered_to_listed_pages_alone() {
         (listed.status.as_u16(), listed.header("access-control-allow-origin")),
         (204, LISTED)
     );
-    assert_eq!(listed.header("access-control-allow-methods"), "GET, HEAD, POST");
+    assert_eq!(listed.header("access-control-allow-methods"), "GET, HEAD, POST, DELETE");
     let headers = listed.header("access-control-allow-headers");
     for name in ["Authorization", "X-API-Key", "Content-Type", "Idempotency-Key", "If-None-Match"] {
         assert!(headers.split(", ").any(|header| header == name), "{name}: {headers}");

@@ -5,6 +5,7 @@
 mod auth;
 mod bad_input;
 mod batches;
+mod best;
 mod cache;
 mod conditional;
 mod contract;
@@ -26,6 +27,7 @@ mod protocol;
 mod recorded;
 mod reports;
 mod results;
+mod results_lists;
 mod series;
 mod sockets;
 mod support;

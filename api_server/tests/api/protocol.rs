@@ -17,7 +17,7 @@ async fn unknown_routes_and_jobs_are_problems() {
         assert_eq!(problem["instance"], path);
     }
     let unknown = uuid::Uuid::now_v7();
-    for id in [unknown.to_string(), "7".into(), "%FF".into(), "..".into(), "x".repeat(1000)] {
+    for id in [unknown.to_string(), "7".into(), "%FF".into(), "...".into(), "x".repeat(1000)] {
         for path in [
             format!("/api/pnl/batch/status/{id}"),
             format!("/api/pnl/batch/results/{id}"),

@@ -34,7 +34,7 @@ enum Of {
 }
 
 /// Every route. Whoever adds one says here what it is about.
-const ROUTES: [(&str, &str, Of); 46] = [
+const ROUTES: [(&str, &str, Of); 50] = [
     ("GET", "/health", Of::Nobody),
     ("GET", "/api/health", Of::Nobody),
     ("GET", "/api/health/db", Of::Nobody),
@@ -53,6 +53,8 @@ const ROUTES: [(&str, &str, Of); 46] = [
     ("POST", "/api/pnl/batch/run", Of::Tenant),
     ("GET", "/api/pnl/batch", Of::Tenant),
     ("GET", "/api/pnl/results", Of::Tenant),
+    ("GET", "/api/leaderboard", Of::Tenant),
+    ("GET", "/api/compare", Of::Tenant),
     ("GET", "/api/pnl/batch/status/{job_id}", Of::Job),
     ("GET", "/api/pnl/batch/{job_id}/events", Of::Job),
     ("GET", "/api/events", Of::Job),
@@ -60,6 +62,7 @@ const ROUTES: [(&str, &str, Of); 46] = [
     ("GET", "/api/ws", Of::Socket),
     ("POST", "/api/pnl/batch/{job_id}/cancel", Of::Job),
     ("POST", "/api/pnl/batch/{job_id}/retry", Of::Job),
+    ("DELETE", "/api/pnl/batch/{job_id}", Of::Job),
     ("GET", "/api/pnl/batch/{job_id}/webhook", Of::Job),
     ("POST", "/api/pnl/batch/{job_id}/webhook/replay", Of::Job),
     ("GET", "/api/pnl/batch/results/{job_id}", Of::Job),
@@ -71,6 +74,7 @@ const ROUTES: [(&str, &str, Of); 46] = [
     ("GET", "/api/pnl/batch/results/{job_id}/group/ledger", Of::Job),
     ("GET", "/api/v2/wallets/{wallet}/pnl", Of::Wallet),
     ("GET", "/api/v2/wallets/{wallet}/ledger", Of::Wallet),
+    ("GET", "/api/v2/wallets/{wallet}/transactions", Of::Wallet),
     ("GET", "/api/v2/wallets/{wallet}/tokens", Of::Wallet),
     ("GET", "/api/v2/wallets/{wallet}/coverage", Of::Wallet),
     ("GET", "/api/v2/wallets/{wallet}/disposals", Of::Wallet),
@@ -85,9 +89,11 @@ const ROUTES: [(&str, &str, Of); 46] = [
 ];
 
 /// Routes that do something else with a query.
-const WITH_QUERIES: [(&str, &str, Of); 5] = [
+const WITH_QUERIES: [(&str, &str, Of); 7] = [
     ("GET", "/api/pnl/batch/status/{job_id}?wait=1", Of::Job),
     ("GET", "/api/pnl/batch/{job_id}/events?after=1", Of::Job),
+    ("GET", "/api/pnl/batch/results/{job_id}?status=done", Of::Job),
+    ("GET", "/api/pnl/batch/results/{job_id}?sort=-total_pnl_usd", Of::Job),
     ("GET", "/api/pnl/batch/results/{job_id}/export.ndjson?rows=disposals", Of::Job),
     ("GET", "/api/pnl/batch/results/{job_id}/group?include=lots,disposals", Of::Job),
     ("GET", "/api/pnl/batch/results/{job_id}/group/ledger?format=oracle", Of::Job),
@@ -233,7 +239,7 @@ async fn what_a_tenant_has_is_to_another_as_if_it_was_not_there() {
             is_as_unknown(&owner, &other, (method, route), &theirs, &nobodys).await;
         }
     }
-    // Jobs that are cancelled or retried by somebody else stay as they are.
+    // Jobs that are cancelled, retried or removed by somebody else stay as they are.
     let status = owner.get(&theirs.path("/api/pnl/batch/status/{job_id}")).await.json();
     assert_eq!((&status["status"], &status["done"]), (&json!("completed"), &json!(true)));
 
@@ -294,7 +300,7 @@ async fn is_as_unknown(
         ("HEAD", &[]),
         ("HEAD", &[("if-none-match", &tag)]),
     ];
-    for (method, headers) in asked.iter().filter(|(method, _)| is_read || *method == "POST") {
+    for (method, headers) in asked.iter().filter(|(method, _)| is_read || *method != "HEAD") {
         let told = other.ask(method, &path, headers).await;
         assert_eq!(told.status, 404, "{method} {path} {headers:?}: {}", told.text);
         let expected = other.ask(method, &unknown, headers).await;
@@ -344,6 +350,15 @@ async fn lists_are_empty(owner: &Holder<'_>, other: &Holder<'_>) {
                 assert_eq!(summary["last_updated"], Value::Null, "{summary}");
             }
         }
+    }
+    let compare = format!("/api/compare?chain=sol&wallets={}", demo_wallets().join(","));
+    for path in ["/api/leaderboard", &compare] {
+        assert_eq!(
+            owner.get(path).await.json()["data"].as_array().unwrap().len(),
+            demo_wallets().len()
+        );
+        let empty = other.get(path).await;
+        assert_eq!((empty.status.as_u16(), &empty.json()["data"]), (200, &json!([])), "{path}");
     }
     let numbered = other.get("/api/pnl/results?page=1").await.json();
     assert_eq!(numbered["pagination"]["total"], 0, "{numbered}");

@@ -16,6 +16,7 @@ mod origin;
 mod past;
 mod report;
 mod series;
+mod transactions;
 mod walk;
 mod what_if;
 
@@ -56,6 +57,7 @@ pub use group::GroupRef;
 pub use ledger::{LedgerCursor, LedgerPage};
 pub use report::{CoverageReport, TokenPage, TokenTrading, TokenView};
 pub use series::{Equity, MOST_POINTS, Spread, SpreadRules, TooManyPoints};
+pub use transactions::{TransactionPage, TransactionView};
 pub(crate) use walk::Ended;
 use walk::Walk;
 pub use what_if::{

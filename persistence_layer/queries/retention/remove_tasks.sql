@@ -15,6 +15,11 @@ latest as (
     delete from latest_results l
     using gone
     where l.batch_id = $1 and l.chain = gone.chain and l.wallet = gone.wallet
+),
+replaced as (
+    delete from replaced_results l
+    using gone
+    where l.batch_id = $1 and l.chain = gone.chain and l.wallet = gone.wallet
 )
 delete from wallet_tasks t
 using gone

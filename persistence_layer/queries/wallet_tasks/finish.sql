@@ -81,8 +81,12 @@ attempts as (
       and a.ended is null
 ),
 results as (
-    insert into pnl_results (chain, batch_id, wallet, task, fence, report)
-    select $3, $1, wallet, task, fence, report::json from done
+    insert into pnl_results (
+        chain, batch_id, wallet, task, fence, report, total_pnl_usd, realized_gain_usd, unrealized_gain_usd,
+        fees_usd, trades, transactions)
+    select $3, $1, wallet, task, fence, report::json, total::numeric, realized::numeric, unrealized::numeric,
+        fees::numeric, trades, transactions
+    from done
 ),
 latest as (
     insert into latest_results (

@@ -1,10 +1,10 @@
-//! Cancel, retry and the pin.
+//! Cancel, retry, purge and the pin.
 
 use pnl_core::Pin;
 
 use super::admission::{Admission, Place, admit, forget_refusal, note_refusal};
 use super::expired::is_expired;
-use super::{Batch, BatchId, BatchRef, BatchState, Retried, read};
+use super::{Batch, BatchId, BatchRef, BatchState, Purged, Retried, read};
 use crate::convert::{self, to_bigint};
 use crate::error::StoreError;
 use crate::groups;
@@ -91,6 +91,33 @@ pub async fn retry(
     })?;
     store.bus().tell(id);
     Ok(retried)
+}
+
+/// Removes a batch that is over, as retention does with one whose time is over ([`crate::retention`]): for clients at
+/// once, its rows with a later run.
+///
+/// # Errors
+/// As every write.
+pub async fn purge(store: &Store, job: &BatchRef) -> Result<Purged, StoreError> {
+    let id = job.id;
+    if !read::is_of(store, job).await? {
+        return Ok(Purged::Unknown);
+    }
+    let purged = run!(store, "batches/purge", async |tx| {
+        let Some(batch) = lock_batch(tx, id).await? else {
+            return Ok(Purged::Unknown);
+        };
+        if is_expired(tx, job).await? {
+            return Ok(Purged::Unknown);
+        }
+        if batch.state == BatchState::Active {
+            return Ok(Purged::NotTerminal);
+        }
+        sqlx::query_file!("queries/batches/purge.sql", id.0).execute(&mut *tx).await?;
+        Ok(Purged::Removed)
+    })?;
+    store.bus().tell(id);
+    Ok(purged)
 }
 
 /// The block that the batch looks at; `None` before the first wallet has asked the chain for it.

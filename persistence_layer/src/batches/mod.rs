@@ -4,7 +4,7 @@
 //! ended. Opening one (submit, retry) goes through the row of table `admission`, which makes the
 //! limits on admitted and on waiting batches exact under any concurrency. A batch that waits for
 //! admission is active too; its tasks are delayed without end, so that no worker of any version
-//! claims them. After its time a batch is removed and leaves a tombstone ([`expired()`]).
+//! claims them. After its time, or when it is purged, a batch is removed and leaves a tombstone ([`expired()`]).
 
 mod admission;
 mod control;
@@ -26,7 +26,7 @@ use crate::wallet_tasks::TaskState;
 
 pub(crate) use admission::admit_waiting;
 pub use admission::{Admission, OpenBatches, open};
-pub use control::{cancel, pin, retry, set_pin};
+pub use control::{cancel, pin, purge, retry, set_pin};
 pub use expired::expired;
 pub(crate) use read::get_in;
 pub(crate) use read::is_of;
@@ -294,6 +294,17 @@ pub struct Waiting {
     pub continued: u32,
     /// A provider asked us to wait.
     pub provider_throttled: u32,
+}
+
+/// What became of a purge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purged {
+    /// No such batch.
+    Unknown,
+    /// It is still active.
+    NotTerminal,
+    /// It is gone.
+    Removed,
 }
 
 /// What became of a retry.

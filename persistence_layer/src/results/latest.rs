@@ -1,5 +1,7 @@
 //! The newest full-history result of each wallet, by the default method.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use pnl_core::{Address, Chain, Usd, WalletRef};
 use sqlx::{Postgres, QueryBuilder, Row};
@@ -42,6 +44,16 @@ impl LatestSort {
         Self::Transactions,
     ];
 
+    /// Those by a figure of the result.
+    pub const FIGURES: [Self; 6] = [
+        Self::TotalPnl,
+        Self::RealizedGain,
+        Self::UnrealizedGain,
+        Self::Fees,
+        Self::Trades,
+        Self::Transactions,
+    ];
+
     /// The member of the API's row it sorts by.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -55,14 +67,38 @@ impl LatestSort {
         }
     }
 
-    const fn column_type(self) -> &'static str {
+    pub(super) const fn column_type(self) -> &'static str {
         match self {
             Self::AnalyzedAt => "timestamptz",
             Self::Trades | Self::Transactions => "bigint",
             Self::TotalPnl | Self::RealizedGain | Self::UnrealizedGain | Self::Fees => "numeric",
         }
     }
+
+    /// `key`, which came from outside, in a form of ours; `None` when it is no value of the sorted column. What
+    /// PostgreSQL writes is read, and some more.
+    pub fn read_key(self, key: &str) -> Option<String> {
+        Some(match self {
+            Self::AnalyzedAt => {
+                // Sessions are in UTC. Other years need more signs, which no analysis has.
+                let text = key.strip_suffix("+00")?;
+                let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok()?;
+                (1..=9999).contains(&time.year()).then(|| time.and_utc().to_rfc3339())?
+            }
+            Self::Trades | Self::Transactions => key.parse::<i64>().ok()?.to_string(),
+            Self::TotalPnl | Self::RealizedGain | Self::UnrealizedGain | Self::Fees => {
+                key.parse::<Usd>().ok()?.to_string()
+            }
+        })
+    }
 }
+
+/// How long a walk over the list may take: then what it would have to show may be gone.
+pub const LONGEST_WALK: Duration = Duration::from_secs(3600);
+
+/// The columns of a row of the list, which both tables have.
+const COLUMNS: &str = "l.chain, l.wallet, l.batch_id, l.total_pnl_usd, l.realized_gain_usd, l.unrealized_gain_usd, \
+                       l.fees_usd, l.trades, l.transactions, l.token_win_rate, l.complete, l.analyzed_at";
 
 /// Where a page ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,26 +107,20 @@ pub struct LatestCursor {
     pub key: String,
     /// The last row's wallet.
     pub wallet: WalletRef,
+    /// When the walk began: it shows the list of that moment to its end.
+    pub as_of: DateTime<Utc>,
 }
 
 impl LatestCursor {
-    /// The cursor behind `wallet` in the list by `sort`; `None` when `key` is no value of the sorted
-    /// column. What PostgreSQL writes is read, and some more; the key is then in a form of ours.
-    pub fn read(sort: LatestSort, key: &str, wallet: WalletRef) -> Option<Self> {
-        let key = match sort {
-            LatestSort::AnalyzedAt => {
-                // Sessions are in UTC. Other years need more signs, which no analysis has.
-                let text = key.strip_suffix("+00")?;
-                let time = NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").ok()?;
-                (1..=9999).contains(&time.year()).then(|| time.and_utc().to_rfc3339())?
-            }
-            LatestSort::Trades | LatestSort::Transactions => key.parse::<i64>().ok()?.to_string(),
-            LatestSort::TotalPnl
-            | LatestSort::RealizedGain
-            | LatestSort::UnrealizedGain
-            | LatestSort::Fees => key.parse::<Usd>().ok()?.to_string(),
-        };
-        Some(Self { key, wallet })
+    /// The cursor behind `wallet` in the list by `sort` as it was then; `None` when `key` is no value of the
+    /// sorted column.
+    pub fn read(
+        sort: LatestSort,
+        key: &str,
+        wallet: WalletRef,
+        as_of: DateTime<Utc>,
+    ) -> Option<Self> {
+        sort.read_key(key).map(|key| Self { key, wallet, as_of })
     }
 }
 
@@ -168,25 +198,32 @@ impl LatestList {
     fn push_conditions(&self, tenant: &Tenant, chain: Chain, query: &mut QueryBuilder<Postgres>) {
         query.push(" where l.tenant = ").push_bind(tenant.as_str().to_owned());
         query.push(" and l.chain = ").push_bind(chain.as_str());
-        if let Some(profitable) = self.profitable {
-            query.push(if profitable {
-                " and l.total_pnl_usd > 0"
-            } else {
-                " and l.total_pnl_usd <= 0"
-            });
-        }
         if let Some(trades) = self.min_trades {
             // More trades than a bigint can count are more than any wallet has.
             query.push(" and l.trades >= ").push_bind(i64::try_from(trades).unwrap_or(i64::MAX));
         }
-        for (bound, comparison) in [(self.min_pnl, ">="), (self.max_pnl, "<=")] {
-            if let Some(bound) = bound {
-                query.push(format_args!(" and l.total_pnl_usd {comparison} "));
-                query.push_bind(bound.to_string()).push("::text::numeric");
-            }
-        }
+        push_totals(query, "l.total_pnl_usd", self.profitable, [self.min_pnl, self.max_pnl]);
         if let Some(since) = self.updated_since {
             query.push(" and l.analyzed_at >= ").push_bind(since);
+        }
+    }
+}
+
+/// Appends the conditions on a total: whether it is above zero, the least and the most of it.
+pub(super) fn push_totals(
+    query: &mut QueryBuilder<Postgres>,
+    total: &str,
+    profitable: Option<bool>,
+    [least, most]: [Option<Usd>; 2],
+) {
+    if let Some(profitable) = profitable {
+        let comparison = if profitable { ">" } else { "<=" };
+        query.push(format_args!(" and {total} {comparison} 0"));
+    }
+    for (bound, comparison) in [(least, ">="), (most, "<=")] {
+        if let Some(bound) = bound {
+            query.push(format_args!(" and {total} {comparison} "));
+            query.push_bind(bound.to_string()).push("::text::numeric");
         }
     }
 }
@@ -200,7 +237,8 @@ pub enum LatestPlace<'a> {
     Behind(&'a LatestCursor),
 }
 
-/// A page of a tenant's latest results. Ties are broken by chain and address in the direction of the list, so the
+/// A page of a tenant's latest results. Behind a row it shows the list of the moment when the walk began, whatever was
+/// analyzed since; but for results that were being stored in just that moment. What is removed since is missing. Ties are broken by chain and address in the direction of the list, so the
 /// order is total.
 pub async fn latest(
     store: &Store,
@@ -215,6 +253,39 @@ pub async fn latest(
         Ok(query.build().fetch_all(tx).await?)
     })?;
     rows.iter().map(read_row).collect()
+}
+
+/// The latest results of a tenant for these wallets of a chain, as far as there are any, in no order.
+///
+/// # Errors
+/// As every read.
+pub async fn latest_of(
+    store: &Store,
+    tenant: &Tenant,
+    chain: Chain,
+    wallets: &[Address],
+) -> Result<Vec<LatestRow>, StoreError> {
+    let wallets: Vec<_> = wallets.iter().map(|wallet| wallet.as_str().to_owned()).collect();
+    let rows = run!(store, "latest_results/of_wallets", async |tx| {
+        let mut query = QueryBuilder::new("-- latest_results/of_wallets\nselect ");
+        push_row(&mut query, LatestSort::AnalyzedAt);
+        query.push("analyzed_at as as_of from latest_results l where l.tenant = ");
+        query.push_bind(tenant.as_str().to_owned()).push(" and l.chain = ");
+        query.push_bind(chain.as_str()).push(" and l.wallet = any (").push_bind(&wallets).push(")");
+        Ok(query.build().fetch_all(tx).await?)
+    })?;
+    rows.iter().map(read_row).collect()
+}
+
+/// Appends what is shown of a row of `l`, but the moment of which it is.
+fn push_row(query: &mut QueryBuilder<Postgres>, sort: LatestSort) {
+    query.push("chain, wallet, batch_id, ");
+    for money in ["total_pnl_usd", "realized_gain_usd", "unrealized_gain_usd", "fees_usd"] {
+        query.push(format_args!("trim_scale(l.{money})::text as {money}, "));
+    }
+    query
+        .push("trades, transactions, trim_scale(token_win_rate)::text as token_win_rate, ")
+        .push(format_args!("complete, analyzed_at, l.{}::text as key, ", sort.as_str()));
 }
 
 /// Appends the statement of a page: of each chain so many rows as the page may have, and the first of them all.
@@ -232,19 +303,29 @@ fn push_page(
         LatestPlace::Offset(rows) => i64::from(rows),
         LatestPlace::Behind(_) => 0,
     };
-    query.push("select chain, wallet, batch_id, ");
-    for money in ["total_pnl_usd", "realized_gain_usd", "unrealized_gain_usd", "fees_usd"] {
-        query.push(format_args!("trim_scale(l.{money})::text as {money}, "));
+    query.push("select ");
+    push_row(query, sort);
+    match place {
+        LatestPlace::Offset(_) => push_now(query, tenant, list),
+        LatestPlace::Behind(after) => _ = query.push_bind(after.as_of),
     }
-    query
-        .push("trades, transactions, trim_scale(token_win_rate)::text as token_win_rate, ")
-        .push(format_args!("complete, analyzed_at, l.{column}::text as key from ("));
-    for (number, chain) in list.chains().iter().enumerate() {
+    query.push(" as as_of from (");
+    let tables = match place {
+        LatestPlace::Offset(_) => &["latest_results"][..],
+        LatestPlace::Behind(_) => &["latest_results", "replaced_results"],
+    };
+    let parts =
+        tables.iter().flat_map(|table| list.chains().iter().map(move |chain| (table, *chain)));
+    for (number, (table, chain)) in parts.enumerate() {
         query.push(if number == 0 { "(" } else { " union all (" });
-        query.push("select * from latest_results l");
-        list.push_conditions(tenant, *chain, query);
+        query.push(format_args!("select {COLUMNS} from {table} l"));
+        list.push_conditions(tenant, chain, query);
         if let LatestPlace::Behind(after) = place {
-            push_behind(query, sort, ascending, *chain, after);
+            push_behind(query, sort, ascending, chain, after);
+            query.push(" and l.analyzed_at <= ").push_bind(after.as_of);
+            if *table == "replaced_results" {
+                query.push(" and l.replaced_at > ").push_bind(after.as_of);
+            }
         }
         query.push(format_args!(" order by l.{column} {direction}, l.wallet {direction}"));
         query.push(" limit ").push_bind(skipped + i64::from(limit)).push(")");
@@ -253,6 +334,18 @@ fn push_page(
         ") l order by l.{column} {direction}, chain {direction}, wallet {direction} limit "
     ));
     query.push_bind(i64::from(limit)).push(" offset ").push_bind(skipped);
+}
+
+/// Appends the moment of which a walk that begins now shows the list. What is being stored has a time already and is not
+/// seen yet, so it is that of the newest row that is seen; of old rows it is a minute ago, by which everything has been seen.
+fn push_now(query: &mut QueryBuilder<Postgres>, tenant: &Tenant, list: &LatestList) {
+    query.push("greatest(clock_timestamp() - interval '1 minute'");
+    for chain in list.chains() {
+        query.push(", (select max(n.analyzed_at) from latest_results n where n.tenant = ");
+        query.push_bind(tenant.as_str().to_owned()).push(" and n.chain = ");
+        query.push_bind(chain.as_str()).push(")");
+    }
+    query.push(")");
 }
 
 /// Appends what tells the rows of `chain` behind `after` from those before it: a range of the index by `sort`,
@@ -348,7 +441,11 @@ fn read_row(row: &sqlx::postgres::PgRow) -> Result<LatestRow, StoreError> {
         token_win_rate: row.try_get("token_win_rate")?,
         complete: row.try_get("complete")?,
         analyzed_at: row.try_get("analyzed_at")?,
-        cursor: LatestCursor { key: row.try_get("key")?, wallet: wallet.clone() },
+        cursor: LatestCursor {
+            key: row.try_get("key")?,
+            wallet: wallet.clone(),
+            as_of: row.try_get("as_of")?,
+        },
         wallet,
     })
 }
@@ -388,7 +485,8 @@ mod tests {
             ) {
                 let wallet =
                     WalletRef { chain: Chain::Solana, address: Address::from_chain_data("8000") };
-                let deep = LatestCursor { key: key.to_owned(), wallet };
+                let as_of = "2026-01-01T00:00:05Z".parse().expect("a time");
+                let deep = LatestCursor { key: key.to_owned(), wallet, as_of };
                 for ascending in [true, false] {
                     for place in [LatestPlace::Offset(0), LatestPlace::Behind(&deep)] {
                         let mut query = QueryBuilder::new(

@@ -3,7 +3,7 @@
 use persistence_layer::StoreError;
 use persistence_layer::Tenant;
 use persistence_layer::batches::{
-    self, Admission, BatchId, BatchState, BatchStatus, Counts, Retried, Waiting,
+    self, Admission, BatchId, BatchRef, BatchState, BatchStatus, Counts, Purged, Retried, Waiting,
 };
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{
@@ -264,4 +264,24 @@ async fn the_list_is_newest_first_and_can_be_paged_and_filtered() {
     assert_eq!(page(Some(BatchStatus::Running), None, 10).await, [ids[1]]);
     assert_eq!(page(Some(BatchStatus::Queued), None, 10).await, newest_first[..3]);
     assert!(page(Some(BatchStatus::Failed), None, 10).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_batch_that_is_over_can_be_purged_and_is_then_unknown_to_all() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let id = submit(store, 0..1).await;
+    let job = everybodys(id);
+    let others = BatchRef { tenant: "acme".parse().unwrap(), id };
+    assert_eq!(batches::purge(store, &job).await.unwrap(), Purged::NotTerminal);
+    finish(store, &claim_one(store).await).await;
+    assert_eq!(batches::purge(store, &others).await.unwrap(), Purged::Unknown);
+    assert!(batches::get(store, &job).await.unwrap().is_some());
+    assert_eq!(batches::purge(store, &job).await.unwrap(), Purged::Removed);
+    assert!(batches::get(store, &job).await.unwrap().is_none());
+    assert!(batches::expired(store, &job).await.unwrap().is_some());
+    assert!(batches::expired(store, &others).await.unwrap().is_none());
+    assert_eq!(batches::purge(store, &job).await.unwrap(), Purged::Unknown);
+    let again = batches::retry(store, &job, Admission::rejecting(10)).await.unwrap();
+    assert_eq!(again, Retried::Unknown);
 }

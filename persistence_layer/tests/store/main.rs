@@ -16,6 +16,7 @@ mod fairness;
 mod groups;
 mod leases;
 mod ledgers;
+mod of_job;
 mod operators;
 mod plans;
 mod pooler;

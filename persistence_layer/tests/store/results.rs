@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::DateTime;
 use persistence_layer::Store;
 use persistence_layer::Tenant;
 use persistence_layer::batches::{self, Admission, BatchId, NewBatch};
@@ -170,8 +171,8 @@ async fn latest_can_be_sorted_filtered_and_paged_without_loss() {
             let place = after.as_ref().map_or(LatestPlace::Offset(0), LatestPlace::Behind);
             let rows = latest(store, &Tenant::default(), &list, place, 2).await.unwrap();
             let Some(last) = rows.last() else { return seen };
-            let LatestCursor { key, wallet } = last.cursor.clone();
-            after = LatestCursor::read(sort, &key, wallet);
+            let LatestCursor { key, wallet, as_of } = last.cursor.clone();
+            after = LatestCursor::read(sort, &key, wallet, as_of);
             assert!(after.is_some(), "{key} is no key of {sort:?}");
             seen.extend(rows.iter().map(|row| row.wallet.to_string()));
         }
@@ -221,6 +222,73 @@ async fn latest_can_be_sorted_filtered_and_paged_without_loss() {
     assert_eq!(third.iter().map(|row| row.wallet.to_string()).collect::<Vec<_>>(), names(&[1, 4]));
 }
 
+/// What a row shows, by wallet.
+fn shown(row: &LatestRow) -> (String, String, u64, BatchId) {
+    let total = row.total_pnl_usd.to_string();
+    (row.wallet.address.to_string(), total, row.trades, row.batch)
+}
+
+#[tokio::test]
+async fn a_wallet_that_is_analyzed_again_in_the_middle_of_a_walk_is_neither_lost_nor_repeated() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let tenant = Tenant::default();
+    let analyze = async |wallet: usize, figure: u64| {
+        store_result(store, wallet, |row| {
+            let dollars = usd(&figure.to_string());
+            row.total_pnl_usd = dollars;
+            row.realized_gain_usd = dollars;
+            row.unrealized_gain_usd = dollars;
+            row.fees_usd = dollars;
+            row.trades = figure;
+            row.transactions = figure;
+        })
+        .await
+    };
+    let lists = LatestSort::ALL
+        .into_iter()
+        .flat_map(|sort| [true, false].map(|ascending| LatestList::sorted(sort, ascending)));
+    for list in lists {
+        for n in 0..5 {
+            analyze(n, 10 + 10 * u64::try_from(n).unwrap()).await;
+        }
+        let whole = latest(store, &tenant, &list, LatestPlace::Offset(0), 10).await.unwrap();
+        let number = |row: &LatestRow| -> usize {
+            row.wallet.address.as_str().trim_start_matches("wallet").parse().unwrap()
+        };
+        let (mut seen, mut after) = (Vec::new(), None::<LatestCursor>);
+        loop {
+            let place = after.as_ref().map_or(LatestPlace::Offset(0), LatestPlace::Behind);
+            let Some(row) = latest(store, &tenant, &list, place, 1).await.unwrap().pop() else {
+                break;
+            };
+            seen.push(shown(&row));
+            let LatestCursor { key, wallet, as_of } = row.cursor.clone();
+            after = LatestCursor::read(list.sort, &key, wallet, as_of);
+            // What was just seen goes behind the others, what comes last goes before them, a wallet twice; and there is
+            // one more.
+            match seen.len() {
+                1 => {
+                    let (ahead, behind) = if list.ascending { (1, 99) } else { (99, 1) };
+                    analyze(number(&whole[0]), behind).await;
+                    analyze(number(&whole[4]), ahead).await;
+                    analyze(number(&whole[3]), ahead).await;
+                }
+                2 => {
+                    analyze(number(&whole[3]), 35).await;
+                    analyze(7, 25).await;
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(seen, whole.iter().map(shown).collect::<Vec<_>>(), "{list:?}");
+        // Whoever begins now sees what is now.
+        let now = latest(store, &tenant, &list, LatestPlace::Offset(0), 10).await.unwrap();
+        assert_eq!((now.len(), now.iter().filter(|row| row.trades == 35).count()), (6, 1));
+        database.execute("delete from latest_results where wallet = 'wallet7'").await;
+    }
+}
+
 /// The first rows, newest first.
 async fn newest(store: &Store) -> Vec<LatestRow> {
     let list = LatestList::sorted(LatestSort::AnalyzedAt, false);
@@ -249,7 +317,11 @@ async fn a_key_that_postgresql_would_refuse_is_no_cursor() {
         (LatestSort::Trades, &["", "1.5", "9223372036854775808", "1e3", "1\0"][..]),
     ] {
         for key in keys {
-            assert_eq!(LatestCursor::read(sort, key, wallet.clone()), None, "{key:?}");
+            assert_eq!(
+                LatestCursor::read(sort, key, wallet.clone(), DateTime::UNIX_EPOCH),
+                None,
+                "{key:?}"
+            );
         }
     }
 }

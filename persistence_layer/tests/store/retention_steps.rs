@@ -84,3 +84,27 @@ async fn a_kind_that_cannot_be_removed_does_not_stand_in_the_way_of_the_others()
     assert_eq!(run.unwrap(), Run::Finished);
     assert_eq!(database.number("select count(*) from raw_transactions").await, 0);
 }
+
+#[tokio::test]
+async fn results_that_were_replaced_stay_for_the_walks_that_may_show_them() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    for wallet in 0..10 {
+        for _ in 0..2 {
+            submit(store, [wallet]).await;
+            finish(store, &claim(store, &WorkerId::generate(), 1).await[0]).await;
+        }
+    }
+    let kept = async || database.number("select count(*) from replaced_results").await;
+    assert_eq!(kept().await, 10);
+    let older = "update replaced_results set replaced_at = replaced_at - interval '3 hours'
+        where wallet < 'wallet7'";
+    database.execute(older).await;
+    let mut removed = Removed::default();
+    let run = prune(store, &rules(), Duration::ZERO, |kind, rows| removed.add(kind, rows)).await;
+    assert_eq!(
+        (run.unwrap(), removed.of(Kind::ReplacedResults), kept().await),
+        (Run::Finished, 7, 3)
+    );
+    assert_eq!(database.number("select count(*) from latest_results").await, 10);
+}

@@ -28,6 +28,9 @@ pub fn rows(known: &Known) -> Vec<Row> {
         format!("/api/pnl/batch/results/{job}/group"),
         format!("/api/pnl/batch/results/{job}/group/ledger"),
         "/api/pnl/results".into(),
+        "/api/leaderboard".into(),
+        "/api/compare".into(),
+        format!("/api/v2/wallets/{WALLET}/transactions"),
         format!("/api/v2/wallets/{WALLET}/pnl"),
         format!("/api/v2/wallets/{WALLET}/ledger"),
         format!("/api/v2/wallets/{WALLET}/tokens"),
@@ -46,10 +49,12 @@ pub fn rows(known: &Known) -> Vec<Row> {
         format!("/api/pnl/batch/{job}/retry"),
         format!("/api/pnl/batch/{job}/webhook/replay"),
     ];
+    let removals = [format!("/api/pnl/batch/{job}")];
     let questions = [format!("/api/v2/wallets/{WALLET}/what-if")];
     for (routes, methods, allow) in [
         (&reads[..], &["POST", "PUT", "PATCH", "DELETE", "TRACE", "EV1L"][..], "GET,HEAD"),
         (&questions[..], &["PUT", "PATCH", "DELETE", "TRACE", "EV1L"][..], "GET,HEAD,POST"),
+        (&removals[..], &["GET", "POST", "PUT", "PATCH", "TRACE", "EV1L"][..], "DELETE"),
         (&actions[..], &["GET", "PUT", "PATCH", "DELETE", "TRACE", "EV1L"][..], "POST"),
     ] {
         for route in routes {
@@ -73,6 +78,9 @@ pub fn rows(known: &Known) -> Vec<Row> {
         &format!("/api/pnl/batch/{job}/webhook"),
         &format!("/api/pnl/batch/results/{job}"),
         "/api/pnl/results",
+        "/api/leaderboard",
+        &format!("/api/compare?chain=sol&wallets={WALLET}"),
+        &format!("/api/v2/wallets/{WALLET}/transactions?chain=sol"),
         &format!("/api/v2/wallets/{WALLET}/pnl?chain=sol"),
         &format!("/api/v2/wallets/{WALLET}/ledger?chain=sol"),
         &format!("/api/v2/wallets/{WALLET}/tokens?chain=sol"),

@@ -305,6 +305,7 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         for route in [
             "pnl",
             "ledger",
+            "transactions",
             "tokens",
             "coverage",
             "equity",
@@ -326,6 +327,7 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
     tampered.replace_range(tampered.len() - 1.., last);
     let cursors = ["", "0", "EV1L", "00", "%00", "%FF", "%E2%80%AE", &tampered, &"0".repeat(5_000)];
     let ledger = format!("/api/v2/wallets/{WALLET}/ledger?chain=sol&");
+    let transactions = format!("/api/v2/wallets/{WALLET}/transactions?chain=sol&");
     let disposals = format!("/api/v2/wallets/{WALLET}/disposals?chain=sol&");
     let lots = format!("/api/v2/wallets/{WALLET}/disposals/5h:0:out/explain?chain=sol&");
     let tokens = format!("/api/v2/wallets/{WALLET}/tokens?chain=sol&");
@@ -333,15 +335,24 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
     let spread = format!("/api/v2/wallets/{WALLET}/distribution?chain=sol&");
     let diff = format!("/api/v2/wallets/{WALLET}/diff?chain=sol&");
     let results_page = format!("{results}?");
-    for list in
-        ["/api/pnl/batch?", "/api/pnl/results?", &results_page, &ledger, &disposals, &lots, &tokens]
-    {
+    let sorted_page = format!("{results}?sort=trades&");
+    for list in [
+        "/api/pnl/batch?",
+        "/api/pnl/results?",
+        &results_page,
+        &sorted_page,
+        &ledger,
+        &transactions,
+        &disposals,
+        &lots,
+        &tokens,
+    ] {
         for cursor in cursors {
             let path = format!("{list}cursor={cursor}");
             let what: String = path.chars().take(150).collect();
             rows.push(Row::new(what, get(&path), BAD_CURSOR, "leave it out to begin"));
         }
-        if !list.starts_with(&results) {
+        if list != results_page {
             let path = format!("{list}cursor={}", known.cursor);
             let what = format!("a cursor of another list at {list}");
             rows.push(Row::new(what, get(&path), BAD_CURSOR, "next_cursor"));
@@ -381,8 +392,19 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         (format!("{results}?limit=5&limit=5"), "?limit duplicate-key"),
         (
             format!("{results}?page=2"),
-            "?page unknown-field unknown parameter; known here: limit, cursor",
+            "?page unknown-field unknown parameter; known here: limit, cursor, status",
         ),
+        (format!("{results}?status=EV1L"), "?status bad-value \"EV1L\" is none of queued, running"),
+        (format!("{results}?status="), "?status bad-value"),
+        (format!("{results}?error_code="), "?error_code bad-value \"\" is no code of a wallet"),
+        (format!("{results}?error_code=%00"), "?error_code bad-value"),
+        (format!("{results}?error_code=%E2%80%AEEV1L"), "\\u{202e}EV1L"),
+        (format!("{results}?error_code={}", "a".repeat(65)), "?error_code bad-value"),
+        (format!("{results}?sort=analyzed_at"), "?sort bad-value"),
+        (format!("{results}?sort=trades%3Bdrop"), "?sort bad-value"),
+        (format!("{results}?min_pnl=EV1L"), "?min_pnl bad-value \"EV1L\" is no amount"),
+        (format!("{results}?max_pnl=NaN"), "?max_pnl bad-value"),
+        (format!("{results}?profitable=EV1L"), "?profitable bad-value"),
         (format!("{results}?EV1L%0d%0a=2"), "?EV1L\\r\\n: unknown parameter"),
         (format!("{results}?%E2%80%AEEV1L=2"), "?\\u{202e}EV1L: unknown parameter"),
         (format!("{results}/export.csv?partial=maybe"), "?partial bad-value"),
@@ -412,6 +434,18 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         ("/api/pnl/results?updated_since=EV1L".into(), "?updated_since bad-value"),
         ("/api/pnl/results?updated_since=2024-01-01".into(), "is no RFC 3339 time"),
         ("/api/pnl/results?sort=total_pnl_usd%3Bdrop".into(), "?sort bad-value"),
+        ("/api/leaderboard?by=analyzed_at".into(), "?by bad-value"),
+        ("/api/leaderboard?by=%E2%80%AEEV1L".into(), "\\u{202e}EV1L"),
+        ("/api/leaderboard?limit=101".into(), "?limit out-of-range"),
+        ("/api/leaderboard?chain=doge".into(), "?chain unknown-chain"),
+        ("/api/leaderboard?cursor=0".into(), "?cursor unknown-field"),
+        (format!("/api/compare?wallets={WALLET}"), "?chain missing-field"),
+        ("/api/compare?chain=sol".into(), "?wallets missing-field"),
+        ("/api/compare?chain=sol&wallets=".into(), "?wallets bad-address"),
+        (format!("/api/compare?chain=sol&wallets={WALLET},EV1L"), "?wallets bad-address \"EV1L\""),
+        (format!("/api/compare?chain=eth&wallets={WALLET}"), "?wallets bad-address"),
+        (format!("/api/compare?chain=sol&wallets={WALLET},{WALLET}"), "?wallets bad-value"),
+        (format!("/api/compare?chain=sol&wallets={}", ",".repeat(20)), "?wallets out-of-range"),
         (
             "/api/services/status?x=1".into(),
             "?x unknown-field unknown parameter; this route takes none",
@@ -491,10 +525,13 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
 fn forged_cursors(rows: &mut Vec<Row>, known: &Known) {
     let results = format!("results {}", known.job);
     let of_results = format!("/api/pnl/batch/results/{}?", known.job);
-    let by_time = "latest 2 None analyzed_at false";
-    let by_total = "latest 2 None total_pnl_usd false";
+    let sorted = format!("{of_results}sort=trades&");
+    let by_trades = format!("{results} sort=trades true");
+    let by_time = "latest 3 None analyzed_at false";
+    let by_total = "latest 3 None total_pnl_usd false";
     let totals = "/api/pnl/results?sort=-total_pnl_usd&";
     let key = "2026-01-01 00:00:00+00";
+    let now = chrono::Utc::now().timestamp_micros();
     for (list, scope, position) in [
         // The job has three wallets.
         (of_results.as_str(), results.as_str(), "3".to_owned()),
@@ -503,13 +540,22 @@ fn forged_cursors(rows: &mut Vec<Row>, known: &Known) {
         (&of_results, &results, "4294967295".into()),
         (&of_results, &results, "4294967296".into()),
         (&of_results, &results, "-1".into()),
+        (&sorted, &by_trades, "7".into()),
+        (&sorted, &by_trades, "7 EV1L".into()),
+        (&sorted, &by_trades, "EV1L 7".into()),
+        (&sorted, &by_trades, "9223372036854775808 7".into()),
+        (&sorted, &by_trades, "7 1.5".into()),
         ("/api/pnl/results?", by_time, format!("solana {WALLET}")),
-        ("/api/pnl/results?", by_time, format!("solana {WALLET} EV1L")),
-        ("/api/pnl/results?", by_time, format!("solana {WALLET} 2026-02-30 00:00:00+00")),
-        ("/api/pnl/results?", by_time, format!("EV1L {WALLET} {key}")),
-        ("/api/pnl/results?", by_time, format!("solana EV1L\0 {key}")),
-        (totals, by_total, format!("solana {WALLET} 1e999999")),
-        (totals, by_total, format!("solana {WALLET} 1\0")),
+        ("/api/pnl/results?", by_time, format!("solana {WALLET} {now}")),
+        ("/api/pnl/results?", by_time, format!("solana {WALLET} EV1L {key}")),
+        ("/api/pnl/results?", by_time, format!("solana {WALLET} {} {key}", i64::MAX)),
+        ("/api/pnl/results?", by_time, format!("solana {WALLET} 253402300800000000 {key}")),
+        ("/api/pnl/results?", by_time, format!("solana {WALLET} {now} EV1L")),
+        ("/api/pnl/results?", by_time, format!("solana {WALLET} {now} 2026-02-30 00:00:00+00")),
+        ("/api/pnl/results?", by_time, format!("EV1L {WALLET} {now} {key}")),
+        ("/api/pnl/results?", by_time, format!("solana EV1L\0 {now} {key}")),
+        (totals, by_total, format!("solana {WALLET} {now} 1e999999")),
+        (totals, by_total, format!("solana {WALLET} {now} 1\0")),
     ] {
         let target = format!("{list}cursor={}", cursor::encode(scope, &position));
         let what = format!("{list} behind {position:?}");
