@@ -290,6 +290,14 @@ pub fn files() -> Api {
             file("The results of a job as Parquet", "application/vnd.apache.parquet"),
         )
         .get(
+            "/api/pnl/batch/results/{job_id}/export.arrow",
+            exports::arrow,
+            file(
+                "The results of a job as a stream of Arrow",
+                "application/vnd.apache.arrow.stream",
+            ),
+        )
+        .get(
             "/api/pnl/batch/results/{job_id}/signed.ndjson",
             signed::results,
             Operation::new(JOBS, RouteClass::Export, "The results of a job that has ended, signed")
