@@ -132,7 +132,8 @@ pub fn service() -> Api {
                 "What runs, how much waits, how the providers are",
             )
             .json::<ServiceStatus>("The state")
-            .tagged(),
+            .tagged()
+            .kept(),
         )
         .get(
             "/api/signing/key",
@@ -272,6 +273,7 @@ pub fn files() -> Api {
         Operation::new(JOBS, RouteClass::Export, summary)
             .takes([params::rows(), params::flag("partial", "Also while the job runs")])
             .text("A row per wallet, or per disposal", media_type)
+            .named()
             .in_parts(media_type)
             .tagged()
     };
@@ -292,10 +294,19 @@ pub fn files() -> Api {
             file("The results of a job as Parquet", "application/vnd.apache.parquet"),
         )
         .get(
+            "/api/pnl/batch/results/{job_id}/export.arrow",
+            exports::arrow,
+            file(
+                "The results of a job as a stream of Arrow",
+                "application/vnd.apache.arrow.stream",
+            ),
+        )
+        .get(
             "/api/pnl/batch/results/{job_id}/signed.ndjson",
             signed::results,
             Operation::new(JOBS, RouteClass::Export, "The results of a job that has ended, signed")
-                .text("A row per wallet with its digest, and the signature", NDJSON),
+                .text("A row per wallet with its digest, and the signature", NDJSON)
+                .named(),
         )
 }
 
@@ -312,7 +323,8 @@ fn jobs() -> Api {
                 .json_or::<Job, DryRun>(
                     "The job has ended while the answer waited for it, or what it would cost",
                 )
-                .accepts::<Accepted>("The job is stored, or was already with this Idempotency-Key"),
+                .accepts::<Accepted>("The job is stored, or was already with this Idempotency-Key")
+                .stores(),
         )
         .get(
             "/api/pnl/batch",
@@ -333,21 +345,24 @@ fn jobs() -> Api {
             Operation::new(JOBS, RouteClass::Simple, "Progress of a job")
                 .takes([params::wait()])
                 .json::<Job>("How it stands")
-                .tagged(),
+                .tagged()
+                .asked_again(),
         )
         .post(
             "/api/pnl/batch/{job_id}/cancel",
             batches::cancel,
             Operation::new(JOBS, RouteClass::Submit, "Stop a job")
                 .body::<NoMembers>(false)
-                .accepts::<Job>("It stops, or has ended"),
+                .accepts::<Job>("It stops, or has ended")
+                .asked_again(),
         )
         .post(
             "/api/pnl/batch/{job_id}/retry",
             batches::retry,
             Operation::new(JOBS, RouteClass::Submit, "Failed and timed-out wallets again")
                 .body::<NoMembers>(false)
-                .accepts::<Job>("They are queued"),
+                .accepts::<Job>("They are queued")
+                .asked_again(),
         )
         .delete(
             "/api/pnl/batch/{job_id}",
@@ -421,7 +436,9 @@ fn job_results() -> Api {
             )])
             .takes(params::pages())
             .json::<Results>("A page of wallets")
-            .tagged(),
+            .tagged()
+            .kept()
+            .asked_again(),
         )
         .get(
             "/api/pnl/batch/results/{job_id}/group",
@@ -429,7 +446,9 @@ fn job_results() -> Api {
             Operation::new(JOBS, RouteClass::Complex, "The wallets of a job as one history")
                 .takes([params::include()])
                 .json::<GroupResult>("The group")
-                .tagged(),
+                .tagged()
+                .kept()
+                .asked_again(),
         )
         .get(
             "/api/pnl/batch/results/{job_id}/group/ledger",
@@ -438,7 +457,8 @@ fn job_results() -> Api {
                 .takes([params::ledger_format()])
                 .takes(params::pages())
                 .json_or::<LedgerPage, AccountingDocument>("A page of events, or all of them")
-                .tagged(),
+                .tagged()
+                .kept(),
         )
         .get(
             "/api/pnl/results",
@@ -474,7 +494,9 @@ fn job_results() -> Api {
             .takes(totals())
             .takes(params::pages())
             .json::<LatestResults>("A page of wallets")
-            .tagged(),
+            .tagged()
+            .kept()
+            .deprecated_in_part(),
         )
         .get(
             "/api/leaderboard",

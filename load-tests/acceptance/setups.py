@@ -89,11 +89,11 @@ def walk(writes, reads, wallets):
             for moment in ("analyzed_at", "next_cursor"):
                 answer.pop(moment, None)
             texts.append(json.dumps(answer))
-    for form in ["csv", "ndjson", "parquet"]:
+    for form in ["csv", "ndjson", "parquet", "arrow"]:
         code, headers, file = head(f"{page}/export.{form}")
         digest = hashlib.sha256(file).hexdigest()
         figure(f"export.{form}", f"{code}, {len(file)} bytes", code == 200 and len(file) > 500)
-        texts.append(digest if form != "parquet" else "")
+        texts.append(digest if form in ("csv", "ndjson") else "")
     for _ in range(600):
         summary = get(f"{reads.url}/api/pnl/results?limit=10")["summary"]
         if summary["total_wallets"] == len(wallets):

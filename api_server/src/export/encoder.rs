@@ -2,7 +2,7 @@
 
 use axum::http::HeaderValue;
 
-use super::parquet::Parquet;
+use super::columnar::Columnar;
 use super::{Cell, Column, ExportError};
 use crate::dto::csv;
 
@@ -15,6 +15,8 @@ pub enum Format {
     Ndjson,
     /// Apache Parquet.
     Parquet,
+    /// A stream of Apache Arrow.
+    Arrow,
 }
 
 impl Format {
@@ -24,6 +26,8 @@ impl Format {
             Self::Csv => "csv",
             Self::Ndjson => "ndjson",
             Self::Parquet => "parquet",
+            // `arrow` is for the format that is not a stream.
+            Self::Arrow => "arrows",
         }
     }
 
@@ -33,6 +37,7 @@ impl Format {
             Self::Csv => "text/csv; charset=utf-8; header=present",
             Self::Ndjson => "application/x-ndjson",
             Self::Parquet => "application/vnd.apache.parquet",
+            Self::Arrow => "application/vnd.apache.arrow.stream",
         })
     }
 }
@@ -56,7 +61,7 @@ pub trait Line {
 pub(super) enum Encoder {
     Csv,
     Ndjson,
-    Parquet(Box<Parquet>),
+    Columnar(Box<Columnar>),
 }
 
 impl Encoder {
@@ -71,13 +76,15 @@ impl Encoder {
                 (Self::Csv, head)
             }
             Format::Ndjson => (Self::Ndjson, Vec::new()),
-            Format::Parquet => {
-                let mut parquet = Parquet::begin(columns)?;
-                let mut head = Vec::new();
-                parquet.take(&mut head)?;
-                (Self::Parquet(Box::new(parquet)), head)
-            }
+            Format::Parquet => Self::columnar(Columnar::parquet(&columns)?)?,
+            Format::Arrow => Self::columnar(Columnar::arrow(&columns)?)?,
         })
+    }
+
+    fn columnar(mut file: Columnar) -> Result<(Self, Vec<u8>), ExportError> {
+        let mut head = Vec::new();
+        file.take(&mut head)?;
+        Ok((Self::Columnar(Box::new(file)), head))
     }
 
     /// Writes rows; `out` gets what is ready.
@@ -96,9 +103,9 @@ impl Encoder {
                     out.push(b'\n');
                 }
             }
-            Self::Parquet(parquet) => {
+            Self::Columnar(file) => {
                 for row in rows {
-                    parquet.push(&row.cells()?, out)?;
+                    file.push(&row.cells()?, out)?;
                 }
             }
         }
@@ -109,7 +116,7 @@ impl Encoder {
     pub fn finish(self, out: &mut Vec<u8>) -> Result<(), ExportError> {
         match self {
             Self::Csv | Self::Ndjson => Ok(()),
-            Self::Parquet(parquet) => parquet.finish(out),
+            Self::Columnar(file) => file.finish(out),
         }
     }
 }

@@ -2,10 +2,11 @@
 //! takes them, in memory that does not grow with the job.
 
 mod cell;
+mod columnar;
 mod disposals;
 mod encoder;
+mod group;
 mod measure;
-mod parquet;
 mod range;
 mod replaced;
 mod signed;
@@ -76,7 +77,10 @@ pub enum ExportError {
     Csv(#[from] csv::Error),
     /// The same.
     #[error("a row cannot be written")]
-    Parquet(#[from] ::parquet::errors::ParquetError),
+    Parquet(#[from] parquet::errors::ParquetError),
+    /// The same.
+    #[error("a row cannot be written")]
+    Arrow(#[from] arrow_schema::ArrowError),
     /// A column holds something else.
     #[error("the column {0} holds something else")]
     Kind(String),
@@ -97,7 +101,9 @@ impl ExportError {
         match self {
             Self::Store(error) => error.code(),
             Self::Ledger(error) => error.code(),
-            Self::Row(_) | Self::Csv(_) | Self::Parquet(_) | Self::Kind(_) => "store-corrupt",
+            Self::Row(_) | Self::Csv(_) | Self::Parquet(_) | Self::Arrow(_) | Self::Kind(_) => {
+                "store-corrupt"
+            }
             Self::Removed => problems::JOB_EXPIRED.code,
             Self::TakenUpAgain => problems::JOB_RUNNING.code,
             Self::Replaced => disposals::REPLACED,
@@ -191,8 +197,13 @@ fn made_ahead<T: Send + 'static>(mut items: BoxStream<'static, T>) -> BoxStream<
 
 #[cfg(test)]
 mod tests {
-    use ::parquet::file::reader::{FileReader, SerializedFileReader};
-    use ::parquet::record::Field;
+    use arrow_array::cast::AsArray;
+    use arrow_array::types::Int64Type;
+    use arrow_array::{Array, RecordBatch};
+    use arrow_ipc::reader::StreamReader;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+    use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::Field;
 
     use super::*;
 
@@ -271,6 +282,46 @@ mod tests {
         let (none, ..) = file(0, Format::Parquet).await;
         let reader = SerializedFileReader::new(Bytes::from(none)).unwrap();
         assert_eq!(reader.metadata().file_metadata().num_rows(), 0);
+    }
+
+    #[tokio::test]
+    async fn arrow_is_read_back_with_the_schema_of_parquet() {
+        let (bytes, rows, largest) = file(25_000, Format::Arrow).await;
+        assert_eq!(rows, 25_000);
+        assert!(largest < bytes.len() / 5, "{largest} of {}", bytes.len());
+        assert_eq!(file(25_000, Format::Arrow).await.0, bytes, "the same each time");
+        let reader = StreamReader::try_new(&bytes[..], None).unwrap();
+        let parquet = Bytes::from(file(1, Format::Parquet).await.0);
+        let parquet = ParquetRecordBatchReaderBuilder::try_new(parquet).unwrap();
+        assert_eq!(&reader.schema(), parquet.schema());
+        let groups: Vec<RecordBatch> = reader.map(Result::unwrap).collect();
+        assert!(groups.len() > 5);
+        let mut n = 0;
+        for group in groups {
+            let (texts, is) = (group.column(0).as_string::<i32>(), group.column(2).as_boolean());
+            let numbers = group.column(1).as_primitive::<Int64Type>();
+            for row in 0..group.num_rows() {
+                assert_eq!(texts.value(row), format!("=row {n}"));
+                let number = numbers.is_valid(row).then(|| numbers.value(row));
+                assert_eq!(number, (n % 3 != 0).then_some(n));
+                assert_eq!(is.value(row), n % 3 != 0);
+                n += 1;
+            }
+        }
+        assert_eq!(n, 25_000);
+        let (none, ..) = file(0, Format::Arrow).await;
+        let reader = StreamReader::try_new(&none[..], None).unwrap();
+        assert_eq!((reader.schema().fields().len(), reader.count()), (3, 0));
+    }
+
+    #[tokio::test]
+    async fn long_texts_make_a_group_full_early() {
+        let text = "x".repeat(3 << 20);
+        let pages = (0..7).map(|_| Ok(vec![Two(text.clone(), None)])).collect::<Vec<_>>();
+        let document = written(stream::iter(pages).boxed(), Format::Arrow, columns()).unwrap();
+        let pieces: Vec<_> = document.try_collect().await.unwrap();
+        let rows: Vec<_> = pieces.iter().map(|piece| piece.rows).collect();
+        assert_eq!(rows, [0, 3, 3, 1]);
     }
 
     #[tokio::test]

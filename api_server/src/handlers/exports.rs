@@ -57,6 +57,11 @@ pub async fn parquet(State(app): State<AppState>, asked: Asked) -> Result<Respon
     export(app, asked, Format::Parquet).await
 }
 
+/// `GET /api/pnl/batch/results/{job_id}/export.arrow`
+pub async fn arrow(State(app): State<AppState>, asked: Asked) -> Result<Response, ApiError> {
+    export(app, asked, Format::Arrow).await
+}
+
 async fn export(app: AppState, asked: Asked, format: Format) -> Result<Response, ApiError> {
     let Asked { method, headers, mut params, job: JobId(job) } = asked;
     let partial = params.flag("partial");

@@ -18,7 +18,7 @@ pub(super) fn all() -> Api {
 
 /// A question about one wallet.
 fn about(class: RouteClass, summary: &str) -> Operation {
-    Operation::new(WALLETS, class, summary).takes([params::chain_of_wallet()]).tagged()
+    Operation::new(WALLETS, class, summary).takes([params::chain_of_wallet()]).tagged().kept()
 }
 
 fn wallet() -> Api {

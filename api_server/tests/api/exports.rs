@@ -2,6 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Int64Type;
+use arrow_array::{Array, RecordBatch};
+use arrow_ipc::reader::StreamReader;
+use arrow_schema::DataType;
 use axum::body::Bytes;
 use load_tests::{FaultKind, Faults};
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -12,10 +17,11 @@ use serde_json::Value;
 use service_runtime::config::Role;
 use sha2::{Digest, Sha256};
 
+use crate::contract;
 use crate::lines::address;
-use crate::support::{Plan, TestApp, UNUSED, demo_wallets, hold_results, release_results};
+use crate::support::{Plan, Reply, TestApp, UNUSED, demo_wallets, hold_results, release_results};
 
-const FORMATS: [&str; 3] = ["csv", "ndjson", "parquet"];
+const FORMATS: [&str; 4] = ["csv", "ndjson", "parquet", "arrow"];
 
 struct File {
     status: u16,
@@ -35,8 +41,10 @@ async fn file(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> File {
         request = request.header(*name, *value);
     }
     let response = request.send().await.unwrap();
-    let (status, headers) = (response.status().as_u16(), response.headers().clone());
-    File { status, headers, bytes: response.bytes().await.unwrap() }
+    let (status, headers) = (response.status(), response.headers().clone());
+    let head = Reply { status, headers: headers.clone(), text: String::new() };
+    contract::check(&Method::HEAD, path.split('?').next().unwrap(), &head);
+    File { status: status.as_u16(), headers, bytes: response.bytes().await.unwrap() }
 }
 
 /// The statement after which the ledgers of a wallet were replaced so long ago.
@@ -51,6 +59,8 @@ fn superseded(wallet: &str, since: &str) -> String {
 fn rows_in(path: &str, bytes: &Bytes) -> usize {
     if path.contains(".parquet") {
         rows_of_parquet(bytes).len()
+    } else if path.contains(".arrow") {
+        rows_of_arrow(bytes).len()
     } else if path.contains(".csv") {
         rows_of_csv(bytes).len()
     } else {
@@ -73,6 +83,29 @@ fn rows_of_parquet(bytes: &Bytes) -> Vec<BTreeMap<String, String>> {
         row.get_column_iter().filter_map(cell).collect()
     };
     reader.get_row_iter(None).unwrap().map(Result::unwrap).map(row).collect()
+}
+
+/// The same of a stream of Arrow.
+fn rows_of_arrow(bytes: &Bytes) -> Vec<BTreeMap<String, String>> {
+    let cell = |column: &dyn Array, row: usize| match column.data_type() {
+        _ if column.is_null(row) => None,
+        DataType::Utf8 => Some(column.as_string::<i32>().value(row).to_owned()),
+        DataType::Int64 => Some(column.as_primitive::<Int64Type>().value(row).to_string()),
+        DataType::Boolean => Some(column.as_boolean().value(row).to_string()),
+        other => panic!("a column of {other}"),
+    };
+    let rows = |group: RecordBatch| {
+        let schema = group.schema();
+        let named = |row| {
+            let columns = schema.fields().iter().zip(group.columns());
+            columns
+                .filter_map(|(field, column)| Some((field.name().clone(), cell(column, row)?)))
+                .collect()
+        };
+        (0..group.num_rows()).map(named).collect::<Vec<_>>()
+    };
+    let reader = StreamReader::try_new(&bytes[..], None).unwrap();
+    reader.map(Result::unwrap).flat_map(rows).collect()
 }
 
 /// The same of a CSV file; what is empty there is nothing.
@@ -133,6 +166,13 @@ async fn every_format_has_the_figures_of_the_results() {
     let parquet = file(&app, &format!("{path}/export.parquet"), &[]).await;
     assert_eq!(parquet.header("content-type"), "application/vnd.apache.parquet");
     assert_eq!(rows_of_parquet(&parquet.bytes), csv);
+    let arrow = file(&app, &format!("{path}/export.arrow"), &[]).await;
+    assert_eq!(arrow.header("content-type"), "application/vnd.apache.arrow.stream");
+    assert_eq!(
+        arrow.header("content-disposition"),
+        format!("attachment; filename=\"pnl-{job}.arrows\"")
+    );
+    assert_eq!(rows_of_arrow(&arrow.bytes), csv);
     assert_eq!(csv.len(), rows.len());
     assert_eq!(csv[1]["metrics_trades"], rows[1]["result"]["metrics"]["trades"].to_string());
 }
@@ -248,6 +288,8 @@ async fn disposals_sum_to_the_gains_of_their_wallets() {
         rows_of_csv(&file(&app, &format!("{path}/export.csv?rows=disposals"), &[]).await.bytes);
     let parquet = file(&app, &format!("{path}/export.parquet?rows=disposals"), &[]).await;
     assert_eq!(rows_of_parquet(&parquet.bytes), csv);
+    let arrow = file(&app, &format!("{path}/export.arrow?rows=disposals"), &[]).await;
+    assert_eq!(rows_of_arrow(&arrow.bytes), csv);
     assert_eq!(csv.len(), lines.len());
     assert_eq!(csv[0]["id"], lines[0]["disposal"]["id"].as_str().unwrap());
     // Also from a ledger that was replaced, and is kept.

@@ -34,7 +34,7 @@ enum Of {
 }
 
 /// Every route. Whoever adds one says here what it is about.
-const ROUTES: [(&str, &str, Of); 50] = [
+const ROUTES: [(&str, &str, Of); 51] = [
     ("GET", "/health", Of::Nobody),
     ("GET", "/api/health", Of::Nobody),
     ("GET", "/api/health/db", Of::Nobody),
@@ -69,6 +69,7 @@ const ROUTES: [(&str, &str, Of); 50] = [
     ("GET", "/api/pnl/batch/results/{job_id}/export.csv", Of::Job),
     ("GET", "/api/pnl/batch/results/{job_id}/export.ndjson", Of::Job),
     ("GET", "/api/pnl/batch/results/{job_id}/export.parquet", Of::Job),
+    ("GET", "/api/pnl/batch/results/{job_id}/export.arrow", Of::Job),
     ("GET", "/api/pnl/batch/results/{job_id}/signed.ndjson", Of::Job),
     ("GET", "/api/pnl/batch/results/{job_id}/group", Of::Job),
     ("GET", "/api/pnl/batch/results/{job_id}/group/ledger", Of::Job),

@@ -63,7 +63,7 @@ impl Export {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let mut figures = Figures::default();
         figures.title(format_args!("{wallets} wallets of {} transactions", self.transactions));
-        for format in ["csv", "ndjson", "parquet"] {
+        for format in ["csv", "ndjson", "parquet", "arrow"] {
             memory.phase(format);
             let path = format!("{file}.{format}?rows=disposals");
             let measured = until_measured(&client, &path).await?;
@@ -72,8 +72,8 @@ impl Export {
             let rate = figures::per_second(read.bytes, read.milliseconds) / 1_000_000;
             let (megabytes, time) = (read.bytes / 1_000_000, figures::seconds(read.milliseconds));
             figures.note(format, format_args!("{megabytes} MB in {time}"));
-            if format == "parquet" {
-                figures.note(&format!("{format}: rate, compressed"), format_args!("{rate} MB/s"));
+            if matches!(format, "parquet" | "arrow") {
+                figures.note(&format!("{format}: rate"), format_args!("{rate} MB/s"));
             } else {
                 let header = u64::from(format == "csv");
                 figures.at_least(&format!("{format}: rows"), read.rows - header, self.rows, "rows");

@@ -25,6 +25,7 @@ pub fn rows(known: &Known) -> Vec<Row> {
         format!("/api/pnl/batch/{job}/webhook"),
         format!("/api/pnl/batch/results/{job}"),
         format!("/api/pnl/batch/results/{job}/export.csv"),
+        format!("/api/pnl/batch/results/{job}/export.arrow"),
         format!("/api/pnl/batch/results/{job}/group"),
         format!("/api/pnl/batch/results/{job}/group/ledger"),
         "/api/pnl/results".into(),
