@@ -95,6 +95,7 @@ fn at_hand(app: &AppState, request: &Request<Incoming>) -> Option<Response> {
         status: response.status().as_u16(),
         took: started.elapsed(),
         tenant: Some(&caller.tenant),
+        trace_id: Some(asked.trace_id),
     };
     app.http_metrics.cached(Found::Hit);
     app.http_metrics.end(&answered);

@@ -4,8 +4,11 @@
 //! and job ids) and the status. What other crates count stands in their own `metrics` modules; all
 //! of it is gathered from one registry.
 
+mod exemplars;
+pub mod open;
 mod warm_up;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +20,9 @@ use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
+use service_runtime::trace::TraceId;
 
+use self::exemplars::{BOUNDS, Exemplars, LABELS};
 pub use self::warm_up::WarmUpMetrics;
 use crate::answers::Found;
 use crate::limiter::Class;
@@ -49,6 +54,8 @@ pub struct Answered<'a> {
     pub took: Duration,
     /// Whose it was, where that is known.
     pub tenant: Option<&'a Tenant>,
+    /// Its trace, where it has one.
+    pub trace_id: Option<TraceId>,
 }
 
 /// What goes on at one moment.
@@ -69,6 +76,7 @@ pub struct Now {
 pub struct HttpMetrics {
     requests: IntCounterVec,
     duration: HistogramVec,
+    exemplars: Arc<Exemplars>,
     late: IntCounterVec,
     in_flight: IntGauge,
     connections: IntGauge,
@@ -82,6 +90,9 @@ pub struct HttpMetrics {
     places: IntGauge,
     traffic: Arc<Traffic>,
 }
+
+/// The time that answers take.
+const DURATION: &str = "http_request_duration_seconds";
 
 /// Layers that keep answers: this process, and Redis behind it.
 const LAYERS: [&str; 2] = ["process", "redis"];
@@ -107,16 +118,13 @@ impl HttpMetrics {
             )?,
             duration: HistogramVec::new(
                 HistogramOpts::new(
-                    "http_request_duration_seconds",
+                    DURATION,
                     "Time from the head of a request to the head of its answer.",
                 )
-                // Every target of a class is the bound of a bucket.
-                .buckets(vec![
-                    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
-                    30.0,
-                ]),
-                &["method", "route", "class"],
+                .buckets(BOUNDS.to_vec()),
+                &LABELS,
             )?,
+            exemplars: Arc::default(),
             late: IntCounterVec::new(
                 Opts::new(
                     "http_late_answers_total",
@@ -238,6 +246,7 @@ impl HttpMetrics {
         self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
         let duration = self.duration.with_label_values(&[method, route, class.as_str()]);
         duration.observe(took.as_secs_f64());
+        self.exemplars.note(answered);
         if class.is_late(took) {
             self.late.with_label_values(&[class.as_str()]).inc();
         }
@@ -539,6 +548,16 @@ pub fn scrape(registry: &Registry) -> Result<Vec<u8>, prometheus::Error> {
     Ok(text)
 }
 
+/// The same in the text format of OpenMetrics, with requests that stand for those of their bucket.
+///
+/// # Errors
+/// When a collector gives families of a type that none here has.
+pub fn open_scrape(registry: &Registry, http: &HttpMetrics) -> Result<String, fmt::Error> {
+    open::write(&registry.gather(), |family, metric, bucket| {
+        (family.name() == DURATION).then(|| http.exemplars.of(metric, bucket)).flatten()
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -556,6 +575,7 @@ mod tests {
             status: 200,
             took,
             tenant: None,
+            trace_id: None,
         };
         metrics.end(&answered(Duration::from_millis(100)));
         metrics.end(&answered(Duration::from_millis(101)));

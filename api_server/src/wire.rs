@@ -102,6 +102,7 @@ impl Wire {
                 status: status.as_u16(),
                 took: self.opened.elapsed(),
                 tenant: None,
+                trace_id: None,
             });
         }
         tracing::info!(status = status.as_u16(), "a request was refused before it could be read");

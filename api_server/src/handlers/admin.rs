@@ -1,22 +1,26 @@
 //! `GET /metrics` of the admin listener.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use persistence_layer::{batches, processes, webhooks};
 
 use crate::app::AppState;
 use crate::error::ApiError;
-use crate::metrics::{FleetFigures, TEXT_FORMAT, scrape};
+use crate::metrics::{FleetFigures, TEXT_FORMAT, open, open_scrape, scrape};
 use crate::performance::memory::Memory;
 
 /// Longest wait for the queue's figures: a scrape must not hang with the database.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Everything the process counts, and the queue as the database has it now.
-pub async fn metrics(State(app): State<AppState>) -> Result<Response, ApiError> {
+pub async fn metrics(
+    State(app): State<AppState>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     let database = app.database.health();
     let redis = app.redis.as_ref().map(|redis| redis.status().state);
     app.queue_metrics.observe_services(&database, redis);
@@ -25,15 +29,23 @@ pub async fn metrics(State(app): State<AppState>) -> Result<Response, ApiError> 
     let figures = tokio::time::timeout(PATIENCE, figures(&app));
     let figures = if database.up { figures.await.ok().flatten() } else { None };
     app.queue_metrics.observe_fleet(figures.as_ref());
-    let text = scrape(&app.registry).map_err(|error| {
-        tracing::error!(%error, "the metrics cannot be written");
-        ApiError::internal()
-    })?;
+    let (format, text) = if open::is_wanted(&headers) {
+        let text = open_scrape(&app.registry, &app.http_metrics).map_err(|error| broken(&error))?;
+        (open::OPEN_FORMAT, text.into_bytes())
+    } else {
+        (TEXT_FORMAT, scrape(&app.registry).map_err(|error| broken(&error))?)
+    };
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(TEXT_FORMAT)),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::CONTENT_TYPE, format),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::VARY, "Accept"),
     ];
-    Ok((headers, text).into_response())
+    Ok((headers.map(|(name, value)| (name, HeaderValue::from_static(value))), text).into_response())
+}
+
+fn broken(error: &dyn Display) -> ApiError {
+    tracing::error!(%error, "the metrics cannot be written");
+    ApiError::internal()
 }
 
 async fn figures(app: &AppState) -> Option<FleetFigures> {

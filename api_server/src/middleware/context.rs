@@ -107,6 +107,7 @@ pub async fn around(State(noted): State<Noted>, request: Request, next: Next) ->
         status: response.status().as_u16(),
         took,
         tenant: tenant.as_ref(),
+        trace_id: Some(context.trace_id),
     };
     noted.metrics.end(&answered);
     span.in_scope(|| log(&answered, class.slow_after(&noted.slow_log)));

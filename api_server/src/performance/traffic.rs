@@ -217,7 +217,7 @@ impl Traffic {
 
 impl Counts {
     fn note(&mut self, answered: &Answered<'_>) {
-        let Answered { method, route, class, status, took, tenant } = *answered;
+        let Answered { method, route, class, status, took, tenant, .. } = *answered;
         let mut kind =
             Kind { route, method, class, status_class: status / 100, tenant: tenant.cloned() };
         if self.by_kind.len() >= MOST_COUNTS && !self.by_kind.contains_key(&kind) {
@@ -257,7 +257,8 @@ mod tests {
         (route, status, ms): (&'static str, u16, u64),
     ) {
         let (class, took) = (crate::routes::class_of(route), Duration::from_millis(ms));
-        traffic.note(&Answered { method: "GET", route, class, status, took, tenant });
+        let trace_id = None;
+        traffic.note(&Answered { method: "GET", route, class, status, took, tenant, trace_id });
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod lines;
 mod live;
 mod load;
 mod metrics;
+mod open_metrics;
 mod paging;
 mod performance;
 mod protocol;

@@ -242,6 +242,12 @@ impl TestApp {
         reply(self.client.get(format!("http://{}{path}", self.admin))).await
     }
 
+    /// The same in a media type.
+    pub async fn admin_get_as(&self, path: &str, accept: &str) -> Reply {
+        let request = self.client.get(format!("http://{}{path}", self.admin));
+        reply(request.header("accept", accept)).await
+    }
+
     /// POST without a body.
     pub async fn post(&self, path: &str) -> Reply {
         reply(self.request(Method::POST, path)).await

@@ -1,0 +1,60 @@
+//! Requests that stand for the others of their bucket: by the trace id of one, its lines in the log are found.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use chrono::Utc;
+use prometheus::proto::Metric;
+use service_runtime::trace::TraceId;
+
+use super::Answered;
+
+/// Bounds of the buckets of the time that answers take, in seconds. Every target of a class is one.
+pub(super) const BOUNDS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
+
+/// The labels of a series, in the order of [`LABELS`].
+type Series = [&'static str; 3];
+
+/// What requests are told apart by.
+pub(super) const LABELS: [&str; 3] = ["method", "route", "class"];
+
+/// One request.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Exemplar {
+    /// Its trace.
+    pub trace_id: TraceId,
+    /// The time it took.
+    pub seconds: f64,
+    /// When it was answered, Unix time.
+    pub at_ms: i64,
+}
+
+/// The last request of each bucket, the last one being that beyond all bounds.
+#[derive(Debug, Default)]
+pub(super) struct Exemplars(Mutex<HashMap<Series, [Option<Exemplar>; BOUNDS.len() + 1]>>);
+
+impl Exemplars {
+    /// Takes up an answered request. Nobody waits for that: while another one is taken up, or they are looked at,
+    /// there is none.
+    pub fn note(&self, answered: &Answered<'_>) {
+        let Some(trace_id) = answered.trace_id else { return };
+        let seconds = answered.took.as_secs_f64();
+        let exemplar = Exemplar { trace_id, seconds, at_ms: Utc::now().timestamp_millis() };
+        let Ok(mut kept) = self.0.try_lock() else { return };
+        let series = [answered.method, answered.route, answered.class.as_str()];
+        let bucket = BOUNDS.partition_point(|bound| *bound < seconds);
+        kept.entry(series).or_default()[bucket] = Some(exemplar);
+    }
+
+    /// The one of a bucket of a series with these labels.
+    pub fn of(&self, metric: &Metric, bucket: usize) -> Option<Exemplar> {
+        let value = |name: &str| {
+            let mut labels = metric.get_label().iter();
+            labels.find(|label| label.name() == name).map(|label| label.value())
+        };
+        let [method, route, class] = LABELS.map(value);
+        let kept = self.0.lock().ok()?;
+        *kept.get(&[method?, route?, class?])?.get(bucket)?
+    }
+}
