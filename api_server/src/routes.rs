@@ -130,7 +130,8 @@ pub fn service() -> Api {
                 "What runs, how much waits, how the providers are",
             )
             .json::<ServiceStatus>("The state")
-            .tagged(),
+            .tagged()
+            .kept(),
         )
         .get(
             "/api/signing/key",
@@ -270,6 +271,7 @@ pub fn files() -> Api {
         Operation::new(JOBS, RouteClass::Export, summary)
             .takes([params::rows(), params::flag("partial", "Also while the job runs")])
             .text("A row per wallet, or per disposal", media_type)
+            .named()
             .in_parts(media_type)
             .tagged()
     };
@@ -301,7 +303,8 @@ pub fn files() -> Api {
             "/api/pnl/batch/results/{job_id}/signed.ndjson",
             signed::results,
             Operation::new(JOBS, RouteClass::Export, "The results of a job that has ended, signed")
-                .text("A row per wallet with its digest, and the signature", NDJSON),
+                .text("A row per wallet with its digest, and the signature", NDJSON)
+                .named(),
         )
 }
 
@@ -318,7 +321,8 @@ fn jobs() -> Api {
                 .json_or::<Job, DryRun>(
                     "The job has ended while the answer waited for it, or what it would cost",
                 )
-                .accepts::<Accepted>("The job is stored, or was already with this Idempotency-Key"),
+                .accepts::<Accepted>("The job is stored, or was already with this Idempotency-Key")
+                .stores(),
         )
         .get(
             "/api/pnl/batch",
@@ -339,21 +343,24 @@ fn jobs() -> Api {
             Operation::new(JOBS, RouteClass::Simple, "Progress of a job")
                 .takes([params::wait()])
                 .json::<Job>("How it stands")
-                .tagged(),
+                .tagged()
+                .asked_again(),
         )
         .post(
             "/api/pnl/batch/{job_id}/cancel",
             batches::cancel,
             Operation::new(JOBS, RouteClass::Submit, "Stop a job")
                 .body::<NoMembers>(false)
-                .accepts::<Job>("It stops, or has ended"),
+                .accepts::<Job>("It stops, or has ended")
+                .asked_again(),
         )
         .post(
             "/api/pnl/batch/{job_id}/retry",
             batches::retry,
             Operation::new(JOBS, RouteClass::Submit, "Failed and timed-out wallets again")
                 .body::<NoMembers>(false)
-                .accepts::<Job>("They are queued"),
+                .accepts::<Job>("They are queued")
+                .asked_again(),
         )
         .get(
             "/api/pnl/batch/{job_id}/webhook",
@@ -392,7 +399,9 @@ fn job_results() -> Api {
             )
             .takes(params::pages())
             .json::<Results>("A page of wallets")
-            .tagged(),
+            .tagged()
+            .kept()
+            .asked_again(),
         )
         .get(
             "/api/pnl/batch/results/{job_id}/group",
@@ -400,7 +409,9 @@ fn job_results() -> Api {
             Operation::new(JOBS, RouteClass::Complex, "The wallets of a job as one history")
                 .takes([params::include()])
                 .json::<GroupResult>("The group")
-                .tagged(),
+                .tagged()
+                .kept()
+                .asked_again(),
         )
         .get(
             "/api/pnl/batch/results/{job_id}/group/ledger",
@@ -409,7 +420,8 @@ fn job_results() -> Api {
                 .takes([params::ledger_format()])
                 .takes(params::pages())
                 .json_or::<LedgerPage, AccountingDocument>("A page of events, or all of them")
-                .tagged(),
+                .tagged()
+                .kept(),
         )
         .get(
             "/api/pnl/results",
@@ -447,13 +459,15 @@ fn job_results() -> Api {
             ])
             .takes(params::pages())
             .json::<LatestResults>("A page of wallets")
-            .tagged(),
+            .tagged()
+            .kept()
+            .deprecated_in_part(),
         )
 }
 
 /// A question about one wallet.
 fn about(class: RouteClass, summary: &str) -> Operation {
-    Operation::new(WALLETS, class, summary).takes([params::chain_of_wallet()]).tagged()
+    Operation::new(WALLETS, class, summary).takes([params::chain_of_wallet()]).tagged().kept()
 }
 
 fn wallet() -> Api {

@@ -5,13 +5,14 @@
 //! crates and documents that are written piece by piece, from [`shapes`]; the tests of the interface
 //! hold every answer against the document, unknown members included.
 
+mod headers;
 mod operation;
 pub mod page;
 pub mod params;
 mod security;
 pub mod shapes;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::LazyLock;
 
 use axum::Router;
@@ -22,6 +23,7 @@ use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::{Components, Info, OpenApi, OpenApiBuilder, Paths, RefOr, Schema};
 
+use headers::Told;
 pub use operation::Operation;
 
 use crate::app::AppState;
@@ -34,6 +36,7 @@ pub struct Api {
     router: Router<AppState>,
     paths: Paths,
     schemas: Vec<(String, RefOr<Schema>)>,
+    headers: BTreeSet<Told>,
     classes: HashMap<String, RouteClass>,
 }
 
@@ -66,6 +69,7 @@ impl Api {
         self.router = self.router.merge(other.router);
         self.paths.merge(other.paths);
         self.schemas.extend(other.schemas);
+        self.headers.extend(other.headers);
         self.classes.extend(other.classes);
         self
     }
@@ -100,8 +104,9 @@ impl Api {
 
     fn describe(mut self, path: &str, method: HttpMethod, operation: Operation) -> Self {
         self.classes.insert(path.to_owned(), operation.class);
-        let (described, schemas) = operation.into_parts(path);
+        let (described, schemas, headers) = operation.into_parts(path);
         self.schemas.extend(schemas);
+        self.headers.extend(headers);
         self.paths.add_path_operation(path, vec![method], described);
         self
     }
@@ -112,6 +117,7 @@ impl Api {
         info.description = Some(DESCRIPTION.to_owned());
         let mut components = Components::new();
         components.schemas.extend(self.schemas);
+        components.headers = headers::described(&self.headers);
         components.security_schemes.extend(security::schemes());
         let problems: Vec<_> = problems::ALL
             .iter()

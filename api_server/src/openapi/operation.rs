@@ -7,17 +7,26 @@ use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::headers::{self, Told};
 use super::params;
 use super::shapes::Problem;
 use crate::slo::RouteClass;
 
+use Told::{Always, Sometimes};
+
 type Schemas = Vec<(String, RefOr<Schema>)>;
+
+/// An operation, and the shapes and headers that it needs.
+type Parts = (utoipa::openapi::path::Operation, Schemas, Vec<Told>);
 
 /// The description of a route; its path parameters are described by their names.
 pub struct Operation {
     /// How soon the route is to answer.
     pub(super) class: RouteClass,
     builder: OperationBuilder,
+    answers: Vec<(&'static str, Response)>,
+    /// Headers of answers with a status, beside those that every answer has.
+    told: Vec<(&'static str, Told)>,
     schemas: Schemas,
 }
 
@@ -28,6 +37,8 @@ impl Operation {
         let operation = Self {
             class,
             builder: OperationBuilder::new().tag(tag).summary(Some(summary)).extensions(Some(told)),
+            answers: Vec::new(),
+            told: Vec::new(),
             schemas: Vec::new(),
         };
         operation.other::<Problem>("default", "An error", "application/problem+json")
@@ -122,12 +133,24 @@ impl Operation {
         self.answer("101", answer.build())
     }
 
-    /// Answers 206 with a part of the document.
+    /// Whose answer is a file with a name.
+    #[must_use]
+    pub fn named(self) -> Self {
+        self.tells(&["200"], &[Always("Content-Disposition")])
+    }
+
+    /// Answers 206 with a part of the file, which has a digest where it is known before it is sent.
     #[must_use]
     pub fn in_parts(self, media_type: &str) -> Self {
+        const OF_FILE: [&str; 4] = ["Accept-Ranges", "Digest", "Repr-Digest", "X-Row-Count"];
         let content = ContentBuilder::new().schema(Some(String::schema())).build();
         let answer = ResponseBuilder::new().description("The part that `Range` asks for");
-        self.takes(params::range()).answer("206", answer.content(media_type, content).build())
+        self.takes(params::range())
+            .answer("206", answer.content(media_type, content).build())
+            .tells(&["206"], &["Content-Disposition", "Content-Range", "ETag"].map(Always))
+            .tells(&["206"], &OF_FILE.map(Always))
+            .tells(&["200", "304"], &OF_FILE.map(Sometimes))
+            .tells(&["default"], &[Sometimes("Content-Range")])
     }
 
     /// Answers 304 to whoever sends the tag of the answer back.
@@ -135,17 +158,59 @@ impl Operation {
     pub fn tagged(self) -> Self {
         let answer = ResponseBuilder::new()
             .description("The answer is still the one whose `ETag` came in `If-None-Match`");
-        self.takes([params::if_none_match()]).answer("304", answer.build())
+        self.takes([params::if_none_match()])
+            .answer("304", answer.build())
+            .tells(&["304"], &[Always("ETag")])
+            .tells(&["200"], &[Sometimes("ETag")])
     }
 
-    fn other<T: ToSchema>(mut self, status: &str, description: &str, media_type: &str) -> Self {
+    /// Whose answers are kept.
+    #[must_use]
+    pub fn kept(self) -> Self {
+        self.tells(&["200", "304", "default"], &[Sometimes("X-Cache")])
+            .tells(&["200", "304"], &[Sometimes("Age")])
+    }
+
+    /// Whose answers say when to ask again.
+    #[must_use]
+    pub fn asked_again(self) -> Self {
+        self.tells(&["200", "202", "304"], &[Sometimes("Retry-After")])
+    }
+
+    /// Whose answers name the stored job, and the wishes that were kept.
+    #[must_use]
+    pub fn stores(self) -> Self {
+        self.tells(&["202"], &["Location", "Retry-After"].map(Always))
+            .tells(&["200"], &[Sometimes("Location")])
+            .tells(&["200", "202"], &["Idempotent-Replayed", "Preference-Applied"].map(Sometimes))
+    }
+
+    /// Which can be asked for in a way that is given up.
+    #[must_use]
+    pub fn deprecated_in_part(self) -> Self {
+        self.tells(&["200", "304"], &["Deprecation", "Link"].map(Sometimes))
+    }
+
+    /// Answers with these statuses have these headers.
+    fn tells(mut self, statuses: &[&'static str], headers: &[Told]) -> Self {
+        let all = statuses.iter().flat_map(|status| headers.iter().map(|told| (*status, *told)));
+        self.told.extend(all);
+        self
+    }
+
+    fn other<T: ToSchema>(
+        mut self,
+        status: &'static str,
+        description: &str,
+        media_type: &str,
+    ) -> Self {
         let content = ContentBuilder::new().schema(Some(self.reference::<T>())).build();
         let answer = ResponseBuilder::new().description(description);
         self.answer(status, answer.content(media_type, content).build())
     }
 
-    fn answer(mut self, status: &str, answer: Response) -> Self {
-        self.builder = self.builder.response(status, answer);
+    fn answer(mut self, status: &'static str, answer: Response) -> Self {
+        self.answers.push((status, answer));
         self
     }
 
@@ -156,8 +221,14 @@ impl Operation {
         RefOr::Ref(Ref::from_schema_name(T::name()))
     }
 
-    /// The operation at `path`, and the shapes that it needs.
-    pub(super) fn into_parts(self, path: &str) -> (utoipa::openapi::path::Operation, Schemas) {
+    /// The operation at `path`.
+    pub(super) fn into_parts(mut self, path: &str) -> Parts {
+        let mut headers = Vec::new();
+        for (status, mut answer) in self.answers {
+            let own = self.told.iter().filter(|(of, _)| *of == status).map(|(_, told)| *told);
+            headers.extend(headers::note(&mut answer, status, self.class, own));
+            self.builder = self.builder.response(status, answer);
+        }
         let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
         let in_path = names.map(params::in_path);
         let operation = in_path.fold(self.builder, OperationBuilder::parameter).build();
@@ -166,6 +237,6 @@ impl Operation {
                 if one.parameter_in != ParameterIn::Path || path.contains(&one.name))),
             "{path} has the parameters that are described",
         );
-        (operation, self.schemas)
+        (operation, self.schemas, headers)
     }
 }

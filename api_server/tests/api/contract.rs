@@ -7,7 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
 use jsonschema::Validator;
-use reqwest::Method;
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
 use crate::support::Reply;
@@ -47,8 +48,10 @@ pub fn check(method: &Method, path: &str, reply: &Reply) {
     let status = reply.status.as_str();
     let Some(answer) = answers.get(status) else {
         assert!(reply.status.is_client_error() || reply.status.is_server_error(), "{what}");
+        has_headers(&what, &answers["default"], reply);
         return is_problem(&what, method, reply);
     };
+    has_headers(&what, answer, reply);
     let Some(contents) = answer.get("content").and_then(Value::as_object) else {
         assert!(reply.text.is_empty(), "no body is described: {what}");
         return;
@@ -57,6 +60,36 @@ pub fn check(method: &Method, path: &str, reply: &Reply) {
     let content = contents.get(media).unwrap_or_else(|| panic!("{media} is not described: {what}"));
     if media == "application/json" && method != Method::HEAD {
         is_of(&what, content["schema"].clone(), reply);
+    }
+}
+
+/// Every header that must be there is, each has its form, and none of those that some answer is described with is undescribed here.
+#[track_caller]
+fn has_headers(what: &str, answer: &Value, reply: &Reply) {
+    let all = DOCUMENT["components"]["headers"].as_object().unwrap();
+    let described: HashMap<_, _> = answer["headers"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(name, to)| {
+            let key = to["$ref"].as_str().unwrap().strip_prefix("#/components/headers/").unwrap();
+            (name.to_lowercase(), &all[key])
+        })
+        .collect();
+    for key in all.keys() {
+        let name = key.strip_suffix(".always").unwrap_or(key).to_lowercase();
+        let Some(value) = reply.headers.get(&name) else {
+            let is_required = described.get(&name).is_some_and(|it| it["required"] == true);
+            assert!(!is_required, "without the header {name}: {what:.2000}");
+            continue;
+        };
+        let Some(header) = described.get(&name) else {
+            panic!("the header {name} is not described: {what:.2000}")
+        };
+        let value = value.to_str().unwrap();
+        let of = header["schema"].clone();
+        let value = if of["type"] == "integer" { value.parse().unwrap() } else { json!(value) };
+        assert!(validator(of).is_valid(&value), "{name}: {value}: {what:.2000}");
     }
 }
 
@@ -160,6 +193,38 @@ fn the_document_is_openapi_3_1_and_describes_every_problem() {
             assert!(operation["summary"].as_str().is_some_and(|text| !text.is_empty()), "{path}");
             assert!(operation["responses"].get("default").is_some(), "{path}");
         }
+    }
+}
+
+#[test]
+fn a_missing_and_an_undescribed_header_and_a_wrong_form_are_found() {
+    let path = "/api/pnl/batch/results/{job_id}/export.csv";
+    let answer = &DOCUMENT["paths"][path]["get"]["responses"]["304"];
+    let sound = [
+        ("x-request-id", "1"),
+        ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("etag", "\"0123456789abcdef0123456789abcdef\""),
+        ("x-row-count", "7"),
+    ];
+    let is_sound = |headers: &[(&'static str, &'static str)]| {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let (status, headers) = (StatusCode::NOT_MODIFIED, headers.collect());
+        let reply = Reply { status, headers, text: String::new() };
+        std::panic::catch_unwind(|| has_headers("a file", answer, &reply)).is_ok()
+    };
+    assert!(is_sound(&sound));
+    for left_out in 0..3 {
+        let mut some = sound.to_vec();
+        some.remove(left_out);
+        assert!(!is_sound(&some), "without {}", sound[left_out].0);
+    }
+    for wrong in [("x-cache", "HIT"), ("x-row-count", "many"), ("etag", "W/\"1\"")] {
+        let mut more = sound.to_vec();
+        more.retain(|(name, _)| *name != wrong.0);
+        more.push(wrong);
+        assert!(!is_sound(&more), "{wrong:?}");
     }
 }
 
