@@ -7,7 +7,7 @@ use prometheus::proto::{Metric, MetricFamily, MetricType};
 
 use super::exemplars::Exemplar;
 
-/// Content type of [`write`].
+/// Content type of [`write()`].
 pub const OPEN_FORMAT: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Units that names end with.
