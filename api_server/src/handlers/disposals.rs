@@ -90,11 +90,14 @@ fn of_job(params: &mut Params) -> Option<BatchId> {
     id
 }
 
-/// Why the result of `job` cannot be computed again, and what to do.
-fn not_repeatable(job: BatchId, why: &str) -> ApiError {
+/// How to submit a wallet whose result cannot be computed again.
+const AGAIN: &str = "again with the same options";
+
+/// Why the result of `job` cannot be computed again, and how to submit its wallet for one that can.
+fn not_repeatable(job: BatchId, why: &str, how: &str) -> ApiError {
     let detail = format!(
-        "The result of the job {job} cannot be computed again: {why}. Submit the wallet again with the same \
-         options, and ask for the result of that job."
+        "The result of the job {job} cannot be computed again: {why}. Submit the wallet {how}, and ask for the \
+         result of that job."
     );
     ApiError::new(problems::LEDGER_REPLACED, detail)
 }
@@ -133,24 +136,27 @@ pub async fn explain(
         Some(id) => {
             let batch = app.batches.status(&BatchRef { tenant, id }).await?;
             let analysis = Analysis::of_batch(&batch.request).map_err(|_| {
-                not_repeatable(id, "a program of another version wrote what it asks for")
+                not_repeatable(id, "a program of another version wrote what it asks for", AGAIN)
             })?;
             let explained = wallets.explain_result(&wallet, id, &analysis, wanted).await?;
             explained.map_err(|why| match why {
                 NotExplained::NoResult => no_result(id, "job_id", &wallet),
                 NotExplained::OtherEngine => {
-                    not_repeatable(id, "another version of the engine computed it")
+                    not_repeatable(id, "another version of the engine computed it", AGAIN)
                 }
                 NotExplained::NotStored => not_repeatable(
                     id,
                     "the ledger that it was computed from is not stored, or not any more: a ledger that was \
                      replaced, or is of a part of the history, is kept for \
                      retention.replaced_ledgers_hours",
+                    AGAIN,
                 ),
                 NotExplained::OtherHistory => not_repeatable(
                     id,
-                    "it ends in the past, no ledger is kept of that, and the newest one of the wallet \
-                     ends before it, goes further than the chain had come then, or has other events or prices",
+                    "it ends in the past, no ledger is kept of that, and the newest one of the wallet is \
+                     missing, ends before it, goes further than the chain had come then, or has other events \
+                     or prices",
+                    "without as_of, then again with the same options",
                 ),
                 NotExplained::NoDisposal => none(),
             })?

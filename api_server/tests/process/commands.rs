@@ -42,6 +42,41 @@ async fn analyze_prints_a_row_for_every_wallet_in_each_format() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn analyze_beside_a_service_leaves_its_replaced_ledgers_alone() {
+    let (folder, database, node) =
+        (tempfile::tempdir().unwrap(), TestDatabase::create().await, demo_node().await);
+    let wallets = demo_wallets();
+    let analyze = || {
+        let mut command = program(folder.path());
+        configured(&mut command, &database, &node);
+        let analyzed = run(command.args(["analyze", "--chain", "sol"]).args(&wallets), "");
+        assert_eq!(analyzed.status.code(), Some(0), "{}", text(&analyzed.stderr));
+    };
+    analyze();
+    analyze();
+    // Ledgers of another tenant: of one wallet replaced longer ago than any is kept, of the others an hour ago.
+    let others = format!(
+        "update ledgers set tenant = 'other', superseded_at = now() - case wallet
+            when '{}' then interval '1 year' else interval '1 hour' end
+            where state = 'superseded'",
+        wallets[0]
+    );
+    assert_eq!(database.execute(&others).await, 4);
+    // A run sweeps beside its work, and may end before.
+    let old = "update ledgers set state = state
+        where tenant = 'other' and superseded_at < now() - interval '1 day'";
+    for _ in 0..10 {
+        analyze();
+        if database.execute(old).await == 0 {
+            break;
+        }
+    }
+    assert_eq!(database.execute(old).await, 0, "no run has swept");
+    let left = "update ledgers set state = state where tenant = 'other'";
+    assert_eq!(database.execute(left).await, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn migrate_brings_an_empty_database_to_the_newest_schema() {
     let (folder, database) = (tempfile::tempdir().unwrap(), TestDatabase::empty(2).await);
     let (before, newest) = database.store().schema_version().await.unwrap();

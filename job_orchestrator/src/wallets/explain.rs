@@ -235,8 +235,8 @@ pub enum NotExplained {
     OtherEngine,
     /// The ledger that the result was made from is not stored (any more).
     NotStored,
-    /// What is stored gives another history than that of the result: of one that ends in the past no ledger is
-    /// kept, and the wallet's newest one ends before it, or says another thing of it.
+    /// Of a result that ends in the past no ledger is kept, and the wallet has none, or one that ends before it or
+    /// says another thing of it.
     OtherHistory,
     /// The result counts no such disposal.
     NoDisposal,
@@ -290,15 +290,18 @@ impl Wallets {
             return Ok(Err(NotExplained::OtherEngine));
         }
         let end = analysis.time_range.end();
-        let reader = match end {
-            None => self.reader_of_result(wallet, job, &origin, analysis).await?,
+        let reader = if end.is_none() {
+            match self.reader_of_result(wallet, job, &origin, analysis).await? {
+                Some(reader) => reader,
+                None => return Ok(Err(NotExplained::NotStored)),
+            }
+        } else {
             // None of its own is kept; the newest one has what happened up to then.
-            Some(_) => {
-                let newest = self.open(wallet).await?;
-                newest.map(|reader| reader.by_options_of(analysis)).transpose()?
+            match self.open(wallet).await? {
+                Some(reader) => reader.by_options_of(analysis)?,
+                None => return Ok(Err(NotExplained::OtherHistory)),
             }
         };
-        let Some(reader) = reader else { return Ok(Err(NotExplained::NotStored)) };
         let found = Box::pin(self.explain_by(reader, wallet, View::of(analysis), asked)).await;
         let explanation = match found {
             Ok(Some(explanation)) => explanation,
