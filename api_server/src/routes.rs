@@ -11,13 +11,14 @@ use crate::dto::result::WALLET_STATUSES;
 use crate::dto::webhook::WebhookView;
 use crate::extract::NDJSON;
 use crate::handlers::{
-    batches, docs, exports, group, health, latest, live, performance, problems, results, services,
-    signed, webhooks,
+    batches, best, docs, exports, group, health, latest, live, performance, problems, results,
+    services, signed, webhooks,
 };
 use crate::metrics::UNMATCHED;
 use crate::openapi::shapes::{
-    Accepted, AccountingDocument, DatabaseProbe, DryRun, GroupResult, Job, JobList, LatestResults,
-    LedgerPage, Liveness, NoMembers, Probe, Results, ServiceStatus, SigningKey, Submission,
+    Accepted, AccountingDocument, Comparison, DatabaseProbe, DryRun, GroupResult, Job, JobList,
+    LatestResults, Leaderboard, LedgerPage, Liveness, NoMembers, Probe, Results, ServiceStatus,
+    SigningKey, Submission,
 };
 use crate::openapi::{Api, Operation, params};
 use crate::performance::traffic;
@@ -474,5 +475,39 @@ fn job_results() -> Api {
             .takes(params::pages())
             .json::<LatestResults>("A page of wallets")
             .tagged(),
+        )
+        .get(
+            "/api/leaderboard",
+            best::leaderboard,
+            Operation::new(WALLETS, RouteClass::Complex, "The first wallets by a figure")
+                .takes([
+                    params::chain(),
+                    params::query(
+                        "by",
+                        "The figure",
+                        json!({"type": "string", "enum": LatestSort::FIGURES.map(LatestSort::as_str),
+                               "default": "total_pnl_usd"}),
+                    ),
+                    params::query(
+                        "min_trades",
+                        "At least so many trades",
+                        json!({"type": "integer", "minimum": 0}),
+                    ),
+                    params::query(
+                        "limit",
+                        "How many",
+                        json!({"type": "integer", "minimum": 1, "maximum": 100, "default": 10}),
+                    ),
+                ])
+                .json::<Leaderboard>("The largest first")
+                .tagged(),
+        )
+        .get(
+            "/api/compare",
+            best::compare,
+            Operation::new(WALLETS, RouteClass::Complex, "The newest results of some wallets")
+                .takes([params::chain_of_wallet(), params::wallets()])
+                .json::<Comparison>("Side by side, in the order of the question")
+                .tagged(),
         )
 }

@@ -16,7 +16,7 @@ use crate::wallet_tasks::{TaskError, TaskState};
 use latest::push_totals;
 pub use latest::{
     LONGEST_WALK, LatestCursor, LatestList, LatestPlace, LatestRow, LatestSort, Newest,
-    count_latest, latest, newest,
+    count_latest, latest, latest_of, newest,
 };
 pub use of_job::{JobList, JobPage, JobPlace, JobSort, listed};
 pub use summary::{Refresh, Summary, refresh, refresh_if_due, summary};

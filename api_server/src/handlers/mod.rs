@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod batches;
+pub mod best;
 pub mod diff;
 pub mod disposals;
 pub mod docs;

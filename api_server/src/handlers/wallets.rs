@@ -6,7 +6,9 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use futures::{Stream, TryStreamExt};
 use job_orchestrator::request::TimeRange;
-use job_orchestrator::wallets::{Include, LedgerCursor, View, Wallets, WalletsError};
+use job_orchestrator::wallets::{
+    Include, LedgerCursor, TransactionView, View, Wallets, WalletsError,
+};
 use pnl_core::report::Coverage;
 use pnl_core::{Address, Chain, EngineError, Method, WalletRef};
 use serde::Serialize;
@@ -20,7 +22,7 @@ use crate::dto::job::PinView;
 use crate::dto::time::read_moment;
 use crate::error::{ApiError, FieldErrors};
 use crate::extract::Params;
-use crate::handlers::{Keep, value};
+use crate::handlers::{Keep, of_wallet, value};
 use crate::json::shown;
 use crate::middleware::validators::Aborted;
 use crate::problems;
@@ -91,9 +93,7 @@ pub(super) async fn page(
     let after = cursor.map(|cursor| place(&scope, &cursor)).transpose()?;
     let page = wallets.ledger_page(wallet, after, limit as usize).await?;
     let page = page.ok_or_else(|| unknown(wallet))?;
-    let next_cursor = page.next.map(|LedgerCursor { ledger_id, chunk, row }| {
-        cursor::encode(&scope, &format!("{ledger_id} {chunk} {row}"))
-    });
+    let next_cursor = page.next.map(|next| cursor_of(&scope, next));
     Ok(value(
         keep,
         &LedgerView {
@@ -106,6 +106,44 @@ pub(super) async fn page(
             next_cursor,
         },
     ))
+}
+
+#[derive(Serialize)]
+struct TransactionsView {
+    wallet: String,
+    chain: Chain,
+    pinned: PinView,
+    data: Vec<TransactionView>,
+    next_cursor: Option<String>,
+    has_more: bool,
+}
+
+/// `GET /api/v2/wallets/{wallet}/transactions`
+pub async fn transactions(
+    State(app): State<AppState>,
+    mut asked: Question,
+) -> Result<Response, ApiError> {
+    let limit = asked.params.limit();
+    let cursor = asked.params.text("cursor");
+    let (wallets, wallet) = asked.finish(&app)?;
+    let scope = format!("transactions {wallet}");
+    let after = cursor.map(|cursor| place(&scope, &cursor)).transpose()?;
+    let page = wallets.transactions(&wallet, after, limit as usize).await?;
+    let page = page.ok_or_else(|| unknown(&wallet))?;
+    let next_cursor = page.next.map(|next| cursor_of(&scope, next));
+    Ok(of_wallet(&TransactionsView {
+        wallet: wallet.address.to_string(),
+        chain: wallet.chain,
+        pinned: PinView::of(page.pin),
+        data: page.rows,
+        has_more: next_cursor.is_some(),
+        next_cursor,
+    }))
+}
+
+/// The cursor of a place in the list called `scope`, which follows a ledger.
+fn cursor_of(scope: &str, LedgerCursor { ledger_id, chunk, row }: LedgerCursor) -> String {
+    cursor::encode(scope, &format!("{ledger_id} {chunk} {row}"))
 }
 
 fn place(scope: &str, cursor: &str) -> Result<LedgerCursor, ApiError> {

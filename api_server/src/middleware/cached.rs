@@ -140,7 +140,9 @@ async fn question(request: &mut Request) -> Option<Question> {
         Subject::Job(BatchRef { tenant: tenant.clone(), id })
     } else {
         match route {
-            "/api/pnl/results" => Subject::Latest(tenant.clone()),
+            "/api/pnl/results" | "/api/leaderboard" | "/api/compare" => {
+                Subject::Latest(tenant.clone())
+            }
             "/api/services/status" => Subject::Service,
             _ => return None,
         }

@@ -148,7 +148,9 @@ pub(super) fn class(request: &Request) -> Option<Class> {
     } else if route.starts_with("/api/services/") || route.starts_with("/api/performance/") {
         Class::Services
     } else if is_read
-        && (route.starts_with("/api/pnl/results") || route.starts_with("/api/pnl/batch/results"))
+        && (route.starts_with("/api/pnl/results")
+            || route.starts_with("/api/pnl/batch/results")
+            || matches!(route, "/api/leaderboard" | "/api/compare"))
     {
         Class::Results
     } else {

@@ -60,6 +60,15 @@ pub fn chain_of_wallet() -> Parameter {
     required("chain", "The wallet's chain or its alias", json!({"type": "string", "enum": CHAINS}))
 }
 
+/// `wallets` that are compared.
+pub fn wallets() -> Parameter {
+    required(
+        "wallets",
+        "1 to 20 addresses of the chain, separated by commas",
+        json!({"type": "string", "minLength": 1}),
+    )
+}
+
 /// `method`.
 pub fn method() -> Parameter {
     let methods =

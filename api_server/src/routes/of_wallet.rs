@@ -6,7 +6,7 @@ use super::WALLETS;
 use crate::handlers::{diff, disposals, reports, series, wallets, what_if};
 use crate::openapi::shapes::{
     AccountingDocument, Calendar, CoverageReport, Difference, Disposals, Distribution, Equity,
-    Explanation, LedgerPage, Tokens, WalletPnl, WhatIf, WhatIfOptions,
+    Explanation, LedgerPage, Tokens, Transactions, WalletPnl, WhatIf, WhatIfOptions,
 };
 use crate::openapi::{Api, Operation, params};
 use crate::slo::RouteClass;
@@ -38,6 +38,13 @@ fn wallet() -> Api {
                 .takes([params::ledger_format(), params::method()])
                 .takes(params::pages())
                 .json_or::<LedgerPage, AccountingDocument>("A page of events, or all of them"),
+        )
+        .get(
+            "/api/v2/wallets/{wallet}/transactions",
+            wallets::transactions,
+            about(RouteClass::Report, "Every transaction that has moved something")
+                .takes(params::pages())
+                .json::<Transactions>("A page of transactions"),
         )
         .get(
             "/api/v2/wallets/{wallet}/tokens",

@@ -5,6 +5,7 @@
 mod auth;
 mod bad_input;
 mod batches;
+mod best;
 mod cache;
 mod conditional;
 mod contract;

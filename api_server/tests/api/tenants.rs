@@ -34,7 +34,7 @@ enum Of {
 }
 
 /// Every route. Whoever adds one says here what it is about.
-const ROUTES: [(&str, &str, Of); 47] = [
+const ROUTES: [(&str, &str, Of); 50] = [
     ("GET", "/health", Of::Nobody),
     ("GET", "/api/health", Of::Nobody),
     ("GET", "/api/health/db", Of::Nobody),
@@ -53,6 +53,8 @@ const ROUTES: [(&str, &str, Of); 47] = [
     ("POST", "/api/pnl/batch/run", Of::Tenant),
     ("GET", "/api/pnl/batch", Of::Tenant),
     ("GET", "/api/pnl/results", Of::Tenant),
+    ("GET", "/api/leaderboard", Of::Tenant),
+    ("GET", "/api/compare", Of::Tenant),
     ("GET", "/api/pnl/batch/status/{job_id}", Of::Job),
     ("GET", "/api/pnl/batch/{job_id}/events", Of::Job),
     ("GET", "/api/events", Of::Job),
@@ -72,6 +74,7 @@ const ROUTES: [(&str, &str, Of); 47] = [
     ("GET", "/api/pnl/batch/results/{job_id}/group/ledger", Of::Job),
     ("GET", "/api/v2/wallets/{wallet}/pnl", Of::Wallet),
     ("GET", "/api/v2/wallets/{wallet}/ledger", Of::Wallet),
+    ("GET", "/api/v2/wallets/{wallet}/transactions", Of::Wallet),
     ("GET", "/api/v2/wallets/{wallet}/tokens", Of::Wallet),
     ("GET", "/api/v2/wallets/{wallet}/coverage", Of::Wallet),
     ("GET", "/api/v2/wallets/{wallet}/disposals", Of::Wallet),
@@ -347,6 +350,15 @@ async fn lists_are_empty(owner: &Holder<'_>, other: &Holder<'_>) {
                 assert_eq!(summary["last_updated"], Value::Null, "{summary}");
             }
         }
+    }
+    let compare = format!("/api/compare?chain=sol&wallets={}", demo_wallets().join(","));
+    for path in ["/api/leaderboard", &compare] {
+        assert_eq!(
+            owner.get(path).await.json()["data"].as_array().unwrap().len(),
+            demo_wallets().len()
+        );
+        let empty = other.get(path).await;
+        assert_eq!((empty.status.as_u16(), &empty.json()["data"]), (200, &json!([])), "{path}");
     }
     let numbered = other.get("/api/pnl/results?page=1").await.json();
     assert_eq!(numbered["pagination"]["total"], 0, "{numbered}");

@@ -15,6 +15,7 @@ mod ledger;
 mod past;
 mod report;
 mod series;
+mod transactions;
 mod walk;
 mod what_if;
 
@@ -53,6 +54,7 @@ pub use group::GroupRef;
 pub use ledger::{LedgerCursor, LedgerPage};
 pub use report::{CoverageReport, TokenPage, TokenTrading, TokenView};
 pub use series::{Equity, MOST_POINTS, Spread, SpreadRules, TooManyPoints};
+pub use transactions::{TransactionPage, TransactionView};
 pub(crate) use walk::Ended;
 use walk::Walk;
 pub use what_if::{

@@ -255,6 +255,39 @@ pub async fn latest(
     rows.iter().map(read_row).collect()
 }
 
+/// The latest results of a tenant for these wallets of a chain, as far as there are any, in no order.
+///
+/// # Errors
+/// As every read.
+pub async fn latest_of(
+    store: &Store,
+    tenant: &Tenant,
+    chain: Chain,
+    wallets: &[Address],
+) -> Result<Vec<LatestRow>, StoreError> {
+    let wallets: Vec<_> = wallets.iter().map(|wallet| wallet.as_str().to_owned()).collect();
+    let rows = run!(store, "latest_results/of_wallets", async |tx| {
+        let mut query = QueryBuilder::new("-- latest_results/of_wallets\nselect ");
+        push_row(&mut query, LatestSort::AnalyzedAt);
+        query.push("analyzed_at as as_of from latest_results l where l.tenant = ");
+        query.push_bind(tenant.as_str().to_owned()).push(" and l.chain = ");
+        query.push_bind(chain.as_str()).push(" and l.wallet = any (").push_bind(&wallets).push(")");
+        Ok(query.build().fetch_all(tx).await?)
+    })?;
+    rows.iter().map(read_row).collect()
+}
+
+/// Appends what is shown of a row of `l`, but the moment of which it is.
+fn push_row(query: &mut QueryBuilder<Postgres>, sort: LatestSort) {
+    query.push("chain, wallet, batch_id, ");
+    for money in ["total_pnl_usd", "realized_gain_usd", "unrealized_gain_usd", "fees_usd"] {
+        query.push(format_args!("trim_scale(l.{money})::text as {money}, "));
+    }
+    query
+        .push("trades, transactions, trim_scale(token_win_rate)::text as token_win_rate, ")
+        .push(format_args!("complete, analyzed_at, l.{}::text as key, ", sort.as_str()));
+}
+
 /// Appends the statement of a page: of each chain so many rows as the page may have, and the first of them all.
 fn push_page(
     query: &mut QueryBuilder<Postgres>,
@@ -270,13 +303,8 @@ fn push_page(
         LatestPlace::Offset(rows) => i64::from(rows),
         LatestPlace::Behind(_) => 0,
     };
-    query.push("select chain, wallet, batch_id, ");
-    for money in ["total_pnl_usd", "realized_gain_usd", "unrealized_gain_usd", "fees_usd"] {
-        query.push(format_args!("trim_scale(l.{money})::text as {money}, "));
-    }
-    query
-        .push("trades, transactions, trim_scale(token_win_rate)::text as token_win_rate, ")
-        .push(format_args!("complete, analyzed_at, l.{column}::text as key, "));
+    query.push("select ");
+    push_row(query, sort);
     match place {
         LatestPlace::Offset(_) => push_now(query, tenant, list),
         LatestPlace::Behind(after) => _ = query.push_bind(after.as_of),

@@ -309,3 +309,29 @@ pub struct LatestResults {
     #[schema(required = false)]
     pub pagination: Pagination,
 }
+
+/// A place of a leaderboard.
+#[derive(ToSchema)]
+pub struct Leader {
+    /// From 1.
+    pub rank: u32,
+    #[serde(flatten)]
+    pub result: Latest,
+}
+
+/// The first wallets by a figure.
+#[derive(ToSchema)]
+pub struct Leaderboard {
+    pub by: String,
+    pub chain: Option<String>,
+    pub data: Vec<Leader>,
+}
+
+/// The newest results of some wallets.
+#[derive(ToSchema)]
+pub struct Comparison {
+    pub chain: String,
+    pub data: Vec<Latest>,
+    /// Without a result.
+    pub unknown: Vec<String>,
+}

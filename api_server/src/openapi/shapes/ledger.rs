@@ -67,3 +67,38 @@ pub struct AccountingDocument {
     pub events: Vec<Open>,
     pub excluded: Vec<Open>,
 }
+
+/// How much of an asset, as the wallet sees it.
+#[derive(ToSchema)]
+pub struct Moved {
+    pub asset: String,
+    pub raw: Raw,
+    pub decimals: Option<u8>,
+}
+
+/// One transaction: its events, added up.
+#[derive(ToSchema)]
+pub struct Transaction {
+    pub tx_id: String,
+    pub block: u64,
+    pub block_time: Option<i64>,
+    /// The block, and the place in it where the chain tells.
+    pub order: Vec<Option<u64>>,
+    pub kind: String,
+    pub status: String,
+    pub net: Vec<Moved>,
+    pub fees: Vec<Moved>,
+    pub rent: Vec<Moved>,
+    pub events: Vec<String>,
+}
+
+/// Transactions of a wallet, oldest first.
+#[derive(ToSchema)]
+pub struct Transactions {
+    pub wallet: String,
+    pub chain: String,
+    pub pinned: Pinned,
+    pub data: Vec<Transaction>,
+    pub next_cursor: Option<String>,
+    pub has_more: bool,
+}

@@ -20,10 +20,10 @@ use utoipa::openapi::{KnownFormat, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
 pub use job::{
-    Accepted, DryRun, GroupResult, GroupStatus, Job, JobList, LatestResults, NoMembers, Results,
-    Submission,
+    Accepted, Comparison, DryRun, GroupResult, GroupStatus, Job, JobList, LatestResults,
+    Leaderboard, NoMembers, Results, Submission,
 };
-pub use ledger::{AccountingDocument, LedgerPage};
+pub use ledger::{AccountingDocument, LedgerPage, Transactions};
 pub use result::{Pinned, WalletResult};
 pub use service::{DatabaseProbe, Liveness, Probe, ServiceStatus, SigningKey};
 pub use wallet::{

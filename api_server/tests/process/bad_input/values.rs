@@ -305,6 +305,7 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         for route in [
             "pnl",
             "ledger",
+            "transactions",
             "tokens",
             "coverage",
             "equity",
@@ -326,6 +327,7 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
     tampered.replace_range(tampered.len() - 1.., last);
     let cursors = ["", "0", "EV1L", "00", "%00", "%FF", "%E2%80%AE", &tampered, &"0".repeat(5_000)];
     let ledger = format!("/api/v2/wallets/{WALLET}/ledger?chain=sol&");
+    let transactions = format!("/api/v2/wallets/{WALLET}/transactions?chain=sol&");
     let disposals = format!("/api/v2/wallets/{WALLET}/disposals?chain=sol&");
     let lots = format!("/api/v2/wallets/{WALLET}/disposals/5h:0:out/explain?chain=sol&");
     let tokens = format!("/api/v2/wallets/{WALLET}/tokens?chain=sol&");
@@ -340,6 +342,7 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         &results_page,
         &sorted_page,
         &ledger,
+        &transactions,
         &disposals,
         &lots,
         &tokens,
@@ -431,6 +434,18 @@ pub fn in_the_address(known: &Known) -> Vec<Row> {
         ("/api/pnl/results?updated_since=EV1L".into(), "?updated_since bad-value"),
         ("/api/pnl/results?updated_since=2024-01-01".into(), "is no RFC 3339 time"),
         ("/api/pnl/results?sort=total_pnl_usd%3Bdrop".into(), "?sort bad-value"),
+        ("/api/leaderboard?by=analyzed_at".into(), "?by bad-value"),
+        ("/api/leaderboard?by=%E2%80%AEEV1L".into(), "\\u{202e}EV1L"),
+        ("/api/leaderboard?limit=101".into(), "?limit out-of-range"),
+        ("/api/leaderboard?chain=doge".into(), "?chain unknown-chain"),
+        ("/api/leaderboard?cursor=0".into(), "?cursor unknown-field"),
+        (format!("/api/compare?wallets={WALLET}"), "?chain missing-field"),
+        ("/api/compare?chain=sol".into(), "?wallets missing-field"),
+        ("/api/compare?chain=sol&wallets=".into(), "?wallets bad-address"),
+        (format!("/api/compare?chain=sol&wallets={WALLET},EV1L"), "?wallets bad-address \"EV1L\""),
+        (format!("/api/compare?chain=eth&wallets={WALLET}"), "?wallets bad-address"),
+        (format!("/api/compare?chain=sol&wallets={WALLET},{WALLET}"), "?wallets bad-value"),
+        (format!("/api/compare?chain=sol&wallets={}", ",".repeat(20)), "?wallets out-of-range"),
         (
             "/api/services/status?x=1".into(),
             "?x unknown-field unknown parameter; this route takes none",
