@@ -184,6 +184,10 @@ fn lot(
     )?;
     let (since, held) = (rfc3339(piece.acquired_ts), piece.hold_s);
     writeln!(text, "{indent}│  acquired {since}, held {held} s")?;
+    if let Some(remainder) = piece.rounding_remainder.filter(|remainder| !remainder.is_zero()) {
+        let cost = known(piece.lot_basis);
+        writeln!(text, "{indent}│  of the lot's cost {cost}; rounding remainder {remainder}")?;
+    }
     for line in provenance(piece.ledger.as_deref())? {
         writeln!(text, "{indent}│  {line}")?;
     }

@@ -62,6 +62,18 @@ fn closes(explained: &Value, row: &Value, realized: &Value) {
         assert_eq!(piece["ledger"]["ts"], piece["acquired_ts"], "{piece}");
         let legs = piece["ledger"]["legs"].as_array().unwrap();
         assert!(legs.iter().any(|leg| leg["asset"] == explained["asset"]), "{piece}");
+        // By average cost lots have no cost of their own.
+        let has_cost = piece["basis"].is_string() && explained["method"] != "average";
+        assert_eq!(piece["lot_basis"].is_string(), has_cost, "{piece}");
+        assert_eq!(piece["rounding_remainder"].is_string(), has_cost, "{piece}");
+        if has_cost {
+            assert!(usd(&piece["basis"]) <= usd(&piece["lot_basis"]), "{piece}");
+            let rest = usd(&piece["rounding_remainder"]);
+            assert!(
+                !rest.is_negative() && rest < usd(&Value::from("0.000000000000000000000000000001")),
+                "{piece}"
+            );
+        }
     }
 }
 

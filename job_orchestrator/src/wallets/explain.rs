@@ -4,6 +4,8 @@
 //! The sums close exactly at each level: every `left_over` is computed from sums of the parts, and is
 //! zero.
 
+mod remainders;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -201,6 +203,11 @@ pub struct ExplainedMatch {
     pub proceeds: Option<Usd>,
     /// Proceeds less basis.
     pub gain: Option<Usd>,
+    /// What the lot cost when it was made; `None` where that is unknown, and for average cost, which has no lots
+    /// of their own cost.
+    pub lot_basis: Option<Usd>,
+    /// Basis less the piece's share of `lot_basis`, rounded down: what the shares of earlier pieces left.
+    pub rounding_remainder: Option<Usd>,
     /// The event that made the lot as the ledger has it.
     pub ledger: Option<Box<RawValue>>,
 }
@@ -330,6 +337,9 @@ impl Wallets {
             return Ok(None);
         };
         enrich(&reader, id, &mut found).await?;
+        if view.method != Method::Average {
+            remainders::add(&reader.options, &mut found)?;
+        }
         let others = gains.by_asset.remove(&found.asset).unwrap_or_default();
         let mut of_token = others.gain.checked_add(found.gain)?;
         let mut of_others = gains.by_asset.values().map(|sum| sum.gain).collect::<Vec<_>>();
@@ -489,6 +499,8 @@ impl From<LotMatch<'_>> for ExplainedMatch {
             basis: piece.basis,
             proceeds: piece.proceeds,
             gain: piece.gain,
+            lot_basis: None,
+            rounding_remainder: None,
             ledger: None,
         }
     }

@@ -341,6 +341,10 @@ pub struct ExplainedDisposal {
 pub struct ExplainedMatch {
     #[serde(flatten)]
     pub piece: LotMatch,
+    /// What the lot cost when it was made.
+    pub lot_basis: Option<Usd>,
+    /// What the shares of earlier pieces of the lot left to this one.
+    pub rounding_remainder: Option<Usd>,
     pub ledger: Option<Event>,
 }
 
