@@ -532,38 +532,4 @@ fn job_results() -> Api {
                 .json::<Comparison>("Side by side, in the order of the question")
                 .tagged(),
         )
-        .get(
-            "/api/leaderboard",
-            best::leaderboard,
-            Operation::new(WALLETS, RouteClass::Complex, "The first wallets by a figure")
-                .takes([
-                    params::chain(),
-                    params::query(
-                        "by",
-                        "The figure",
-                        json!({"type": "string", "enum": LatestSort::FIGURES.map(LatestSort::as_str),
-                               "default": "total_pnl_usd"}),
-                    ),
-                    params::query(
-                        "min_trades",
-                        "At least so many trades",
-                        json!({"type": "integer", "minimum": 0}),
-                    ),
-                    params::query(
-                        "limit",
-                        "How many",
-                        json!({"type": "integer", "minimum": 1, "maximum": 100, "default": 10}),
-                    ),
-                ])
-                .json::<Leaderboard>("The largest first")
-                .tagged(),
-        )
-        .get(
-            "/api/compare",
-            best::compare,
-            Operation::new(WALLETS, RouteClass::Complex, "The newest results of some wallets")
-                .takes([params::chain_of_wallet(), params::wallets()])
-                .json::<Comparison>("Side by side, in the order of the question")
-                .tagged(),
-        )
 }
