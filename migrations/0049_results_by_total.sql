@@ -3,4 +3,4 @@
 -- this one, where it is looked up whether a job has any.
 set local lock_timeout = '10s';
 
-create index pnl_results_total_pnl_usd on pnl_results (batch_id, total_pnl_usd, task);
+create index if not exists pnl_results_total_pnl_usd on pnl_results (batch_id, total_pnl_usd, task);

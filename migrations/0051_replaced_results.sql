@@ -4,10 +4,9 @@ set local lock_timeout = '10s';
 
 create table replaced_results (
     like latest_results including comments including defaults,
-    replaced_at timestamptz not null,
-    constraint replaced_results_batch_id_fkey foreign key (batch_id) references batches (id) on delete cascade
+    replaced_at timestamptz not null
 );
-comment on table replaced_results is 'Rows of latest_results that were replaced within the last hours.';
+comment on table replaced_results is 'Rows of latest_results that were replaced within the last hours; of jobs that may be gone.';
 comment on column replaced_results.replaced_at is 'analyzed_at of the row that took its place.';
 create index replaced_results_of_list on replaced_results (tenant, chain, replaced_at);
 create index replaced_results_by_age on replaced_results (replaced_at);

@@ -143,6 +143,8 @@ pub enum Found {
     Hit,
     /// In Redis.
     SharedHit,
+    /// Another request was making it already; it took as long as that.
+    Awaited,
     /// It was made now.
     Miss,
     /// Older than what it is made of, perhaps: the database cannot tell.
@@ -153,12 +155,13 @@ pub enum Found {
 
 impl Found {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Hit, Self::SharedHit, Self::Miss, Self::Stale, Self::Bypass];
+    pub const ALL: [Self; 6] =
+        [Self::Hit, Self::SharedHit, Self::Awaited, Self::Miss, Self::Stale, Self::Bypass];
 
     /// The value of the header `X-Cache`.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Hit | Self::SharedHit => "HIT",
+            Self::Hit | Self::SharedHit | Self::Awaited => "HIT",
             Self::Miss => "MISS",
             Self::Stale => "STALE",
             Self::Bypass => "BYPASS",
@@ -167,7 +170,7 @@ impl Found {
 
     /// Whether nothing was made.
     pub const fn is_kept(self) -> bool {
-        matches!(self, Self::Hit | Self::SharedHit | Self::Stale)
+        matches!(self, Self::Hit | Self::SharedHit | Self::Awaited | Self::Stale)
     }
 }
 
@@ -244,8 +247,9 @@ impl Answers {
         make: impl Future<Output = Result<Answer, E>>,
     ) -> Result<(Arc<Answer>, Found), Option<E>> {
         let key = self.key(question, version);
-        // Where this look found it; those who wait for another's find it in the process.
-        let found = Mutex::new(Found::Hit);
+        // Where this look found it. Those who wait for another's do not look for themselves.
+        let is_here = self.kept.contains_key(&*key);
+        let found = Mutex::new(if is_here { Found::Hit } else { Found::Awaited });
         let note = |now| *found.lock().unwrap_or_else(PoisonError::into_inner) = now;
         let answer = self.kept.try_get_with::<_, Mutex<Option<E>>>(key.clone(), async {
             let shared = match reach {

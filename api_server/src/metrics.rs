@@ -58,6 +58,13 @@ pub struct Answered<'a> {
     pub trace_id: Option<TraceId>,
 }
 
+impl Answered<'_> {
+    /// Whether the log has a line of it: not of probes and scrapes that went well, which would drown the rest.
+    pub fn is_logged(&self) -> bool {
+        self.status >= 400 || !matches!(self.route, "/health" | "/metrics")
+    }
+}
+
 /// What goes on at one moment.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
@@ -233,7 +240,7 @@ impl HttpMetrics {
     pub fn cached(&self, found: Found) {
         self.kept_answers[found as usize].inc();
         let layer = match found {
-            Found::Hit => LAYERS[0],
+            Found::Hit | Found::Awaited => LAYERS[0],
             Found::SharedHit => LAYERS[1],
             Found::Miss | Found::Stale | Found::Bypass => return,
         };
@@ -553,8 +560,10 @@ pub fn scrape(registry: &Registry) -> Result<Vec<u8>, prometheus::Error> {
 /// # Errors
 /// When a collector gives families of a type that none here has.
 pub fn open_scrape(registry: &Registry, http: &HttpMetrics) -> Result<String, fmt::Error> {
+    // Before the counts, which then have all of them.
+    let exemplars = http.exemplars.snapshot();
     open::write(&registry.gather(), |family, metric, bucket| {
-        (family.name() == DURATION).then(|| http.exemplars.of(metric, bucket)).flatten()
+        (family.name() == DURATION).then(|| exemplars.of(metric, bucket)).flatten()
     })
 }
 

@@ -522,7 +522,7 @@ fn job_results() -> Api {
                     ),
                 ])
                 .json::<Leaderboard>("The largest first")
-                .tagged(),
+                .tagged().kept(),
         )
         .get(
             "/api/compare",
@@ -530,6 +530,6 @@ fn job_results() -> Api {
             Operation::new(WALLETS, RouteClass::Complex, "The newest results of some wallets")
                 .takes([params::chain_of_wallet(), params::wallets()])
                 .json::<Comparison>("Side by side, in the order of the question")
-                .tagged(),
+                .tagged().kept(),
         )
 }

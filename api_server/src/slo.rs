@@ -124,7 +124,7 @@ impl RouteClass {
     pub fn of_found(self, found: Option<Found>) -> Self {
         match found {
             Some(Found::Hit | Found::SharedHit) => Self::Kept,
-            Some(Found::Miss | Found::Stale | Found::Bypass) | None => self,
+            Some(Found::Awaited | Found::Miss | Found::Stale | Found::Bypass) | None => self,
         }
     }
 }

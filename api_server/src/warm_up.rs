@@ -106,7 +106,7 @@ async fn ask(router: &Router, ahead: Ahead) -> Option<(Found, u64)> {
     // Without Redis it is kept all the same.
     let found = match found {
         Found::Bypass => Found::Miss,
-        Found::SharedHit => Found::Hit,
+        Found::SharedHit | Found::Awaited => Found::Hit,
         other => other,
     };
     let is_kept = matches!(found, Found::Hit | Found::Miss);

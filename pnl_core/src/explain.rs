@@ -204,7 +204,7 @@ impl MadeLot {
 
     /// What a piece of the lot with this basis has beyond its share of the cost, rounded down at 1e-36 USD:
     /// what shares of pieces before it left. Over all pieces this sums to what rounding leaves of the lot. Of
-    /// pieces that were moved between own wallets it can be a unit less than nothing.
+    /// pieces that were moved between own wallets it can be as many units less than nothing as they were moved.
     ///
     /// # Errors
     /// [`AmountError::Overflow`].

@@ -1,7 +1,7 @@
 //! Requests that stand for the others of their bucket: by the trace id of one, its lines in the log are found.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use chrono::Utc;
 use prometheus::proto::Metric;
@@ -30,15 +30,21 @@ pub(super) struct Exemplar {
     pub at_ms: i64,
 }
 
-/// The last request of each bucket, the last one being that beyond all bounds.
+/// A recent request of each bucket, the last one being that beyond all bounds.
 #[derive(Debug, Default)]
-pub(super) struct Exemplars(Mutex<HashMap<Series, [Option<Exemplar>; BOUNDS.len() + 1]>>);
+pub(super) struct Exemplars(Mutex<BySeries>);
+
+type BySeries = HashMap<Series, [Option<Exemplar>; BOUNDS.len() + 1]>;
+
+/// Those of a moment.
+pub(super) struct Snapshot(BySeries);
 
 impl Exemplars {
     /// Takes up an answered request. Nobody waits for that: while another one is taken up, or they are looked at,
     /// there is none.
     pub fn note(&self, answered: &Answered<'_>) {
-        let Some(trace_id) = answered.trace_id else { return };
+        // Of probes and scrapes the log has no line.
+        let Some(trace_id) = answered.trace_id.filter(|_| answered.is_logged()) else { return };
         let seconds = answered.took.as_secs_f64();
         let exemplar = Exemplar { trace_id, seconds, at_ms: Utc::now().timestamp_millis() };
         let Ok(mut kept) = self.0.try_lock() else { return };
@@ -47,6 +53,13 @@ impl Exemplars {
         kept.entry(series).or_default()[bucket] = Some(exemplar);
     }
 
+    /// Those until now, which are counted already.
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
+
+impl Snapshot {
     /// The one of a bucket of a series with these labels.
     pub fn of(&self, metric: &Metric, bucket: usize) -> Option<Exemplar> {
         let value = |name: &str| {
@@ -54,7 +67,6 @@ impl Exemplars {
             labels.find(|label| label.name() == name).map(|label| label.value())
         };
         let [method, route, class] = LABELS.map(value);
-        let kept = self.0.lock().ok()?;
-        *kept.get(&[method?, route?, class?])?.get(bucket)?
+        *self.0.get(&[method?, route?, class?])?.get(bucket)?
     }
 }

@@ -15,7 +15,8 @@ const UNITS: [&str; 2] = ["seconds", "bytes"];
 
 /// Whether a scrape likes this format at least as much as the one of Prometheus.
 pub fn is_wanted(headers: &HeaderMap) -> bool {
-    let (mut open, mut text) = (0.0, 0.0);
+    // Of what may mean the text, what says most of it.
+    let (mut open, mut text) = (0.0, (0, 0.0));
     for value in headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()) {
         for range in value.split(',') {
             let mut parts = range.split(';').map(str::trim);
@@ -30,12 +31,14 @@ pub fn is_wanted(headers: &HeaderMap) -> bool {
             }
             match &*name {
                 "application/openmetrics-text" if is_ours => open = quality.max(open),
-                "text/plain" => text = quality.max(text),
+                "text/plain" if text.0 < 3 => text = (3, quality),
+                "text/*" if text.0 < 2 => text = (2, quality),
+                "*/*" if text.0 < 1 => text = (1, quality),
                 _ => {}
             }
         }
     }
-    open > 0.0 && open >= text
+    open > 0.0 && open >= text.1
 }
 
 /// Writes families, with the exemplars of the buckets of those that have some.

@@ -130,7 +130,7 @@ fn span(context: &RequestContext, method: &str, route: &str, holder: Option<Uuid
 
 /// One line per request; none for liveness probes, which would drown the rest. A slow one has another.
 fn log(answered: &Answered<'_>, slow_after: Option<Duration>) {
-    let Answered { route, class, status, took, .. } = *answered;
+    let Answered { class, status, took, .. } = *answered;
     let duration_ms = milliseconds(took);
     if let Some(slow_after) = slow_after
         && took > slow_after
@@ -139,7 +139,7 @@ fn log(answered: &Answered<'_>, slow_after: Option<Duration>) {
         let class = class.as_str();
         tracing::warn!(class, status, duration_ms, threshold_ms, "slow request");
     }
-    if matches!(route, "/health" | "/metrics") && status < 400 {
+    if !answered.is_logged() {
         return;
     }
     tracing::info!(status, duration_ms, "request answered");

@@ -18,6 +18,7 @@ use crate::error::ApiError;
 use crate::keys::Caller;
 use crate::limiter::{Class, Counted, Entry, WINDOW};
 use crate::problems;
+use crate::slo::RouteClass;
 
 const POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -49,10 +50,11 @@ pub async fn enforce(State(app): State<AppState>, mut request: Request, next: Ne
     // Who holds a key is one client, wherever it is used.
     let key = request.extensions().get::<Caller>().and_then(|caller| caller.key);
     let client = key.map_or_else(|| Client::of(address), Client::Key);
+    let may_be_known = may_be_known(class, &request);
     let asked = Asked { client, class, entry: Arc::default() };
     request.extensions_mut().insert(asked.clone());
     let mut response = next.run(request).await;
-    let is_free = is_free(class, &response);
+    let is_free = is_free(&response, may_be_known);
     if asked.entry.get().is_none()
         && !is_free
         && let Some(entry) = asked.enter(&app).await
@@ -80,8 +82,7 @@ pub async fn count(State(app): State<AppState>, request: Request, next: Next) ->
         return next.run(request).await;
     };
     let Some(entry) = asked.enter(&app).await else { return next.run(request).await };
-    // What is said of a wallet is computed before it is known to be what the client has.
-    if asked.class == Class::Wallets || !names_a_tag(request.headers()) {
+    if !may_be_known(asked.class, &request) {
         return refused(&app, entry);
     }
     // Whether the client has the answer is known when that is made, which must not be had without end by guessing.
@@ -125,12 +126,20 @@ pub(super) fn address(app: &App, request: &Request) -> IpAddr {
 }
 
 /// Whether nothing was made for it. What a cache was asked for and did not have was made, also to find out that the
-/// client has it; so was an answer about a wallet.
-fn is_free(class: Class, response: &Response) -> bool {
+/// client has it.
+fn is_free(response: &Response, may_be_known: bool) -> bool {
     match response.extensions().get::<Found>() {
         Some(found) => found.is_kept(),
-        None => class != Class::Wallets && response.status() == StatusCode::NOT_MODIFIED,
+        None => may_be_known && response.status() == StatusCode::NOT_MODIFIED,
     }
+}
+
+/// Whether it costs little to find out that the client has what it asks for, and it says what it has. What is said of a
+/// wallet is computed for that, and all ledgers of a job are looked up for a file.
+fn may_be_known(class: Class, request: &Request) -> bool {
+    class != Class::Wallets
+        && RouteClass::of(request) != RouteClass::Export
+        && names_a_tag(request.headers())
 }
 
 /// Whether the client names answers that it has, and nothing else: `*` is every answer.

@@ -256,6 +256,13 @@ async fn beyond_the_limit_nothing_is_made_for_who_names_every_answer_or_wants_it
             made_for(&app, &client, path, tag).await.problem(429, "rate-limited");
         }
     }
+    // It is no answer to name every one from the beginning either.
+    let app = TestApp::start(Plan { adjust: behind_a_proxy, ..Plan::default() }).await;
+    let client = client();
+    for _ in 0..30 {
+        assert_eq!(made_for(&app, &client, path, "*").await.status, 304);
+    }
+    made_for(&app, &client, path, "*").await.problem(429, "rate-limited");
 }
 
 fn with_cache(settings: &mut Settings) {

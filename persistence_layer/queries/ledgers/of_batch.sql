@@ -14,6 +14,7 @@ left join lateral (
     from ledgers o
     where o.task = t.id and o.chain = $2 and o.wallet = t.wallet and o.tenant = $3
       and o.state = 'superseded' and o.superseded_at > now() - $4::interval
+    order by o.superseded_at desc, o.ledger_id
     limit 1
 ) as own on true
 where t.batch_id = $1

@@ -238,8 +238,8 @@ pub enum LatestPlace<'a> {
 }
 
 /// A page of a tenant's latest results. Behind a row it shows the list of the moment when the walk began, whatever was
-/// analyzed since; but for results that were being stored in just that moment. What is removed since is missing. Ties are broken by chain and address in the direction of the list, so the
-/// order is total.
+/// analyzed since; but for results that were being stored in just that moment. What is removed since is missing. Ties are
+/// broken by chain and address in the direction of the list, so the order is total.
 pub async fn latest(
     store: &Store,
     tenant: &Tenant,

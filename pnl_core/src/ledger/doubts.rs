@@ -40,7 +40,7 @@ pub struct DoubtfulTransaction {
 /// The doubtful transactions of an asset.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Doubts {
-    /// The first ones in chain order, at most [`MOST_DOUBTS`].
+    /// The first ones in chain order, at most [`MOST_DOUBTS`]; of a group wallet by wallet.
     pub transactions: Vec<DoubtfulTransaction>,
     /// How many more there are.
     pub more: u64,
