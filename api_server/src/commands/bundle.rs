@@ -8,9 +8,9 @@ use std::pin::pin;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use job_orchestrator::sources::{ReadingRules, ledger_rules};
-use job_orchestrator::wallets::{AllWallets, Replayed, Wallets, replay};
+use job_orchestrator::wallets::{AllWallets, BundlePart, Replayed, Wallets, replay};
 use pnl_core::{Address, WalletRef};
 
 use super::{WrongUsage, configure_quietly};
@@ -52,11 +52,17 @@ async fn write_lines(
     args: &BundleArgs,
     reading: ReadingRules,
 ) -> anyhow::Result<bool> {
-    let Some(lines) = wallets.bundle(wallet, args.method, reading).await? else {
+    let Some(parts) = wallets.bundle(wallet, args.method, reading).await? else {
         return Ok(false);
     };
     let mut out = BufWriter::new(io::stdout());
-    let mut lines = pin!(lines);
+    let (mut absent, mut unpriced) = (0, 0);
+    let text = |part: BundlePart| {
+        absent += part.absent;
+        unpriced += part.unpriced;
+        part.text
+    };
+    let mut lines = pin!(parts.map_ok(text));
     if args.compress {
         let mut packed = zstd::Encoder::new(out, COMPRESSION_LEVEL)?;
         while let Some(line) = lines.next().await {
@@ -69,6 +75,14 @@ async fn write_lines(
         }
     }
     out.flush()?;
+    if absent > 0 || unpriced > 0 {
+        // The bundle is whole all the same.
+        let _ = writeln!(
+            io::stderr(),
+            "{absent} transactions are not stored any more, and of {unpriced} others the prices by which they \
+             were booked are not known: a replay does not check their values"
+        );
+    }
     Ok(true)
 }
 
@@ -121,8 +135,9 @@ fn tell(replayed: &Replayed, err: &mut impl Write) -> io::Result<()> {
     writeln!(
         err,
         "not checked: the values of {} transactions whose prices are not in it, {unread} not in it, \
-         {silent} without an event; input_hash and price_set_hash are repeated, not computed: they cover \
-         these and prices that were not found",
+         {silent} without an event; in the first line doubts, counts and notes that follow from no event, \
+         and prices, balances and coverage at the pin; input_hash and price_set_hash are repeated, not \
+         computed: they cover such transactions and prices that were not found",
         transactions - made_again
     )
 }

@@ -17,3 +17,4 @@ mod write;
 
 pub use form::FORM;
 pub use replay::{Differing, How, ReplayError, Replayed, replay};
+pub use write::Part;

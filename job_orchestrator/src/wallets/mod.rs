@@ -39,7 +39,8 @@ use crate::request::{Analysis, TimeRange};
 use crate::stages::replay::ReplayError;
 
 pub use bundle::{
-    Differing, FORM as BUNDLE_FORM, How, ReplayError as BundleError, Replayed, replay,
+    Differing, FORM as BUNDLE_FORM, How, Part as BundlePart, ReplayError as BundleError, Replayed,
+    replay,
 };
 use capacity::Capacity;
 pub use diff::{

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chain_client::{CsvPrices, PriceSources};
 use futures::TryStreamExt;
 use job_orchestrator::sources::ReadingRules;
-use job_orchestrator::wallets::{AllWallets, BundleError, How, Replayed, replay};
+use job_orchestrator::wallets::{AllWallets, BundleError, BundlePart, How, Replayed, replay};
 use load_tests::evm::Maker;
 use load_tests::{EvmChain, RecordedChain};
 use persistence_layer::Tenant;
@@ -20,6 +20,12 @@ use crate::support::{World, csv_prices, fixtures, price_table, result, rules};
 
 /// The lines of the wallet's bundle.
 async fn bundle(world: &World, chain: Chain, address: &str) -> Vec<String> {
+    let text: String =
+        parts(world, chain, address).await.into_iter().map(|part| part.text).collect();
+    text.lines().map(str::to_owned).collect()
+}
+
+async fn parts(world: &World, chain: Chain, address: &str) -> Vec<BundlePart> {
     let all = AllWallets::new(
         world.store().clone(),
         BTreeMap::from([(chain, LedgerRules { chain, ..rules() })]),
@@ -27,13 +33,24 @@ async fn bundle(world: &World, chain: Chain, address: &str) -> Vec<String> {
     let wallet = WalletRef { chain, address: Address::from_chain_data(address) };
     let networks = Network::of(chain).map(|network| (chain, network)).into_iter().collect();
     let reading = ReadingRules { networks, prices: PriceSources::new(world.prices.clone()) };
-    let lines = all.of(Tenant::default()).bundle(&wallet, Method::Fifo, reading).await.unwrap();
-    let text: String = lines.expect("it is stored").try_collect().await.unwrap();
-    text.lines().map(str::to_owned).collect()
+    let parts = all.of(Tenant::default()).bundle(&wallet, Method::Fifo, reading).await.unwrap();
+    parts.expect("it is stored").try_collect().await.unwrap()
 }
 
 fn replayed(lines: &[String]) -> Replayed {
     replay(lines.join("\n").as_bytes()).unwrap()
+}
+
+/// The lines with another first one, and the result that this gives: what a forger would hand out.
+fn forged(lines: &[String], change: impl FnOnce(&mut Value)) -> Vec<String> {
+    let mut head: Value = serde_json::from_str(&lines[0]).unwrap();
+    change(&mut head);
+    let mut lines = lines.to_vec();
+    lines[0] = head.to_string();
+    let (before, _) = lines[0].rsplit_once(",\"result\":").expect("the last member");
+    lines[0] = format!("{before},\"result\":{}}}", replayed(&lines).result);
+    assert!(replayed(&lines).is_equal);
+    lines
 }
 
 /// The lines with the first one that `is` is changed by `how`, which must change it.
@@ -155,6 +172,55 @@ async fn tokens_that_balances_contradict_are_left_out_again() {
     assert!(good.is_good() && good.made_again == 6, "{good:?}");
     let counted = changed(&lines, |_| true, "\"excluded\":true", "\"excluded\":false");
     assert!(!replayed(&counted).is_good());
+
+    // What the first line says of them follows from the events, too.
+    let head: Value = serde_json::from_str(&lines[0]).unwrap();
+    let doubts = head["history"]["facts"]["doubts"].as_object().unwrap();
+    let is_excluded = |doubts: &Value| doubts["transactions"][0]["why"] == "excluded";
+    let (asset, _) = doubts.iter().find(|(_, doubts)| is_excluded(doubts)).unwrap();
+    let expected = vec![format!("the doubtful transactions of {asset}")];
+    let doubts = format!("/history/facts/doubts/{asset}");
+    for change in [
+        |doubts: &mut Value| doubts["raw"] = json!("1"),
+        |doubts: &mut Value| doubts["more"] = json!(1),
+        |doubts: &mut Value| doubts["transactions"][0]["why"] = json!("uncovered"),
+        |doubts: &mut Value| doubts["transactions"] = json!([]),
+    ] {
+        let lines = forged(&lines, |head| change(head.pointer_mut(&doubts).unwrap()));
+        assert_eq!(replayed(&lines).sums, expected);
+    }
+    let lines = forged(&lines, |head| {
+        head["history"]["facts"]["doubts"].as_object_mut().unwrap().remove(asset);
+    });
+    assert_eq!(replayed(&lines).sums, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_no_bundle_has_are_refused_where_they_stand() {
+    let world = traded().await;
+    evm::run(&world, true).await;
+    let lines = bundle(&world, Chain::Ethereum, &evm::wallet()).await;
+    let refused = |lines: &[String]| replay(lines.join("\n").as_bytes()).unwrap_err().to_string();
+    // No end: a file that says so little goes on for as long as it likes.
+    let last = lines.last().unwrap();
+    let more: Vec<String> = lines.iter().chain([last; 9]).cloned().collect();
+    let place = format!("line {} of the bundle: there are more events than", lines.len() + 1);
+    assert!(refused(&more).starts_with(&place), "{}", refused(&more));
+
+    let source = format!("\"price_source\":\"{}", "a".repeat(33 << 20));
+    let long = last.replacen("\"price_source\":\"", &source, 1);
+    let head = lines[0].replacen("\"events\":", "\"events\":9", 1);
+    assert!(refused(&[head, long.clone(), long]).contains("take more than 67108864 bytes"));
+
+    let event: Value = serde_json::from_str(last).unwrap();
+    let (id, ts) = (event["event"]["event"].as_str().unwrap(), &event["event"]["ts"]);
+    let head: Value = serde_json::from_str(&lines[0]).unwrap();
+    let behind = head["history"]["pin"]["block_time"].as_i64().unwrap() + 1;
+    for time in [i64::MIN, -1, behind, i64::MAX] {
+        let (from, to) = (format!("\"ts\":{ts},"), format!("\"ts\":{time},"));
+        let error = refused(&changed(&lines, |line| line == last, &from, &to));
+        assert!(error.contains(&format!("event \"{id}\" has the time {time}, ")), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -198,6 +264,8 @@ async fn what_is_not_stored_any_more_is_said_to_be_absent_and_not_checked() {
 
     // Prices that are gone: what moved is compared all the same.
     let world = World { prices: Vec::new(), ..world };
+    let parts = parts(&world, Chain::Ethereum, &evm::wallet()).await;
+    assert_eq!(parts.iter().map(|part| (part.absent, part.unpriced)).max(), Some((1, 2)));
     let lines = bundle(&world, Chain::Ethereum, &evm::wallet()).await;
     let unpriced = replayed(&lines);
     assert!(unpriced.is_good(), "{unpriced:?}");

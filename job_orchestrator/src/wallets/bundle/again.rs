@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pnl_core::ledger::{AssetFacts, HistoryFacts, LedgerBuilder, LedgerEvent, LedgerRules};
+use pnl_core::ledger::{
+    AssetFacts, HistoryFacts, LedgerBuilder, LedgerError, LedgerEvent, LedgerRules, PriceRequest,
+    PriceTable,
+};
 use pnl_core::{Address, AssetId, Chain, RawTransaction, TxId, WalletTransaction, Window};
+use serde_json::value::RawValue;
 use tx_parser::evm::Network;
 use tx_parser::{ParseError, solana};
 
@@ -43,13 +47,15 @@ impl Parser {
 }
 
 /// A transaction with its text alone: what else is known of it the parser does not ask for.
-pub(super) fn raw(chain: Chain, tx_id: TxId, text: String) -> RawTransaction {
-    RawTransaction { chain, tx_id, block: 0, block_time: None, json: text.into_bytes() }
+pub(super) fn raw(chain: Chain, tx_id: TxId, text: Box<RawValue>) -> RawTransaction {
+    // Transactions can be large: the text is moved, not copied.
+    let json = String::from(Box::<str>::from(text)).into_bytes();
+    RawTransaction { chain, tx_id, block: 0, block_time: None, json }
 }
 
 /// Tells the line what the raw transaction does not say: its place in the block, and what contracts say
 /// about their tokens.
-pub(super) fn complete(
+fn complete(
     line: &mut WalletTransaction,
     events: &[LedgerEvent],
     decimals: &BTreeMap<AssetId, u8>,
@@ -60,6 +66,13 @@ pub(super) fn complete(
     for change in &mut line.net {
         change.decimals = change.decimals.or_else(|| decimals.get(&change.asset).copied());
     }
+}
+
+/// What a transaction gives.
+pub(super) struct Made {
+    pub events: Vec<LedgerEvent>,
+    /// The prices that were looked up.
+    pub requests: BTreeSet<PriceRequest>,
 }
 
 /// Books single transactions behind what came before them.
@@ -74,10 +87,28 @@ impl Again {
         Self { wallet, rules: booked_by.rules }
     }
 
-    /// The books before the transaction of `line`: what they give for it is to be the `events` that are known of it.
-    /// What came before is in `facts`. The time is that of the events, since transactions without one move it on,
+    /// Books the transaction of `line`, which is completed by the `events` that are known of it and by what contracts
+    /// say about decimals. What it gives is to be these events; what came before it is in `facts`.
+    ///
+    /// # Errors
+    /// See [`LedgerBuilder::push`].
+    pub fn make(
+        &self,
+        line: &mut WalletTransaction,
+        events: &[LedgerEvent],
+        decimals: &BTreeMap<AssetId, u8>,
+        facts: &HistoryFacts,
+        prices: &PriceTable,
+    ) -> Result<Made, LedgerError> {
+        complete(line, events, decimals);
+        let mut books = self.before(line, events, facts);
+        let requests = books.price_requests(std::slice::from_ref(line));
+        Ok(Made { events: books.push(line, prices)?, requests })
+    }
+
+    /// The books before the transaction. The time is that of its events, since transactions without one move it on,
     /// too.
-    pub fn before(
+    fn before(
         &self,
         line: &WalletTransaction,
         events: &[LedgerEvent],

@@ -1,17 +1,19 @@
 //! Reads a bundle: makes its events again, then its result, and compares.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::BufRead;
 
 use pnl_core::ledger::LedgerEvent;
 use pnl_core::report::{History, ReportInput, WalletPnl};
-use pnl_core::{ENGINE_VERSION, Engine, TxId, WalletTransaction, Window};
+use pnl_core::{AssetId, ENGINE_VERSION, Engine, TxId, WalletTransaction, Window};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::again::{self, Again, Parser};
 use super::check::Check;
 use super::form::{self, FORM, Form, Head, Line, Transaction};
-use super::lines::Lines;
+use super::lines::{LONGEST, LONGEST_FIRST, Lines};
 use super::sums::Sums;
 use crate::wallets::{WalletsError, corrupt};
 
@@ -149,7 +151,7 @@ impl ReplayError {
 /// [`ReplayError`].
 pub fn replay(bundle: impl BufRead) -> Result<Replayed, ReplayError> {
     let mut lines = Lines::of(bundle);
-    let first = lines.next().map_err(|source| ReplayError::Io { line: 1, source })?;
+    let first = lines.next(LONGEST_FIRST).map_err(|source| ReplayError::Io { line: 1, source })?;
     let first = first.unwrap_or_default();
     let bad = |line: u64| {
         move |error: serde_json::Error| ReplayError::Line { line, detail: error.to_string() }
@@ -161,18 +163,20 @@ pub fn replay(bundle: impl BufRead) -> Result<Replayed, ReplayError> {
     let head: Head = serde_json::from_str(first).map_err(bad(1))?;
     let mut replay = Replay::begin(&head)?;
     for number in 2.. {
-        let line = lines.next().map_err(|source| ReplayError::Io { line: number, source })?;
+        let line =
+            lines.next(LONGEST).map_err(|source| ReplayError::Io { line: number, source })?;
         let Some(line) = line else { break };
         match serde_json::from_str(line).map_err(bad(number))? {
             Line::Transaction(transaction) => {
                 replay.close()?;
-                replay.open = Open { transaction: Some(transaction), events: Vec::new() };
+                replay.open = Open { transaction: Some(transaction), ..Open::default() };
             }
             Line::Event(event) => {
                 if replay.open.tx_id() != Some(&event.tx_id) {
                     replay.close()?;
                 }
-                replay.open.events.push(event);
+                let refused = |detail| ReplayError::Line { line: number, detail };
+                replay.take_up(event, line.len(), head.events).map_err(refused)?;
             }
         }
     }
@@ -199,6 +203,8 @@ struct Replay {
 struct Open {
     transaction: Option<Transaction>,
     events: Vec<LedgerEvent>,
+    /// How long they are.
+    bytes: u64,
 }
 
 impl Open {
@@ -245,13 +251,37 @@ impl Replay {
         })
     }
 
-    /// Compares the transaction that was read with its events, and takes these up.
+    /// Takes up the next event, a line of so many bytes in a bundle of `expected` events; an error says why no bundle
+    /// has it.
+    fn take_up(&mut self, event: LedgerEvent, bytes: usize, expected: u64) -> Result<(), String> {
+        if self.events + self.open.events.len() as u64 >= expected {
+            return Err(format!("there are more events than the {expected} of the first line"));
+        }
+        let pin = self.history.pin.block_time;
+        if !(0..=pin).contains(&event.ts) {
+            let (id, ts) = (shown(&value(&event.id)), event.ts);
+            return Err(format!("event {id} has the time {ts}, outside of 0 to the pin's {pin}"));
+        }
+        self.open.bytes = self.open.bytes.saturating_add(bytes as u64);
+        if self.open.bytes > LONGEST {
+            let tx_id = shown(&value(&event.tx_id));
+            return Err(format!(
+                "the events of transaction {tx_id} take more than {LONGEST} bytes"
+            ));
+        }
+        self.open.events.push(event);
+        Ok(())
+    }
+
+    /// Compares the transaction that was read with its events, and sums and applies these.
     fn close(&mut self) -> Result<(), WalletsError> {
-        let Open { transaction, events } = std::mem::take(&mut self.open);
+        let Open { transaction, events, .. } = std::mem::take(&mut self.open);
         let tx_id = events.first().map(|event| event.tx_id.clone());
         match transaction {
-            Some(transaction) if transaction.raw.is_some() => self.compare(transaction, &events)?,
-            Some(_) => self.replayed.unread += 1,
+            Some(mut transaction) => match transaction.raw.take() {
+                Some(raw) => self.compare(transaction, raw, &events)?,
+                None => self.replayed.unread += 1,
+            },
             None => self.replayed.unread += u64::from(tx_id.is_some()),
         }
         let mut is_early = false;
@@ -271,11 +301,11 @@ impl Replay {
     fn compare(
         &mut self,
         transaction: Transaction,
+        raw: Box<RawValue>,
         events: &[LedgerEvent],
     ) -> Result<(), WalletsError> {
-        let Transaction { tx_id, raw, no_coins, decimals, prices, .. } = transaction;
-        let text = raw.map(|raw| raw.get().to_owned()).unwrap_or_default();
-        let raw = again::raw(self.history.chain, tx_id.clone(), text);
+        let Transaction { tx_id, no_coins, decimals, prices, .. } = transaction;
+        let raw = again::raw(self.history.chain, tx_id.clone(), raw);
         self.replayed.transactions += 1;
         let mut line = match self.parser.line(&raw, no_coins, &self.history.wallet) {
             Ok(line) => line,
@@ -299,9 +329,8 @@ impl Replay {
             self.differs(tx_id, How::Moved(format!("of {asset} it moves another quantity")));
             return Ok(());
         }
-        again::complete(&mut line, events, &decimals);
         if let Some(prices) = prices
-            && let Some(place) = self.booked(&line, events, &prices)
+            && let Some(place) = self.booked(&mut line, events, &decimals, &prices)
         {
             self.differs(tx_id, How::Booked(place));
         }
@@ -311,15 +340,16 @@ impl Replay {
     /// Where the events that the transaction gives are not those of the bundle.
     fn booked(
         &mut self,
-        line: &WalletTransaction,
+        line: &mut WalletTransaction,
         events: &[LedgerEvent],
+        decimals: &BTreeMap<AssetId, u8>,
         prices: &[form::Price],
     ) -> Option<String> {
         let again = self.again.as_ref()?;
         self.replayed.made_again += 1;
         let prices = form::table(prices, events.first().map_or(0, |event| event.ts));
-        match again.before(line, events, self.sums.facts()).push(line, &prices) {
-            Ok(made) => difference(&value(&events), &value(&made)),
+        match again.make(line, events, decimals, self.sums.facts(), &prices) {
+            Ok(made) => difference(&value(&events), &value(&made.events)),
             Err(error) => Some(error.to_string()),
         }
     }

@@ -1,18 +1,25 @@
 //! The sums that the events of a bundle come to, beside those that its first line says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pnl_core::ledger::{AssetFacts, HistoryFacts, LedgerEvent};
+use pnl_core::ledger::{AssetFacts, Doubt, Doubts, HistoryFacts, LedgerEvent};
 use pnl_core::report::History;
 use pnl_core::{AmountError, AssetId};
 
 use crate::wallets::facts::FactsOfEvents;
 
 /// Sums while the events come by.
-#[derive(Default)]
 pub(super) struct Sums {
     seen: FactsOfEvents,
     ts: i64,
+}
+
+impl Default for Sums {
+    fn default() -> Self {
+        let mut seen = FactsOfEvents::default();
+        seen.facts.doubts = Some(BTreeMap::new());
+        Self { seen, ts: 0 }
+    }
 }
 
 impl Sums {
@@ -59,7 +66,93 @@ impl Sums {
         let others = others.into_iter().filter(|(_, differs)| *differs);
         assets
             .map(|asset| format!("the sums of {asset}"))
+            .chain(
+                doubted(found, said).map(|asset| format!("the doubtful transactions of {asset}")),
+            )
             .chain(others.map(|(name, _)| name.to_owned()))
             .collect()
+    }
+}
+
+/// The assets of which the events give other doubts than the history says. Of a version that did not note them there
+/// are none to compare with.
+fn doubted<'a>(
+    found: &'a HistoryFacts,
+    said: &'a HistoryFacts,
+) -> impl Iterator<Item = &'a AssetId> {
+    let both = found.doubts.as_ref().zip(said.doubts.as_ref());
+    let assets: BTreeSet<&AssetId> =
+        both.iter().flat_map(|(found, said)| found.keys().chain(said.keys())).collect();
+    assets.into_iter().filter(move |asset| {
+        both.is_some_and(|(found, doubts)| {
+            // These come from transactions, not from events, and take the place of others in the list.
+            let is_unattributed = said.unexplained.contains_key(*asset);
+            let is_incomplete =
+                asset.is_native() && (said.incomplete_native > 0 || said.incomplete_fee > 0);
+            let (found, doubts) = (found.get(*asset), doubts.get(*asset));
+            match doubts.filter(|_| is_unattributed || is_incomplete) {
+                Some(doubts) => !is_beginning(doubts, found, is_unattributed),
+                None => doubts != found,
+            }
+        })
+    })
+}
+
+/// Whether the doubts that come from events are the first ones of those found, and no fewer than can be. Behind a
+/// movement that could not be attributed, nothing counts as uncovered.
+fn is_beginning(said: &Doubts, found: Option<&Doubts>, is_unattributed: bool) -> bool {
+    let of_events = |why: Doubt| matches!(why, Doubt::Excluded | Doubt::Uncovered);
+    let said_of_events = said.transactions.iter().filter(|doubtful| of_events(doubtful.why));
+    let found = found.map_or(&[][..], |found| &found.transactions);
+    let count = said_of_events.clone().count();
+    let is_whole = count >= found.len() || said.more > 0 || is_unattributed;
+    is_whole && said_of_events.eq(found.iter().take(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use pnl_core::TxId;
+    use pnl_core::ledger::DoubtfulTransaction;
+
+    use super::*;
+
+    fn facts(asset: &AssetId, doubts: &[(&str, Doubt)]) -> HistoryFacts {
+        let transactions = doubts.iter().map(|(tx_id, why)| DoubtfulTransaction {
+            tx_id: TxId::new(tx_id),
+            block: 1,
+            why: *why,
+            raw: None,
+        });
+        let doubts = Doubts { transactions: transactions.collect(), ..Doubts::default() };
+        let doubts = BTreeMap::from([(asset.clone(), doubts)]);
+        HistoryFacts { doubts: Some(doubts), ..HistoryFacts::default() }
+    }
+
+    #[test]
+    fn doubts_that_events_give_are_compared_beside_those_of_transactions() {
+        use Doubt::{FeeIncomplete, Unattributed, Uncovered};
+        let differs = |found: &HistoryFacts, said: &HistoryFacts| doubted(found, said).count() > 0;
+        let native = AssetId::native();
+        let found = facts(&native, &[("a", Uncovered), ("b", Uncovered)]);
+        assert!(!differs(&found, &found));
+        assert!(!differs(&found, &HistoryFacts::default()), "not noted");
+        let mixed = [("a", Uncovered), ("x", FeeIncomplete), ("b", Uncovered)];
+        let mut said = facts(&native, &mixed);
+        assert!(differs(&found, &said), "no fee is incomplete");
+        said.incomplete_fee = 1;
+        assert!(!differs(&found, &said));
+        let incomplete =
+            |doubts: &[_]| HistoryFacts { incomplete_fee: 1, ..facts(&native, doubts) };
+        assert!(differs(&found, &incomplete(&mixed[..2])), "one is left out");
+        assert!(differs(&found, &incomplete(&[("a", Uncovered), ("c", Uncovered)])), "another one");
+        assert!(differs(&HistoryFacts { doubts: Some(BTreeMap::new()), ..said.clone() }, &said));
+
+        // Behind what could not be attributed nothing is uncovered.
+        let mut said = facts(&native, &[("a", Uncovered), ("x", Unattributed)]);
+        said.unexplained.insert(native.clone(), Default::default());
+        assert!(!differs(&found, &said));
+        let mut said = facts(&native, &[("b", Uncovered), ("x", Unattributed)]);
+        said.unexplained.insert(native, Default::default());
+        assert!(differs(&found, &said), "the first one is left out");
     }
 }

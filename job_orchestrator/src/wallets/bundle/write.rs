@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tx_parser::evm::Network;
 
-use super::again::{self, Again, Parser};
+use super::again::{Again, Parser};
 use super::form::{BookedBy, FORM, Head, Line, Price, Transaction};
 use super::sums::Sums;
 use crate::compute::compute;
@@ -32,6 +32,17 @@ const NOT_STORED: &str = "no longer stored";
 #[derive(Serialize)]
 struct EventLine<'a> {
     event: &'a RawValue,
+}
+
+/// Some lines of a bundle.
+#[derive(Debug, Default)]
+pub struct Part {
+    /// The lines, each with its end.
+    pub text: String,
+    /// Transactions among them that are not stored any more.
+    pub absent: u64,
+    /// Transactions without the prices by which they were booked: of these a replay compares what moved alone.
+    pub unpriced: u64,
 }
 
 /// What the lines of a bundle are made from.
@@ -60,18 +71,17 @@ struct Stored {
 }
 
 impl Wallets {
-    /// The bundle of the wallet's newest ledger, line by line; `None` when none is stored. Prices come from where
+    /// The bundle of the wallet's newest ledger, part by part; `None` when none is stored. Prices come from where
     /// `reading` says, and nobody is asked over the network.
     ///
     /// # Errors
-    /// [`WalletsError`]; the lines can fail too, when the database goes away meanwhile.
+    /// [`WalletsError`]; the parts can fail too, when the database goes away meanwhile.
     pub async fn bundle(
         &self,
         wallet: &WalletRef,
         method: Method,
         reading: ReadingRules,
-    ) -> Result<Option<impl Stream<Item = Result<String, WalletsError>> + use<>>, WalletsError>
-    {
+    ) -> Result<Option<impl Stream<Item = Result<Part, WalletsError>> + use<>>, WalletsError> {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
         let reader = Arc::new(reader);
         let network = reading.networks.get(&wallet.chain).map(Network::wrapped_native);
@@ -96,9 +106,10 @@ impl Wallets {
             if no >= writer.reader.ledger.head.chunks {
                 return Ok(None);
             }
-            let (text, writer) = writer.chunk(no).await?;
-            Ok(Some((text, (writer, no + 1))))
+            let (part, writer) = writer.chunk(no).await?;
+            Ok(Some((part, (writer, no + 1))))
         });
+        let head = Part { text: head, ..Part::default() };
         Ok(Some(stream::once(async move { Ok(head) }).chain(rest)))
     }
 }
@@ -121,7 +132,7 @@ fn head(ended: Ended, reader: &Reader, booked_by: BookedBy) -> Result<String, Wa
 
 impl Writer {
     /// The lines of one chunk.
-    async fn chunk(self, no: u32) -> Result<(String, Self), WalletsError> {
+    async fn chunk(self, no: u32) -> Result<(Part, Self), WalletsError> {
         let (store, chain) = (&self.reader.store, self.reader.chain);
         let chunk = self.reader.chunk(no).await?;
         let transactions = compute(move || transactions(&chunk)).await?;
@@ -191,8 +202,8 @@ impl Writer {
         mut stored: HashMap<TxId, Stored>,
         decimals: &BTreeMap<AssetId, u8>,
         prices: &PriceTable,
-    ) -> Result<(String, Self), WalletsError> {
-        let mut out = String::new();
+    ) -> Result<(Part, Self), WalletsError> {
+        let mut part = Part::default();
         for of in transactions {
             let transaction = match stored.remove(&of.tx_id) {
                 Some(stored) => self.told(stored, &of.events, decimals, prices)?,
@@ -205,13 +216,18 @@ impl Writer {
                     prices: None,
                 },
             };
-            push(&mut out, &Line::Transaction(transaction))?;
+            match &transaction {
+                Transaction { raw: None, .. } => part.absent += 1,
+                Transaction { prices: None, .. } => part.unpriced += 1,
+                _ => {}
+            }
+            push(&mut part.text, &Line::Transaction(transaction))?;
             for (text, event) in of.texts.iter().zip(&of.events) {
-                push(&mut out, &EventLine { event: text })?;
+                push(&mut part.text, &EventLine { event: text })?;
                 self.sums.take_up(event)?;
             }
         }
-        Ok((out, self))
+        Ok((part, self))
     }
 
     /// The transaction with what makes its events again; without prices when nothing that is stored does.
@@ -222,9 +238,12 @@ impl Writer {
         decimals: &BTreeMap<AssetId, u8>,
         prices: &PriceTable,
     ) -> Result<Transaction, WalletsError> {
-        let Stored { raw, views } = stored;
+        let Stored { mut raw, views } = stored;
         // Ends of lines can only stand between the tokens of JSON.
-        let text = String::from_utf8(raw.json).map_err(corrupt)?.replace(['\n', '\r'], " ");
+        for end in raw.json.iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+            *end = b' ';
+        }
+        let text = String::from_utf8(raw.json).map_err(corrupt)?;
         let mut told = Transaction {
             tx_id: raw.tx_id,
             raw: Some(RawValue::from_string(text).map_err(corrupt)?),
@@ -234,11 +253,11 @@ impl Writer {
             prices: None,
         };
         for (no_coins, mut line) in views {
-            again::complete(&mut line, events, decimals);
-            let mut books = self.again.before(&line, events, self.sums.facts());
-            let used = books.price_requests(std::slice::from_ref(&line)).into_iter();
-            if books.push(&line, prices).is_ok_and(|made| made == events) {
-                let used = used.filter_map(|PriceRequest { asset, at }| {
+            let made = self.again.make(&mut line, events, decimals, self.sums.facts(), prices);
+            if let Ok(made) = made
+                && made.events == events
+            {
+                let used = made.requests.into_iter().filter_map(|PriceRequest { asset, at }| {
                     let quote = prices.quote(&asset, at)?;
                     Some(Price::of(asset, quote))
                 });
