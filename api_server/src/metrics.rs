@@ -4,6 +4,7 @@
 //! and job ids) and the status. What other crates count stands in their own `metrics` modules; all
 //! of it is gathered from one registry.
 
+mod answered;
 mod exemplars;
 pub mod open;
 mod warm_up;
@@ -12,7 +13,6 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use persistence_layer::Tenant;
 use persistence_layer::batches::OpenBatches;
 use persistence_layer::redis_monitor::RedisState;
 use persistence_layer::wallet_tasks::QueueFigures;
@@ -20,7 +20,8 @@ use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
 };
-use service_runtime::trace::TraceId;
+
+pub use self::answered::Answered;
 
 use self::exemplars::{BOUNDS, Exemplars, LABELS};
 pub use self::warm_up::WarmUpMetrics;
@@ -38,32 +39,6 @@ pub const UNMATCHED: &str = "unmatched";
 
 /// The label of requests whose head could not be read.
 pub const UNPARSED: &str = "unparsed";
-
-/// A request that was answered.
-#[derive(Debug, Clone, Copy)]
-pub struct Answered<'a> {
-    /// Its method, of a small set.
-    pub method: &'static str,
-    /// The route that it matched.
-    pub route: &'static str,
-    /// What is expected of its time.
-    pub class: RouteClass,
-    /// The status of the answer.
-    pub status: u16,
-    /// From the head of the request to the head of the answer.
-    pub took: Duration,
-    /// Whose it was, where that is known.
-    pub tenant: Option<&'a Tenant>,
-    /// Its trace, where it has one.
-    pub trace_id: Option<TraceId>,
-}
-
-impl Answered<'_> {
-    /// Whether the log has a line of it: not of probes and scrapes that went well, which would drown the rest.
-    pub fn is_logged(&self) -> bool {
-        self.status >= 400 || !matches!(self.route, "/health" | "/metrics")
-    }
-}
 
 /// What goes on at one moment.
 #[derive(Debug, Clone, Copy)]
