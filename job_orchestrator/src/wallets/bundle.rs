@@ -5,7 +5,7 @@
 //! the prices and decimals by which it was booked, and behind it its events of the ledger, each with the
 //! source and time of its prices. Where something is not stored any more its transaction says so.
 //!
-//! [`write`] makes one, [`replay`] reads it. What both do with a single transaction is in [`again`].
+//! [`mod@write`] makes one, [`mod@replay`] reads it. What both do with a single transaction is in [`again`].
 
 mod again;
 mod check;
