@@ -10,15 +10,17 @@
 mod bare;
 mod clock;
 mod swaps;
+mod table;
 mod trades;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use clock::Stopwatch;
 use pnl_core::engine::Records;
 use pnl_core::{Engine, Method, Options, Outcome};
 use swaps::Swaps;
+use table::Table;
 use trades::{Trade, Trades};
 
 /// Events handed over at a time, as a reader of stored chunks does; a long history need not be in
@@ -27,6 +29,9 @@ const CHUNK: usize = 500;
 
 /// Events after which records are handed out, where they are streamed: so few that they stay in a cache.
 const STREAMED: usize = 10_000;
+
+/// Names the part that a process runs.
+const PART: &str = "ENGINE_BENCHMARK_PART";
 
 /// Where the engine keeps its records.
 enum Memory {
@@ -115,119 +120,141 @@ fn resident() -> usize {
     line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok()).unwrap_or(0) * 1024
 }
 
-/// Prints rows and remembers whether a limit was broken.
-#[derive(Default)]
-struct Table {
-    broken: usize,
-}
-
-impl Table {
-    fn row(&mut self, what: &str, figure: f64, unit: &str, limit: Option<(&str, bool)>) {
-        let verdict = match limit {
-            None => String::new(),
-            Some((limit, true)) => format!("{limit}: kept"),
-            Some((limit, false)) => {
-                self.broken += 1;
-                format!("{limit}: BROKEN")
-            }
-        };
-        println!("{what:<52} {figure:>9.2} {unit:<10} {verdict}");
-    }
-
-    /// A time per event, as events per second, at least `millions`.
-    fn rate(&mut self, what: &str, ns: f64, millions: f64) {
-        let rate = 1000.0 / ns;
-        self.row(what, ns, "ns/event", None);
-        self.row("", rate, "M events/s", Some((&format!("at least {millions}"), rate >= millions)));
-    }
-
-    fn at_most(&mut self, what: &str, figure: f64, unit: &str, limit: f64) {
-        self.row(what, figure, unit, Some((&format!("at most {limit}"), figure <= limit)));
-    }
-}
-
 fn main() -> ExitCode {
     // `cargo test --benches` runs benchmarks too; it passes no `--bench`.
     if !std::env::args().any(|argument| argument == "--bench") {
         return ExitCode::SUCCESS;
     }
     let quick = std::env::args().any(|argument| argument == "quick");
+    let longest = if quick { 1_000_000 } else { 10_000_000 };
     let mut table = Table::default();
+    match std::env::var(PART).as_deref() {
+        Ok("methods") => methods(&mut table),
+        Ok("streamed") => streamed(&mut table, longest),
+        Ok("records") => all_records(&mut table, longest),
+        Ok("sizes") => sizes(&mut table, longest),
+        Ok("open lots") => open_lots(&mut table),
+        Ok("what-if") => comparisons(&mut table),
+        _ => {
+            return each_part(&["methods", "streamed", "records", "sizes", "open lots", "what-if"]);
+        }
+    }
+    if table.broken > 0 {
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
 
+/// Runs each part in a process of its own: the heap that one leaves behind would slow down the next.
+fn each_part(parts: &[&str]) -> ExitCode {
+    let program = std::env::current_exe().expect("the benchmark is a file");
+    let keeps = |part: &str, pages: &str| {
+        let mut run = Command::new(&program);
+        run.args(std::env::args_os().skip(1)).env(PART, part).env("GLIBC_TUNABLES", pages);
+        run.status().expect("the benchmark can run itself").success()
+    };
+    let broken: Vec<_> = parts.iter().filter(|part| !keeps(part, "")).collect();
+    println!("once more, in large pages where the system has them to give");
+    keeps("streamed", "glibc.malloc.hugetlb=1");
+    if broken.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    println!("limits broken: {broken:?}");
+    ExitCode::FAILURE
+}
+
+/// Every method on the history of a large wallet, beside the bare loop.
+fn methods(table: &mut Table) {
     println!("50,000 events, 50 assets; full records in memory of the run before");
     let trades = Trades::new(1).take(50_000, 50);
-    let mut spent = Records::default();
     let bare = fastest(40, trades.len(), || bare::run(&trades, 50));
     table.row("  bare loop", bare, "ns/event", None);
-    let mut fifo = 0.0;
-    for (method, millions) in
-        [(Method::Fifo, 8.0), (Method::Lifo, 8.0), (Method::Average, 8.0), (Method::Hifo, 3.0)]
-    {
+    let mut spent = Records::default();
+    let rates =
+        [(Method::Fifo, 8.0), (Method::Lifo, 8.0), (Method::Average, 8.0), (Method::Hifo, 3.0)];
+    for (method, millions) in rates {
         let ns =
             fastest(40, trades.len(), || rerun(method, &trades, 50, &mut spent, Memory::Reused));
         table.rate(&format!("  {method}"), ns, millions);
         if method == Method::Fifo {
-            fifo = ns;
+            table.at_most("  fifo, times the bare loop", ns / bare, "x", 8.0);
         }
     }
-    table.at_most("  fifo, times the bare loop", fifo / bare, "x", 8.0);
-    let fresh = fastest(40, trades.len(), || run(Method::Fifo, &trades, 50, Memory::Fresh).0);
-    table.row("  fifo in fresh memory", fresh, "ns/event", None);
+}
 
-    println!("scaling: fifo, an asset per 1,000 events up to 1,000 assets");
-    let largest = if quick { 1_000_000 } else { 10_000_000 };
-    let short = trades;
-    let mut trades = Trades::new(2).take(largest, 1_000);
-    let bare_long = fastest(3, trades.len(), || bare::run(&trades, 1_000));
-    table.row(&format!("  bare loop, {largest} events"), bare_long, "ns/event", None);
-    table.row("  bare loop, times its time for 50,000", bare_long / bare, "x", None);
-    let mut spent_streamed = Records::default();
+/// A long history whose records are handed out on the way, beside as many events of short ones.
+fn streamed(table: &mut Table, events: usize) {
+    println!("{events} events, 1,000 assets, by fifo; records are taken out on the way");
+    let short = Trades::new(1).take(50_000, 50);
+    let long = Trades::new(2).take(events, 1_000);
+    let (mut spent, mut spent_streamed) = (Records::default(), Records::default());
     let (beside_it, streamed) = beside(
         short.len(),
-        largest,
+        events,
         || rerun(Method::Fifo, &short, 50, &mut spent, Memory::Reused),
         || {
             let streamed = |spent| Memory::Streamed(spent, STREAMED);
-            rerun(Method::Fifo, &trades, 1_000, &mut spent_streamed, streamed)
+            rerun(Method::Fifo, &long, 1_000, &mut spent_streamed, streamed)
         },
     );
-    drop(spent_streamed);
-    table.row(&format!("  fifo, {largest} events, streamed"), streamed, "ns/event", None);
-    table.row("  fifo, times the bare loop", streamed / bare_long, "x", None);
-    table.row("  fifo, as many events of 50,000 at a time", beside_it, "ns/event", None);
+    table.row("  streamed", streamed, "ns/event", None);
+    table.row("  as many events of 50,000 at a time", beside_it, "ns/event", None);
     table.at_most("  times that", streamed / beside_it, "x", 1.5);
-    table.row("  times the fastest 50,000", streamed / fifo, "x", None);
-    drop(std::mem::take(&mut spent));
+    let bare = fastest(3, events, || bare::run(&long, 1_000));
+    table.row("  bare loop", bare, "ns/event", None);
+    table.row("  streamed, times the bare loop", streamed / bare, "x", None);
+}
+
+/// The same with all records in memory, which is new in each run.
+fn all_records(table: &mut Table, events: usize) {
+    println!("{events} events, 1,000 assets, by fifo; all records in fresh memory");
+    let short = Trades::new(1).take(50_000, 50);
+    let long = Trades::new(2).take(events, 1_000);
     let before = resident();
-    let (time, outcome) = run(Method::Fifo, &trades, 1_000, Memory::Fresh);
-    let bytes = resident().saturating_sub(before) as f64 / largest as f64;
-    let long = time.as_nanos() as f64 / largest as f64;
+    let (time, outcome) = run(Method::Fifo, &long, 1_000, Memory::Fresh);
+    let bytes = resident().saturating_sub(before) as f64 / events as f64;
     println!("  {} disposals, {} open lots", outcome.disposals().len(), outcome.lot_count());
     drop(outcome);
-    table.row("  fifo with all records in fresh memory", long, "ns/event", None);
-    table.at_most("  times that of 50,000 in fresh memory", long / fresh, "x", 1.5);
-    table.row("  times that of 50,000 in memory of the run before", long / fifo, "x", None);
-    table.at_most("  memory with all records", bytes, "B/event", 300.0);
-    for events in [1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|size| *size < largest) {
-        trades = Trades::new(3).take(events, (events / 1_000).clamp(1, 1_000));
-        let runs = (2_000_000 / events).clamp(2, 100);
-        let ns = fastest(runs, events, || {
+    // As many events and as much memory: none of the outcomes is dropped before the last.
+    let passes = events / short.len();
+    let (times, _outcomes): (Vec<_>, Vec<_>) =
+        (0..passes).map(|_| run(Method::Fifo, &short, 50, Memory::Fresh)).unzip();
+    let ns = |time: Duration| time.as_nanos() as f64 / events as f64;
+    let (all, beside_it) = (ns(time), ns(times.iter().sum()));
+    table.row("  all records", all, "ns/event", None);
+    table.row("  as many events of 50,000 at a time", beside_it, "ns/event", None);
+    table.at_most("  times that", all / beside_it, "x", 1.5);
+    table.at_most("  memory", bytes, "B/event", 300.0);
+}
+
+/// How the time of an event grows with the history.
+fn sizes(table: &mut Table, longest: usize) {
+    println!("by fifo, an asset per 1,000 events up to 1,000 assets");
+    let mut spent = Records::default();
+    for size in [1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|size| *size <= longest) {
+        let trades = Trades::new(3).take(size, (size / 1_000).clamp(1, 1_000));
+        let ns = fastest((2_000_000 / size).clamp(2, 100), size, || {
             rerun(Method::Fifo, &trades, 1_000, &mut spent, Memory::Reused)
         });
-        table.row(&format!("  fifo, {events} events"), ns, "ns/event", None);
+        table.row(&format!("  {size} events"), ns, "ns/event", None);
     }
+}
 
+/// What a sale costs among more and more open lots of the method that has to search.
+fn open_lots(table: &mut Table) {
     println!("hifo: time per sale that takes a part of one lot, by open lots");
-    let sale = |open| trades::hifo_sales(open, 20_000);
-    let few = sale(1_000);
-    table.row("  1000 open lots", few, "ns/sale", None);
-    for open in [10_000, 100_000] {
-        table.row(&format!("  {open} open lots"), sale(open), "ns/sale", None);
-    }
-    let many = sale(1_000_000);
-    table.row("  1000000 open lots", many, "ns/sale", None);
+    let mut sale = |open| {
+        let ns = trades::hifo_sales(open, 20_000);
+        table.row(&format!("  {open} open lots"), ns, "ns/sale", None);
+        ns
+    };
+    let [few, _, _, many] = [1_000, 10_000, 100_000, 1_000_000].map(&mut sale);
     // The logarithm is twice as large, and memory farther away; lot by lot it would be a thousand times.
     table.at_most("  times that of 1000", many / few, "x", 20.0);
+}
+
+/// Four methods at once.
+fn comparisons(table: &mut Table) {
     println!(
         "what-if: sums by four methods from stored figures, swaps and transfers of 31 tokens with fees"
     );
@@ -236,9 +263,4 @@ fn main() -> ExitCode {
         let ns = fastest((1_000_000 / events).min(100), events, || swaps.compare());
         table.at_most(&format!("  {events} events"), ns, "ns/event", limit);
     }
-    if table.broken > 0 {
-        println!("{} limits broken", table.broken);
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
 }
