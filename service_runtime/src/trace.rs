@@ -35,9 +35,9 @@ impl TraceId {
     /// A `traceparent` for a call made under this id: version 00, a new span, sampled.
     pub fn traceparent(self) -> String {
         let [.., a, b, c, d, e, f, g, h] = Uuid::new_v4().into_bytes();
-        // All zero marks an invalid span; the variant bits of the UUID are in the first of these.
-        let span = u64::from_be_bytes([a, b, c, d, e, f, g, h]).max(1);
-        format!("00-{self}-{span:016x}-01")
+        // All zero marks an invalid span; the variant bits of the UUID are in the first of these, which are never zero.
+        let span = [a, b, c, d, e, f, g, h];
+        ["00-", text(&digits::<32>(&self.0)), "-", text(&digits::<16>(&span)), "-01"].concat()
     }
 }
 
@@ -74,13 +74,21 @@ impl FromStr for TraceId {
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Every line of the log and every answer has one: digits by hand are several times as fast.
-        let mut digits = [0; 32];
-        for (pair, byte) in digits.chunks_exact_mut(2).zip(self.0) {
-            pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-        }
-        f.write_str(std::str::from_utf8(&digits).expect("digits are ASCII"))
+        f.write_str(text(&digits::<32>(&self.0)))
     }
+}
+
+/// Bytes in hexadecimal. Every line of the log and every answer has some: by hand is several times as fast.
+fn digits<const DIGITS: usize>(bytes: &[u8]) -> [u8; DIGITS] {
+    let mut digits = [0; DIGITS];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+    }
+    digits
+}
+
+fn text(digits: &[u8]) -> &str {
+    std::str::from_utf8(digits).expect("digits are ASCII")
 }
 
 impl fmt::Debug for TraceId {

@@ -305,7 +305,7 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, ApiError> 
 /// [`problems::NOT_ACCEPTABLE`].
 pub fn check_accept(headers: &HeaderMap, media_type: &'static str) -> Result<(), ApiError> {
     let (main, _) = media_type.split_once('/').unwrap_or((media_type, ""));
-    let any_of_main = format!("{main}/*");
+    let is_any_of_main = |name: &str| name.strip_suffix("/*").is_some_and(|named| named == main);
     // The most specific range that covers the type decides (RFC 9110, 12.5.1).
     let mut best: Option<(u8, bool)> = None;
     let mut ranges = 0usize;
@@ -317,7 +317,7 @@ pub fn check_accept(headers: &HeaderMap, media_type: &'static str) -> Result<(),
             let name = parts.next().unwrap_or_default().to_ascii_lowercase();
             let specificity = match name.as_str() {
                 name if name == media_type => 3,
-                name if name == any_of_main => 2,
+                name if is_any_of_main(name) => 2,
                 "*/*" => 1,
                 _ => continue,
             };

@@ -77,7 +77,7 @@ impl<W: Write> Held<W> {
     }
 
     fn write_to(&self, out: &mut W) -> io::Result<()> {
-        let lines = std::mem::take(&mut *self.lines());
+        let mut lines = std::mem::take(&mut *self.lines());
         let mut written = Ok(());
         let mut rest = &lines[..];
         while !rest.is_empty() {
@@ -85,6 +85,13 @@ impl<W: Write> Held<W> {
             written = written.and(out.write_all(some));
             rest = behind;
         }
+        // For the lines to come, unless there are some by now.
+        lines.clear();
+        let mut held = self.lines();
+        if held.capacity() == 0 {
+            *held = lines;
+        }
+        drop(held);
         written
     }
 
