@@ -247,9 +247,11 @@ impl Answers {
         make: impl Future<Output = Result<Answer, E>>,
     ) -> Result<(Arc<Answer>, Found), Option<E>> {
         let key = self.key(question, version);
-        // Where this look found it. Those who wait for another's do not look for themselves.
-        let is_here = self.kept.contains_key(&*key);
-        let found = Mutex::new(if is_here { Found::Hit } else { Found::Awaited });
+        if let Some(answer) = self.kept.get(&*key).await {
+            return Ok((answer, Found::Hit));
+        }
+        // Where this look finds it. Those who wait for another's do not look for themselves.
+        let found = Mutex::new(Found::Awaited);
         let note = |now| *found.lock().unwrap_or_else(PoisonError::into_inner) = now;
         let answer = self.kept.try_get_with::<_, Mutex<Option<E>>>(key.clone(), async {
             let shared = match reach {
@@ -437,6 +439,8 @@ mod tests {
         let (second, found) =
             answers.get("q", "v2", EVERYWHERE, async { Ok::<_, ()>(answer("2")) }).await.unwrap();
         assert_eq!((found, second.body.as_ref()), (Found::Miss, b"2".as_slice()));
+        let again = answers.get("q", "v2", EVERYWHERE, async { Err::<Answer, _>("made again") });
+        assert_eq!(again.await.unwrap().1, Found::Hit);
         assert_eq!(answers.stale("q").await.unwrap().body, "2");
         assert!(answers.stale("other").await.is_none());
         let failed = answers.get("x", "v1", EVERYWHERE, async { Err::<Answer, _>("no") }).await;

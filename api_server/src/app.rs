@@ -32,6 +32,7 @@ use crate::load::{Files, Load};
 use crate::metrics::{HttpMetrics, MemoryMetrics, QueueMetrics};
 use crate::middleware::cors::Cors;
 use crate::monitor::DatabaseMonitor;
+use crate::orders::Orders;
 use crate::performance::vitals::Vitals;
 use crate::queue::QueueWatch;
 use crate::signing::Signer;
@@ -70,6 +71,8 @@ pub struct App {
     pub versions: Versions,
     /// Files of results that were made.
     pub exports: Exports,
+    /// Orders of results that were read.
+    pub orders: Orders,
     /// The keys of clients; none where everybody is answered.
     pub keys: Option<Keys>,
     /// What results are signed with; none where nothing is signed.

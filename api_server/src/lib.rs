@@ -42,6 +42,7 @@ pub mod metrics;
 pub mod middleware;
 pub mod monitor;
 pub mod openapi;
+pub mod orders;
 pub mod performance;
 pub mod problems;
 pub mod questions;

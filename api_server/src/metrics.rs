@@ -23,7 +23,7 @@ use prometheus::{
 
 pub use self::answered::Answered;
 
-use self::exemplars::{BOUNDS, Exemplars, LABELS};
+use self::exemplars::Exemplars;
 pub use self::warm_up::WarmUpMetrics;
 use crate::answers::Found;
 use crate::limiter::Class;
@@ -75,6 +75,13 @@ pub struct HttpMetrics {
 
 /// The time that answers take.
 const DURATION: &str = "http_request_duration_seconds";
+
+/// Bounds of its buckets, in seconds. Every target of a class is one.
+const BOUNDS: [f64; 14] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
+
+/// What requests are told apart by there.
+const LABELS: [&str; 3] = ["method", "route", "class"];
 
 /// Layers that keep answers: this process, and Redis behind it.
 const LAYERS: [&str; 2] = ["process", "redis"];

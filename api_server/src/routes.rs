@@ -390,7 +390,7 @@ fn jobs() -> Api {
             webhooks::replay,
             Operation::new(JOBS, RouteClass::Submit, "The newest end of a job is told again")
                 .body::<NoMembers>(false)
-                .accepts::<WebhookView>("It is delivered, from its first try on"),
+                .accepts::<WebhookView>("It is delivered, from its first attempt on"),
         )
 }
 
@@ -470,11 +470,7 @@ fn job_results() -> Api {
             )
             .takes([
                 params::chain(),
-                params::query(
-                    "min_trades",
-                    "At least so many trades",
-                    json!({"type": "integer", "minimum": 0}),
-                ),
+                params::min_trades(),
                 params::query(
                     "updated_since",
                     "Analyzed then or later",
@@ -487,8 +483,11 @@ fn job_results() -> Api {
                 ),
                 params::query(
                     "page",
-                    "In place of `cursor`: a numbered page of up to 100 rows. Deprecated",
-                    json!({"type": "integer", "minimum": 1, "maximum": 10_000}),
+                    &format!(
+                        "In place of `cursor`: a numbered page of up to {} rows. Deprecated",
+                        latest::MOST_NUMBERED
+                    ),
+                    json!({"type": "integer", "minimum": 1, "maximum": latest::NUMBERED_ROWS}),
                 ),
             ])
             .takes(totals())
@@ -510,15 +509,12 @@ fn job_results() -> Api {
                         json!({"type": "string", "enum": LatestSort::FIGURES.map(LatestSort::as_str),
                                "default": "total_pnl_usd"}),
                     ),
-                    params::query(
-                        "min_trades",
-                        "At least so many trades",
-                        json!({"type": "integer", "minimum": 0}),
-                    ),
+                    params::min_trades(),
                     params::query(
                         "limit",
                         "How many",
-                        json!({"type": "integer", "minimum": 1, "maximum": 100, "default": 10}),
+                        json!({"type": "integer", "minimum": 1, "maximum": best::MOST_LEADERS,
+                               "default": best::LEADERS}),
                     ),
                 ])
                 .json::<Leaderboard>("The largest first")

@@ -46,6 +46,7 @@ use crate::load::{Files, Load};
 use crate::metrics::{HttpMetrics, LiveMetrics, MemoryMetrics, QueueMetrics, WarmUpMetrics};
 use crate::middleware::cors::Cors;
 use crate::monitor::DatabaseMonitor;
+use crate::orders::Orders;
 use crate::performance::vitals::Vitals;
 use crate::queue::QueueWatch;
 use crate::router;
@@ -326,6 +327,7 @@ pub async fn assemble(
             settings.database.read_max_lag(),
         ),
         exports: Exports::default(),
+        orders: Orders::default(),
         keys: (settings.auth.mode == AuthMode::Keys).then(|| Keys::new(answers.clone())),
         signer: signer(settings)?,
         cors: Cors::new(&settings.api.cors_origins),

@@ -148,8 +148,8 @@ async fn of_tenant(app: &App, tenant: &Tenant) -> Result<Vec<Ahead>, StoreError>
     }
     let newest = LatestList::sorted(LatestSort::AnalyzedAt, false);
     let store = app.store.reading();
-    let wallets = results::latest(&store, tenant, &newest, LatestPlace::Offset(0), WALLETS).await?;
-    paths.extend(wallets.iter().map(|row| {
+    let page = results::latest(&store, tenant, &newest, LatestPlace::Offset(0), WALLETS).await?;
+    paths.extend(page.rows.iter().map(|row| {
         let pnl_core::WalletRef { chain, address } = &row.wallet;
         format!("/api/v2/wallets/{address}/pnl?chain={chain}")
     }));

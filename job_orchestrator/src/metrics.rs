@@ -198,7 +198,7 @@ impl Metrics {
         self.final_block_changes_total.with_label_values(&[chain.as_str()]).inc();
     }
 
-    /// Counts a try to deliver a webhook.
+    /// Counts an attempt to deliver a webhook.
     pub(crate) fn webhook_attempted(&self, end: &AttemptEnd) {
         self.webhook_attempts_total.with_label_values(&[outcome(end)]).inc();
     }
@@ -219,7 +219,7 @@ impl Metrics {
     }
 }
 
-/// The label of what became of a try.
+/// The label of what became of an attempt.
 const fn outcome(end: &AttemptEnd) -> &'static str {
     match end {
         AttemptEnd::Delivered => "delivered",

@@ -158,7 +158,8 @@ pub async fn current_id(
     .fetch_optional(connection))
 }
 
-/// A hash of which ledgers of the batch's tenant its wallets have now, on `chain`. It never comes back once one of them was replaced.
+/// A hash of which ledgers the results of the batch's wallets, on `chain`, were computed from as far as those are stored now. A
+/// newer analysis does not change it; once one of them is gone it never comes back.
 ///
 /// # Errors
 /// As every read.

@@ -15,10 +15,10 @@ use crate::wallet_tasks::{TaskError, TaskState};
 
 use latest::push_totals;
 pub use latest::{
-    LONGEST_WALK, LatestCursor, LatestList, LatestPlace, LatestRow, LatestSort, Newest,
+    LONGEST_WALK, LatestCursor, LatestList, LatestPage, LatestPlace, LatestRow, LatestSort, Newest,
     count_latest, latest, latest_of, newest,
 };
-pub use of_job::{JobList, JobPage, JobPlace, JobSort, listed};
+pub use of_job::{JobList, JobPage, JobPlace, JobSort, JobStart, listed, order};
 pub use summary::{Refresh, Summary, refresh, refresh_if_due, summary};
 
 /// Figures of a result that lists and summaries need without reading the report.
@@ -71,6 +71,9 @@ pub struct ResultRow {
 }
 
 /// The `result` object of a wallet in a batch, byte for byte as it was stored.
+///
+/// # Errors
+/// As every read.
 pub async fn report(
     store: &Store,
     batch: &BatchRef,
@@ -92,6 +95,9 @@ const PAGE_BYTES: i64 = 8 << 20;
 /// Wallets of a batch in submission order, behind `after_ordinal` when given: up to `limit`, and
 /// fewer, but at least one, where their reports are large together. Every wallet has a row,
 /// whatever its state; an unknown batch, and one of another tenant, has none.
+///
+/// # Errors
+/// As every read.
 pub async fn page(
     store: &Store,
     batch: &BatchRef,

@@ -1,7 +1,7 @@
 //! Webhooks: where the end of a job is told, and each delivery with what has become of it.
 //!
 //! A delivery comes into being with its event, written by the schema in the transaction in which the job ends
-//! (migration 0045). Any process may claim it; a claim lapses by itself, so a delivery whose process has died is
+//! (migration 0047). Any process may claim it; a claim lapses by itself, so a delivery whose process has died is
 //! taken over, and may then be told twice. Who has lost its claim changes nothing any more: every write names the
 //! fence of its claim.
 
@@ -68,7 +68,7 @@ pub struct Claimed {
     pub event_row: i64,
     /// What is sent, once that was put into words.
     pub payload: Option<Payload>,
-    /// Which try this is, from 1.
+    /// Which attempt this is, from 1.
     pub attempt: u32,
 }
 
@@ -77,18 +77,18 @@ pub struct Claimed {
 pub struct Payload {
     /// The event.
     pub number: Number,
-    /// The text, the same at each try.
+    /// The text, the same at each attempt.
     pub body: String,
 }
 
-/// How a try has ended.
+/// How an attempt has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AttemptEnd {
     /// The receiver has taken it.
     Delivered,
     /// It is tried again after this time.
     Again(Duration),
-    /// That was the last try.
+    /// That was the last attempt.
     Failed,
     /// The receiver wants no more of this job.
     Gone,
@@ -127,17 +127,17 @@ pub struct Delivery {
     pub happened_at: DateTime<Utc>,
     /// How it stands.
     pub state: DeliveryState,
-    /// Tries since it came into being, or was asked for again; one under way counts.
+    /// Attempts since it came into being, or was asked for again; one under way counts.
     pub attempts: u32,
     /// When it is tried next, or, while it is being tried, again at the latest. `None` when it is over.
     pub due_at: Option<DateTime<Utc>>,
-    /// When the last try began.
+    /// When the last attempt began.
     pub tried_at: Option<DateTime<Utc>>,
     /// When it was over.
     pub ended_at: Option<DateTime<Utc>>,
     /// HTTP status of the last answer.
     pub last_status: Option<u16>,
-    /// Why the last try did not do.
+    /// Why the last attempt did not do.
     pub last_error: Option<String>,
 }
 
@@ -178,7 +178,7 @@ pub async fn claim(store: &Store, most: u32, lease: Duration) -> Result<Vec<Clai
             url: row.url,
             event_row: row.event_id,
             payload: payload.transpose()?,
-            attempt: from_integer(row.attempts, "tries")?,
+            attempt: from_integer(row.attempts, "attempts")?,
         })
     });
     claimed.collect()
@@ -230,7 +230,7 @@ pub async fn hand_back(
     })
 }
 
-/// Notes how a try has ended. False: the claim was lost, and nothing was noted.
+/// Notes how an attempt has ended. False: the claim was lost, and nothing was noted.
 ///
 /// # Errors
 /// As every write.
@@ -297,7 +297,7 @@ pub async fn replay(store: &Store, job: &BatchRef) -> Result<bool, StoreError> {
     })
 }
 
-/// How many deliveries wait, for their first try or another one.
+/// How many deliveries wait, for their first attempt or another one.
 ///
 /// # Errors
 /// As every read.
@@ -336,7 +336,7 @@ impl TryFrom<Row> for Delivery {
             end: BatchState::read(&row.kind)?,
             happened_at: row.at,
             state,
-            attempts: from_integer(row.attempts, "tries")?,
+            attempts: from_integer(row.attempts, "attempts")?,
             due_at: (state == DeliveryState::Waiting).then_some(row.due_at),
             tried_at: row.tried_at,
             ended_at: row.ended_at,

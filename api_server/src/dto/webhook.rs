@@ -28,7 +28,7 @@ pub struct WebhookView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = WebhookDelivery)]
 struct DeliveryView {
-    /// The header of the delivery; null until its first try.
+    /// The header of the delivery; null until its first attempt.
     webhook_id: Option<String>,
     /// The number of the event.
     event_id: Option<String>,
@@ -47,7 +47,7 @@ struct DeliveryView {
     ended_at: Option<String>,
     /// HTTP status of the last answer.
     last_status: Option<u16>,
-    /// Why the last try did not do.
+    /// Why the last attempt did not do.
     last_error: Option<String>,
 }
 

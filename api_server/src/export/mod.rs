@@ -90,8 +90,8 @@ pub enum ExportError {
     /// The job has another end than it had.
     #[error("the job was retried meanwhile")]
     TakenUpAgain,
-    /// A newer analysis has replaced a ledger that the file is made from.
-    #[error("a wallet was analyzed anew meanwhile")]
+    /// A ledger that the file is made from is not kept any more.
+    #[error("a ledger of the file was removed meanwhile")]
     Replaced,
 }
 

@@ -1,8 +1,7 @@
 //! What a file is made of beside the rows of its job, and whether it still is.
 //!
-//! Disposals are computed from ledgers, which newer analyses replace and which are then kept for some time. A ledger that was replaced never
-//! becomes the current one again, and one that is gone never comes back, so a file before and after which the same ledgers were there is made
-//! of those throughout.
+//! Disposals are computed from ledgers, which newer analyses replace and which are then kept for some time. A ledger that is gone never
+//! comes back, so a file before and after which the same ledgers were there is made of those throughout.
 
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use persistence_layer::batches::{Batch, BatchRef};

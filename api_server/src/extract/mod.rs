@@ -112,6 +112,11 @@ impl Params {
         }
     }
 
+    /// `min_trades`, a filter.
+    pub fn min_trades(&mut self) -> Option<u64> {
+        self.read("min_trades", "is no whole number", |text| text.parse().ok())
+    }
+
     /// What `read` makes of `name`, or `None` when absent; a text it makes nothing of is refused with
     /// `complaint`, which goes on behind it.
     pub fn read<T>(

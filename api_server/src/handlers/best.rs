@@ -16,14 +16,14 @@ use crate::handlers::{Keep, value};
 use crate::json::shown;
 use crate::keys::Caller;
 
-/// Rows of a leaderboard without `limit`, and the most of them.
-const LEADERS: (u32, u32) = (10, 100);
+/// Rows of a leaderboard without `limit`.
+pub const LEADERS: u32 = 10;
+
+/// The most of them.
+pub const MOST_LEADERS: u32 = 100;
 
 /// Wallets that are compared, at most.
-const MOST_COMPARED: usize = 20;
-
-/// For how long these answers may be kept: as the list of the newest results.
-const KEEP: Keep = Keep::Shared { seconds: 60, stale_seconds: 30 };
+pub const MOST_COMPARED: usize = 20;
 
 #[derive(Serialize)]
 struct Leaderboard {
@@ -49,18 +49,17 @@ pub async fn leaderboard(
     check_accept(&headers, "application/json")?;
     let chain = params.chain();
     let by = params.one_of("by", &LatestSort::FIGURES.map(|by| (by.as_str(), by)));
-    let min_trades = params.read("min_trades", "is no whole number", |text| text.parse().ok());
-    let (default, most) = LEADERS;
-    let limit = params.limit_of(default, most);
+    let min_trades = params.min_trades();
+    let limit = params.limit_of(LEADERS, MOST_LEADERS);
     params.finish()?;
     let by = by.unwrap_or(LatestSort::TotalPnl);
     let list = LatestList { chain, min_trades, ..LatestList::sorted(by, false) };
     let store = app.store.reading();
-    let rows = results::latest(&store, &tenant, &list, LatestPlace::Offset(0), limit).await?;
+    let page = results::latest(&store, &tenant, &list, LatestPlace::Offset(0), limit).await?;
     let leader =
         |(place, row): (usize, LatestRow)| Leader { rank: place + 1, result: LatestView::of(row) };
-    let data = rows.into_iter().enumerate().map(leader).collect();
-    Ok(value(KEEP, &Leaderboard { by: by.as_str(), chain: chain.map(Chain::as_str), data }))
+    let data = page.rows.into_iter().enumerate().map(leader).collect();
+    Ok(value(Keep::LATEST, &Leaderboard { by: by.as_str(), chain: chain.map(Chain::as_str), data }))
 }
 
 #[derive(Serialize)]
@@ -92,7 +91,7 @@ pub async fn compare(
             None => unknown.push(wallet.to_string()),
         }
     }
-    Ok(value(KEEP, &Comparison { chain: chain.as_str(), data, unknown }))
+    Ok(value(Keep::LATEST, &Comparison { chain: chain.as_str(), data, unknown }))
 }
 
 /// `wallets`: addresses of the chain, separated by commas, each once.
@@ -102,7 +101,7 @@ fn wallets(params: &mut Params, chain: Option<Chain>) -> Vec<Address> {
         return Vec::new();
     };
     if text.split(',').count() > MOST_COMPARED {
-        let detail = format!("up to {MOST_COMPARED} wallets are compared");
+        let detail = format!("up to {MOST_COMPARED} wallets are compared; ask for fewer at a time");
         params.refuse("wallets", "out-of-range", detail);
         return Vec::new();
     }
@@ -111,7 +110,7 @@ fn wallets(params: &mut Params, chain: Option<Chain>) -> Vec<Address> {
     for name in text.split(',') {
         match Address::parse(chain, name) {
             Ok(wallet) if wallets.contains(&wallet) => {
-                let detail = format!("{} is there twice", shown(name));
+                let detail = format!("{} is there twice; name it once", shown(name));
                 params.refuse("wallets", "bad-value", detail);
             }
             Ok(wallet) => wallets.push(wallet),

@@ -28,6 +28,9 @@ impl Keep {
     /// An answer about one wallet.
     pub const OF_WALLET: Self = Self::Shared { seconds: 300, stale_seconds: 30 };
 
+    /// The newest results of a tenant.
+    pub const LATEST: Self = Self::Shared { seconds: 60, stale_seconds: 30 };
+
     /// What the results of `batch` are at `now`, on a server that removes them `days` after its end
     /// (0: never).
     ///

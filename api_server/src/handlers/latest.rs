@@ -20,11 +20,14 @@ use crate::handlers::{Keep, value};
 use crate::keys::Caller;
 use crate::problems;
 
-/// Rows of a numbered page without `limit`, and the most of them.
-const NUMBERED_LIMIT: (u32, u32) = (20, 100);
+/// Rows of a numbered page without `limit`.
+const NUMBERED: u32 = 20;
+
+/// The most of them.
+pub const MOST_NUMBERED: u32 = 100;
 
 /// Rows that numbered pages reach; behind them the way is the cursor.
-const NUMBERED_ROWS: u32 = 10_000;
+pub const NUMBERED_ROWS: u32 = 10_000;
 
 /// How long a walk may take.
 const LONGEST: TimeDelta = TimeDelta::seconds(LONGEST_WALK.as_secs().cast_signed());
@@ -69,7 +72,7 @@ pub async fn latest(
         (Page::First(limit) | Page::Behind(_, limit), _) => (LatestPlace::Offset(0), *limit),
     };
     let store = app.store.reading();
-    let mut rows = results::latest(&store, &tenant, &list, place, limit + 1).await?;
+    let found = results::latest(&store, &tenant, &list, place, limit).await?;
     let summary = results::summary(&store, &tenant, list.chain).await?;
     let pagination = match page {
         Page::Numbered { page, limit } => {
@@ -78,22 +81,19 @@ pub async fn latest(
         }
         Page::First(_) | Page::Behind(..) => None,
     };
-    let has_more = rows.len() > limit as usize;
-    rows.truncate(limit as usize);
-    let next_cursor = rows.last().filter(|_| has_more).map(|row| {
-        let LatestCursor { key, wallet, as_of } = &row.cursor;
+    let next_cursor = found.next.map(|LatestCursor { key, wallet, as_of }| {
         let as_of = as_of.timestamp_micros();
         cursor::encode(&scope, &format!("{} {} {as_of} {key}", wallet.chain, wallet.address))
     });
     let is_numbered = pagination.is_some();
     let body = LatestPage {
-        data: rows.into_iter().map(LatestView::of).collect(),
+        data: found.rows.into_iter().map(LatestView::of).collect(),
         summary: SummaryView::of(summary),
+        has_more: next_cursor.is_some(),
         next_cursor,
-        has_more,
         pagination,
     };
-    let mut response = value(Keep::Shared { seconds: 60, stale_seconds: 30 }, &body);
+    let mut response = value(Keep::LATEST, &body);
     if is_numbered {
         response.headers_mut().extend([DEPRECATION, DEPRECATION_LINK]);
     }
@@ -103,7 +103,7 @@ pub async fn latest(
 /// Filters and order.
 fn list(params: &mut Params) -> LatestList {
     let chain = params.chain();
-    let min_trades = params.read("min_trades", "is no whole number", |text| text.parse().ok());
+    let min_trades = params.min_trades();
     let Totals { profitable, min_pnl, max_pnl } = Totals::read(params);
     let updated_since = params.read("updated_since", "is no RFC 3339 time", read_time);
     let (sort, ascending) =
@@ -173,8 +173,7 @@ fn page(params: &mut Params) -> Page {
     if cursor.is_some() {
         params.contradict("page", "page and cursor name the place in two ways");
     }
-    let (default, most) = NUMBERED_LIMIT;
-    let limit = params.limit_of(default, most);
+    let limit = params.limit_of(NUMBERED, MOST_NUMBERED);
     if page.saturating_mul(limit) > NUMBERED_ROWS {
         let detail = format!("pages reach {NUMBERED_ROWS} rows; go on with next_cursor");
         params.refuse("page", "out-of-range", detail);

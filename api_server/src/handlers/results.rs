@@ -1,18 +1,20 @@
 //! Results of one job, as pages.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::Utc;
 use persistence_layer::batches::{self, Batch, BatchRef};
 use persistence_layer::results::{
-    self, JobList, JobPage, JobPlace, JobSort, LatestSort, ResultRow,
+    self, JobList, JobPage, JobPlace, JobSort, JobStart, LatestSort, ResultRow,
 };
 use persistence_layer::wallet_tasks::TaskState;
 use persistence_layer::{Store, StoreError};
 use serde::Serialize;
 
-use crate::app::AppState;
+use crate::app::{App, AppState};
 use crate::cursor;
 use crate::dto::job::GroupStatus;
 use crate::dto::result::{WALLET_STATUSES, WalletRow, wallet_status};
@@ -59,7 +61,9 @@ pub async fn page(
         return Err(cursor::names_no("row"));
     }
     let (rows, next) = loop {
-        let read = read(&app.store, &job, &batch, &list, after.clone(), limit).await?;
+        let order = order(&app, &job, &batch, &list, &scope).await?;
+        let reader = Reader { store: &app.store, job: &job, batch: &batch, list: &list, order };
+        let read = reader.page(after.clone(), limit).await?;
         if batch.finished_at.is_none()
             || batches::ended(&app.store, &job).await? == batch.finished_at
         {
@@ -122,8 +126,8 @@ fn list(params: &mut Params) -> JobList {
             [("status", has_figures), ("error_code", list.error_code.is_none())]
         {
             if !is_possible {
-                let detail =
-                    "sort, profitable, min_pnl and max_pnl are about wallets that are done";
+                let detail = "sort, profitable, min_pnl and max_pnl are about wallets that are done; \
+                              leave out status and error_code, or these";
                 params.contradict(name, detail);
             }
         }
@@ -171,54 +175,83 @@ fn place(scope: &str, list: &JobList, cursor: &str) -> Result<JobPlace, ApiError
     place.ok_or_else(|| cursor::names_no("row"))
 }
 
-/// Up to `limit` rows of the list behind `after`, fewer when they are large, and where to go on.
-async fn read(
-    store: &Store,
+/// The order of the list, where it is by a figure that no index has and does not change any more.
+async fn order(
+    app: &App,
     job: &BatchRef,
     batch: &Batch,
     list: &JobList,
-    after: Option<JobPlace>,
-    limit: u32,
-) -> Result<(Vec<ResultRow>, Option<JobPlace>), StoreError> {
-    let mut rows: Vec<ResultRow> = Vec::new();
-    let (mut bytes, mut next) = (0usize, after);
-    while rows.len() < limit as usize && bytes < MAX_PAGE_BYTES {
-        let wanted = (limit - rows.len() as u32).min(ROWS_AT_ONCE);
-        let more = read_some(store, job, batch, list, next.as_ref(), wanted).await?;
-        let reports = more.rows.iter().filter_map(|row| row.report_json.as_deref());
-        bytes += reports.map(str::len).sum::<usize>();
-        rows.extend(more.rows);
-        next = more.next;
-        if next.is_none() {
-            break;
-        }
-    }
-    Ok((rows, next))
+    scope: &str,
+) -> Result<Option<Arc<[i64]>>, ApiError> {
+    let sort = list.sort.filter(|sort| sort.by != LatestSort::TotalPnl);
+    let (Some(sort), Some(ended)) = (sort, batch.finished_at) else { return Ok(None) };
+    // A retry takes the end away, and gives another one.
+    let name = format!("{scope} {}", ended.timestamp_micros());
+    let read = results::order(&app.store, job, batch.chain, list, sort);
+    app.orders.of(name, read).await.map(Some).map_err(|error| (&*error).into())
 }
 
-/// As many of them as are read at once.
-async fn read_some(
-    store: &Store,
-    job: &BatchRef,
-    batch: &Batch,
-    list: &JobList,
-    after: Option<&JobPlace>,
-    limit: u32,
-) -> Result<JobPage, StoreError> {
-    if *list != JobList::default() {
-        return results::listed(store, job, batch.chain, list, after, limit).await;
+/// Reads a list.
+struct Reader<'a> {
+    store: &'a Store,
+    job: &'a BatchRef,
+    batch: &'a Batch,
+    list: &'a JobList,
+    order: Option<Arc<[i64]>>,
+}
+
+impl Reader<'_> {
+    /// Up to `limit` rows of the list behind `after`, fewer when they are large, and where to go on.
+    async fn page(
+        &self,
+        after: Option<JobPlace>,
+        limit: u32,
+    ) -> Result<(Vec<ResultRow>, Option<JobPlace>), StoreError> {
+        let mut rows: Vec<ResultRow> = Vec::new();
+        let (mut bytes, mut next) = (0usize, after);
+        while rows.len() < limit as usize && bytes < MAX_PAGE_BYTES {
+            let wanted = (limit - rows.len() as u32).min(ROWS_AT_ONCE);
+            let more = self.some(next.as_ref(), wanted).await?;
+            let is_empty = more.rows.is_empty();
+            let reports = more.rows.iter().filter_map(|row| row.report_json.as_deref());
+            bytes += reports.map(str::len).sum::<usize>();
+            rows.extend(more.rows);
+            next = more.next;
+            if is_empty || next.is_none() {
+                break;
+            }
+        }
+        Ok((rows, next))
     }
-    let after = after.and_then(|place| u32::try_from(place.tie).ok());
-    // Ordinals are the places in the submission, from 0 and without gaps.
-    if after.is_some_and(|ordinal| ordinal + 1 >= batch.total) {
-        return Ok(JobPage { rows: Vec::new(), next: None });
+
+    /// As many of them as are read at once.
+    async fn some(&self, after: Option<&JobPlace>, limit: u32) -> Result<JobPage, StoreError> {
+        let Self { store, job, batch, list, .. } = *self;
+        if *list != JobList::default() {
+            return results::listed(store, job, batch.chain, list, self.start(after), limit).await;
+        }
+        let after = after.and_then(|place| u32::try_from(place.tie).ok());
+        // Ordinals are the places in the submission, from 0 and without gaps.
+        if after.is_some_and(|ordinal| ordinal + 1 >= batch.total) {
+            return Ok(JobPage { rows: Vec::new(), next: None });
+        }
+        let rows = results::page(store, job, after, limit).await?;
+        // Where rows are missing the job is gone: a walk ends behind its last wallet alone, and else goes on to be told so.
+        let last = rows.last().map(|row| row.ordinal).or(after);
+        let next = last
+            .filter(|last| last + 1 < batch.total)
+            .map(|last| JobPlace { key: None, tie: i64::from(last) });
+        Ok(JobPage { rows, next })
     }
-    let rows = results::page(store, job, after, limit).await?;
-    let next = rows
-        .last()
-        .filter(|row| row.ordinal + 1 < batch.total)
-        .map(|row| JobPlace { key: None, tie: i64::from(row.ordinal) });
-    Ok(JobPage { rows, next })
+
+    fn start<'a>(&'a self, after: Option<&'a JobPlace>) -> JobStart<'a> {
+        let behind = after.map_or(JobStart::First, JobStart::Behind);
+        let Some(order) = &self.order else { return behind };
+        let Some(after) = after else { return JobStart::Next(order) };
+        // A cursor that was made up can name a wallet that is not there.
+        let at = order.iter().position(|task| *task == after.tie);
+        at.map_or(behind, |at| JobStart::Next(&order[at + 1..]))
+    }
 }
 
 pub(super) fn unreadable(error: &dyn std::error::Error) -> ApiError {

@@ -7,17 +7,10 @@ use chrono::Utc;
 use prometheus::proto::Metric;
 use service_runtime::trace::TraceId;
 
-use super::Answered;
-
-/// Bounds of the buckets of the time that answers take, in seconds. Every target of a class is one.
-pub(super) const BOUNDS: [f64; 14] =
-    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0];
+use super::{Answered, BOUNDS, LABELS};
 
 /// The labels of a series, in the order of [`LABELS`].
-type Series = [&'static str; 3];
-
-/// What requests are told apart by.
-pub(super) const LABELS: [&str; 3] = ["method", "route", "class"];
+type Series = [&'static str; LABELS.len()];
 
 /// One request.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,8 +39,8 @@ impl Exemplars {
         // Of probes and scrapes the log has no line.
         let Some(trace_id) = answered.trace_id.filter(|_| answered.is_logged()) else { return };
         let seconds = answered.took.as_secs_f64();
-        let exemplar = Exemplar { trace_id, seconds, at_ms: Utc::now().timestamp_millis() };
         let Ok(mut kept) = self.0.try_lock() else { return };
+        let exemplar = Exemplar { trace_id, seconds, at_ms: Utc::now().timestamp_millis() };
         let series = [answered.method, answered.route, answered.class.as_str()];
         let bucket = BOUNDS.partition_point(|bound| *bound < seconds);
         kept.entry(series).or_default()[bucket] = Some(exemplar);

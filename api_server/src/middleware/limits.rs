@@ -82,6 +82,8 @@ pub async fn count(State(app): State<AppState>, request: Request, next: Next) ->
         return next.run(request).await;
     };
     let Some(entry) = asked.enter(&app).await else { return next.run(request).await };
+    // Not what `enforce` found: an answer that is made for all has lost the condition of this client on its way here,
+    // and would be made only to be refused.
     if !may_be_known(asked.class, &request) {
         return refused(&app, entry);
     }

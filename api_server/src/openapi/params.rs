@@ -5,6 +5,7 @@ use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::{RefOr, Required, Schema};
 
 use crate::extract::{DEFAULT_LIMIT, MAX_LIMIT, MAX_WAIT_SECONDS};
+use crate::handlers::best::MOST_COMPARED;
 
 /// A schema from its JSON.
 fn schema(json: Value) -> RefOr<Schema> {
@@ -60,11 +61,16 @@ pub fn chain_of_wallet() -> Parameter {
     required("chain", "The wallet's chain or its alias", json!({"type": "string", "enum": CHAINS}))
 }
 
+/// `min_trades`, a filter.
+pub fn min_trades() -> Parameter {
+    query("min_trades", "At least so many trades", json!({"type": "integer", "minimum": 0}))
+}
+
 /// `wallets` that are compared.
 pub fn wallets() -> Parameter {
     required(
         "wallets",
-        "1 to 20 addresses of the chain, separated by commas",
+        &format!("1 to {MOST_COMPARED} addresses of the chain, separated by commas"),
         json!({"type": "string", "minLength": 1}),
     )
 }

@@ -18,7 +18,12 @@ pub(super) fn all() -> Api {
 
 /// A question about one wallet.
 fn about(class: RouteClass, summary: &str) -> Operation {
-    Operation::new(WALLETS, class, summary).takes([params::chain_of_wallet()]).tagged().kept()
+    Operation::new(WALLETS, class, summary).takes([params::chain_of_wallet()])
+}
+
+/// One whose answers are kept.
+fn kept_about(class: RouteClass, summary: &str) -> Operation {
+    about(class, summary).tagged().kept()
 }
 
 fn wallet() -> Api {
@@ -26,7 +31,7 @@ fn wallet() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/pnl",
             wallets::pnl,
-            about(RouteClass::Complex, "The result of the newest full history")
+            kept_about(RouteClass::Complex, "The result of the newest full history")
                 .takes(params::view())
                 .takes([params::include()])
                 .json::<WalletPnl>("The figures, with the records that were asked for"),
@@ -34,7 +39,7 @@ fn wallet() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/ledger",
             wallets::ledger,
-            about(RouteClass::Report, "Every accounting event")
+            kept_about(RouteClass::Report, "Every accounting event")
                 .takes([params::ledger_format(), params::method()])
                 .takes(params::pages())
                 .json_or::<LedgerPage, AccountingDocument>("A page of events, or all of them"),
@@ -42,14 +47,14 @@ fn wallet() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/transactions",
             wallets::transactions,
-            about(RouteClass::Report, "Every transaction that has moved something")
+            kept_about(RouteClass::Report, "Every transaction that has moved something")
                 .takes(params::pages())
                 .json::<Transactions>("A page of transactions"),
         )
         .get(
             "/api/v2/wallets/{wallet}/tokens",
             reports::tokens,
-            about(RouteClass::Complex, "The tokens")
+            kept_about(RouteClass::Complex, "The tokens")
                 .takes(params::view())
                 .takes(params::pages())
                 .json::<Tokens>("A page"),
@@ -57,14 +62,14 @@ fn wallet() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/coverage",
             reports::coverage,
-            about(RouteClass::Complex, "What the figures cover, their bounds and their audit")
+            kept_about(RouteClass::Complex, "What the figures cover, their bounds and their audit")
                 .takes(params::view())
                 .json::<CoverageReport>("The coverage"),
         )
         .get(
             "/api/v2/wallets/{wallet}/disposals",
             disposals::page,
-            about(RouteClass::Complex, "Every disposal with its lots, oldest first")
+            kept_about(RouteClass::Complex, "Every disposal with its lots, oldest first")
                 .takes(params::view())
                 .takes([params::query("asset", "Only of this asset", json!({"type": "string"}))])
                 .takes(params::pages())
@@ -73,7 +78,7 @@ fn wallet() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/disposals/{id}/explain",
             disposals::explain,
-            about(RouteClass::Complex, "One disposal down to transactions and prices")
+            kept_about(RouteClass::Complex, "One disposal down to transactions and prices")
                 .takes(params::view())
                 .takes([params::optional_job(
                     "Of the result of this job, in place of the four before",
@@ -88,7 +93,7 @@ fn wallet_over_time() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/equity",
             series::equity,
-            about(RouteClass::Complex, "The equity curve")
+            kept_about(RouteClass::Complex, "The equity curve")
                 .takes(params::view())
                 .takes([params::period()])
                 .json::<Equity>("Its points and its largest fall"),
@@ -96,7 +101,7 @@ fn wallet_over_time() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/calendar",
             series::calendar,
-            about(RouteClass::Complex, "Gains by day, week or month")
+            kept_about(RouteClass::Complex, "Gains by day, week or month")
                 .takes(params::view())
                 .takes([params::period()])
                 .json::<Calendar>("A row per period"),
@@ -104,7 +109,7 @@ fn wallet_over_time() -> Api {
         .get(
             "/api/v2/wallets/{wallet}/distribution",
             series::distribution,
-            about(RouteClass::Complex, "Returns in buckets, holding times")
+            kept_about(RouteClass::Complex, "Returns in buckets, holding times")
                 .takes(params::view())
                 .takes([
                     params::query(
@@ -129,25 +134,24 @@ fn wallet_over_time() -> Api {
             "/api/v2/wallets/{wallet}/diff",
             diff::diff,
             about(RouteClass::Report, "What changed the number from one job to another")
+                .tagged()
                 .takes([params::job("from"), params::job("to")])
                 .json::<Difference>("Parts that sum to the difference"),
         )
         .get(
             "/api/v2/wallets/{wallet}/what-if",
             what_if::what_if,
-            about(RouteClass::WhatIf, "All methods side by side")
+            kept_about(RouteClass::WhatIf, "All methods side by side")
                 .takes(params::time_range())
                 .json::<WhatIf>("Their figures and differences"),
         )
         .post(
             "/api/v2/wallets/{wallet}/what-if",
             what_if::with_options,
-            Operation::new(
-                WALLETS,
+            about(
                 RouteClass::WhatIf,
                 "All methods side by side under other options, with chosen lots",
             )
-            .takes([params::chain_of_wallet()])
             .takes(params::time_range())
             .body::<WhatIfOptions>(true)
             .json::<WhatIf>("Their figures and differences"),

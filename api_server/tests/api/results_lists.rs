@@ -3,6 +3,7 @@
 use load_tests::{FaultKind, Faults};
 use serde_json::Value;
 
+use crate::lines::address;
 use crate::support::{TestApp, UNUSED, demo_wallets};
 
 /// All rows of a list, one by one.
@@ -148,6 +149,19 @@ async fn what_failed_and_what_waits_is_found_and_has_no_figures() {
         let problem = refused.problem(422, "validation-failed");
         assert_eq!(problem["errors"][0]["code"], "contradiction", "{problem}");
     }
+}
+
+#[tokio::test]
+async fn a_page_of_which_rows_are_missing_is_not_the_end_of_the_list() {
+    let app = TestApp::without_worker().await;
+    let job = app.accepted(&(0..250).map(address).collect::<Vec<_>>()).await;
+    let path = format!("/api/pnl/batch/results/{job}");
+    app.database.execute("delete from wallet_tasks where ordinal >= 100").await;
+    let page = app.get(&format!("{path}?limit=200")).await.json();
+    assert_eq!(page["data"].as_array().unwrap().len(), 100);
+    assert_eq!(page["has_more"], true);
+    let cursor = page["next_cursor"].as_str().unwrap();
+    app.get(&format!("{path}?cursor={cursor}")).await.problem(500, "internal");
 }
 
 #[tokio::test]

@@ -151,7 +151,7 @@ async fn replay(app: &TestApp, job: &str) -> Reply {
     app.post(&format!("/api/pnl/batch/{job}/webhook/replay")).await
 }
 
-/// What waits for its next try, or for a claim to lapse, is tried now.
+/// What waits for its next attempt, or for a claim to lapse, is tried now.
 async fn hurry(app: &TestApp) {
     let sql = "update webhook_deliveries set due_at = now() where state = 'waiting'";
     app.database.execute(sql).await;

@@ -42,7 +42,7 @@ pub struct WebhookClient {
 /// What is sent.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
-    /// `webhook-id`: the same at each try.
+    /// `webhook-id`: the same at each attempt.
     pub id: &'a str,
     /// The body.
     pub body: &'a str,

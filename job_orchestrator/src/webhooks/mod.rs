@@ -25,10 +25,10 @@ pub use chain_client::webhooks::{TargetRules, WebhookClient};
 use crate::metrics::Metrics;
 use crate::watch_state::StateLog;
 
-/// Pause between two looks for what is due: the longest delay of a first try.
+/// Pause between two looks for what is due: the longest delay of a first attempt.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// What a claim lasts longer than a try: reading the job and noting what came of it. A delivery of a dead process
+/// What a claim lasts longer than an attempt: reading the job and noting what came of it. A delivery of a dead process
 /// waits so long.
 const LEASE_MARGIN: Duration = Duration::from_secs(10);
 
@@ -95,7 +95,7 @@ pub fn message_id(job: BatchId, number: Number) -> String {
     format!("{job}-{number}")
 }
 
-/// Delivers until `stop`; then what is under way is still brought to its end, which takes no longer than a try.
+/// Delivers until `stop`; then what is under way is still brought to its end, which takes no longer than an attempt.
 pub fn start(deliveries: Deliveries, stop: CancellationToken) -> JoinHandle<()> {
     tokio::spawn(run(Arc::new(deliveries), stop))
 }

@@ -8,7 +8,7 @@ use persistence_layer::webhooks::AttemptEnd;
 const MINUTE: u64 = 60;
 const HOUR: u64 = 3600;
 
-/// Seconds from one try to the next; after the last one it is given up, somewhat more than three days after the first.
+/// Seconds from one attempt to the next; after the last one it is given up, somewhat more than three days after the first.
 const PAUSES: [u64; 9] =
     [5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR];
 
@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(24 * HOUR);
 /// A pause is up to a tenth longer than it has to be, so that what has failed together does not come back together.
 const JITTER_PERCENT: u32 = 10;
 
-/// What follows from the answer to try `attempt`, counted from 1.
+/// What follows from the answer to attempt number `attempt`, counted from 1.
 pub(super) fn end(attempt: u32, answer: &Result<Answer, SendError>) -> AttemptEnd {
     let (slow_down, asked) = match answer {
         Ok(answer) if answer.is_success() => return AttemptEnd::Delivered,

@@ -1,4 +1,4 @@
--- webhooks/end_attempt: $1 delivery, $2 fence, $3 state, $4 until the next try (null: there is none), $5 HTTP status,
+-- webhooks/end_attempt: $1 delivery, $2 fence, $3 state, $4 until the next attempt (null: there is none), $5 HTTP status,
 -- $6 why it did not do. No row: the claim was lost.
 update webhook_deliveries
 set state = $3,

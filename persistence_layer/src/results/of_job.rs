@@ -1,7 +1,7 @@
 //! The wallets of one batch, filtered and sorted.
 
 use pnl_core::{Chain, Usd};
-use sqlx::{FromRow, Postgres, QueryBuilder};
+use sqlx::{FromRow, PgConnection, Postgres, QueryBuilder};
 
 use super::{LatestSort, PAGE_BYTES, ResultRow, StoredRow, push_totals};
 use crate::batches::BatchRef;
@@ -74,7 +74,18 @@ struct ListedRow {
     has_more: bool,
 }
 
-/// The wallets of `list` behind `after`: up to `limit`, and fewer, but at least one, where their reports are large
+/// Where a page of a list begins.
+#[derive(Debug, Clone, Copy)]
+pub enum JobStart<'a> {
+    /// With the first wallet.
+    First,
+    /// Behind a wallet.
+    Behind(&'a JobPlace),
+    /// With the first of these, which are the next ones of its [`order`].
+    Next(&'a [i64]),
+}
+
+/// The wallets of `list` from `start` on: up to `limit`, and fewer, but at least one, where their reports are large
 /// together. Of wallets with equal figures those come together that were stored together; the order is the same on
 /// every page. `chain` is that of the batch.
 ///
@@ -85,20 +96,13 @@ pub async fn listed(
     batch: &BatchRef,
     chain: Chain,
     list: &JobList,
-    after: Option<&JobPlace>,
+    start: JobStart<'_>,
     limit: u32,
 ) -> Result<JobPage, StoreError> {
     let rows: Vec<ListedRow> = run!(store, "pnl_results/list", async |tx| {
-        let is_older = list.wants_figures()
-            && sqlx::query_file_scalar!(
-                "queries/pnl_results/any_without_figures.sql",
-                batch.id.0,
-                chain.as_str()
-            )
-            .fetch_one(&mut *tx)
-            .await?;
+        let statement = Statement::of(tx, batch, chain, list).await?;
         let mut query = QueryBuilder::new("-- pnl_results/list\n");
-        Statement { batch, chain, list, is_older }.push(&mut query, after, limit);
+        statement.push(&mut query, start, limit);
         Ok(query.build_query_as().fetch_all(tx).await?)
     })?;
     let next = rows
@@ -110,6 +114,30 @@ pub async fn listed(
     Ok(JobPage { rows, next })
 }
 
+/// The wallets of a list that is sorted by a figure, all of them, as [`JobPlace::tie`] names them.
+///
+/// # Errors
+/// As every read.
+pub async fn order(
+    store: &Store,
+    batch: &BatchRef,
+    chain: Chain,
+    list: &JobList,
+    sort: JobSort,
+) -> Result<Vec<i64>, StoreError> {
+    run!(store, "pnl_results/order", async |tx| {
+        let statement = Statement::of(tx, batch, chain, list).await?;
+        let direction = direction(sort);
+        let mut query = QueryBuilder::new("-- pnl_results/order\n");
+        query.push(format_args!(
+            "select coalesce(array_agg(k.tie order by k.key {direction}, k.tie {direction}), '{{}}') from ("
+        ));
+        statement.push_figures(&mut query, sort);
+        query.push(") k");
+        Ok(query.build_query_scalar().fetch_one(tx).await?)
+    })
+}
+
 struct Statement<'a> {
     batch: &'a BatchRef,
     chain: Chain,
@@ -118,9 +146,26 @@ struct Statement<'a> {
     is_older: bool,
 }
 
-impl Statement<'_> {
+impl<'a> Statement<'a> {
+    async fn of(
+        tx: &mut PgConnection,
+        batch: &'a BatchRef,
+        chain: Chain,
+        list: &'a JobList,
+    ) -> Result<Self, StoreError> {
+        let is_older = list.wants_figures()
+            && sqlx::query_file_scalar!(
+                "queries/pnl_results/any_without_figures.sql",
+                batch.id.0,
+                chain.as_str()
+            )
+            .fetch_one(tx)
+            .await?;
+        Ok(Self { batch, chain, list, is_older })
+    }
+
     /// Appends the statement of a page: one row more is looked up than the page has, and no report of it.
-    fn push(&self, query: &mut QueryBuilder<Postgres>, after: Option<&JobPlace>, limit: u32) {
+    fn push(&self, query: &mut QueryBuilder<Postgres>, start: JobStart<'_>, limit: u32) {
         let direction = self.list.sort.map_or("asc", direction);
         query
             .push("select p.* from (select l.*, l.no < l.listed as has_more, r.report::text as report, ")
@@ -129,9 +174,14 @@ impl Statement<'_> {
             .push("select t.ordinal, t.wallet, t.state, t.error, t.fence, t.started_at, t.finished_at, t.calls, ")
             .push("k.key::text as key, k.tie, count(*) over () as listed, row_number() over (")
             .push(format_args!("order by k.key {direction}, k.tie {direction}) as no from ("));
-        match self.list.sort {
-            Some(sort) => self.push_sorted(query, sort, after, limit),
-            None => self.push_in_order(query, after, limit),
+        let after = match start {
+            JobStart::Behind(place) => Some(place),
+            JobStart::First | JobStart::Next(_) => None,
+        };
+        match (self.list.sort, start) {
+            (Some(sort), JobStart::Next(tasks)) => self.push_next(query, sort, tasks, limit),
+            (Some(sort), _) => self.push_sorted(query, sort, after, limit),
+            (None, _) => self.push_in_order(query, after, limit),
         }
         query
             .push(") k join wallet_tasks t on t.id = k.task) l left join pnl_results r on l.state = 'done'")
@@ -142,7 +192,7 @@ impl Statement<'_> {
         query.push(" order by p.no");
     }
 
-    /// Appends a range of the index by the total, or of all results sorted by another figure.
+    /// Appends a range of the index by the total, or of all results, read and sorted, by another figure.
     fn push_sorted(
         &self,
         query: &mut QueryBuilder<Postgres>,
@@ -152,12 +202,7 @@ impl Statement<'_> {
     ) {
         let key = self.figure(sort.by);
         let direction = direction(sort);
-        query.push(format_args!(
-            "select r.task, {key} as key, r.task as tie from pnl_results r where {key} is not null"
-        ));
-        self.push_batch(query, "r");
-        self.push_wallets(query, "r");
-        self.push_totals(query);
+        self.push_figures(query, sort);
         if let Some(JobPlace { key: Some(last), tie }) = after {
             let beyond = if sort.ascending { ">" } else { "<" };
             query.push(format_args!(" and ({key}, r.task) {beyond} ("));
@@ -167,6 +212,37 @@ impl Statement<'_> {
         }
         query.push(format_args!(" order by {key} {direction}, r.task {direction} limit "));
         query.push_bind(i64::from(limit) + 1);
+    }
+
+    /// Appends all results with the figure that they are sorted by.
+    fn push_figures(&self, query: &mut QueryBuilder<Postgres>, sort: JobSort) {
+        let key = self.figure(sort.by);
+        query.push(format_args!(
+            "select r.task, {key} as key, r.task as tie from pnl_results r where {key} is not null"
+        ));
+        self.push_batch(query, "r");
+        self.push_wallets(query, "r");
+        self.push_totals(query);
+    }
+
+    /// Appends the results of the first of these tasks.
+    fn push_next(
+        &self,
+        query: &mut QueryBuilder<Postgres>,
+        sort: JobSort,
+        tasks: &[i64],
+        limit: u32,
+    ) {
+        let key = self.figure(sort.by);
+        query.push(format_args!(
+            "select r.task, {key} as key, r.task as tie from wallet_tasks n \
+             join pnl_results r on r.wallet = n.wallet where n.id = any ("
+        ));
+        let first = tasks.len().min(limit as usize + 1);
+        query.push_bind(tasks[..first].to_vec()).push(")");
+        self.push_batch(query, "n");
+        self.push_batch(query, "r");
+        self.push_wallets(query, "r");
     }
 
     /// Appends the wallets in the order of the submission.
@@ -265,28 +341,37 @@ mod tests {
         analyze wallet_tasks, pnl_results, pnl_results_solana";
 
     #[tokio::test]
-    async fn a_page_by_total_or_state_is_a_range_of_an_index_wherever_it_begins() {
+    async fn a_page_by_total_by_state_or_of_a_known_order_is_read_by_indexes_wherever_it_begins() {
         let database = TestDatabase::create().await;
         for statement in FILL.split(';') {
             database.execute(statement).await;
         }
         let id = "00000000-0000-0000-0000-000000000001".parse::<BatchId>().expect("an id");
         let batch = BatchRef { tenant: Tenant::default(), id };
-        let sorts = [true, false].map(|ascending| {
-            let sort = Some(JobSort { by: LatestSort::TotalPnl, ascending });
-            (JobList { sort, ..JobList::default() }, Some("2".to_owned()))
-        });
-        let in_state = |state| (JobList { states: vec![state], ..JobList::default() }, None);
+        let sorted =
+            |by, ascending| JobList { sort: Some(JobSort { by, ascending }), ..JobList::default() };
+        let total = LatestSort::TotalPnl;
+        let in_state = |state| JobList { states: vec![state], ..JobList::default() };
         let coded = JobList { error_code: Some("internal".to_owned()), ..JobList::default() };
-        let others = [in_state(TaskState::Failed), in_state(TaskState::Queued), (coded, None)];
-        for (list, key) in sorts.into_iter().chain(others) {
-            let deep = JobPlace { key, tie: 2_000 };
-            for after in [None, Some(&deep)] {
+        let deep = |key: Option<&str>| JobPlace { key: key.map(str::to_owned), tie: 2_000 };
+        let (by_total, by_place) = (deep(Some("2")), deep(None));
+        let tasks: Vec<i64> = (2_000..2_100).collect();
+        for (list, start) in [
+            (sorted(total, true), JobStart::Behind(&by_total)),
+            (sorted(total, false), JobStart::Behind(&by_total)),
+            (in_state(TaskState::Failed), JobStart::Behind(&by_place)),
+            (in_state(TaskState::Queued), JobStart::Behind(&by_place)),
+            (coded, JobStart::Behind(&by_place)),
+            (sorted(LatestSort::Trades, true), JobStart::Next(&tasks)),
+        ] {
+            let is_next = matches!(start, JobStart::Next(_));
+            let first = if is_next { start } else { JobStart::First };
+            for start in [first, start] {
                 let mut query =
                     QueryBuilder::new("explain (analyze, costs off, timing off, summary off) ");
                 let statement =
                     Statement { batch: &batch, chain: Chain::Solana, list: &list, is_older: false };
-                statement.push(&mut query, after, 20);
+                statement.push(&mut query, start, 20);
                 let mut tx = database.store().begin().await.expect("a transaction");
                 let plan: Vec<String> =
                     query.build_query_scalar().fetch_all(&mut *tx).await.expect("a plan");
@@ -298,9 +383,13 @@ mod tests {
                     if scan.contains("never executed") {
                         continue;
                     }
-                    let rows = scan.split("actual rows=").nth(1).unwrap_or_default();
-                    let rows = rows.split(' ').next().and_then(|rows| rows.parse().ok());
-                    assert!(rows.is_some_and(|rows: u32| rows <= 21), "{scan}\n{plan}");
+                    // Of all loops together.
+                    let number = |name: &str| {
+                        let number = scan.split(name).nth(1)?.split([' ', ')']).next()?;
+                        number.parse::<u32>().ok()
+                    };
+                    let rows = number("actual rows=").zip(number("loops="));
+                    assert!(rows.is_some_and(|(rows, loops)| rows * loops <= 21), "{scan}\n{plan}");
                 }
             }
         }

@@ -2,7 +2,9 @@
 
 use persistence_layer::Store;
 use persistence_layer::batches::{BatchId, BatchRef};
-use persistence_layer::results::{JobList, JobSort, LatestSort, SummaryRow, listed};
+use persistence_layer::results::{
+    JobList, JobPlace, JobSort, JobStart, LatestSort, SummaryRow, listed, order,
+};
 use persistence_layer::test_util::TestDatabase;
 use persistence_layer::wallet_tasks::{self, FinishedWallet, Lease, TaskState, WorkerId};
 use pnl_core::Chain;
@@ -39,11 +41,16 @@ fn sorted(by: LatestSort, ascending: bool) -> JobList {
     JobList { sort: Some(JobSort { by, ascending }), ..JobList::default() }
 }
 
+fn behind(after: Option<&JobPlace>) -> JobStart<'_> {
+    after.map_or(JobStart::First, JobStart::Behind)
+}
+
 /// The numbers of the wallets of a list, read in pages of `limit`.
 async fn walk(store: &Store, id: &BatchRef, list: &JobList, limit: u32) -> Vec<usize> {
     let (mut seen, mut after) = (Vec::new(), None);
     loop {
-        let page = listed(store, id, Chain::Solana, list, after.as_ref(), limit).await.unwrap();
+        let page =
+            listed(store, id, Chain::Solana, list, behind(after.as_ref()), limit).await.unwrap();
         assert!(page.rows.len() <= limit as usize);
         seen.extend(page.rows.iter().map(|row| {
             let is_done = row.state == TaskState::Done;
@@ -103,6 +110,23 @@ async fn wallets_are_filtered_and_sorted_in_pages_of_any_size() {
                 let found = walk(store, &id, &list, limit).await;
                 assert_eq!(found, wallets, "{is_older} {limit} {list:?}");
             }
+            let Some(sort) = list.sort else { continue };
+            // By its order the same rows, and the same places to go on from.
+            let order = order(store, &id, Chain::Solana, &list, sort).await.unwrap();
+            assert_eq!(order.len(), wallets.len());
+            let mut after = None;
+            for limit in [2, 1, 100] {
+                let at = after.as_ref().map_or(0, |place: &JobPlace| {
+                    order.iter().position(|task| *task == place.tie).unwrap() + 1
+                });
+                let page = async |start| {
+                    listed(store, &id, Chain::Solana, &list, start, limit).await.unwrap()
+                };
+                let next = page(JobStart::Next(&order[at..])).await;
+                assert_eq!(next, page(behind(after.as_ref())).await, "{is_older} {limit} {list:?}");
+                after = next.next;
+            }
+            assert_eq!(after, None);
         }
     };
     check(false).await;
@@ -139,7 +163,8 @@ async fn a_page_of_large_reports_goes_on_behind_the_last_that_it_has() {
     let list = sorted(LatestSort::TotalPnl, true);
     let (mut pages, mut after) = (Vec::new(), None);
     loop {
-        let page = listed(store, &id, Chain::Solana, &list, after.as_ref(), 100).await.unwrap();
+        let page =
+            listed(store, &id, Chain::Solana, &list, behind(after.as_ref()), 100).await.unwrap();
         pages.push(page.rows.iter().map(|row| row.ordinal).collect::<Vec<_>>());
         assert!(page.rows.iter().all(|row| row.report_json.is_some()));
         after = page.next;
@@ -164,10 +189,11 @@ async fn what_ends_in_the_middle_of_a_sorted_walk_is_seen_once_where_it_comes_be
     end(0, "5").await;
     end(1, "7").await;
     let list = sorted(LatestSort::TotalPnl, true);
-    let first = listed(store, &id, Chain::Solana, &list, None, 1).await.unwrap();
+    let first = listed(store, &id, Chain::Solana, &list, JobStart::First, 1).await.unwrap();
     assert_eq!(first.rows[0].ordinal, 0);
     end(2, "1").await;
     end(3, "6").await;
-    let rest = listed(store, &id, Chain::Solana, &list, first.next.as_ref(), 10).await.unwrap();
+    let rest =
+        listed(store, &id, Chain::Solana, &list, behind(first.next.as_ref()), 10).await.unwrap();
     assert_eq!(rest.rows.iter().map(|row| row.ordinal).collect::<Vec<_>>(), [3, 1]);
 }

@@ -169,12 +169,11 @@ async fn latest_can_be_sorted_filtered_and_paged_without_loss() {
         loop {
             let list = LatestList { chain, ..LatestList::sorted(sort, ascending) };
             let place = after.as_ref().map_or(LatestPlace::Offset(0), LatestPlace::Behind);
-            let rows = latest(store, &Tenant::default(), &list, place, 2).await.unwrap();
-            let Some(last) = rows.last() else { return seen };
-            let LatestCursor { key, wallet, as_of } = last.cursor.clone();
+            let page = latest(store, &Tenant::default(), &list, place, 2).await.unwrap();
+            seen.extend(page.rows.iter().map(|row| row.wallet.to_string()));
+            let Some(LatestCursor { key, wallet, as_of }) = page.next else { return seen };
             after = LatestCursor::read(sort, &key, wallet, as_of);
             assert!(after.is_some(), "{key} is no key of {sort:?}");
-            seen.extend(rows.iter().map(|row| row.wallet.to_string()));
         }
     };
     let names = |numbers: &[usize]| -> Vec<String> {
@@ -208,9 +207,9 @@ async fn latest_can_be_sorted_filtered_and_paged_without_loss() {
         ),
         (LatestList { updated_since: Some(changed), ..every.clone() }, &[5, 4]),
     ] {
-        let rows =
+        let page =
             latest(store, &Tenant::default(), &list, LatestPlace::Offset(0), 10).await.unwrap();
-        let found: Vec<_> = rows.iter().map(|row| row.wallet.to_string()).collect();
+        let found: Vec<_> = page.rows.iter().map(|row| row.wallet.to_string()).collect();
         assert_eq!(found, names(wallets), "{list:?}");
         assert_eq!(
             count_latest(store, &Tenant::default(), &list).await.unwrap(),
@@ -219,7 +218,10 @@ async fn latest_can_be_sorted_filtered_and_paged_without_loss() {
         );
     }
     let third = latest(store, &Tenant::default(), &every, LatestPlace::Offset(4), 2).await.unwrap();
-    assert_eq!(third.iter().map(|row| row.wallet.to_string()).collect::<Vec<_>>(), names(&[1, 4]));
+    assert_eq!(
+        third.rows.iter().map(|row| row.wallet.to_string()).collect::<Vec<_>>(),
+        names(&[1, 4])
+    );
 }
 
 /// What a row shows, by wallet.
@@ -252,18 +254,16 @@ async fn a_wallet_that_is_analyzed_again_in_the_middle_of_a_walk_is_neither_lost
         for n in 0..5 {
             analyze(n, 10 + 10 * u64::try_from(n).unwrap()).await;
         }
-        let whole = latest(store, &tenant, &list, LatestPlace::Offset(0), 10).await.unwrap();
+        let whole = latest(store, &tenant, &list, LatestPlace::Offset(0), 10).await.unwrap().rows;
         let number = |row: &LatestRow| -> usize {
             row.wallet.address.as_str().trim_start_matches("wallet").parse().unwrap()
         };
         let (mut seen, mut after) = (Vec::new(), None::<LatestCursor>);
         loop {
             let place = after.as_ref().map_or(LatestPlace::Offset(0), LatestPlace::Behind);
-            let Some(row) = latest(store, &tenant, &list, place, 1).await.unwrap().pop() else {
-                break;
-            };
-            seen.push(shown(&row));
-            let LatestCursor { key, wallet, as_of } = row.cursor.clone();
+            let page = latest(store, &tenant, &list, place, 1).await.unwrap();
+            seen.extend(page.rows.iter().map(shown));
+            let Some(LatestCursor { key, wallet, as_of }) = page.next else { break };
             after = LatestCursor::read(list.sort, &key, wallet, as_of);
             // What was just seen goes behind the others, what comes last goes before them, a wallet twice; and there is
             // one more.
@@ -283,7 +283,7 @@ async fn a_wallet_that_is_analyzed_again_in_the_middle_of_a_walk_is_neither_lost
         }
         assert_eq!(seen, whole.iter().map(shown).collect::<Vec<_>>(), "{list:?}");
         // Whoever begins now sees what is now.
-        let now = latest(store, &tenant, &list, LatestPlace::Offset(0), 10).await.unwrap();
+        let now = latest(store, &tenant, &list, LatestPlace::Offset(0), 10).await.unwrap().rows;
         assert_eq!((now.len(), now.iter().filter(|row| row.trades == 35).count()), (6, 1));
         database.execute("delete from latest_results where wallet = 'wallet7'").await;
     }
@@ -292,7 +292,7 @@ async fn a_wallet_that_is_analyzed_again_in_the_middle_of_a_walk_is_neither_lost
 /// The first rows, newest first.
 async fn newest(store: &Store) -> Vec<LatestRow> {
     let list = LatestList::sorted(LatestSort::AnalyzedAt, false);
-    latest(store, &Tenant::default(), &list, LatestPlace::Offset(0), 10).await.unwrap()
+    latest(store, &Tenant::default(), &list, LatestPlace::Offset(0), 10).await.unwrap().rows
 }
 
 #[tokio::test]

@@ -147,7 +147,7 @@ async fn an_old_job_goes_with_everything_that_is_its_own_and_leaves_a_tombstone(
     )
     .await
     .unwrap();
-    assert_eq!(latest[0].batch, young);
+    assert_eq!(latest.rows[0].batch, young);
     // Ledgers stay readable for some minutes after they are replaced.
     age(&database, 1).await;
     prune_all(&database, &rules()).await;

@@ -178,7 +178,7 @@ async fn each_tenant_has_its_own_ledger_and_latest_result_of_a_wallet() {
         let list = LatestList::sorted(LatestSort::AnalyzedAt, false);
         let latest =
             results::latest(store, &tenant, &list, LatestPlace::Offset(0), 9).await.unwrap();
-        assert_eq!(latest.len(), 1);
+        assert_eq!(latest.rows.len(), 1);
         assert_eq!(results::count_latest(store, &tenant, &list).await.unwrap(), 1);
         assert_eq!(results::summary(store, &tenant, None).await.unwrap().total_wallets, 1);
     }

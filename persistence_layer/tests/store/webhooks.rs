@@ -75,7 +75,7 @@ async fn who_has_lost_its_claim_changes_nothing() {
     assert!(webhooks::end_attempt(store, &quick, &again, Some(500), Some("no")).await.unwrap());
     let last = claim_one(&database, LEASE).await;
     assert_eq!(last.attempt, 3);
-    // Whoever asks for it again takes the claim away, and begins with the first try.
+    // Whoever asks for it again takes the claim away, and begins with the first attempt.
     assert!(webhooks::replay(store, &job).await.unwrap());
     assert!(!webhooks::end_attempt(store, &last, &AttemptEnd::Failed, None, None).await.unwrap());
     let anew = claim_one(&database, LEASE).await;

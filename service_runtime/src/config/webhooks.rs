@@ -17,7 +17,7 @@ pub struct WebhookSettings {
     pub allowed_hosts: Vec<String>,
     /// Whether `http`, and addresses that are not public, are taken.
     pub allow_private: bool,
-    /// Longest time of one try, in seconds.
+    /// Longest time of one attempt, in seconds.
     pub timeout_seconds: u64,
     /// Deliveries under way at a time, in this process.
     pub max_under_way: u32,
