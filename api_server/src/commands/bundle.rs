@@ -120,7 +120,7 @@ fn tell(replayed: &Replayed, err: &mut impl Write) -> io::Result<()> {
         writeln!(err, "{first}{differing}")?;
     }
     if replayed.more_differing > 0 {
-        writeln!(err, "and {} more of these", replayed.more_differing)?;
+        writeln!(err, "and {} more transactions that differ", replayed.more_differing)?;
     }
     for sum in &replayed.sums {
         writeln!(err, "{sum} in the first line: the events come to something else")?;

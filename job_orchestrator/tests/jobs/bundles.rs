@@ -154,6 +154,9 @@ async fn the_bundle_of_an_evm_wallet_makes_its_events_again_and_names_what_was_c
         .map(|line| if is_second(line) { line.replace(&index, other) } else { line.clone() })
         .collect();
     assert_eq!(first(&moved), (of(1), How::Misplaced), "its place in the block");
+    let both = changed(&moved, is_second, "\"logs\":[{", "\"logs\":[],\"others\":[{");
+    assert_eq!(first(&both), (of(1), How::Misplaced), "its place, and what it moves");
+    assert_eq!(replayed(&both).differing.len(), 1, "one transaction");
     let broken = changed(&lines, is_second, "\"receipt\":{", "\"receipts\":{");
     let (tx_id, how) = first(&broken);
     assert!(tx_id == of(1) && matches!(how, How::Unreadable(_)), "{how:?}");

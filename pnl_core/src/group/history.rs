@@ -70,7 +70,8 @@ impl GroupBuilder {
     /// the wallets together, where a transaction counts for each wallet that has it, but in their number.
     fn facts(&self) -> Result<HistoryFacts, AmountError> {
         let mut facts = self.facts.clone();
-        facts.doubts = Some(BTreeMap::new());
+        let mut doubts = self.members.iter().map(|member| member.history.facts.doubts.as_ref());
+        facts.doubts = doubts.try_fold(BTreeMap::new(), |all, more| Some(joined(all, more?)));
         for (asset, decimals) in &self.decimals {
             let asset = facts.assets.entry(asset.clone()).or_default();
             // Lots are held by wallets: one that has none of an asset cannot take another's.
@@ -91,10 +92,6 @@ impl GroupBuilder {
                 let sum = facts.unexplained.entry(asset.clone()).or_default();
                 *sum = sum.checked_add(*rest)?;
             }
-            facts.doubts = match (facts.doubts.take(), &of.doubts) {
-                (Some(doubts), Some(more)) => Some(joined(doubts, more)),
-                _ => None,
-            };
             for (code, count) in &of.notes {
                 *facts.notes.entry(code.clone()).or_default() += count;
             }

@@ -68,7 +68,7 @@ pub struct AssetFacts {
 
 impl HistoryFacts {
     /// Those of a history at its beginning, with all that can be noted.
-    pub(super) fn noting_doubts() -> Self {
+    pub fn noting_doubts() -> Self {
         Self { doubts: Some(BTreeMap::new()), ..Self::default() }
     }
 

@@ -1,6 +1,6 @@
 //! The sums that the events of a bundle come to, beside those that its first line says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use pnl_core::ledger::{AssetFacts, Doubt, Doubts, HistoryFacts, LedgerEvent};
 use pnl_core::report::History;
@@ -16,9 +16,7 @@ pub(super) struct Sums {
 
 impl Default for Sums {
     fn default() -> Self {
-        let mut seen = FactsOfEvents::default();
-        seen.facts.doubts = Some(BTreeMap::new());
-        Self { seen, ts: 0 }
+        Self { seen: FactsOfEvents::noting_doubts(), ts: 0 }
     }
 }
 
@@ -111,6 +109,8 @@ fn is_beginning(said: &Doubts, found: Option<&Doubts>, is_unattributed: bool) ->
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use pnl_core::TxId;
     use pnl_core::ledger::DoubtfulTransaction;
 
