@@ -92,6 +92,9 @@ impl HistoryFacts {
         if !tx.complete.fee {
             self.doubt(&native, &tx.tx_id, tx.block, Doubt::FeeIncomplete, None);
         }
+        for asset in &tx.too_large {
+            self.doubt(asset, &tx.tx_id, tx.block, Doubt::TooLarge, None);
+        }
         let codes: BTreeSet<&str> = tx.notes.iter().map(|note| note.code.as_str()).collect();
         for code in codes {
             *self.notes.entry(code.to_owned()).or_default() += 1;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use pnl_core::ledger::{AssetFacts, Doubt, Doubts, HistoryFacts, LedgerEvent};
 use pnl_core::report::History;
 use pnl_core::{AmountError, AssetId};
+use tx_parser::evm::AMOUNT_TOO_LARGE;
 
 use crate::wallets::facts::FactsOfEvents;
 
@@ -85,8 +86,9 @@ fn doubted<'a>(
         both.is_some_and(|(found, doubts)| {
             // These come from transactions, not from events, and take the place of others in the list.
             let is_unattributed = said.unexplained.contains_key(*asset);
-            let is_incomplete =
-                asset.is_native() && (said.incomplete_native > 0 || said.incomplete_fee > 0);
+            let is_incomplete = asset.is_native()
+                && (said.incomplete_native > 0 || said.incomplete_fee > 0)
+                || said.notes.contains_key(AMOUNT_TOO_LARGE);
             let (found, doubts) = (found.get(*asset), doubts.get(*asset));
             match doubts.filter(|_| is_unattributed || is_incomplete) {
                 Some(doubts) => !is_beginning(doubts, found, is_unattributed),
