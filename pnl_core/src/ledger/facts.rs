@@ -73,7 +73,10 @@ impl HistoryFacts {
     }
 
     /// Takes up what the line says about itself.
-    pub(super) fn add_line(&mut self, tx: &WalletTransaction) -> Result<(), AmountError> {
+    ///
+    /// # Errors
+    /// [`AmountError::Overflow`].
+    pub fn add_line(&mut self, tx: &WalletTransaction) -> Result<(), AmountError> {
         self.transactions += 1;
         self.failed += u64::from(tx.status == crate::movement::TxStatus::Failed);
         self.incomplete_native += u64::from(!tx.complete.native);

@@ -319,6 +319,7 @@ impl Replay {
         if line.tx_id != tx_id {
             return Ok(Some(How::Misnamed));
         }
+        self.sums.take_up_line(&line)?;
         let goes_by_index = matches!(self.parser, Parser::Evm(_));
         let mut check = Check::of(&self.history.wallet, &line, goes_by_index)?;
         for event in events {
