@@ -37,9 +37,9 @@ pub(crate) async fn compute_over<T: Send + 'static, E: Send + 'static>(
     if transactions <= FEW { work() } else { compute(work).await }
 }
 
-/// Lowers the priority of the thread, once and for good: raising it again is not everybody's right. What else the runtime
-/// does on these threads, such as looking up names, is done at it as well. Under load a probe, a refusal and the database on the same machine
-/// then need not wait for a processor until a computation has used up its turn.
+/// Lowers the priority of the thread, once and for good: raising it again is not everybody's right. What else the
+/// runtime does on these threads, such as looking up names, is done at it as well. Under load a probe, a refusal and
+/// the database on the same machine then need not wait for a processor until a computation has used up its turn.
 fn step_back() {
     thread_local! {
         static STEPPED_BACK: Cell<bool> = const { Cell::new(false) };

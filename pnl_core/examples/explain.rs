@@ -30,7 +30,9 @@ impl Knowledge for Ceiling {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let price: UsdPrice = std::env::args().nth(1).unwrap_or("0".to_owned()).parse()?;
+    let price =
+        std::env::args().nth(1).ok_or("no price: the highest that any unit has cost, USD")?;
+    let price: UsdPrice = price.parse()?;
     let mut input = String::new();
     io::stdin().read_to_string(&mut input)?;
     let history = Document::read(&input)?;

@@ -41,6 +41,7 @@ fn transaction(wallet: &str, block: u64, tokens: i64, dollars: i64) -> WalletTra
         rent: RawDelta::ZERO,
         service_fees: vec![],
         unexplained: vec![],
+        too_large: vec![],
         complete: Completeness { native: true, fee: true },
         notes: vec![],
         signed: true,

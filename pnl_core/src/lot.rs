@@ -94,9 +94,6 @@ pub(crate) struct LotBook {
     lots: Lots,
 }
 
-/// More lots than ever come into a book: each event has a number of 32 bits, and brings or moves less than as many.
-const TOO_MANY_ARRIVALS: u64 = u32::MAX as u64 * u32::MAX as u64;
-
 /// A book as a value.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct StoredBook {
@@ -109,6 +106,9 @@ impl StoredBook {
     /// Whether its lots are sound, each with an arrival of its own, and by average cost the pool is that of its
     /// lots.
     pub(crate) fn is_sound(&self, method: Method, events: usize) -> bool {
+        /// More lots than ever come into a book: each event has a number of 32 bits, and brings or moves less than as
+        /// many.
+        const TOO_MANY_ARRIVALS: u64 = u32::MAX as u64 * u32::MAX as u64;
         let arrivals: BTreeSet<u64> = self.lots.iter().map(|lot| lot.arrival).collect();
         let known = self.lots.iter().filter(|lot| lot.basis.is_some());
         let pooled = known

@@ -43,6 +43,9 @@ pub struct WalletTransaction {
     pub service_fees: Vec<ServiceFee>,
     /// What the parser saw move but cannot attribute.
     pub unexplained: Vec<AssetDelta>,
+    /// Assets whose change does not fit into 256 bits: it is in none of the above.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub too_large: Vec<AssetId>,
     /// What is known completely.
     pub complete: Completeness,
     /// What a reader should know.

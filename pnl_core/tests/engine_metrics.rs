@@ -123,3 +123,25 @@ fn an_empty_history_has_zeros_and_no_ratios() {
     assert_eq!(metrics.avg_hold_s, None);
     assert_eq!(metrics.skill_pnl_ratio.to_string(), "0");
 }
+
+#[test]
+fn what_is_sold_later_does_not_change_whether_a_trade_was_won() {
+    let event = |id: &str, ts: usize, kind: &str, asset: &str, qty: usize, value: &str| {
+        format!(
+            r#"{{"id":"{id}","ts":{ts},"kind":"{kind}","asset":"{asset}","qty":{qty},"decimals":0,"value":"{value}"}}"#
+        )
+    };
+    // More than two sales can be off by, and less than four hundred.
+    let gained = format!("100.{}1", "0".repeat(32));
+    let mut events =
+        vec![event("a", 1, "acquire", "T", 1, "100"), event("s", 2, "dispose", "T", 1, &gained)];
+    let wins = |events: &[String]| {
+        let document = format!(r#"{{"method":"fifo","events":[{}]}}"#, events.join(","));
+        let outcome = Document::read(&document).unwrap().run().unwrap();
+        Metrics::of(&outcome, &Window { from: None, to: Some(3) }).unwrap().winning_trades
+    };
+    assert_eq!(wins(&events), 1);
+    events.push(event("b", 3, "acquire", "U", 400, "400"));
+    events.extend((0..400).map(|n| event(&format!("u{n}"), 4 + n, "dispose", "U", 1, "1")));
+    assert_eq!(wins(&events), 1);
+}

@@ -14,8 +14,8 @@ use pnl_core::ledger::{LedgerBuilder, LedgerEvent, LedgerKind};
 use pnl_core::movement::Order;
 use pnl_core::report::{Coverage, History};
 use pnl_core::{
-    Address, AssetId, Chain, Engine, Method, Outcome, Pin, PriceBook, RawDelta, Usd, WalletRef,
-    WalletTransaction, Window,
+    Address, AssetId, Chain, Engine, Method, Outcome, Pin, PriceBook, RawAmount, RawDelta, Usd,
+    WalletRef, WalletTransaction, Window,
 };
 use proptest::prelude::*;
 
@@ -161,6 +161,66 @@ fn what_one_wallet_sends_to_another_keeps_its_date_and_its_cost() {
     assert_eq!(row("B").realized_gain_usd, "16".parse().unwrap());
     assert_eq!(row("A").fees_usd, "0.0005".parse().unwrap());
     assert_eq!(row("A").basis_usd, Some("6".parse().unwrap()), "six that cost 1 each");
+}
+
+#[test]
+fn a_token_that_is_too_much_for_the_group_alone_is_set_aside_and_the_rest_is_exact() {
+    let most: RawDelta =
+        "115792089237316195423570985008687907853269984665640564039457584007913129639935"
+            .parse()
+            .unwrap();
+    let huge = |tx: WalletTransaction, raw: RawDelta| {
+        tx.net("Huge", 1, 0).with(|tx| tx.net.last_mut().unwrap().raw = raw)
+    };
+    // A sends 4 X to B and pays with another one for as much as B was given: together more than fits.
+    let of_a = [
+        tx(1).net("X", 10, 0),
+        tx(3).net("X", -4, 0).fee(5_000),
+        huge(tx(4).net("X", -1, 0).fee(5_000), most).through_an_exchange(),
+    ];
+    let of_b = [
+        huge(tx(2), most).unsigned(),
+        tx(3).net("X", 4, 0).unsigned(),
+        tx(5).net("X", -4, 0).net(USDC, 20_000_000, 6).through_an_exchange(),
+    ];
+    let [mut a, mut b] =
+        [("A", &of_a[..]), ("B", &of_b)].map(|(name, lines)| booked_wallet(name, lines, &book()));
+    assert!(a.events.iter().any(|event| event.kind == LedgerKind::Swap));
+    for options in [|options| options, |options| Options { scope: Scope::Global, ..options }] {
+        let Grouped { events, group, report, .. } =
+            grouped_by(&[a.clone(), b.clone()], Method::Fifo, options);
+        let paid = &events[events.len() - 4..events.len() - 1];
+        assert_eq!(
+            shorts(paid),
+            [
+                "transfer_out: out X -1 = 2".to_owned(),
+                format!("transfer_in: in Huge {most} = ?"),
+                "fee: fee native -5000 = 0.0005".to_owned(),
+            ]
+        );
+        let huge = AssetId::new("Huge");
+        let is_huge = |event: &LedgerEvent| event.legs.iter().any(|leg| leg.asset == huge);
+        assert!(events.iter().all(|event| event.excluded == is_huge(event)));
+        assert!(!group.history.facts.assets.contains_key(&huge));
+        let doubts = &group.history.facts.doubts.as_ref().unwrap()[&huge];
+        assert_eq!((doubts.transactions.len(), doubts.raw), (2, None));
+        assert_eq!(report.moves, 1);
+        assert_eq!(report.report.realized_gain_usd, "12".parse().unwrap(), "20 - 4 * 2");
+    }
+
+    // What contracts claim can be too much as well: then it is no balance, and not complete.
+    let claimed = |huge: RawDelta| {
+        Some(BTreeMap::from([
+            (AssetId::new("Huge"), huge.magnitude()),
+            (AssetId::native(), RawAmount::ZERO),
+        ]))
+    };
+    (a.history.balances, b.history.balances) = (claimed(most), claimed(most));
+    let Grouped { group, report, .. } = grouped(&[a, b]);
+    let balances = group.history.balances.unwrap();
+    assert_eq!(balances.into_keys().collect::<Vec<_>>(), [AssetId::native()]);
+    assert!(group.history.compared_elsewhere.differing.contains(&AssetId::new("Huge")));
+    assert!(!report.report.coverage.complete && !report.report.conservation.ok);
 }
 
 /// A wallet of an example: its transactions by block, each with the price of X.

@@ -378,12 +378,13 @@ fn what_balances_contradict_is_told_by_transaction_with_what_none_explains() {
     // Of Y nothing is uncovered: what was not attributed may be what leaves.
     lines.push(line("v").net("Y", -7, 0));
     lines.push(line("gap").sol(SOL).with(|tx| tx.complete.native = false));
+    lines.push(line("huge").with(|tx| tx.too_large = vec![AssetId::new("Huge")]));
     for line in &lines {
         ledger.push(line, &FixedBook::sol_at_100()).unwrap();
     }
     let mut example = accounts(&[], &FixedBook::sol_at_100(), PIN, None);
     example.history.facts = ledger.facts().clone();
-    let held = [("native", 2 * SOL as u64), ("Lie", 61), ("Rebased", 4)];
+    let held = [("native", 2 * SOL as u64), ("Lie", 61), ("Rebased", 4), ("Huge", 7)];
     let held = held.map(|(asset, raw)| (AssetId::new(asset), RawAmount::from(raw)));
     example.history.balances = Some(held.into_iter().collect());
     let rows = report(&example, Window::ALL, 0).conservation.residuals.unwrap();
@@ -409,6 +410,8 @@ fn what_balances_contradict_is_told_by_transaction_with_what_none_explains() {
         )
     );
     assert_eq!(row("Y"), (vec!["u Unattributed 3".into()], 0, ["2", "3", "-1"].map(str::to_owned)));
+    let huge = (vec!["huge TooLarge ?".into()], 0, ["7", "?", "?"].map(str::to_owned));
+    assert_eq!(row("Huge"), huge);
     assert_eq!(row("Rebased"), (vec![], 0, ["4", "0", "4"].map(str::to_owned)));
 
     // A ledger of a version that noted none says nothing, and neither does one without balances.

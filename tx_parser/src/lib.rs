@@ -19,4 +19,4 @@ pub mod solana;
 pub use error::{ParseError, ParseErrorCode};
 
 /// Version of the rules. It changes whenever the same input could give another line.
-pub const PARSER_VERSION: &str = "4";
+pub const PARSER_VERSION: &str = "5";

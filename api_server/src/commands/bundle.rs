@@ -120,10 +120,10 @@ fn tell(replayed: &Replayed, err: &mut impl Write) -> io::Result<()> {
         writeln!(err, "{first}{differing}")?;
     }
     if replayed.more_differing > 0 {
-        writeln!(err, "and {} more of these", replayed.more_differing)?;
+        writeln!(err, "and {} more transactions that differ", replayed.more_differing)?;
     }
     for sum in &replayed.sums {
-        writeln!(err, "{sum} in the first line: the events come to something else")?;
+        writeln!(err, "{sum} in the first line: the bundle comes to something else")?;
     }
     let Replayed { is_equal, transactions, made_again, unread, silent, .. } = replayed;
     let word = if *is_equal { "the same bytes as" } else { "NOT the result of" };
@@ -135,7 +135,7 @@ fn tell(replayed: &Replayed, err: &mut impl Write) -> io::Result<()> {
     writeln!(
         err,
         "not checked: the values of {} transactions whose prices are not in it, {unread} not in it, \
-         {silent} without an event; in the first line doubts, counts and notes that follow from no event, \
+         {silent} without an event; in the first line doubts, counts and notes that follow from nothing in it, \
          and prices, balances and coverage at the pin; input_hash and price_set_hash are repeated, not \
          computed: they cover such transactions and prices that were not found",
         transactions - made_again

@@ -59,7 +59,7 @@ pub(crate) async fn run(
     let window = attempt.analysis.time_range.resolve(pin);
     let transactions = builder.transactions_in_window();
     let read = builder.facts().transactions;
-    // A batch that asks for a moment behind the pin gets the whole history, and is not kept for it either.
+    // A ledger that was asked for up to a moment is not kept, also where the chain had not reached the moment.
     let ledger_stays = match (plan.cut, attempt.analysis.time_range.end()) {
         (None, None) => LedgerStays::Current,
         (Some(_), None) => LedgerStays::ForResult,

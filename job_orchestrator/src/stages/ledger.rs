@@ -36,7 +36,7 @@ const CHUNK: usize = 200;
 /// [`super::COMMIT_AFTER`] has passed.
 const SMALL_STATE: usize = 500;
 /// The note of a transaction whose place was decided by its id.
-const ORDER_UNCERTAIN: &str = "order_uncertain";
+pub(crate) const ORDER_UNCERTAIN: &str = "order_uncertain";
 
 /// The books of a wallet.
 #[derive(Debug)]

@@ -338,7 +338,8 @@ impl Wallets {
         };
         enrich(&reader, id, &mut found).await?;
         if view.method != Method::Average {
-            remainders::add(&reader.options, &mut found)?;
+            let options = reader.options.clone();
+            found = self.compute(move || remainders::added(&options, found)).await?;
         }
         let others = gains.by_asset.remove(&found.asset).unwrap_or_default();
         let mut of_token = others.gain.checked_add(found.gain)?;

@@ -11,6 +11,11 @@ pub(super) struct FactsOfEvents {
 }
 
 impl FactsOfEvents {
+    /// Those of a history at its beginning, with all that can be noted.
+    pub fn noting_doubts() -> Self {
+        Self { facts: HistoryFacts::noting_doubts(), last: None }
+    }
+
     /// Takes up the next event; gives whether it is the first of its transaction.
     ///
     /// # Errors

@@ -24,6 +24,18 @@ pub struct LedgerCursor {
     pub row: u32,
 }
 
+impl Reader {
+    /// Where the page behind `after` begins.
+    pub(super) fn place_behind(
+        &self,
+        after: Option<LedgerCursor>,
+    ) -> Result<LedgerCursor, WalletsError> {
+        let ledger_id = self.ledger.head.ledger_id;
+        let place = after.unwrap_or(LedgerCursor { ledger_id, chunk: 0, row: 0 });
+        if place.ledger_id == ledger_id { Ok(place) } else { Err(WalletsError::CursorExpired) }
+    }
+}
+
 /// A page of a wallet's ledger.
 #[derive(Debug)]
 pub struct LedgerPage {
@@ -51,11 +63,7 @@ impl Wallets {
     ) -> Result<Option<LedgerPage>, WalletsError> {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
         let head = &reader.ledger.head;
-        let begin = LedgerCursor { ledger_id: head.ledger_id, chunk: 0, row: 0 };
-        let mut place = after.unwrap_or(begin);
-        if place.ledger_id != head.ledger_id {
-            return Err(WalletsError::CursorExpired);
-        }
+        let mut place = reader.place_behind(after)?;
         let mut rows = Vec::new();
         let mut next = None;
         'chunks: while place.chunk < head.chunks {

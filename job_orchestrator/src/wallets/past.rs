@@ -163,6 +163,7 @@ mod tests {
             rent: RawDelta::ZERO,
             service_fees: vec![],
             unexplained: vec![],
+            too_large: vec![],
             complete: Completeness { native: true, fee: true },
             notes: vec![],
             signed: false,

@@ -7,8 +7,8 @@ use pnl_core::movement::{Order, TxKind, TxStatus};
 use pnl_core::{AssetId, Pin, RawDelta, TxId, WalletRef};
 use serde::Serialize;
 
-use super::{LedgerCursor, Wallets, WalletsError, corrupt};
-use crate::stages::replay::lines;
+use super::{LedgerCursor, Wallets, WalletsError};
+use crate::stages::replay::{self, lines};
 
 /// One transaction: its events, added up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -61,33 +61,39 @@ impl Wallets {
     ) -> Result<Option<TransactionPage>, WalletsError> {
         let Some(reader) = self.open(wallet).await? else { return Ok(None) };
         let head = &reader.ledger.head;
-        let begin = LedgerCursor { ledger_id: head.ledger_id, chunk: 0, row: 0 };
-        let mut place = after.unwrap_or(begin);
-        if place.ledger_id != head.ledger_id {
-            return Err(WalletsError::CursorExpired);
-        }
-        let mut rows: Vec<TransactionView> = Vec::new();
+        let mut place = reader.place_behind(after)?;
+        let mut rows = Vec::new();
         let mut next = None;
-        // The events of a transaction stand together, at times in two chunks.
-        'chunks: while place.chunk < head.chunks {
+        while next.is_none() && place.chunk < head.chunks {
             let chunk = reader.chunk(place.chunk).await?;
-            for line in lines(&chunk)?.skip(place.row as usize) {
-                let event: LedgerEvent = serde_json::from_str(line).map_err(corrupt)?;
-                let is_full = rows.len() == limit;
-                match rows.last_mut().filter(|row| row.tx_id == event.tx_id) {
-                    Some(row) => row.add(event)?,
-                    None if is_full => {
-                        next = Some(place);
-                        break 'chunks;
-                    }
-                    None => rows.push(TransactionView::of(event)?),
-                }
-                place.row += 1;
-            }
+            let read = move || read(rows, &chunk, place.row, limit);
+            let beyond;
+            (rows, beyond) = self.compute(read).await?;
+            next = beyond.map(|row| LedgerCursor { row, ..place });
             place = LedgerCursor { chunk: place.chunk + 1, row: 0, ..place };
         }
         Ok(Some(TransactionPage { pin: head.pin, rows, next }))
     }
+}
+
+/// Adds the transactions of a chunk from its row `from` on; gives the row of the first one that is beyond `limit`. The
+/// events of a transaction stand together in one chunk.
+fn read(
+    mut rows: Vec<TransactionView>,
+    chunk: &[u8],
+    from: u32,
+    limit: usize,
+) -> Result<(Vec<TransactionView>, Option<u32>), WalletsError> {
+    for (line, number) in lines(chunk)?.skip(from as usize).zip(from..) {
+        let event = replay::event(line)?;
+        let is_full = rows.len() == limit;
+        match rows.last_mut().filter(|row| row.tx_id == event.tx_id) {
+            Some(row) => row.add(event)?,
+            None if is_full => return Ok((rows, Some(number))),
+            None => rows.push(TransactionView::of(event)?),
+        }
+    }
+    Ok((rows, None))
 }
 
 impl TransactionView {

@@ -144,6 +144,11 @@ async fn the_bundle_of_an_evm_wallet_makes_its_events_again_and_names_what_was_c
     let (tx_id, how) = first(&changed(&lines, is_second, &dearer[0], &dearer[1]));
     assert_eq!(tx_id, of(1));
     assert!(matches!(how, How::Booked(place) if place.contains("value_usd")), "a price");
+    // All transactions have events, so that nothing of the counts is of others.
+    for count in ["incomplete_fee", "missing_block_time", "unexplained_transactions"] {
+        let lines = forged(&lines, |head| head["history"]["facts"][count] = json!(1));
+        assert_eq!(replayed(&lines).sums.len(), 1, "{count}");
+    }
     let (tx_id, how) = first(&changed(&lines, is_second, ":6}", ":7}"));
     assert!(tx_id == of(1) && matches!(how, How::Booked(_)), "decimals: {how:?}");
     let index = rows[1]["raw"]["transaction"]["transactionIndex"].as_str().unwrap();
@@ -154,6 +159,9 @@ async fn the_bundle_of_an_evm_wallet_makes_its_events_again_and_names_what_was_c
         .map(|line| if is_second(line) { line.replace(&index, other) } else { line.clone() })
         .collect();
     assert_eq!(first(&moved), (of(1), How::Misplaced), "its place in the block");
+    let both = changed(&moved, is_second, "\"logs\":[{", "\"logs\":[],\"others\":[{");
+    assert_eq!(first(&both), (of(1), How::Misplaced), "its place, and what it moves");
+    assert_eq!(replayed(&both).differing.len(), 1, "one transaction");
     let broken = changed(&lines, is_second, "\"receipt\":{", "\"receipts\":{");
     let (tx_id, how) = first(&broken);
     assert!(tx_id == of(1) && matches!(how, How::Unreadable(_)), "{how:?}");

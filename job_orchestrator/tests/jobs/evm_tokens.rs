@@ -83,10 +83,13 @@ async fn made_up_tokens_prove_each_other_no_more_than_dust_does() {
 async fn a_token_that_moves_more_than_any_balance_holds_is_left_out_and_the_others_are_not() {
     const MOST: u128 = 0xdead_beef_dead_beef_dead_beef_dead_beef;
     let (wallet, other, router) = (wallet(), Maker::address(0xbb), Maker::address(0xd0));
-    let [honest, _, liar] = tokens();
+    let [honest, another, liar] = tokens();
     let mut maker = Maker::new(1_000, 1_704_067_200);
     maker.send(&other, &wallet, 10 * ETHER);
     maker.call(&other, &router, 0, &[(&honest, &router, &wallet, 5_000)]);
+    // More in one transaction, and something that would fit.
+    maker.call(&other, &another, 0, &[(&*another, &*router, &*wallet, MOST); 2]);
+    maker.call(&other, &another, 0, &[(&another, &router, &wallet, 7)]);
     for _ in 0..3 {
         maker.call(&other, &liar, 0, &[(&liar, &router, &wallet, MOST)]);
     }
@@ -94,7 +97,7 @@ async fn a_token_that_moves_more_than_any_balance_holds_is_left_out_and_the_othe
     let records = serde_json::to_string(&maker.records()).unwrap();
     let records = records.replace(&format!("{MOST:064x}"), &"f".repeat(64));
     let chain = EvmChain::new(1, serde_json::from_str(&records).unwrap()).unwrap();
-    let chain = chain.with_fake(&liar);
+    let chain = chain.with_fake(&liar).with_fake(&another);
     let now = chain.finalized();
     // Whether balances are kept or not.
     for kept in [0, now, u64::MAX] {

@@ -71,6 +71,9 @@ pub struct Disposal<'a> {
     /// Number of the event.
     #[serde(skip)]
     pub(crate) event_number: u32,
+    /// Its place among the disposals of these records, from 0.
+    #[serde(skip)]
+    pub(crate) number: usize,
 }
 
 impl Disposal<'_> {
@@ -291,6 +294,7 @@ impl Records {
             matches: Matches { records: self, rows: matches, ts: origin.ts, priced: row.priced },
             asset_index: row.asset as usize,
             event_number: row.event,
+            number,
         }
     }
 

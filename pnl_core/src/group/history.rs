@@ -45,15 +45,23 @@ impl GroupBuilder {
             let parts: Vec<_> = histories.iter().map(|one| (&one.wallet, of(one))).collect();
             hash::of_values(&("group", pin, missing, parts))
         };
+        let told = if missing.is_empty() { balances(&histories) } else { None };
+        let mut compared_elsewhere = comparison(&histories, missing)?;
+        let beyond = told.iter().flatten().filter(|(_, balance)| balance.is_none());
+        compared_elsewhere.differing.extend(beyond.map(|(asset, _)| asset.clone()));
+        let fitting = |told: Balances| {
+            let told = told.into_iter();
+            told.filter_map(|(asset, balance)| Some((asset, balance?))).collect()
+        };
         let history = History {
             wallet: name.address.clone(),
             chain: name.chain,
             pin,
             facts: self.facts()?,
             prices: histories.iter().rev().flat_map(|one| one.prices.clone()).collect(),
-            balances: balances(&histories, missing)?,
+            balances: told.map(fitting),
             is_past: histories.iter().any(|one| one.is_past),
-            compared_elsewhere: comparison(&histories, missing)?,
+            compared_elsewhere,
             coverage: coverage(&histories, missing)?,
             parser_version: versions.join(", "),
             price_set_hash: hashes(|one| &one.price_set_hash),
@@ -70,7 +78,12 @@ impl GroupBuilder {
     /// the wallets together, where a transaction counts for each wallet that has it, but in their number.
     fn facts(&self) -> Result<HistoryFacts, AmountError> {
         let mut facts = self.facts.clone();
-        facts.doubts = Some(BTreeMap::new());
+        let mut doubts = self.members.iter().map(|member| member.history.facts.doubts.as_ref());
+        facts.doubts = doubts.try_fold(BTreeMap::new(), |all, more| Some(joined(all, more?)));
+        if let Some(doubts) = &mut facts.doubts {
+            // Left out as a whole, whatever the wallets made of them.
+            doubts.extend(self.aside.doubts());
+        }
         for (asset, decimals) in &self.decimals {
             let asset = facts.assets.entry(asset.clone()).or_default();
             // Lots are held by wallets: one that has none of an asset cannot take another's.
@@ -91,10 +104,6 @@ impl GroupBuilder {
                 let sum = facts.unexplained.entry(asset.clone()).or_default();
                 *sum = sum.checked_add(*rest)?;
             }
-            facts.doubts = match (facts.doubts.take(), &of.doubts) {
-                (Some(doubts), Some(more)) => Some(joined(doubts, more)),
-                _ => None,
-            };
             for (code, count) in &of.notes {
                 *facts.notes.entry(code.clone()).or_default() += count;
             }
@@ -123,24 +132,20 @@ fn joined(
     doubts
 }
 
-/// What the wallets hold together; `None` when it is not known of all of them: what came from a wallet that is
-/// missing looks like a deposit.
-fn balances(
-    histories: &[&History],
-    missing: &[String],
-) -> Result<Option<BTreeMap<AssetId, RawAmount>>, AmountError> {
-    if !missing.is_empty() {
-        return Ok(None);
-    }
-    let mut sums: BTreeMap<AssetId, RawAmount> = BTreeMap::new();
+/// Balances; `None`: more than fits.
+type Balances = BTreeMap<AssetId, Option<RawAmount>>;
+
+/// What the wallets hold together, or claim to; `None` when it is not known of all of them: what came from a wallet that
+/// is missing looks like a deposit.
+fn balances(histories: &[&History]) -> Option<Balances> {
+    let mut sums = Balances::new();
     for history in histories {
-        let Some(balances) = &history.balances else { return Ok(None) };
-        for (asset, balance) in balances {
-            let sum = sums.entry(asset.clone()).or_default();
-            *sum = sum.checked_add(*balance)?;
+        for (asset, balance) in history.balances.as_ref()? {
+            let sum = sums.entry(asset.clone()).or_insert(Some(RawAmount::ZERO));
+            *sum = sum.and_then(|sum| sum.checked_add(*balance).ok());
         }
     }
-    Ok(Some(sums))
+    Some(sums)
 }
 
 /// What the balances of each wallet have shown.

@@ -9,6 +9,7 @@
 //! held, and carries what the [history](GroupHistory) of the group needs beside its events. The merged
 //! events go into an engine like those of a wallet; [`Members`] tells what of its outcome is whose.
 
+mod aside;
 mod history;
 mod members;
 mod moves;
@@ -28,13 +29,15 @@ use crate::engine::Window;
 use crate::ledger::{HistoryFacts, LedgerEvent, moved};
 use crate::movement::TxStatus;
 use crate::report::History;
+use aside::Aside;
 use order::Part;
 
 /// Merges the ledgers of a group, from the first block on.
 #[derive(Debug)]
 pub struct GroupBuilder {
     members: Vec<Member>,
-    /// Decimals of every asset: of the first wallet that knows them.
+    aside: Aside,
+    /// Decimals of every asset in the accounts: of the first wallet that knows them.
     decimals: BTreeMap<AssetId, Option<u8>>,
     window: Window,
     ts: i64,
@@ -62,9 +65,11 @@ impl GroupBuilder {
     /// A builder for wallets with these histories, that counts transactions inside `window`.
     pub fn new(mut histories: Vec<History>, window: Window) -> Self {
         histories.sort_by(|a, b| a.wallet.cmp(&b.wallet));
+        let aside = Aside::of(&histories);
         let mut decimals: BTreeMap<AssetId, Option<u8>> = BTreeMap::new();
         for history in &histories {
-            for (asset, facts) in &history.facts.assets {
+            let assets = history.facts.assets.iter();
+            for (asset, facts) in assets.filter(|(asset, _)| !aside.has(asset)) {
                 let known = decimals.entry(asset.clone()).or_default();
                 *known = known.or(facts.decimals);
             }
@@ -72,6 +77,7 @@ impl GroupBuilder {
         let member = |history| Member { history, held: BTreeMap::new() };
         Self {
             members: histories.into_iter().map(member).collect(),
+            aside,
             decimals,
             window,
             ts: 0,
@@ -112,6 +118,8 @@ impl GroupBuilder {
         events: &mut Vec<LedgerEvent>,
     ) -> Result<(), AmountError> {
         let views = parts.len() as u64;
+        let aside = |(member, events)| (member, self.aside.set(events));
+        let parts = parts.into_iter().map(aside).collect();
         let moves::Linked { parts, moves, is_short } = moves::link(parts)?;
         self.moves += u64::from(moves);
         self.short += u64::from(is_short);
@@ -151,6 +159,7 @@ impl GroupBuilder {
 
     fn count(&mut self, member: usize, event: &LedgerEvent) -> Result<(), AmountError> {
         self.facts.add_event(event)?;
+        self.aside.note(event)?;
         if event.excluded {
             return Ok(());
         }

@@ -22,6 +22,9 @@ pub enum Doubt {
     NativeIncomplete,
     /// Not the whole fee is known.
     FeeIncomplete,
+    /// The change of the asset does not fit into 256 bits: it is in no event. No token is like that, but anybody can
+    /// make up one that is.
+    TooLarge,
 }
 
 /// A transaction whose movements of an asset are not, or not all, in the accounts.
@@ -57,7 +60,8 @@ impl Default for Doubts {
 
 impl Doubts {
     pub(super) fn add(&mut self, doubtful: DoubtfulTransaction) {
-        self.sum(Some(doubtful.raw.unwrap_or_default()));
+        let is_beyond = doubtful.why == Doubt::TooLarge;
+        self.sum((!is_beyond).then(|| doubtful.raw.unwrap_or_default()));
         if self.transactions.len() < MOST_DOUBTS {
             self.transactions.push(doubtful);
         } else {

@@ -68,12 +68,15 @@ pub struct AssetFacts {
 
 impl HistoryFacts {
     /// Those of a history at its beginning, with all that can be noted.
-    pub(super) fn noting_doubts() -> Self {
+    pub fn noting_doubts() -> Self {
         Self { doubts: Some(BTreeMap::new()), ..Self::default() }
     }
 
     /// Takes up what the line says about itself.
-    pub(super) fn add_line(&mut self, tx: &WalletTransaction) -> Result<(), AmountError> {
+    ///
+    /// # Errors
+    /// [`AmountError::Overflow`].
+    pub fn add_line(&mut self, tx: &WalletTransaction) -> Result<(), AmountError> {
         self.transactions += 1;
         self.failed += u64::from(tx.status == crate::movement::TxStatus::Failed);
         self.incomplete_native += u64::from(!tx.complete.native);
@@ -91,6 +94,9 @@ impl HistoryFacts {
         }
         if !tx.complete.fee {
             self.doubt(&native, &tx.tx_id, tx.block, Doubt::FeeIncomplete, None);
+        }
+        for asset in &tx.too_large {
+            self.doubt(asset, &tx.tx_id, tx.block, Doubt::TooLarge, None);
         }
         let codes: BTreeSet<&str> = tx.notes.iter().map(|note| note.code.as_str()).collect();
         for code in codes {

@@ -31,15 +31,16 @@ fn decided_sign(TokenResult { gain, basis, proceeds, rounded }: &TokenResult) ->
 /// By how many units of 1e-36 USD the gain of a disposal can differ from exact arithmetic, at most.
 ///
 /// Each time that something is taken from a lot, one unit at most is lost or found in its cost: whoever takes
-/// from it next can be off by as many as there were before. At most so often that was: by every disposal of the
-/// history, and by what else the events before can have taken. A cost, a value and the shares of the proceeds
-/// are rounded once.
-fn rounded(disposal: &Disposal<'_>, disposals: usize) -> u64 {
+/// from it next can be off by as many as there were before. At most so often that was: by every disposal up to this
+/// one, and by what else the events up to its own can have taken. A cost, a value and the shares of the proceeds
+/// are rounded once. What comes later decides nothing.
+fn rounded(disposal: &Disposal<'_>) -> u64 {
     /// An event takes for a transfer, or for some fees that count for nothing.
     const OF_AN_EVENT: u64 = 4;
     const ROUNDED_ONCE: u64 = 4;
     let events = u64::from(disposal.event_number) + 1;
-    let takings = disposals as u64 + OF_AN_EVENT * events + ROUNDED_ONCE;
+    let disposals = disposal.number as u64 + 1;
+    let takings = disposals + OF_AN_EVENT * events + ROUNDED_ONCE;
     // What no lot covers has a share of the proceeds, too.
     (disposal.matches.len() as u64 + 2).saturating_mul(takings)
 }
@@ -83,7 +84,6 @@ impl Trades {
     pub(super) fn of(outcome: &Outcome, window: &Window) -> Result<Self, AmountError> {
         let mut found = Self { trades: Vec::new(), fee_leg_gain: Usd::ZERO };
         let span = *window;
-        let disposals = outcome.records.disposal_count();
         for disposal in outcome.records.disposals_where(move |ts, _| span.contains(ts)) {
             let (Some(gain), Some(proceeds)) = (disposal.gain, disposal.proceeds) else { continue };
             if disposal.leg == DisposalLeg::Fee {
@@ -95,7 +95,7 @@ impl Trades {
                     gain,
                     basis: disposal.basis,
                     proceeds,
-                    rounded: rounded(&disposal, disposals),
+                    rounded: rounded(&disposal),
                     hold: hold(&disposal),
                 });
             }

@@ -57,6 +57,7 @@ pub fn line(id: &str) -> WalletTransaction {
         rent: RawDelta::ZERO,
         service_fees: vec![],
         unexplained: vec![],
+        too_large: vec![],
         complete: Completeness { native: true, fee: true },
         notes: vec![],
         signed: true,

@@ -13,6 +13,9 @@ use super::labels::Labels;
 use super::movements::{Movement, Movements};
 use super::scalar::account_text;
 
+/// The note of a transaction that names an asset in [`WalletTransaction::too_large`].
+pub const AMOUNT_TOO_LARGE: &str = "amount_too_large";
+
 /// At most so many transfers of nothing are described one by one.
 const MAX_NOTES_OF_NOTHING: usize = 8;
 
@@ -87,6 +90,7 @@ fn line_of(
             fee: !sent || header.fee.is_complete,
         },
         notes: notes(header, movements, wallet, balance, &too_large),
+        too_large,
         signed: sent,
         exchange: labels.exchange,
     }
@@ -103,7 +107,7 @@ fn notes(
     notes.extend_from_slice(&movements.notes);
     for asset in too_large {
         let detail = format!("the change of {asset} does not fit into 256 bits and is left out");
-        notes.push(Note { code: "amount_too_large".to_owned(), detail });
+        notes.push(Note { code: AMOUNT_TOO_LARGE.to_owned(), detail });
     }
     // Who sends a transaction may have asked for a transfer of nothing; who does not is meant to
     // see an address in his history and to copy it.

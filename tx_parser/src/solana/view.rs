@@ -46,6 +46,7 @@ fn line_of(
         service_fees: service_fees(split),
         // The net is what remains of the recorded balances, so nothing is left over.
         unexplained: Vec::new(),
+        too_large: Vec::new(),
         complete: Completeness { native: true, fee: true },
         notes: notes(recording, movements, split),
         signed: recording.keys.signers().any(|key| key == *wallet),

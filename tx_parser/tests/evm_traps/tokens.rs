@@ -1,11 +1,11 @@
 //! Tokens: standards, old ones, false ones.
 
 use alloy_primitives::U256;
-use pnl_core::{Chain, TxKind};
+use pnl_core::{AssetId, Chain, TxKind};
 use serde_json::json;
 
 use crate::maker::{
-    Maker, log, padded, topic, transfer, transfer_batch, transfer_item, word, words,
+    Maker, account, log, padded, topic, transfer, transfer_batch, transfer_item, word, words,
 };
 use crate::{changes, codes, devnet, net, recorded, sum};
 
@@ -203,6 +203,7 @@ fn amounts_have_all_256_bits_and_no_decimals_of_their_own() {
     ));
     let line = more.view("alice");
     assert_eq!((net(&line), codes(&line)), (changes(&[("b", 1)]), vec!["amount_too_large"]));
+    assert_eq!(line.too_large, [AssetId::new(&account("a"))]);
 }
 
 #[test]

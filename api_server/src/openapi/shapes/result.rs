@@ -138,7 +138,7 @@ pub struct AssetAudit {
 pub struct DoubtfulTransaction {
     pub tx_id: String,
     pub block: u64,
-    /// `excluded`, `unattributed`, `uncovered`, `native_incomplete` or `fee_incomplete`.
+    /// `excluded`, `unattributed`, `uncovered`, `native_incomplete`, `fee_incomplete` or `too_large`.
     pub why: String,
     /// What is not in the accounts, as the wallet sees it; null = unknown.
     pub raw: Option<Raw>,

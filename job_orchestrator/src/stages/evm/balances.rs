@@ -35,12 +35,17 @@ pub(crate) async fn run(
     pin: Pin,
     sums: &BTreeMap<AssetId, TokenSum>,
 ) -> Result<Compared, StageError> {
+    let impossible = sums.iter().filter(|(_, sum)| sum.is_impossible);
+    let mut excluded: BTreeSet<AssetId> = impossible.map(|(asset, _)| asset.clone()).collect();
+    for asset in &excluded {
+        tracing::info!(%asset, "a token moved more than any balance can hold");
+    }
     let Some(told) = ask(attempt, source, network, pin, sums).await? else {
-        let impossible = sums.iter().filter(|(_, sum)| sum.is_impossible);
-        let excluded = impossible.map(|(asset, _)| asset.clone()).collect();
         return Ok(Compared { balances: None, excluded });
     };
-    let excluded = liars(attempt, source, pin, sums, &told).await?;
+    let possible = sums.iter().filter(|(asset, _)| !excluded.contains(*asset));
+    let liars = liars(attempt, source, pin, possible, &told).await?;
+    excluded.extend(liars);
     let told = told.into_iter();
     // A contract that tells nothing holds nothing that could be claimed.
     let balances = told.map(|(asset, raw)| (asset, raw.unwrap_or_default())).collect();
@@ -96,16 +101,11 @@ async fn liars(
     attempt: &Attempt,
     source: &dyn EvmSource,
     pin: Pin,
-    sums: &BTreeMap<AssetId, TokenSum>,
+    sums: impl Iterator<Item = (&AssetId, &TokenSum)>,
     balances: &Told,
 ) -> Result<BTreeSet<AssetId>, StageError> {
     let mut excluded = BTreeSet::new();
     for (asset, sum) in sums {
-        if sum.is_impossible {
-            tracing::info!(%asset, "a token moved more than any balance can hold");
-            excluded.insert(asset.clone());
-            continue;
-        }
         let balance = balances.get(asset).copied().flatten();
         if balance.unwrap_or_default().into_delta() == sum.raw {
             continue;

@@ -55,6 +55,9 @@ struct Seen {
     /// What it did to tokens of the wallet.
     #[serde(rename = "n", default, skip_serializing_if = "Vec::is_empty")]
     tokens: Vec<(AssetId, RawDelta)>,
+    /// Tokens to which it did more than 256 bits hold.
+    #[serde(rename = "x", default, skip_serializing_if = "Vec::is_empty")]
+    too_large: Vec<AssetId>,
 }
 
 /// What events say about one token of the wallet.
@@ -238,6 +241,9 @@ impl Reader<'_> {
 
     fn note(&mut self, seen: Seen) -> Result<(), StageError> {
         self.catalogue.mark_read(&seen.tx_id, seen.index);
+        for asset in seen.too_large {
+            self.sums.entry(asset).or_default().is_impossible = true;
+        }
         for (asset, raw) in seen.tokens {
             let too_large = |error| {
                 StageError::uncomputable("amount-out-of-range", &format!("{asset}: {error}"))
@@ -293,6 +299,7 @@ fn see(
         change.raw > RawDelta::from(dust)
     });
     let tokens = line.net.into_iter().filter(|change| !change.asset.is_native());
+    let too_large = line.too_large.into_iter().filter(|asset| !asset.is_native());
     let seen = Seen {
         tx_id: raw.tx_id.clone(),
         index: line.order.index,
@@ -301,6 +308,7 @@ fn see(
         paid,
         earned,
         tokens: tokens.map(|change| (change.asset, change.raw)).collect(),
+        too_large: too_large.collect(),
     };
     Ok((seen, lacks_trace))
 }

@@ -35,7 +35,8 @@ pub struct Replayed {
     pub transactions: u64,
     /// Those among them whose events were made again, with values; of the others what moved was compared.
     pub made_again: u64,
-    /// Transactions that are not as the bundle says, in its order; a hundred at most.
+    /// Transactions that are not as the bundle says, each by its first difference, in the order of the bundle; a
+    /// hundred at most.
     pub differing: Vec<Differing>,
     /// How many more there are.
     pub more_differing: u64,
@@ -121,7 +122,10 @@ pub enum ReplayError {
         expected: u64,
     },
     /// It is of another form.
-    #[error("a bundle of form {0}; this program reads forms 1 to {FORM}")]
+    #[error(
+        "a bundle of form {0}, and this program reads forms 1 to {FORM}; replay it with the version that wrote it, or \
+         a newer one"
+    )]
     Form(u32),
     /// The history gives no result.
     #[error(transparent)]
@@ -259,12 +263,12 @@ impl Replay {
         }
         let pin = self.history.pin.block_time;
         if !(0..=pin).contains(&event.ts) {
-            let (id, ts) = (shown(&value(&event.id)), event.ts);
+            let (id, ts) = (shown(&Value::from(&*event.id)), event.ts);
             return Err(format!("event {id} has the time {ts}, outside of 0 to the pin's {pin}"));
         }
         self.open.bytes = self.open.bytes.saturating_add(bytes as u64);
         if self.open.bytes > LONGEST {
-            let tx_id = shown(&value(&event.tx_id));
+            let tx_id = shown(&Value::from(event.tx_id.as_str()));
             return Err(format!(
                 "the events of transaction {tx_id} take more than {LONGEST} bytes"
             ));
@@ -277,12 +281,12 @@ impl Replay {
     fn close(&mut self) -> Result<(), WalletsError> {
         let Open { transaction, events, .. } = std::mem::take(&mut self.open);
         let tx_id = events.first().map(|event| event.tx_id.clone());
-        match transaction {
-            Some(mut transaction) => match transaction.raw.take() {
-                Some(raw) => self.compare(transaction, raw, &events)?,
-                None => self.replayed.unread += 1,
-            },
-            None => self.replayed.unread += u64::from(tx_id.is_some()),
+        let tx_id = transaction.as_ref().map(|transaction| transaction.tx_id.clone()).or(tx_id);
+        let Some(tx_id) = tx_id else { return Ok(()) };
+        let mut how = None;
+        match transaction.and_then(|mut of| Some((of.raw.take()?, of))) {
+            Some((raw, transaction)) => how = self.compared(transaction, raw, &events)?,
+            None => self.replayed.unread += 1,
         }
         let mut is_early = false;
         for event in events {
@@ -292,49 +296,43 @@ impl Replay {
             }
             self.events += 1;
         }
-        if let Some(tx_id) = tx_id.filter(|_| is_early) {
-            self.differs(tx_id, How::Misplaced);
+        if let Some(how) = how.or(is_early.then_some(How::Misplaced)) {
+            self.differs(tx_id, how);
         }
         Ok(())
     }
 
-    fn compare(
+    /// What differs first between the transaction and its events.
+    fn compared(
         &mut self,
         transaction: Transaction,
         raw: Box<RawValue>,
         events: &[LedgerEvent],
-    ) -> Result<(), WalletsError> {
+    ) -> Result<Option<How>, WalletsError> {
         let Transaction { tx_id, no_coins, decimals, prices, .. } = transaction;
         let raw = again::raw(self.history.chain, tx_id.clone(), raw);
         self.replayed.transactions += 1;
         let mut line = match self.parser.line(&raw, no_coins, &self.history.wallet) {
             Ok(line) => line,
-            Err(error) => {
-                self.differs(tx_id, How::Unreadable(error.to_string()));
-                return Ok(());
-            }
+            Err(error) => return Ok(Some(How::Unreadable(error.to_string()))),
         };
         if line.tx_id != tx_id {
-            self.differs(tx_id.clone(), How::Misnamed);
+            return Ok(Some(How::Misnamed));
         }
+        self.sums.take_up_line(&line)?;
         let goes_by_index = matches!(self.parser, Parser::Evm(_));
         let mut check = Check::of(&self.history.wallet, &line, goes_by_index)?;
         for event in events {
             check.take_off(event)?;
         }
         if check.is_misplaced() {
-            self.differs(tx_id.clone(), How::Misplaced);
+            return Ok(Some(How::Misplaced));
         }
         if let Some(asset) = check.contradicted() {
-            self.differs(tx_id, How::Moved(format!("of {asset} it moves another quantity")));
-            return Ok(());
+            return Ok(Some(How::Moved(format!("of {asset} it moves another quantity"))));
         }
-        if let Some(prices) = prices
-            && let Some(place) = self.booked(&mut line, events, &decimals, &prices)
-        {
-            self.differs(tx_id, How::Booked(place));
-        }
-        Ok(())
+        let Some(prices) = prices else { return Ok(None) };
+        Ok(self.booked(&mut line, events, &decimals, &prices).map(How::Booked))
     }
 
     /// Where the events that the transaction gives are not those of the bundle.
@@ -349,7 +347,7 @@ impl Replay {
         self.replayed.made_again += 1;
         let prices = form::table(prices, events.first().map_or(0, |event| event.ts));
         match again.make(line, events, decimals, self.sums.facts(), &prices) {
-            Ok(made) => difference(&value(&events), &value(&made.events)),
+            Ok(made) => difference(events, &made.events),
             Err(error) => Some(error.to_string()),
         }
     }
@@ -387,12 +385,8 @@ impl Replayed {
     }
 }
 
-fn value(events: &impl serde::Serialize) -> Value {
-    serde_json::to_value(events).unwrap_or_default()
-}
-
-/// The first place where two values differ, and what stands there.
-fn difference(said: &Value, made: &Value) -> Option<String> {
+/// The first place where the events differ, and what stands there.
+fn difference(said: &[LedgerEvent], made: &[LedgerEvent]) -> Option<String> {
     fn walk(said: &Value, made: &Value, place: &str) -> Option<String> {
         match (said, made) {
             (Value::Array(said), Value::Array(made)) if said.len() == made.len() => {
@@ -408,7 +402,12 @@ fn difference(said: &Value, made: &Value) -> Option<String> {
             _ => Some(format!("at {place} {}, not {}", shown(made), shown(said))),
         }
     }
-    walk(said, made, "")
+    if said == made {
+        return None;
+    }
+    let written = serde_json::to_value(said).ok().zip(serde_json::to_value(made).ok());
+    let place = written.and_then(|(said, made)| walk(&said, &made, ""));
+    Some(place.unwrap_or_else(|| "in a member that is not written".to_owned()))
 }
 
 fn shown(value: &Value) -> String {

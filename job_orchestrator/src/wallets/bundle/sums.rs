@@ -1,28 +1,35 @@
 //! The sums that the events of a bundle come to, beside those that its first line says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use pnl_core::ledger::{AssetFacts, Doubt, Doubts, HistoryFacts, LedgerEvent};
 use pnl_core::report::History;
-use pnl_core::{AmountError, AssetId};
+use pnl_core::{AmountError, AssetId, Chain, WalletTransaction};
+use tx_parser::evm::AMOUNT_TOO_LARGE;
 
+use crate::stages::ledger::ORDER_UNCERTAIN;
 use crate::wallets::facts::FactsOfEvents;
 
 /// Sums while the events come by.
 pub(super) struct Sums {
     seen: FactsOfEvents,
+    /// What the transactions that were read again say about themselves.
+    lines: HistoryFacts,
     ts: i64,
 }
 
 impl Default for Sums {
     fn default() -> Self {
-        let mut seen = FactsOfEvents::default();
-        seen.facts.doubts = Some(BTreeMap::new());
-        Self { seen, ts: 0 }
+        Self { seen: FactsOfEvents::noting_doubts(), lines: HistoryFacts::default(), ts: 0 }
     }
 }
 
 impl Sums {
+    /// Takes up a transaction that was read again.
+    pub fn take_up_line(&mut self, line: &WalletTransaction) -> Result<(), AmountError> {
+        self.lines.add_line(line)
+    }
+
     /// Takes up the next event; whether it stands where it can, not before its block or before the event that came
     /// before it.
     pub fn take_up(&mut self, event: &LedgerEvent) -> Result<bool, AmountError> {
@@ -70,8 +77,50 @@ impl Sums {
                 doubted(found, said).map(|asset| format!("the doubtful transactions of {asset}")),
             )
             .chain(others.map(|(name, _)| name.to_owned()))
+            .chain(told_otherwise(&self.lines, history).map(str::to_owned))
             .collect()
     }
+}
+
+/// What the transactions that were read say about themselves and the history does not: the same where all were read,
+/// else no more.
+fn told_otherwise(
+    read: &HistoryFacts,
+    history: &History,
+) -> impl Iterator<Item = &'static str> + use<> {
+    let said = &history.facts;
+    // Which of two views of a transaction of the EVM the ledger had is known as far as its events tell.
+    let has_one_view = history.chain == Chain::Solana;
+    let all_read = read.transactions == said.transactions;
+    let differs = |read: u64, said: u64| if all_read { read != said } else { read > said };
+    let count = |facts: &HistoryFacts, code: &str| facts.notes.get(code).copied().unwrap_or(0);
+    // Of this the place in the block decides, not the transaction.
+    let codes = read.notes.keys().chain(said.notes.keys()).filter(|code| *code != ORDER_UNCERTAIN);
+    let mut notes = codes.map(|code| (count(read, code), count(said, code)));
+    let told = [
+        (
+            "the movements that could not be attributed",
+            all_read && read.unexplained != said.unexplained,
+        ),
+        (
+            "the number of transactions with such movements",
+            differs(read.unexplained_transactions, said.unexplained_transactions),
+        ),
+        (
+            "the number of transactions whose native movements are not all known",
+            has_one_view && differs(read.incomplete_native, said.incomplete_native),
+        ),
+        (
+            "the number of transactions whose whole fee is not known",
+            differs(read.incomplete_fee, said.incomplete_fee),
+        ),
+        (
+            "the number of transactions without a block time",
+            differs(read.missing_block_time, said.missing_block_time),
+        ),
+        ("the notes", has_one_view && notes.any(|(read, said)| differs(read, said))),
+    ];
+    told.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name)
 }
 
 /// The assets of which the events give other doubts than the history says. Of a version that did not note them there
@@ -89,8 +138,10 @@ fn doubted<'a>(
             let is_unattributed = said.unexplained.contains_key(*asset);
             let is_incomplete =
                 asset.is_native() && (said.incomplete_native > 0 || said.incomplete_fee > 0);
+            let is_mixed =
+                is_unattributed || is_incomplete || said.notes.contains_key(AMOUNT_TOO_LARGE);
             let (found, doubts) = (found.get(*asset), doubts.get(*asset));
-            match doubts.filter(|_| is_unattributed || is_incomplete) {
+            match doubts.filter(|_| is_mixed) {
                 Some(doubts) => !is_beginning(doubts, found, is_unattributed),
                 None => doubts != found,
             }
@@ -111,6 +162,8 @@ fn is_beginning(said: &Doubts, found: Option<&Doubts>, is_unattributed: bool) ->
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use pnl_core::TxId;
     use pnl_core::ledger::DoubtfulTransaction;
 

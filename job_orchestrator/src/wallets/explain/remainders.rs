@@ -8,7 +8,7 @@ use crate::stages::replay;
 use crate::wallets::WalletsError;
 
 /// Adds what the lots cost when they were made, and what rounding left to the pieces.
-pub(super) fn add(options: &Options, found: &mut Found) -> Result<(), WalletsError> {
+pub(super) fn added(options: &Options, mut found: Found) -> Result<Found, WalletsError> {
     for piece in &mut found.matches {
         let (Some(row), Some(basis)) = (&piece.ledger, piece.basis) else { continue };
         let Some(event) = replay::event(row.get())?.to_event(0)? else { continue };
@@ -16,5 +16,5 @@ pub(super) fn add(options: &Options, found: &mut Found) -> Result<(), WalletsErr
         piece.lot_basis = Some(made.cost);
         piece.rounding_remainder = Some(made.remainder(piece.qty, basis)?);
     }
-    Ok(())
+    Ok(found)
 }
