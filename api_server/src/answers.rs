@@ -4,7 +4,7 @@
 //! An answer is kept under what was asked and under the *version* of what it was made of: the id of a
 //! wallet's ledger, the state of a job, the newest of a tenant's results. Whoever asks looks up the version first, in one short read of the
 //! database that many share; so an answer is found again as long as nothing has changed, whoever changed it, and never
-//! afterwards. Nothing has to be purged, and losing Redis costs time only.
+//! afterwards. Nothing has to be purged but what was repaired by hand ([`crate::purges`]), and losing Redis costs time only.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,8 +22,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::json::hex;
+use crate::metrics::DroppedMetrics;
 use crate::middleware::validators::tag_of;
+use crate::purges::{Mark, Purges};
 use crate::questions::{Question, Questions};
+use crate::versions::Subject;
 
 /// How long an answer is kept; it is also how old one may be that stands in for an error.
 pub const KEPT: Duration = Duration::from_secs(600);
@@ -199,6 +202,9 @@ pub struct Answers {
     newest: moka::sync::Cache<[u8; 32], String>,
     /// Questions whose answers are kept, or were.
     pub questions: Questions,
+    /// What was to be forgotten.
+    pub purges: Purges,
+    dropped: DroppedMetrics,
     redis: Option<RedisMonitor>,
     /// What else answers depend on: the program and its rules.
     rules: String,
@@ -208,7 +214,12 @@ pub struct Answers {
 impl Answers {
     /// At most `megabytes` of answers and what is known of their questions in this process; none at all with 0. `rules` are those by which
     /// answers are made: processes with others do not share them.
-    pub fn new(megabytes: u32, redis: Option<RedisMonitor>, rules: &str) -> Self {
+    pub fn new(
+        megabytes: u32,
+        redis: Option<RedisMonitor>,
+        rules: &str,
+        dropped: DroppedMetrics,
+    ) -> Self {
         let all = u64::from(megabytes) << 20;
         let (questions, newest) = (all / 8, all / 16);
         let most = all - questions - newest;
@@ -223,6 +234,8 @@ impl Answers {
             kept: Cache::builder().max_capacity(most).weigher(weight).time_to_live(KEPT).build(),
             newest: newest.build(),
             questions: Questions::new(questions),
+            purges: Purges::default(),
+            dropped,
             redis,
             rules: format!("{} {rules}", env!("CARGO_PKG_VERSION")),
             is_on: megabytes > 0,
@@ -241,15 +254,17 @@ impl Answers {
     /// What `make` gave in place of an answer; `None` when another one's `make` did.
     pub async fn get<E: Send + Sync + 'static>(
         &self,
-        question: &str,
+        question: &Question,
         version: &str,
-        reach: Reach,
         make: impl Future<Output = Result<Answer, E>>,
     ) -> Result<(Arc<Answer>, Found), Option<E>> {
-        let key = self.key(question, version);
+        // Before it is made: what is forgotten meanwhile is not found under this key any more.
+        let mark = self.purges.mark(&question.subject);
+        let key = self.key(question, version, mark);
         if let Some(answer) = self.kept.get(&*key).await {
             return Ok((answer, Found::Hit));
         }
+        let reach = question.subject.reach();
         // Where this look finds it. Those who wait for another's do not look for themselves.
         let found = Mutex::new(Found::Awaited);
         let note = |now| *found.lock().unwrap_or_else(PoisonError::into_inner) = now;
@@ -273,8 +288,7 @@ impl Answers {
                     answer
                 }
             };
-            // Versions do not come back: the last one that was put here is the newest.
-            self.newest.insert(self.hash(&[question]), key.clone());
+            self.supersede(question, mark, &key).await;
             Ok(Arc::new(answer))
         });
         let answer = answer.await;
@@ -289,16 +303,31 @@ impl Answers {
         }
     }
 
+    /// Notes that the newest answer to `question` is at `key`, and forgets the one before: versions do not come back, so
+    /// the last one that was put here is the newest.
+    async fn supersede(&self, question: &Question, mark: Mark, key: &str) {
+        let place = self.place(question, mark);
+        let before = self.newest.get(&place);
+        self.newest.insert(place, key.to_owned());
+        if let Some(before) = before.filter(|before| before != key)
+            && self.kept.remove(&before).await.is_some()
+        {
+            self.dropped.superseded.inc();
+        }
+    }
+
     /// The answer to `question` made of `version`, if this process has it.
     pub fn at_hand(&self, question: &Question, version: &str) -> Option<Arc<Answer>> {
-        let key = question.key(version, || self.key(&question.text, version));
+        let mark = self.purges.mark(&question.subject);
+        let key = question.key(version, mark, || self.key(question, version, mark));
         // Looking here waits for nothing.
         self.kept.get(&*key).now_or_never().flatten()
     }
 
-    /// The newest answer to `question` that this process has, whatever has happened since.
-    pub async fn stale(&self, question: &str) -> Option<Arc<Answer>> {
-        self.kept.get(&self.newest.get(&self.hash(&[question]))?).await
+    /// The newest answer to `question` that this process has, whatever has happened since but a purge.
+    pub async fn stale(&self, question: &Question) -> Option<Arc<Answer>> {
+        let place = self.place(question, self.purges.mark(&question.subject));
+        self.kept.get(&self.newest.get(&place)?).await
     }
 
     /// Bytes that this process has room for.
@@ -316,24 +345,65 @@ impl Answers {
         let (answers, _) = self.size();
         self.newest.invalidate_all();
         self.kept.invalidate_all();
+        self.dropped.purged.inc_by(answers);
         answers
     }
 
-    /// Forgets those in Redis as well; gives how many there were.
+    /// Forgets the answers of this process that were made before a purge of them; gives how many there were.
+    pub async fn forget_purged(&self) -> u64 {
+        let purged: Vec<_> = self.kept.iter().map(|(key, _)| key).collect();
+        let mut answers = 0;
+        for key in purged.iter().filter(|key| self.is_purged(key)) {
+            answers += u64::from(self.kept.remove(&***key).await.is_some());
+        }
+        self.dropped.purged.inc_by(answers);
+        answers
+    }
+
+    /// Forgets those in Redis; gives how many there were.
     ///
     /// # Errors
     /// When Redis does not answer.
     pub async fn evict_shared(&self) -> Result<u64, StoreError> {
-        let Some((monitor, redis)) = self.connected() else { return Ok(0) };
-        let evicted = redis.forget(PREFIX).await;
-        if evicted.is_err() {
-            monitor.forget_connection();
-        }
-        evicted
+        self.forget_shared(|_| true).await
     }
 
-    fn key(&self, question: &str, version: &str) -> String {
-        format!("{PREFIX}{}", hex(&self.hash(&[question, version])))
+    /// Forgets those in Redis that were made before a purge of them; gives how many there were.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn forget_purged_shared(&self) -> Result<u64, StoreError> {
+        self.forget_shared(|key| str::from_utf8(key).is_ok_and(|key| self.is_purged(key))).await
+    }
+
+    async fn forget_shared(&self, which: impl Fn(&[u8]) -> bool) -> Result<u64, StoreError> {
+        let Some((monitor, redis)) = self.connected() else { return Ok(0) };
+        let forgotten = redis.forget(PREFIX, which).await;
+        if forgotten.is_err() {
+            monitor.forget_connection();
+        }
+        forgotten
+    }
+
+    /// What it is about and the purges that it was made after stand in the key, so that what is purged is known by it.
+    fn key(&self, question: &Question, version: &str, mark: Mark) -> String {
+        let hash = hex(&self.hash(&[&question.text, version]));
+        format!("{PREFIX}{}:{mark}:{hash}", question.subject)
+    }
+
+    /// Whether the answer at `key` was made before a purge that this process knows of: nobody finds it any more.
+    fn is_purged(&self, key: &str) -> bool {
+        let parts = key.strip_prefix(PREFIX).and_then(|key| {
+            let (rest, _hash) = key.rsplit_once(':')?;
+            let (subject, mark) = rest.rsplit_once(':')?;
+            Some((Subject::read(subject)?, mark))
+        });
+        parts.is_some_and(|(subject, mark)| self.purges.mark(&subject).to_string() != mark)
+    }
+
+    /// Where the key of the newest answer to `question` stands.
+    fn place(&self, question: &Question, mark: Mark) -> [u8; 32] {
+        self.hash(&[&question.text, &mark.to_string()])
     }
 
     fn hash(&self, parts: &[&str]) -> [u8; 32] {
@@ -383,95 +453,4 @@ impl Answers {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    use super::*;
-
-    const EVERYWHERE: Reach = Reach::AllProcesses;
-
-    fn answer(text: &str) -> Answer {
-        let mut headers = HeaderMap::new();
-        headers.insert(header::ETAG, HeaderValue::from_str(&tag_of(text.as_bytes())).unwrap());
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        Answer::new(&headers, Bytes::from(text.to_owned())).unwrap()
-    }
-
-    #[test]
-    fn what_was_stored_is_read_back_and_anything_else_is_nothing() {
-        let whole = answer("{\"a\":\n1}");
-        let bytes = whole.to_bytes().unwrap();
-        let back = Answer::from_bytes(bytes.clone()).unwrap();
-        assert_eq!((back.body, back.headers), (whole.body, whole.headers));
-        let mut changed = bytes.clone();
-        *changed.last_mut().unwrap() = b'!';
-        for bad in [
-            Vec::new(),
-            b"\n".to_vec(),
-            b"{}\nx".to_vec(),
-            bytes[..bytes.len() - 1].to_vec(),
-            changed,
-        ] {
-            assert!(Answer::from_bytes(bad).is_none());
-        }
-        assert!(Answer::new(&HeaderMap::new(), Bytes::new()).is_none(), "without a tag");
-    }
-
-    #[tokio::test]
-    async fn one_makes_it_for_all_who_wait_and_a_new_version_is_made_anew() {
-        let answers = Arc::new(Answers::new(1, None, ""));
-        let made = Arc::new(AtomicU32::new(0));
-        let mut asking = tokio::task::JoinSet::new();
-        for _ in 0..20 {
-            let (answers, made) = (Arc::clone(&answers), Arc::clone(&made));
-            asking.spawn(async move {
-                let make = async {
-                    made.fetch_add(1, Ordering::Relaxed);
-                    tokio::task::yield_now().await;
-                    Ok::<_, ()>(answer("1"))
-                };
-                answers.get("q", "v1", EVERYWHERE, make).await.unwrap().1
-            });
-        }
-        let found = asking.join_all().await;
-        assert_eq!(made.load(Ordering::Relaxed), 1);
-        assert_eq!(found.iter().filter(|found| **found == Found::Miss).count(), 1);
-        let (second, found) =
-            answers.get("q", "v2", EVERYWHERE, async { Ok::<_, ()>(answer("2")) }).await.unwrap();
-        assert_eq!((found, second.body.as_ref()), (Found::Miss, b"2".as_slice()));
-        let again = answers.get("q", "v2", EVERYWHERE, async { Err::<Answer, _>("made again") });
-        assert_eq!(again.await.unwrap().1, Found::Hit);
-        assert_eq!(answers.stale("q").await.unwrap().body, "2");
-        assert!(answers.stale("other").await.is_none());
-        let failed = answers.get("x", "v1", EVERYWHERE, async { Err::<Answer, _>("no") }).await;
-        assert_eq!(failed.unwrap_err(), Some("no"));
-        assert!(
-            answers.get("x", "v1", EVERYWHERE, async { Ok::<_, ()>(answer("3")) }).await.is_ok()
-        );
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn what_is_not_kept_is_given_to_who_made_it_and_to_nobody_else() {
-        let answers = Arc::new(Answers::new(1, None, ""));
-        for round in 0..50 {
-            let mut asking = tokio::task::JoinSet::new();
-            for number in 0..8 {
-                let answers = Arc::clone(&answers);
-                asking.spawn(async move {
-                    let mut is_made = false;
-                    let make = async {
-                        is_made = true;
-                        tokio::task::yield_now().await;
-                        Err::<Answer, _>(number)
-                    };
-                    let told =
-                        answers.get(&format!("q{round}"), "v", EVERYWHERE, make).await.unwrap_err();
-                    (is_made.then_some(number), told)
-                });
-            }
-            for (made, told) in asking.join_all().await {
-                assert_eq!(made, told);
-            }
-        }
-    }
-}
+mod tests;

@@ -52,6 +52,10 @@ pub enum Command {
     /// Create, list, rotate and revoke the keys of clients (auth.mode = "keys").
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Print the secrets that webhooks of a tenant are signed with (webhooks.root_secrets), the newest first.
+    ///
+    /// Asks nobody. Exit code 1 without root secrets.
+    WebhookSecrets(WebhookSecretsArgs),
     /// Make a key that signs results; its public part goes to stdout.
     SigningKey(SigningKeyArgs),
     /// Check signed results: exit code 0 when they are what was signed, 1 with what differs.
@@ -203,6 +207,17 @@ impl KeysCommand {
             Self::Revoke(args) => &args.config,
         }
     }
+}
+
+/// `webhook-secrets`
+#[derive(Debug, Args)]
+pub struct WebhookSecretsArgs {
+    /// Configuration.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Whose receivers check with them
+    #[arg(long, value_name = "NAME", default_value_t)]
+    pub tenant: Tenant,
 }
 
 /// `signing-key`

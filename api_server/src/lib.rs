@@ -9,7 +9,7 @@
 //! - [`error`], [`problems`]: the one form of an error; [`json`], [`extract`], [`cursor`]: checked
 //!   input;
 //! - [`keys`], [`client`], [`limiter`], [`load`]: who asks, how often, and how much at a time; [`answers`]: those that were given already, to which
-//!   [`questions`], [`front`], where they are given again at once, and [`warm_up`], where they are made ahead;
+//!   [`questions`], [`front`], where they are given again at once, [`warm_up`], where they are made ahead, and [`purges`], as which they are forgotten;
 //! - [`middleware`]: ids, access log, limits, time limit, tags, compression, the gate before the database; [`metrics`];
 //!   [`listener`]: connections, over the byte stream of `wire`, and `descriptors`, which they take; [`monitor`]: whether the database answers;
 //! - [`cli`], [`commands`], [`serve`]: the program; [`app`]: what handlers reach; [`database`]:
@@ -45,6 +45,7 @@ pub mod openapi;
 pub mod orders;
 pub mod performance;
 pub mod problems;
+pub mod purges;
 pub mod questions;
 pub mod queue;
 pub mod router;

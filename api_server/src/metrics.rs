@@ -5,6 +5,7 @@
 //! of it is gathered from one registry.
 
 mod answered;
+mod dropped;
 mod exemplars;
 pub mod open;
 mod warm_up;
@@ -23,6 +24,7 @@ use prometheus::{
 
 pub use self::answered::Answered;
 
+pub use self::dropped::DroppedMetrics;
 use self::exemplars::Exemplars;
 pub use self::warm_up::WarmUpMetrics;
 use crate::answers::Found;

@@ -93,7 +93,7 @@ problems! {
         "The job was submitted without `webhook_url`, so its end is told to nobody.";
     /// No webhooks here.
     WEBHOOKS_OFF = "webhooks-off", CONFLICT, "This server sends no webhooks",
-        "Webhooks are signed, so they are sent where the operator has set `webhooks.secrets`.";
+        "Webhooks are signed, so they are sent where the operator has set `webhooks.secrets` or `webhooks.root_secrets`.";
     /// Unknown wallet.
     UNKNOWN_WALLET = "unknown-wallet", NOT_FOUND, "The wallet has not been analyzed",
         "No full-history analysis of this wallet is stored. Submit it with \

@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, Uri};
 use persistence_layer::Tenant;
 
 use crate::extract::check_accept;
+use crate::purges::Mark;
 use crate::versions::Subject;
 
 /// Bytes that a question takes beside its texts: its place in the map, the subject, the last version and its key.
@@ -24,8 +25,8 @@ pub struct Question {
     pub text: String,
     /// The route that it matched.
     pub route: &'static str,
-    /// The last version that it was looked for under, and the key of that.
-    last: Mutex<Option<(String, Arc<str>)>>,
+    /// The last version and mark that it was looked for under, and the key of those.
+    last: Mutex<Option<(String, Mark, Arc<str>)>>,
 }
 
 impl Question {
@@ -34,14 +35,14 @@ impl Question {
         Self { subject, text, route, last: Mutex::default() }
     }
 
-    /// The key of `version`, made by `make` unless it was the last one.
-    pub fn key(&self, version: &str, make: impl FnOnce() -> String) -> Arc<str> {
+    /// The key of `version` after the purges of `mark`, made by `make` unless it was the last one.
+    pub fn key(&self, version: &str, mark: Mark, make: impl FnOnce() -> String) -> Arc<str> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         match &*last {
-            Some((known, key)) if known == version => Arc::clone(key),
+            Some((known, then, key)) if known == version && *then == mark => Arc::clone(key),
             _ => {
                 let key = Arc::from(make());
-                *last = Some((version.to_owned(), Arc::clone(&key)));
+                *last = Some((version.to_owned(), mark, Arc::clone(&key)));
                 key
             }
         }
@@ -173,7 +174,9 @@ mod tests {
     #[test]
     fn a_key_is_made_once_for_a_version() {
         let question = question();
-        let key = |version, key: &str| question.key(version, || key.to_owned()).to_string();
+        let key = |version, key: &str| {
+            question.key(version, Mark::default(), || key.to_owned()).to_string()
+        };
         assert_eq!(
             [key("1", "a"), key("1", "b"), key("2", "c"), key("1", "d")],
             ["a", "a", "c", "d"]

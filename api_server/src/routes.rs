@@ -17,8 +17,8 @@ use crate::handlers::{
 use crate::metrics::UNMATCHED;
 use crate::openapi::shapes::{
     Accepted, AccountingDocument, Comparison, DatabaseProbe, DryRun, GroupResult, Job, JobList,
-    LatestResults, Leaderboard, LedgerPage, Liveness, NoMembers, Probe, Results, ServiceStatus,
-    SigningKey, Submission,
+    LatestResults, Leaderboard, LedgerPage, Liveness, NoMembers, Probe, PurgeRequest, Results,
+    ServiceStatus, SigningKey, Submission,
 };
 use crate::openapi::{Api, Operation, params};
 use crate::performance::traffic;
@@ -216,6 +216,17 @@ pub fn performance() -> Api {
             )
             .body::<NoMembers>(false)
             .accepts::<performance::OptimizationView>("It is being done"),
+        )
+        .post(
+            "/api/performance/cache/purge",
+            performance::purge,
+            Operation::new(
+                SERVICE,
+                RouteClass::Submit,
+                "Every process forgets what it keeps of some tags",
+            )
+            .body::<PurgeRequest>(true)
+            .accepts::<performance::PurgeView>("It is done here; the others hear of it"),
         )
 }
 

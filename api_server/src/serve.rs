@@ -43,11 +43,14 @@ use crate::limiter::Limiter;
 use crate::listener::{self, MAX_ADMIN_CONNECTIONS, Rules};
 use crate::live::{Live, webhook_body};
 use crate::load::{Files, Load};
-use crate::metrics::{HttpMetrics, LiveMetrics, MemoryMetrics, QueueMetrics, WarmUpMetrics};
+use crate::metrics::{
+    DroppedMetrics, HttpMetrics, LiveMetrics, MemoryMetrics, QueueMetrics, WarmUpMetrics,
+};
 use crate::middleware::cors::Cors;
 use crate::monitor::DatabaseMonitor;
 use crate::orders::Orders;
 use crate::performance::vitals::Vitals;
+use crate::purges;
 use crate::queue::QueueWatch;
 use crate::router;
 use crate::signing::{Signer, SigningError};
@@ -320,6 +323,7 @@ pub async fn assemble(
             settings.cache.memory_mb,
             redis.clone(),
             &format!("{:?}", ledger_rules(settings)),
+            DroppedMetrics::register(&registry)?,
         ),
         versions: Versions::new(
             Duration::from_millis(settings.cache.version_ms.into()),
@@ -365,6 +369,7 @@ pub async fn assemble(
         instance: Instance::begin(),
     });
     if role.serves_requests() {
+        purges::watch(&app, closing.clone()).await;
         warm_up::start(&app, settings.cache.warm_up_answers, warm_up_metrics);
     }
     Ok(Assembled { app, worker: handle, reporter, webhooks })

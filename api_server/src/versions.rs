@@ -1,5 +1,6 @@
 //! What answers are made of, and how it stands with it now.
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use persistence_layer::batches::BatchRef;
 use persistence_layer::bus::Hints;
 use persistence_layer::results::{self, Newest};
 use persistence_layer::{Tenant, ledgers};
-use pnl_core::WalletRef;
+use pnl_core::{Address, WalletRef};
 
 use crate::answers::Reach;
 use crate::app::App;
@@ -55,6 +56,40 @@ impl Subject {
     /// Whether whoever may read anything may read about it.
     pub const fn is_for_readers(&self) -> bool {
         !matches!(self, Self::Service)
+    }
+}
+
+impl fmt::Display for Subject {
+    /// In a form that [`Subject::read`] reads.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wallet(tenant, wallet) => write!(f, "wallet:{tenant}:{wallet}"),
+            Self::Job(BatchRef { tenant, id }) => write!(f, "job:{tenant}:{id}"),
+            Self::Latest(tenant) => write!(f, "latest:{tenant}"),
+            Self::Service => f.write_str("service"),
+        }
+    }
+}
+
+impl Subject {
+    /// The subject that is written so.
+    pub fn read(text: &str) -> Option<Self> {
+        let mut parts = text.splitn(4, ':');
+        let mut next = || parts.next();
+        match next()? {
+            "wallet" => {
+                let (tenant, chain) = (next()?.parse().ok()?, next()?.parse().ok()?);
+                let address = Address::parse(chain, next()?).ok()?;
+                Some(Self::Wallet(tenant, WalletRef { chain, address }))
+            }
+            "job" => {
+                let (tenant, id) = (next()?.parse().ok()?, next()?.parse().ok()?);
+                Some(Self::Job(BatchRef { tenant, id }))
+            }
+            "latest" => Some(Self::Latest(next()?.parse().ok()?)),
+            "service" => Some(Self::Service),
+            _ => None,
+        }
     }
 }
 
@@ -176,6 +211,18 @@ mod tests {
     use chrono::DateTime;
 
     use super::*;
+
+    #[test]
+    fn a_subject_is_read_as_it_is_written() {
+        let job = "job:acme:00000000-0000-0000-0000-000000000001";
+        let wallet = "wallet:acme:base:0x0000000000000000000000000000000000000001";
+        for text in [job, wallet, "latest:default", "service"] {
+            assert_eq!(Subject::read(text).unwrap().to_string(), text);
+        }
+        for bad in ["", "wallet", "wallet:acme:base:1", "job:acme", "latest:A", "other:acme"] {
+            assert_eq!(Subject::read(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn a_list_goes_on_in_short_steps_until_what_was_stored_at_once_is_seen() {

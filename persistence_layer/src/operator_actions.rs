@@ -1,27 +1,49 @@
 //! What operators have asked of the service: a row before anything is done, and what came of it.
 
+use std::time::Duration;
+
 use uuid::Uuid;
 
+use crate::convert::interval;
 use crate::error::StoreError;
-use crate::store::{Store, run};
+use crate::store::{Store, read, run};
 
 /// Rows that are kept.
 const KEPT: i64 = 10_000;
 
 /// Something that an operator asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
+pub enum Action<'a> {
     /// Kept answers are forgotten, statistics and summaries renewed.
     Optimize,
+    /// Every process forgets what it keeps of these tags.
+    Purge(&'a [String]),
 }
 
-impl Action {
+impl Action<'_> {
     /// Its name, as it is stored.
-    pub const fn as_str(self) -> &'static str {
+    pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Optimize => "optimize",
+            Self::Purge(_) => "purge",
         }
     }
+
+    const fn tags(&self) -> Option<&[String]> {
+        match self {
+            Self::Optimize => None,
+            Self::Purge(tags) => Some(*tags),
+        }
+    }
+}
+
+/// A purge that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purge {
+    /// Its row.
+    pub id: Uuid,
+    /// What is forgotten.
+    pub tags: Vec<String>,
 }
 
 /// Who asks, and where.
@@ -39,7 +61,11 @@ pub struct Asked<'a> {
 ///
 /// # Errors
 /// As every write.
-pub async fn begin(store: &Store, action: Action, asked: Asked<'_>) -> Result<Uuid, StoreError> {
+pub async fn begin(
+    store: &Store,
+    action: Action<'_>,
+    asked: Asked<'_>,
+) -> Result<Uuid, StoreError> {
     let id = Uuid::now_v7();
     run!(store, "operator_actions/begin", async |tx| {
         sqlx::query_file!(
@@ -48,7 +74,8 @@ pub async fn begin(store: &Store, action: Action, asked: Asked<'_>) -> Result<Uu
             action.as_str(),
             asked.key,
             asked.trace_id,
-            asked.process
+            asked.process,
+            action.tags()
         )
         .execute(&mut *tx)
         .await?;
@@ -69,5 +96,22 @@ pub async fn finish(
     run!(store, "operator_actions/finish", async |tx| {
         sqlx::query_file!("queries/operator_actions/finish.sql", id, outcome).execute(tx).await?;
         Ok(())
+    })
+}
+
+/// The purges that were asked for within `past`, at most `most`: the newest ones, by the clock of the database.
+///
+/// # Errors
+/// As every read.
+pub async fn purges(store: &Store, past: Duration, most: u32) -> Result<Vec<Purge>, StoreError> {
+    let past = interval(past)?;
+    read!(store, async |connection| {
+        sqlx::query_file_as!(
+            Purge,
+            "queries/operator_actions/purges.sql",
+            past as _,
+            i64::from(most)
+        )
+        .fetch_all(connection)
     })
 }

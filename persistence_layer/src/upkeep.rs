@@ -139,7 +139,8 @@ const SECTIONS: [(&str, &str, &str); 10] = [
     (
         "operators",
         "What operators have asked for, the newest first",
-        "select to_char(a.asked_at, 'YYYY-MM-DD HH24:MI') as asked, a.action, coalesce(k.name, '-') as key,
+        "select to_char(a.asked_at, 'YYYY-MM-DD HH24:MI') as asked, concat_ws(' ', a.action, array_to_string(a.tags[:5], ' ')) as action,
+             coalesce(k.name, '-') as key,
              to_char(a.finished_at, 'YYYY-MM-DD HH24:MI') as finished, a.outcome::text as outcome
          from operator_actions a left join api_keys k on k.id = a.key_id
          order by a.id desc limit 10",

@@ -42,4 +42,4 @@ pub use settings::{
 };
 pub use signing::SigningSettings;
 pub use slow_log::SlowLogSettings;
-pub use webhooks::{SigningSecret, WebhookSettings};
+pub use webhooks::{SigningSecret, WebhookSettings, WebhookTenant};

@@ -333,6 +333,38 @@ fn no_refusal_quotes_a_value_that_could_be_a_secret() {
 }
 
 #[test]
+fn secrets_of_tenants_are_made_of_what_no_receiver_knows() {
+    let (root, other) = (
+        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+    );
+    let roots = ("PNL_WEBHOOKS__ROOT_SECRETS", format!("[\"{root}\"]"));
+    let tenants = |list: &str| ("PNL_WEBHOOKS__TENANTS", list.to_owned());
+    let load = |all: &[(&str, String)]| {
+        from_env(&all.iter().map(|(name, value)| (*name, value.as_str())).collect::<Vec<_>>())
+    };
+    let settings = load(&[roots.clone(), tenants(r#"[{name="acme",generations=[2,1]}]"#)]).unwrap();
+    assert!(settings.webhooks.is_on());
+    assert_eq!(settings.webhooks.tenants[0].generations, [2, 1]);
+    assert!(settings.secrets().contains(&root.to_owned()));
+    assert!(!settings.redacted_toml().contains("MfKQ"));
+
+    let shared = ("PNL_WEBHOOKS__SECRETS", format!("[\"{other}\", \"{root}\"]"));
+    let text = refusal(load(&[roots.clone(), shared]));
+    assert!(text.contains("webhooks.root_secrets") && !text.contains("MfKQ"), "{text}");
+    for bad in [
+        r#"[{name="Acme",generations=[1]}]"#,
+        r#"[{name="acme",generations=[]}]"#,
+        r#"[{name="acme",generations=[4,3,2,1]}]"#,
+        r#"[{name="acme",generations=[1]},{name="acme",generations=[2]}]"#,
+        r#"[{name="acme",generation=[1]}]"#,
+    ] {
+        let text = refusal(load(&[roots.clone(), tenants(bad)]));
+        assert!(text.contains("webhooks.tenants"), "{bad}: {text}");
+    }
+}
+
+#[test]
 fn secrets_of_webhooks_are_checked_and_never_shown() {
     let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
     let name = "PNL_WEBHOOKS__SECRETS";

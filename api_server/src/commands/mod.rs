@@ -16,6 +16,7 @@ pub mod seed_bench;
 pub mod status;
 mod table;
 pub mod verify;
+pub mod webhook_secrets;
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -51,6 +52,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Db(command) => blocking_on(db::run(command)),
         Command::SeedBench(args) => blocking_on(seed_bench::run(args)),
         Command::Verify(args) => blocking_on(verify::run(args)),
+        Command::WebhookSecrets(args) => webhook_secrets::run(&args),
         Command::SigningKey(args) => verify::create(&args),
     };
     telemetry::flush();

@@ -9,6 +9,7 @@ pub mod job;
 pub mod key;
 pub mod latest;
 pub mod options;
+pub mod purge;
 pub mod result;
 pub mod time;
 pub mod webhook;

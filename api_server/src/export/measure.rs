@@ -4,6 +4,7 @@
 //! bytes for each, so that files themselves need not be kept anywhere.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::TryStreamExt;
@@ -39,7 +40,9 @@ pub struct Measured {
 /// The files that are known at this process. A cheap clone.
 #[derive(Clone)]
 pub struct Exports {
-    known: Cache<String, Measured>,
+    /// By name, and by how often all was forgotten before it was measured.
+    known: Cache<(u64, String), Measured>,
+    forgotten: Arc<AtomicU64>,
     turns: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
 }
@@ -48,6 +51,7 @@ impl Default for Exports {
     fn default() -> Self {
         Self {
             known: Cache::new(MOST_KNOWN),
+            forgotten: Arc::default(),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             waiting: Arc::new(Semaphore::new(MOST_WAITING)),
         }
@@ -65,10 +69,11 @@ impl Exports {
         name: String,
         document: impl FnOnce() -> Result<Document, ExportError> + Send + 'static,
     ) -> Result<Option<Measured>, Arc<ExportError>> {
+        let name = (self.forgotten.load(Ordering::Acquire), name);
         if let Some(known) = self.known.get(&name).await {
             return Ok(Some(known));
         }
-        let Self { known, turns, waiting } = self.clone();
+        let Self { known, turns, waiting, .. } = self.clone();
         let Ok(place) = waiting.try_acquire_owned() else { return Ok(None) };
         let measuring = tokio::spawn(async move {
             let _place = place;
@@ -84,6 +89,12 @@ impl Exports {
             // It goes on, or a panic was logged.
             Ok(Err(_)) | Err(_) => Ok(None),
         }
+    }
+
+    /// Knows no file any more; one that is being measured counts as unknown.
+    pub fn forget(&self) {
+        self.forgotten.fetch_add(1, Ordering::AcqRel);
+        self.known.invalidate_all();
     }
 }
 

@@ -38,7 +38,7 @@ pub async fn replay(
     // First whose job it is.
     view(&app, &job).await?;
     if app.webhooks.is_none() {
-        let detail = "This server sends no webhooks: webhooks.secrets is empty.";
+        let detail = "This server sends no webhooks: neither webhooks.secrets nor webhooks.root_secrets is set.";
         return Err(ApiError::new(problems::WEBHOOKS_OFF, detail));
     }
     if !webhooks::replay(&app.work_store, &job).await? {

@@ -47,7 +47,7 @@ pub async fn answers(State(app): State<AppState>, mut request: Request, next: Ne
         Version::Is(version) => version,
         Version::None => return next.run(request).await,
         Version::Unknown => {
-            return match app.answers.stale(&question.text).await {
+            return match app.answers.stale(&question).await {
                 Some(answer) => given(request.headers(), &answer, Found::Stale),
                 None => next.run(request).await,
             };
@@ -58,8 +58,7 @@ pub async fn answers(State(app): State<AppState>, mut request: Request, next: Ne
     let asked = Mutex::new(Some(request));
     let take = || asked.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
     let make = async { made(next.clone().run(take()).await).await };
-    let reach = question.subject.reach();
-    let (answer, found) = match app.answers.get(&question.text, &version, reach, make).await {
+    let (answer, found) = match app.answers.get(&question, &version, make).await {
         Ok(found) => found,
         Err(Some(Refused(response))) => {
             return response.into_inner().unwrap_or_else(PoisonError::into_inner);

@@ -528,3 +528,51 @@ async fn answers_from_the_cache_are_not_counted() {
     let body = json!({"wallet_addresses": [UNUSED], "chain": "solana"});
     assert_eq!(app.submit(&body).await.status, 202);
 }
+
+#[tokio::test]
+async fn what_was_repaired_by_hand_is_told_after_a_purge() {
+    let app = worker().await;
+    let wallets = demo_wallets();
+    let job = app.completed(&wallets[..1]).await;
+    all_is_settled(&app).await;
+    let (list, results) = ("/api/pnl/results", format!("/api/pnl/batch/results/{job}"));
+    let file = format!("{results}/export.csv");
+    for path in [list, &results] {
+        is("MISS", app.get(path).await);
+    }
+    let before = app.get(&file).await;
+    let repair = r#"with result as (
+            update pnl_results set report = regexp_replace(
+                report::text, '"total_pnl_usd":\s*"[^"]*"', '"total_pnl_usd":"123456789"')::json
+            returning 1),
+        latest as (update latest_results set total_pnl_usd = 123456789 returning 1)
+        select count(*) from result, latest"#;
+    assert_eq!(app.database.number(repair).await, 1);
+    for path in [list, &results] {
+        is("HIT", app.get(path).await);
+    }
+    let purge = "/api/performance/cache/purge";
+    let body =
+        json!({"tags": [format!("wallet:solana:{}", wallets[0]), "chain:sol", "chain:solana"]});
+    let done = reply(app.request(Method::POST, purge).json(&body)).await;
+    assert_eq!(done.status, 202, "{}", done.text);
+    let done = done.json();
+    let tags = json!(["chain:solana", format!("wallet:solana:{}", wallets[0])]);
+    assert_eq!((&done["tags"], &done["evicted"]["answers"]), (&tags, &json!(2)), "{done}");
+    for path in [list, &results] {
+        assert!(is("MISS", app.get(path).await).text.contains("\"123456789\""), "{path}");
+    }
+    is("HIT", app.get(list).await);
+    assert_ne!(app.get(&file).await.text, before.text, "the file is not sent by its old measure");
+    let noted = "select count(*) from operator_actions
+        where action = 'purge' and tags[1] = 'chain:solana' and array_length(tags, 1) = 2
+            and (outcome ->> 'answers')::int = 2
+            and json_array_length(outcome -> 'failed') = 0";
+    eventually("what came of it is noted", || async { app.database.number(noted).await == 1 })
+        .await;
+    let id = done["action_id"].as_str().unwrap();
+    let remove = format!("delete from operator_actions where id = '{id}'");
+    assert_eq!(app.database.execute(&remove).await, 1, "the answer names its row");
+    let scrape = app.admin_get("/metrics").await.text;
+    assert!(scrape.contains("http_kept_dropped_total{cause=\"purged\"} 2"), "{scrape}");
+}

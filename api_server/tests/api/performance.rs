@@ -16,6 +16,7 @@ const METRICS: &str = "/api/performance/performance-metrics";
 const TRAFFIC: &str = "/api/performance/traffic-analysis";
 const CAPACITY: &str = "/api/performance/capacity";
 const COST: &str = "/api/performance/cost";
+const PURGE: &str = "/api/performance/cache/purge";
 const OPTIMIZE: &str = "/api/performance/optimize";
 
 async fn with_key(app: &TestApp, method: Method, path: &str, key: &str) -> Reply {
@@ -147,8 +148,10 @@ async fn a_tenant_sees_its_own_requests_and_operators_all() {
         app.get(path).await.problem(401, "unauthorized");
         assert_eq!(with_key(&app, Method::GET, path, &admin).await.status, 200, "{path}");
     }
-    with_key(&app, Method::POST, OPTIMIZE, &bolt).await.problem(403, "forbidden");
-    app.post(OPTIMIZE).await.problem(401, "unauthorized");
+    for path in [OPTIMIZE, PURGE] {
+        with_key(&app, Method::POST, path, &bolt).await.problem(403, "forbidden");
+        app.post(path).await.problem(401, "unauthorized");
+    }
     assert_eq!(with_key(&app, Method::POST, OPTIMIZE, &admin).await.status, 202);
     let notes = "select count(*) from operator_actions a join api_keys k on k.id = a.key_id
         where k.scopes = array['admin']";
@@ -178,8 +181,12 @@ async fn without_keys_only_this_machine_is_answered() {
             let status = reply(app.request(method, path)).await.status;
             assert!(status.is_success(), "{path}: {status}");
         }
-        let page = app.request(Method::POST, OPTIMIZE).header("origin", "http://evil.example");
-        reply(page).await.problem(403, "foreign-origin");
+        let all = json!({"tags": ["everything"]});
+        for path in [OPTIMIZE, PURGE] {
+            let page = app.request(Method::POST, path).header("origin", "http://evil.example");
+            let page = if path == PURGE { page.json(&all) } else { page };
+            reply(page).await.problem(403, "foreign-origin");
+        }
         let probe = "/api/performance/health-detailed";
         let probe = app.request(Method::GET, probe).header("x-forwarded-for", "203.0.113.9");
         assert_eq!(reply(probe).await.status, 200);

@@ -34,7 +34,7 @@ enum Of {
 }
 
 /// Every route. Whoever adds one says here what it is about.
-const ROUTES: [(&str, &str, Of); 51] = [
+const ROUTES: [(&str, &str, Of); 52] = [
     ("GET", "/health", Of::Nobody),
     ("GET", "/api/health", Of::Nobody),
     ("GET", "/api/health/db", Of::Nobody),
@@ -49,6 +49,7 @@ const ROUTES: [(&str, &str, Of); 51] = [
     ("GET", "/api/performance/capacity", Of::Operators),
     ("GET", "/api/performance/cost", Of::Operators),
     ("POST", "/api/performance/optimize", Of::Operators),
+    ("POST", "/api/performance/cache/purge", Of::Operators),
     ("GET", "/api/signing/key", Of::Everybody),
     ("POST", "/api/pnl/batch/run", Of::Tenant),
     ("GET", "/api/pnl/batch", Of::Tenant),
@@ -137,8 +138,10 @@ impl<'a> Holder<'a> {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        // Questions have a body; actions take one without members.
-        if method == Method::POST {
+        // Questions have a body; actions take one without members, but for the one that says what is forgotten.
+        if path == "/api/performance/cache/purge" {
+            request = request.json(&json!({"tags": ["everything"]}));
+        } else if method == Method::POST {
             request = request.json(&json!({}));
         }
         reply(request).await

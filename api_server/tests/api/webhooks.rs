@@ -10,14 +10,16 @@ use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use persistence_layer::api_keys::Scope;
 use persistence_layer::webhooks;
 use reqwest::Method;
 use serde_json::{Value, json};
-use service_runtime::config::{Role, Settings, SigningSecret};
+use service_runtime::config::{Role, Settings, SigningSecret, WebhookTenant};
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use crate::auth::{create, keyed};
 use crate::cache::the_only_wallet_failed;
 use crate::support::{Plan, Reply, TestApp, UNUSED, eventually, reply};
 
@@ -391,4 +393,34 @@ async fn without_secrets_no_webhook_is_taken_and_none_is_told_again() {
         );
     }
     assert_eq!(app.jobs().await.len(), 2);
+}
+
+#[tokio::test]
+async fn each_tenant_is_told_by_secrets_of_its_own() {
+    let of_tenants = |settings: &mut Settings| {
+        keyed(settings);
+        settings.webhooks.root_secrets = vec![SigningSecret::new(SECRETS[0])];
+        settings.webhooks.tenants =
+            vec![WebhookTenant { name: "acme".to_owned(), generations: vec![2, 1] }];
+        settings.webhooks.allow_private = true;
+    };
+    let app = TestApp::start(Plan { role: Role::All, adjust: of_tenants, ..Plan::default() }).await;
+    let root = STANDARD.decode(SECRETS[0].strip_prefix("whsec_").unwrap()).unwrap();
+    // As docs/api.md says.
+    let secret = |tenant: &str, number: u8| {
+        let text = format!("pnl-tracker webhooks\0{tenant}\0\0\0\0{}", char::from(number));
+        format!("whsec_{}", STANDARD.encode(hmac(&root, text.as_bytes())))
+    };
+    for (tenant, numbers) in [("acme", &[2, 1][..]), ("bolt", &[1])] {
+        let receiver = Receiver::answering([]).await;
+        let (_, key) = create(&app, tenant, &[Scope::Submit]).await;
+        let run = app.request(Method::POST, "/api/pnl/batch/run").bearer_auth(key);
+        let accepted = reply(run.json(&submission(&receiver.url))).await;
+        assert_eq!(accepted.status, 202, "{}", accepted.text);
+        eventually("it is told", || async { receiver.seen().len() == 1 }).await;
+        let told = &receiver.seen()[0];
+        let expected: Vec<_> =
+            numbers.iter().map(|n| expected_signature(&secret(tenant, *n), told)).collect();
+        assert_eq!(told.header("webhook-signature"), expected.join(" "), "{tenant}");
+    }
 }

@@ -82,3 +82,79 @@ async fn an_answer_that_is_made_while_redis_is_away_says_so() {
     .await
     .unwrap();
 }
+
+/// Has all processes forget what is kept of `tag`, as asked of this one; gives how many answers it had.
+async fn purge(service: &Service, tag: &str) -> u64 {
+    let url = format!("{}/api/performance/cache/purge", service.address);
+    let asked = client().post(url).json(&serde_json::json!({"tags": [tag]})).send().await.unwrap();
+    let (status, text) = (asked.status().as_u16(), asked.text().await.unwrap());
+    assert_eq!(status, 202, "{text}");
+    let body: serde_json::Value = serde_json::from_str(&text).unwrap();
+    body["evicted"]["answers"].as_u64().unwrap()
+}
+
+/// Waits until the answer is found so.
+async fn is_found(service: &Service, path: &str, expected: &str) {
+    wait::until(&format!("{path} is {expected}"), PATIENCE, async || {
+        let (status, found, text) = ask(service, path).await;
+        anyhow::ensure!(status == 200, "{status}: {text}");
+        Ok((found == expected).then_some(()))
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_reaches_every_process_with_and_without_redis() {
+    let (server, mut redis) =
+        (PostgresServer::start(&[]).await.unwrap(), RedisServer::start().await.unwrap());
+    let url = server.create_database("purge").await.unwrap();
+    let node = demo_node().await;
+    let folders: [_; 3] = std::array::from_fn(|_| tempfile::tempdir().unwrap());
+    let start = |folder: &tempfile::TempDir| {
+        let mut command = program(folder.path());
+        with_chain(&mut command, &url, &node);
+        command.env("PNL_REDIS__URL", redis.url()).env("PNL_CACHE__WARM_UP_ANSWERS", "0");
+        Service::start(command)
+    };
+    let [one, two] = [start(&folders[0]), start(&folders[1])];
+    let wallets = demo_wallets();
+    let clients = Client::new(&one.address);
+    let job = clients.submit(&wallets[..2]).await.unwrap().job_id;
+    clients.job_end(&job, PATIENCE).await.unwrap();
+    is_seen(&one).await;
+    is_seen(&two).await;
+    let [purged, stays] =
+        [0, 1].map(|n| format!("/api/v2/wallets/{}/pnl?chain=solana", wallets[n]));
+    for path in [&purged, &stays] {
+        assert_eq!(ask(&one, path).await.1, "MISS");
+        is_found(&two, path, "HIT").await;
+    }
+    let keys = redis.keys().await.unwrap();
+    let shared = keys.iter().filter(|key| key.starts_with("pnl:answer:"));
+    assert_eq!(shared.count(), 2, "both are shared");
+
+    // The process that is asked forgets at once, the other one when it looks, and both find what is made after that.
+    assert_eq!(purge(&two, &format!("wallet:sol:{}", wallets[0])).await, 1);
+    wait::until("Redis has forgotten it", PATIENCE, async || {
+        Ok((!redis.keys().await?.iter().any(|key| key.contains(&wallets[0]))).then_some(()))
+    })
+    .await
+    .unwrap();
+    is_found(&one, &purged, "MISS").await;
+    is_found(&two, &purged, "HIT").await;
+    for service in [&one, &two] {
+        assert_eq!(ask(service, &stays).await.1, "HIT", "another wallet stays");
+    }
+    // One that starts later knows of the purge: it finds what was made after it.
+    let three = start(&folders[2]);
+    is_seen(&three).await;
+    assert_eq!(ask(&three, &purged).await.1, "HIT");
+
+    redis.kill().await.unwrap();
+    // The wallets of one and two.
+    assert_eq!(purge(&two, "everything").await, 2);
+    for service in [&two, &one, &three] {
+        is_found(service, &purged, "BYPASS").await;
+    }
+}

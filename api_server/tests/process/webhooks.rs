@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
+use job_orchestrator::webhooks::signer;
 use persistence_layer::test_util::TestDatabase;
 use serde_json::{Value, json};
+use service_runtime::config::{SigningSecret, WebhookSettings};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -13,15 +15,26 @@ use crate::support::{PATIENCE, Service, client, configured, demo_node, program};
 /// An address without transactions.
 const WALLET: &str = "Config1111111111111111111111111111111111111";
 
-/// Reads a request to its end; gives its `webhook-id` and its body.
-async fn receive(stream: &mut TcpStream) -> (String, String) {
+/// What was received.
+#[derive(Debug, Default)]
+struct Told {
+    id: String,
+    timestamp: u64,
+    signature: String,
+    body: String,
+}
+
+/// Reads a request to its end.
+async fn receive(stream: &mut TcpStream) -> Told {
     let mut reader = BufReader::new(stream);
-    let (mut id, mut length) = (String::new(), 0);
+    let (mut told, mut length) = (Told::default(), 0);
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).await.unwrap();
         match line.trim_end().split_once(": ") {
-            Some(("webhook-id", value)) => id = value.to_owned(),
+            Some(("webhook-id", value)) => told.id = value.to_owned(),
+            Some(("webhook-timestamp", value)) => told.timestamp = value.parse().unwrap(),
+            Some(("webhook-signature", value)) => told.signature = value.to_owned(),
             Some(("content-length", value)) => length = value.parse().unwrap(),
             Some(_) => {}
             None if line.trim_end().is_empty() => break,
@@ -30,7 +43,7 @@ async fn receive(stream: &mut TcpStream) -> (String, String) {
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body).await.unwrap();
-    (id, String::from_utf8(body).unwrap())
+    Told { body: String::from_utf8(body).unwrap(), ..told }
 }
 
 async fn accept(listener: &TcpListener) -> TcpStream {
@@ -70,7 +83,8 @@ async fn a_delivery_of_a_killed_process_is_made_by_the_next_one() {
 
     let second = start();
     let mut stream = accept(&receiver).await;
-    assert_eq!(receive(&mut stream).await, told);
+    let again = receive(&mut stream).await;
+    assert_eq!((&again.id, &again.body), (&told.id, &told.body));
     stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
     let job = accepted["job_id"].as_str().unwrap();
     let log = format!("{}/api/pnl/batch/{job}/webhook", second.address);
@@ -81,7 +95,7 @@ async fn a_delivery_of_a_killed_process_is_made_by_the_next_one() {
         if delivery["state"] == "delivered" {
             assert_eq!(
                 (&delivery["attempts"], &delivery["webhook_id"]),
-                (&json!(2), &json!(told.0))
+                (&json!(2), &json!(told.id))
             );
             break;
         }
@@ -89,4 +103,41 @@ async fn a_delivery_of_a_killed_process_is_made_by_the_next_one() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(!second.log().contains("MfKQ9r8G"), "{}", second.log());
+}
+
+#[tokio::test]
+async fn the_secret_of_a_tenant_is_shown_and_its_deliveries_are_signed_with_it() {
+    const ROOTS: &str = r#"["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]"#;
+    let database = TestDatabase::create().await;
+    let node = demo_node().await;
+    let receiver = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let secrets = |roots: &str, tenant: &str| {
+        let mut command = program(folder.path());
+        command.env("PNL_WEBHOOKS__ROOT_SECRETS", roots);
+        command.args(["webhook-secrets", "--tenant", tenant]).output().unwrap()
+    };
+    let shown = secrets(ROOTS, "default");
+    assert!(shown.status.success(), "{shown:?}");
+    let shown = String::from_utf8(shown.stdout).unwrap();
+    assert_ne!(secrets(ROOTS, "acme").stdout, shown.as_bytes());
+    let none = secrets("[]", "acme");
+    assert_eq!((none.status.code(), none.stdout.len()), (Some(1), 0), "{none:?}");
+
+    let mut command = program(folder.path());
+    configured(&mut command, &database, &node);
+    command.env("PNL_WEBHOOKS__ROOT_SECRETS", ROOTS).env("PNL_WEBHOOKS__ALLOW_PRIVATE", "true");
+    let service = Service::start(command);
+    let url = format!("http://{}/", receiver.local_addr().unwrap());
+    let body = json!({"wallet_addresses": [WALLET], "chain": "solana", "webhook_url": url});
+    let run = format!("{}/api/pnl/batch/run", service.address);
+    let accepted = client().post(run).json(&body).send().await.unwrap();
+    assert_eq!(accepted.status(), StatusCode::ACCEPTED);
+    let told = receive(&mut accept(&receiver).await).await;
+    let secrets = vec![SigningSecret::new(shown.trim())];
+    let signer = signer(&WebhookSettings { secrets, ..WebhookSettings::default() }).unwrap();
+    assert_eq!(told.signature, signer.sign("", &told.id, told.timestamp, &told.body));
+    for secret in [shown.trim(), "MfKQ9r8G"] {
+        assert!(!service.log().contains(secret), "{}", service.log());
+    }
 }

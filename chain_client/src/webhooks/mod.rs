@@ -42,6 +42,8 @@ pub struct WebhookClient {
 /// What is sent.
 #[derive(Debug, Clone, Copy)]
 pub struct Message<'a> {
+    /// Whose receiver it is for: with its secrets it is signed.
+    pub tenant: &'a str,
     /// `webhook-id`: the same at each attempt.
     pub id: &'a str,
     /// The body.
@@ -128,13 +130,14 @@ impl WebhookClient {
     fn request(&self, target: Target, message: Message<'_>) -> reqwest::RequestBuilder {
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let timestamp = since_1970.unwrap_or_default().as_secs();
+        let Message { tenant, id, body } = message;
         self.http
             .post(target.into_url())
             .header(CONTENT_TYPE, MEDIA_TYPE)
-            .header("webhook-id", message.id)
+            .header("webhook-id", id)
             .header("webhook-timestamp", timestamp)
-            .header("webhook-signature", self.signer.sign(message.id, timestamp, message.body))
-            .body(message.body.to_owned())
+            .header("webhook-signature", self.signer.sign(tenant, id, timestamp, body))
+            .body(body.to_owned())
     }
 }
 

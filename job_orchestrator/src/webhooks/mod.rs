@@ -15,7 +15,7 @@ use persistence_layer::batches::{Batch, BatchId};
 use persistence_layer::job_events::{self, Event, Number};
 use persistence_layer::webhooks::{self, Claimed, Payload};
 use persistence_layer::{Store, StoreError};
-use service_runtime::config::WebhookSettings;
+use service_runtime::config::{SigningSecret, WebhookSettings};
 use service_runtime::telemetry::Chain;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -64,7 +64,7 @@ impl Deliveries {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// One of the secrets.
-    #[error("webhooks.secrets: {0}")]
+    #[error("webhooks.secrets or root_secrets: {0}")]
     Secret(#[from] chain_client::webhooks::BadSecret),
     /// The HTTP client.
     #[error(transparent)]
@@ -85,8 +85,19 @@ pub fn target_rules(settings: &WebhookSettings) -> Option<TargetRules> {
 /// [`SetupError`].
 pub fn client(settings: &WebhookSettings) -> Result<Option<WebhookClient>, SetupError> {
     let Some(rules) = target_rules(settings) else { return Ok(None) };
-    let signer = Signer::new(settings.secrets.iter().map(|secret| secret.expose()))?;
-    Ok(Some(WebhookClient::new(rules, signer, settings.timeout())?))
+    Ok(Some(WebhookClient::new(rules, signer(settings)?, settings.timeout())?))
+}
+
+/// What deliveries are signed with under `settings`.
+///
+/// # Errors
+/// [`SetupError::Secret`].
+pub fn signer(settings: &WebhookSettings) -> Result<Signer, SetupError> {
+    let tenants = settings.tenants.iter();
+    let generations = tenants.map(|tenant| (tenant.name.clone(), tenant.generations.clone()));
+    let shared = Signer::new(settings.secrets.iter().map(SigningSecret::expose))?;
+    let roots = settings.root_secrets.iter().map(SigningSecret::expose);
+    Ok(shared.with_roots(roots, generations.collect())?)
 }
 
 /// `webhook-id` of an event. Numbers of events are those of their job; receivers want one of its own for each
@@ -162,7 +173,8 @@ async fn attempt(
 ) -> Result<(), StoreError> {
     let Deliveries { store, client, metrics, .. } = deliveries;
     let id = message_id(claimed.job.id, payload.number);
-    let answer = client.send(&claimed.url, Message { id: &id, body: &payload.body }).await;
+    let message = Message { tenant: claimed.job.tenant.as_str(), id: &id, body: &payload.body };
+    let answer = client.send(&claimed.url, message).await;
     let end = schedule::end(claimed.attempt, &answer);
     let (status, error) = match &answer {
         Ok(answer) if answer.is_success() => (Some(answer.status), None),

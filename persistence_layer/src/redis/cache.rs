@@ -29,18 +29,23 @@ impl Redis {
         Ok(())
     }
 
-    /// Forgets everything whose key begins with `prefix`, which has no pattern characters; gives how many there
-    /// were. In small steps, so that others are answered in between.
+    /// Forgets everything `which` whose key begins with `prefix`, which has no pattern characters; gives how many
+    /// there were. In small steps, so that others are answered in between.
     ///
     /// # Errors
     /// [`StoreError::Redis`] when Redis does not answer.
-    pub async fn forget(&self, prefix: &str) -> Result<u64, StoreError> {
+    pub async fn forget(
+        &self,
+        prefix: &str,
+        which: impl Fn(&[u8]) -> bool,
+    ) -> Result<u64, StoreError> {
         let mut connection = self.manager.clone();
         let (mut cursor, mut forgotten) = (0u64, 0u64);
         loop {
             let mut scan = redis::cmd("SCAN");
             scan.arg(cursor).arg("MATCH").arg(format!("{prefix}*")).arg("COUNT").arg(SCANNED);
-            let (next, keys): (u64, Vec<Vec<u8>>) = scan.query_async(&mut connection).await?;
+            let (next, mut keys): (u64, Vec<Vec<u8>>) = scan.query_async(&mut connection).await?;
+            keys.retain(|key| which(key));
             if !keys.is_empty() {
                 let unlinked: u64 =
                     redis::cmd("UNLINK").arg(keys).query_async(&mut connection).await?;
@@ -70,8 +75,12 @@ mod tests {
         }
         let other = format!("{prefix}:two:1");
         redis.put(&other, b"2", minute).await.unwrap();
-        assert_eq!(redis.forget(&format!("{prefix}:one:")).await.unwrap(), 2500);
-        assert_eq!(redis.forget(&format!("{prefix}:one:")).await.unwrap(), 0);
+        let ones = format!("{prefix}:one:");
+        let is_round = |key: &[u8]| key.ends_with(b"00");
+        assert_eq!(redis.forget(&ones, is_round).await.unwrap(), 24);
+        assert_eq!(redis.get(&format!("{prefix}:one:2400")).await.unwrap(), None);
+        assert_eq!(redis.forget(&ones, |_| true).await.unwrap(), 2476);
+        assert_eq!(redis.forget(&ones, |_| true).await.unwrap(), 0);
         assert_eq!(redis.get(&format!("{prefix}:one:1")).await.unwrap(), None);
         assert_eq!(redis.get(&other).await.unwrap().unwrap(), b"2");
     }

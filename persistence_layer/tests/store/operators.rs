@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{SubsecRound, Utc};
 use persistence_layer::batches::{self, Admission};
-use persistence_layer::operator_actions::{self, Action, Asked};
+use persistence_layer::operator_actions::{self, Action, Asked, Purge};
 use persistence_layer::processes::{self, ProcessReport};
 use persistence_layer::queue_report::{self, AttemptCount};
 use persistence_layer::test_util::TestDatabase;
@@ -77,6 +77,37 @@ async fn what_operators_ask_for_is_noted_and_the_oldest_notes_make_room() {
     let noted = "select (outcome ->> 'answers')::bigint from operator_actions
         where trace_id = 'abc' and process = 'p' and finished_at >= asked_at";
     assert_eq!(database.number(noted).await, 1, "the first outcome stays");
+}
+
+#[tokio::test]
+async fn the_newest_purges_of_the_last_while_are_found() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let asked = || Asked { key: None, trace_id: "abc", process: "p" };
+    operator_actions::begin(store, Action::Optimize, asked()).await.unwrap();
+    let mut ids = Vec::new();
+    for tag in ["old", "middle", "new"] {
+        let tags = [tag.to_owned(), "x".to_owned()];
+        ids.push(operator_actions::begin(store, Action::Purge(&tags), asked()).await.unwrap());
+    }
+    let aged = format!(
+        "update operator_actions set asked_at = asked_at - interval '10 minutes' where id = '{}'",
+        ids[0]
+    );
+    database.execute(&aged).await;
+    let found = operator_actions::purges(store, Duration::from_secs(300), 10).await.unwrap();
+    let of = |found: &[Purge]| {
+        found.iter().map(|purge| (purge.id, purge.tags[0].clone())).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&found), [(ids[2], "new".to_owned()), (ids[1], "middle".to_owned())]);
+    assert_eq!(
+        operator_actions::purges(store, Duration::from_secs(900), 1).await.unwrap().len(),
+        1
+    );
+    assert_eq!(
+        operator_actions::purges(store, Duration::from_secs(900), 9).await.unwrap().len(),
+        3
+    );
 }
 
 #[tokio::test]

@@ -86,12 +86,13 @@ impl Settings {
     pub fn secrets(&self) -> Vec<String> {
         let providers = self.chains.iter().flat_map(|(_, chain)| &chain.providers);
         let prices = self.prices.sources.iter().filter_map(|source| source.url());
+        let webhooks = self.webhooks.secrets.iter().chain(&self.webhooks.root_secrets);
         let urls = [&self.database.postgres_url, &self.redis.url];
         urls.into_iter()
             .chain(providers.map(|provider| &provider.url))
             .chain(prices)
             .flat_map(super::SecretUrl::secrets)
-            .chain(self.webhooks.secrets.iter().map(|secret| secret.expose().to_owned()))
+            .chain(webhooks.map(|secret| secret.expose().to_owned()))
             .collect()
     }
 }

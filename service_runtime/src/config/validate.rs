@@ -10,6 +10,7 @@ use super::endpoints::{ChainSettings, PriceSource, ProviderKind, ProviderSetting
 use super::limits::networks;
 use super::secret::SecretUrl;
 use super::settings::Settings;
+use super::webhooks::WebhookTenant;
 
 /// One day in seconds: no wait in this service is sensibly longer.
 const DAY: u64 = 86_400;
@@ -19,6 +20,12 @@ const MOST_ORIGINS: usize = 100;
 
 /// Every one signs every delivery; more than two are of no use for long.
 const MOST_SECRETS: usize = 10;
+
+/// Most `webhooks.root_secrets`: the old one and the new one, and one to spare.
+const MOST_ROOTS: usize = 3;
+
+/// Most secrets of a tenant from one of those.
+const MOST_GENERATIONS: usize = 3;
 
 /// Collects what is wrong, as (key, problem).
 #[derive(Default)]
@@ -161,13 +168,35 @@ impl Settings {
         let webhooks = &self.webhooks;
         found.range("webhooks.timeout_seconds", webhooks.timeout_seconds, 1..=30);
         found.range("webhooks.max_under_way", webhooks.max_under_way, 1..=256);
-        if webhooks.secrets.len() > MOST_SECRETS {
-            found.add("webhooks.secrets", format!("more than {MOST_SECRETS}"));
+        for (key, secrets, most) in [
+            ("webhooks.secrets", &webhooks.secrets, MOST_SECRETS),
+            ("webhooks.root_secrets", &webhooks.root_secrets, MOST_ROOTS),
+        ] {
+            if secrets.len() > most {
+                found.add(key, format!("more than {most}"));
+            }
+            for (index, secret) in secrets.iter().enumerate() {
+                if !secret.is_well_formed() {
+                    let problem =
+                        "no secret: expected whsec_ and the base64 text of 24 to 64 bytes";
+                    found.add(&format!("{key}.{index}"), problem);
+                }
+            }
         }
-        for (index, secret) in webhooks.secrets.iter().enumerate() {
-            if !secret.is_well_formed() {
-                let problem = "no secret: expected whsec_ and the base64 text of 24 to 64 bytes";
-                found.add(&format!("webhooks.secrets.{index}"), problem);
+        if webhooks.root_secrets.iter().any(|root| webhooks.secrets.contains(root)) {
+            let problem = "one is in webhooks.secrets, which receivers know: whoever knows it knows the secrets of all tenants";
+            found.add("webhooks.root_secrets", problem);
+        }
+        for (index, tenant) in webhooks.tenants.iter().enumerate() {
+            let key = format!("webhooks.tenants.{index}");
+            let same = |other: &WebhookTenant| other.name == tenant.name;
+            if !is_tenant(&tenant.name) || webhooks.tenants[..index].iter().any(same) {
+                let problem = format!("{:?} is no name of a tenant, or named twice", tenant.name);
+                found.add(&format!("{key}.name"), problem);
+            }
+            if !(1..=MOST_GENERATIONS).contains(&tenant.generations.len()) {
+                let problem = format!("expected 1 to {MOST_GENERATIONS} numbers");
+                found.add(&format!("{key}.generations"), problem);
             }
         }
         for (index, host) in webhooks.allowed_hosts.iter().enumerate() {
@@ -422,4 +451,12 @@ fn is_token(chain: &str, text: &str) -> bool {
     }
     text.strip_prefix("0x")
         .is_some_and(|digits| digits.len() == 40 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
+/// Whether this may be the name of a tenant.
+fn is_tenant(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    (1..=63).contains(&name.len())
+        && name.bytes().all(|byte| is_plain(byte) || matches!(byte, b'-' | b'_'))
+        && name.bytes().next().is_some_and(is_plain)
 }

@@ -11,8 +11,12 @@ use serde::{Deserialize, Serialize, Serializer};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WebhookSettings {
-    /// What deliveries are signed with, each of them; none: no webhook is taken or sent.
+    /// What deliveries of all tenants are signed with, each of them.
     pub secrets: Vec<SigningSecret>,
+    /// What the secrets of tenants are made of; no receiver knows them. Without these and `secrets` no webhook is taken or sent.
+    pub root_secrets: Vec<SigningSecret>,
+    /// Tenants whose secrets were changed.
+    pub tenants: Vec<WebhookTenant>,
     /// Hosts that may be told; empty: every one that `allow_private` takes.
     pub allowed_hosts: Vec<String>,
     /// Whether `http`, and addresses that are not public, are taken.
@@ -26,7 +30,7 @@ pub struct WebhookSettings {
 impl WebhookSettings {
     /// Whether webhooks are taken and sent.
     pub fn is_on(&self) -> bool {
-        !self.secrets.is_empty()
+        !self.secrets.is_empty() || !self.root_secrets.is_empty()
     }
 
     /// See `timeout_seconds`.
@@ -39,12 +43,24 @@ impl Default for WebhookSettings {
     fn default() -> Self {
         Self {
             secrets: Vec::new(),
+            root_secrets: Vec::new(),
+            tenants: Vec::new(),
             allowed_hosts: Vec::new(),
             allow_private: false,
             timeout_seconds: 20,
             max_under_way: 16,
         }
     }
+}
+
+/// One of `webhooks.tenants`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhookTenant {
+    /// The tenant.
+    pub name: String,
+    /// Numbers of its secrets that sign, the newest first; of other tenants it is 1 alone.
+    pub generations: Vec<u32>,
 }
 
 /// A secret that signs: `whsec_` and base64. Shown as `***`.

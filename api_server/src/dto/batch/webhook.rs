@@ -17,7 +17,7 @@ pub(super) fn read(
     let url = optional(body, NAME).and_then(|value| text(value, NAME, errors))?;
     let at = || format!("/{NAME}");
     let Some(rules) = rules else {
-        let detail = "this server sends no webhooks: webhooks.secrets is empty";
+        let detail = "this server sends no webhooks: neither webhooks.secrets nor webhooks.root_secrets is set";
         errors.push(at, "webhooks-off", || detail);
         return None;
     };

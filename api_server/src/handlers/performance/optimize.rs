@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::answers::PREFIX;
-use crate::app::AppState;
+use crate::app::{App, AppState};
 use crate::error::ApiError;
 use crate::extract::{NoBody, Params, check_accept};
 use crate::handlers::same_origin;
@@ -63,11 +63,18 @@ pub struct View {
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = EvictedAnswers)]
-struct Evicted {
+pub(super) struct Evicted {
     /// Answers that this process had kept.
     answers: u64,
     /// What keys in Redis begin with that are removed; null: none is configured.
     redis_prefix: Option<&'static str>,
+}
+
+impl Evicted {
+    /// So many answers of this process, and those in its Redis.
+    pub(super) fn new(answers: u64, app: &App) -> Self {
+        Self { answers, redis_prefix: app.redis.is_some().then_some(PREFIX) }
+    }
 }
 
 /// What came of it, as it is noted.
@@ -114,10 +121,7 @@ pub async fn optimize(
     let body = View {
         action_id,
         already_running: outcome.already_running,
-        evicted: Evicted {
-            answers: outcome.answers,
-            redis_prefix: app.redis.is_some().then_some(PREFIX),
-        },
+        evicted: Evicted::new(outcome.answers, &app),
         refreshes: ["pnl_summary_stats"],
         analyzes: LargeTable::ALL.map(LargeTable::as_str).to_vec(),
     };

@@ -25,7 +25,7 @@ pub use job::{
 };
 pub use ledger::{AccountingDocument, LedgerPage, Transactions};
 pub use result::{Pinned, WalletResult};
-pub use service::{DatabaseProbe, Liveness, Probe, ServiceStatus, SigningKey};
+pub use service::{DatabaseProbe, Liveness, Probe, PurgeRequest, ServiceStatus, SigningKey};
 pub use wallet::{
     Calendar, CoverageReport, Difference, Disposals, Distribution, Equity, Explanation, Tokens,
     WalletPnl, WhatIf, WhatIfOptions,

@@ -127,3 +127,12 @@ pub struct SigningKey {
     /// Base64.
     pub public_key: String,
 }
+
+/// What every process shall forget.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PurgeRequest {
+    /// `everything`, `tenant:NAME`, `chain:NAME`, `wallet:CHAIN:ADDRESS`, `job:ID`.
+    #[schema(min_items = 1, max_items = 100)]
+    pub tags: Vec<String>,
+}

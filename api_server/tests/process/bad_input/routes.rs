@@ -46,6 +46,7 @@ pub fn rows(known: &Known) -> Vec<Row> {
     let actions = [
         RUN.to_owned(),
         "/api/performance/optimize".to_owned(),
+        "/api/performance/cache/purge".to_owned(),
         format!("/api/pnl/batch/{job}/cancel"),
         format!("/api/pnl/batch/{job}/retry"),
         format!("/api/pnl/batch/{job}/webhook/replay"),
@@ -121,6 +122,7 @@ pub fn rows(known: &Known) -> Vec<Row> {
     }
     actions_take_no_body(&mut rows, job);
     questions_take_options(&mut rows);
+    purges_take_tags(&mut rows);
     lines(&mut rows);
     files_and_sockets(&mut rows, job);
     keys(&mut rows);
@@ -170,6 +172,35 @@ fn questions_take_options(rows: &mut Vec<Row>) {
     let text = request("POST", &path, &[("Content-Type", "text/plain")], b"EV1L");
     let expected = (415, "unsupported-media-type");
     rows.push(Row::new("what-if with text", text, expected, "text/plain"));
+}
+
+fn purges_take_tags(rows: &mut Vec<Row>) {
+    let json = [("Content-Type", "application/json")];
+    let path = "/api/performance/cache/purge";
+    let many = format!(r#"{{"tags":[{}"{MARK}"]}}"#, r#""everything","#.repeat(100));
+    let invalid = (422, "validation-failed");
+    for (body, expected, says) in [
+        ("", (400, "malformed-json"), "empty"),
+        ("[\"EV1L\"]", invalid, "an object with tags"),
+        ("{}", invalid, "/tags missing-field"),
+        (r#"{"tags":["everything"],"EV1L":1}"#, invalid, "/EV1L unknown-field"),
+        (r#"{"tags":"EV1L"}"#, invalid, "/tags wrong-type"),
+        (r#"{"tags":[]}"#, invalid, "/tags empty-list"),
+        (r#"{"tags":["everything",{"EV1L":1}]}"#, invalid, "/tags/1 wrong-type"),
+        (r#"{"tags":["EV1L"]}"#, invalid, "/tags/0 bad-tag"),
+        (r#"{"tags":["tenant:EV1L"]}"#, invalid, "no name of a tenant"),
+        (r#"{"tags":["chain:EV1L"]}"#, invalid, "unknown chain"),
+        (r#"{"tags":["wallet:solana:EV1L"]}"#, invalid, "not a Solana address"),
+        (r#"{"tags":["job:EV1L"]}"#, invalid, "not the id of a job"),
+        (r#"{"tags":["\u202eEV1L"]}"#, invalid, "\\u{202e}EV1L"),
+        (&many, invalid, "101 tags are named; at most 100"),
+    ] {
+        let what = format!("purge with {}", &body[..body.len().min(80)]);
+        rows.push(Row::new(what, request("POST", path, &json, body.as_bytes()), expected, says));
+    }
+    let text = request("POST", path, &[("Content-Type", "text/plain")], b"EV1L");
+    let expected = (415, "unsupported-media-type");
+    rows.push(Row::new("purge with text", text, expected, "text/plain"));
 }
 
 fn actions_take_no_body(rows: &mut Vec<Row>, job: &str) {
