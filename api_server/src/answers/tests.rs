@@ -60,8 +60,8 @@ async fn one_makes_it_for_all_who_wait_and_a_new_version_is_made_anew() {
     let (second, found) =
         answers.get(&question("q"), "v2", async { Ok::<_, ()>(answer("2")) }).await.unwrap();
     assert_eq!((found, second.body.as_ref()), (Found::Miss, b"2".as_slice()));
-    let again = answers.get(&question("q"), "v2", async { Err::<Answer, _>("made again") });
-    assert_eq!(again.await.unwrap().1, Found::Hit);
+    let again = answers.get(&question("q"), "v2", async { Err::<Answer, _>("made again") }).await;
+    assert_eq!(again.unwrap().1, Found::Hit);
     assert_eq!(answers.stale(&question("q")).await.unwrap().body, "2");
     assert!(answers.stale(&question("other")).await.is_none());
     let failed = answers.get(&question("x"), "v1", async { Err::<Answer, _>("no") }).await;
