@@ -13,6 +13,10 @@ const KEPT: i64 = 10_000;
 pub enum Action {
     /// Kept answers are forgotten, statistics and summaries renewed.
     Optimize,
+    /// Rounds of continuous mode begin from now on.
+    ContinuousStart,
+    /// None begins any more.
+    ContinuousStop,
 }
 
 impl Action {
@@ -20,6 +24,8 @@ impl Action {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Optimize => "optimize",
+            Self::ContinuousStart => "continuous-start",
+            Self::ContinuousStop => "continuous-stop",
         }
     }
 }

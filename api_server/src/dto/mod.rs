@@ -11,4 +11,5 @@ pub mod latest;
 pub mod options;
 pub mod result;
 pub mod time;
+pub mod watched;
 pub mod webhook;
