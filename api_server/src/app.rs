@@ -16,7 +16,7 @@ use persistence_layer::Store;
 use persistence_layer::redis_monitor::RedisMonitor;
 use pnl_core::Chain;
 use prometheus::Registry;
-use service_runtime::config::SlowLogSettings;
+use service_runtime::config::{ContinuousSettings, SlowLogSettings};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -79,6 +79,8 @@ pub struct App {
     pub signer: Option<Signer>,
     /// Which pages of other hosts may read answers.
     pub cors: Cors,
+    /// What wallets are watched under.
+    pub continuous: ContinuousSettings,
     /// Where webhooks may go; none where none is sent.
     pub webhooks: Option<TargetRules>,
     /// How much each client may ask.

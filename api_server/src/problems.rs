@@ -98,6 +98,14 @@ problems! {
     UNKNOWN_WALLET = "unknown-wallet", NOT_FOUND, "The wallet has not been analyzed",
         "No full-history analysis of this wallet is stored. Submit it with \
          POST /api/pnl/batch/run and ask again when the job has completed.";
+    /// Not in the list.
+    NOT_WATCHED = "not-watched", NOT_FOUND, "The wallet is not watched",
+        "The wallet is not in the list of watched wallets of the tenant of your key. \
+         GET /api/pnl/watched lists them, POST /api/pnl/watched/add adds some.";
+    /// The list is full.
+    TOO_MANY_WATCHED = "too-many-watched", CONFLICT, "The tenant watches too many wallets",
+        "Each tenant may watch so many wallets (`continuous.max_wallets`). Nothing was changed: take wallets off \
+         the list, or add fewer.";
     /// No key to sign with.
     NOT_SIGNING = "not-signing", NOT_FOUND, "This server signs no results",
         "Results are signed where the operator has set `signing.key_file` to a key that `pnl-tracker signing-key` \

@@ -46,6 +46,7 @@ pub fn public(app: &AppState, role: Role) -> Router {
         // Streams have no tag and are not held back for one.
         let streams = gated(app, routes::streams());
         let performance = routes::performance()
+            .and(routes::switches())
             .map(|router| router.route_layer(from_fn_with_state(app.clone(), auth::from_here)));
         // It answers without a database, too, and then most of all.
         let service = kept(app, routes::service());
@@ -90,9 +91,10 @@ fn kept(app: &AppState, api: Api) -> Api {
 /// The listener of operators.
 pub fn admin(app: &AppState) -> Router {
     // Whoever reaches this listener operates the service.
-    let performance =
-        routes::performance().map(|router| router.route_layer(Extension(Caller::anybody())));
-    let router = routes::probes().and(performance).into_router();
+    let orders = routes::performance()
+        .and(routes::switches())
+        .map(|router| router.route_layer(Extension(Caller::anybody())));
+    let router = routes::probes().and(orders).into_router();
     let mut router = router.route(routes::METRICS, get(admin::metrics));
     if app.profiling {
         let profile = get(profile::profile).layer(Extension(profile::Alone::default()));

@@ -1,5 +1,6 @@
 //! Every route: its path, its handler, and what the document says of it.
 
+mod continuous;
 mod of_wallet;
 
 use std::collections::HashMap;
@@ -7,6 +8,7 @@ use std::sync::LazyLock;
 
 use serde_json::json;
 
+use crate::dto::job::Origin;
 use crate::dto::result::WALLET_STATUSES;
 use crate::dto::webhook::WebhookView;
 use crate::extract::NDJSON;
@@ -26,15 +28,23 @@ use crate::slo::RouteClass;
 use persistence_layer::batches::BatchStatus;
 use persistence_layer::results::LatestSort;
 
+pub use continuous::switches;
+
 const JOBS: &str = "jobs";
 const WALLETS: &str = "wallets";
 const SERVICE: &str = "service";
 
 /// All of the public listener, for the document.
 pub fn all() -> Api {
-    probes()
-        .and(explanations())
-        .and(service().and(performance()).and(data()).and(streams()).and(files()).keyed())
+    probes().and(explanations()).and(
+        service()
+            .and(performance())
+            .and(switches())
+            .and(data())
+            .and(streams())
+            .and(files())
+            .keyed(),
+    )
 }
 
 /// Where a tenant finds its own requests.
@@ -232,7 +242,7 @@ pub fn performance() -> Api {
 
 /// What needs the database.
 pub fn data() -> Api {
-    jobs().and(job_results()).and(of_wallet::all())
+    jobs().and(continuous::watched_wallets()).and(job_results()).and(of_wallet::all())
 }
 
 /// What goes on for as long as the client wants, and needs the database.
@@ -345,6 +355,11 @@ fn jobs() -> Api {
                     "status",
                     "Only these",
                     json!({"type": "string", "enum": statuses}),
+                )])
+                .takes([params::query(
+                    "origin",
+                    "Only those of clients, or only rounds of continuous mode",
+                    json!({"type": "string", "enum": Origin::ALL.map(|(name, _)| name)}),
                 )])
                 .takes(params::pages())
                 .json::<JobList>("A page of jobs")

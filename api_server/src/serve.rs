@@ -16,7 +16,7 @@ use job_orchestrator::reports::Reporter;
 use job_orchestrator::sources::{Sources, ledger_rules, offered_chains, paces};
 use job_orchestrator::wallets::AllWallets;
 use job_orchestrator::webhooks::{self, Deliveries};
-use job_orchestrator::{Worker, WorkerDeps, care, sweep_only};
+use job_orchestrator::{Worker, WorkerDeps, care, continuous, sweep_only};
 use persistence_layer::Store;
 use persistence_layer::batches::Admission;
 use persistence_layer::redis::bus::RedisBus;
@@ -278,7 +278,9 @@ pub async fn assemble(
         let (worker, handle) = Worker::start(deps, drain.clone());
         // Nothing waits for its end: a step under way is undone.
         let (rules, pauses) = (care::rules(settings), care::pauses(settings));
-        care::start(store.clone(), rules, pauses, job_metrics, drain.clone());
+        care::start(store.clone(), rules, pauses, job_metrics.clone(), drain.clone());
+        let rules = continuous::rules(settings);
+        continuous::start(store.clone(), rules, job_metrics, drain.clone());
         (Some(worker), Some(handle))
     } else {
         // Somebody must notice dead workers also when no worker is left. Nothing waits for its end.
@@ -335,6 +337,7 @@ pub async fn assemble(
         keys: (settings.auth.mode == AuthMode::Keys).then(|| Keys::new(answers.clone())),
         signer: signer(settings)?,
         cors: Cors::new(&settings.api.cors_origins),
+        continuous: settings.continuous.clone(),
         webhooks: webhooks::target_rules(&settings.webhooks),
         limiter: Limiter::new(settings.limits.clone(), redis.clone())
             .context("the limits cannot be used")?,

@@ -139,7 +139,7 @@ async fn wanted(app: &App, most: usize) -> Result<Vec<Ahead>, StoreError> {
 /// What clients of a tenant ask first.
 async fn of_tenant(app: &App, tenant: &Tenant) -> Result<Vec<Ahead>, StoreError> {
     let mut paths = Vec::new();
-    let jobs = batches::list(&app.store, tenant, None, None, JOBS).await?;
+    let jobs = batches::list(&app.store, tenant, None, None, None, JOBS).await?;
     for job in jobs.iter().filter(|job| job.state.is_terminal()) {
         paths.push(format!("/api/pnl/batch/results/{}", job.id));
         if job.group.is_some() {

@@ -38,6 +38,7 @@ pub fn rules(settings: &Settings) -> RetentionRules {
     RetentionRules {
         raw_transactions: settings.retention.raw_transactions(),
         results: settings.retention.results(),
+        rounds: settings.retention.rounds(),
         replaced_ledgers: settings.retention.replaced_ledgers(),
         idempotency: settings.batch.idempotency(),
         rows_per_step: settings.retention.rows_per_step,

@@ -8,6 +8,7 @@
 //! - [`outcome`]: what the end of an attempt costs, in one table;
 //! - `heartbeat`, `rescuer`: keeping leases, and taking over those of the dead;
 //! - [`care`]: retention, on time;
+//! - [`continuous`]: rounds of watched wallets, on time;
 //! - [`webhooks`]: telling receivers of the end of jobs;
 //! - [`outage`]: chains whose providers are all down;
 //! - [`wallets`]: results of any method from stored ledgers;
@@ -21,6 +22,7 @@ mod attempt;
 pub mod batch;
 pub mod care;
 mod compute;
+pub mod continuous;
 pub mod driver;
 pub mod error;
 pub mod estimate;

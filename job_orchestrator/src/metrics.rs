@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::Utc;
 use persistence_layer::retention;
+use persistence_layer::wallet_tasks::TaskState;
 use persistence_layer::webhooks::AttemptEnd;
 use pnl_core::Chain;
 
@@ -85,6 +86,7 @@ pub struct Metrics {
     webhook_attempts_total: IntCounterVec,
     chain_paused: IntGaugeVec,
     final_block_changes_total: IntCounterVec,
+    continuous_wallets_total: IntCounterVec,
     retention_removed_rows_total: IntCounterVec,
     retention_last_run_timestamp_seconds: IntGauge,
 }
@@ -143,6 +145,13 @@ impl Metrics {
                 ),
                 &["chain"],
             )?,
+            continuous_wallets_total: IntCounterVec::new(
+                Opts::new(
+                    "continuous_wallets_total",
+                    "Watched wallets whose rounds have ended, as this process noticed, by outcome.",
+                ),
+                &["outcome"],
+            )?,
             retention_removed_rows_total: IntCounterVec::new(
                 Opts::new(
                     "retention_removed_rows_total",
@@ -167,6 +176,10 @@ impl Metrics {
         ] {
             metrics.webhook_attempts_total.with_label_values(&[outcome(&end)]);
         }
+        for state in [TaskState::Done, TaskState::Failed, TaskState::TimedOut, TaskState::Cancelled]
+        {
+            metrics.continuous_wallets_total.with_label_values(&[state.as_str()]);
+        }
         for chain in [Chain::Ethereum, Chain::Base, Chain::BinanceSmartChain] {
             metrics.final_block_changes_total.with_label_values(&[chain.as_str()]);
         }
@@ -178,6 +191,7 @@ impl Metrics {
         registry.register(Box::new(metrics.webhook_attempts_total.clone()))?;
         registry.register(Box::new(metrics.chain_paused.clone()))?;
         registry.register(Box::new(metrics.final_block_changes_total.clone()))?;
+        registry.register(Box::new(metrics.continuous_wallets_total.clone()))?;
         registry.register(Box::new(metrics.retention_removed_rows_total.clone()))?;
         registry.register(Box::new(metrics.retention_last_run_timestamp_seconds.clone()))?;
         Ok(metrics)
@@ -201,6 +215,11 @@ impl Metrics {
     /// Counts an attempt to deliver a webhook.
     pub(crate) fn webhook_attempted(&self, end: &AttemptEnd) {
         self.webhook_attempts_total.with_label_values(&[outcome(end)]).inc();
+    }
+
+    /// Counts a watched wallet whose round has ended.
+    pub(crate) fn round_ended(&self, state: TaskState) {
+        self.continuous_wallets_total.with_label_values(&[state.as_str()]).inc();
     }
 
     /// Counts rows that retention has removed.

@@ -7,6 +7,7 @@
 //! - [`api_keys`], [`tenant`]: who may ask, and whose things are whose;
 //! - [`batches`]: submit under admission, status, cancel, retry;
 //! - [`wallet_tasks`]: the job queue - claim, heartbeat, end, sweep;
+//! - [`watched_wallets`], [`continuous`]: wallets that are analyzed again and again, and the rounds of that;
 //! - [`job_events`]: what happens to jobs, in order; [`bus`]: hints that something did;
 //! - [`webhooks`]: what is told of them to receivers elsewhere;
 //! - [`chain_data`]: signature lists, raw transactions, balance snapshots;
@@ -42,6 +43,8 @@ pub mod bench_data;
 pub mod bus;
 #[cfg(feature = "queries")]
 pub mod chain_data;
+#[cfg(feature = "queries")]
+pub mod continuous;
 #[cfg(feature = "queries")]
 mod convert;
 pub mod error;
@@ -87,6 +90,8 @@ pub mod wakeups;
 pub mod wallet_tasks;
 #[cfg(feature = "queries")]
 pub mod wallet_work;
+#[cfg(feature = "queries")]
+pub mod watched_wallets;
 #[cfg(feature = "queries")]
 pub mod webhooks;
 

@@ -18,6 +18,10 @@ pub enum Action<'a> {
     Optimize,
     /// Every process forgets what it keeps of these tags.
     Purge(&'a [String]),
+    /// Rounds of continuous mode begin from now on.
+    ContinuousStart,
+    /// None begins any more.
+    ContinuousStop,
 }
 
 impl Action<'_> {
@@ -26,12 +30,14 @@ impl Action<'_> {
         match self {
             Self::Optimize => "optimize",
             Self::Purge(_) => "purge",
+            Self::ContinuousStart => "continuous-start",
+            Self::ContinuousStop => "continuous-stop",
         }
     }
 
     const fn tags(&self) -> Option<&[String]> {
         match self {
-            Self::Optimize => None,
+            Self::Optimize | Self::ContinuousStart | Self::ContinuousStop => None,
             Self::Purge(tags) => Some(*tags),
         }
     }

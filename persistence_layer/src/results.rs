@@ -146,9 +146,7 @@ impl TryFrom<StoredRow> for ResultRow {
         let ended_without =
             matches!(state, TaskState::Failed | TaskState::TimedOut | TaskState::Cancelled);
         let error = match row.error {
-            Some(error) if ended_without => serde_json::from_value(error)
-                .map(Some)
-                .map_err(|error| StoreError::Corrupt(format!("task error: {error}")))?,
+            Some(error) if ended_without => Some(TaskError::read(error)?),
             _ => None,
         };
         Ok(Self {

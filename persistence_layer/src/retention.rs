@@ -10,6 +10,8 @@
 //!   theirs. A wallet's current ledger goes with the batch that
 //!   made it, and balance snapshots with the last batch of their pin: so what is there always
 //!   belongs together. Batches that are not over are never touched.
+//! - **Rounds of continuous mode** go so as soon as they have been over for `rounds` and newer ones have replaced them: no
+//!   wallet's latest figures are theirs, and no watched wallet's last round is one of them.
 //! - **Chain data** - raw transactions and signature lists - goes when no wallet has used it for
 //!   `raw_transactions`. Use is marked to the day. Nothing goes that was used since the oldest open
 //!   batch began, no list of a wallet that an open task is about, and nothing at all while a worker
@@ -58,6 +60,8 @@ pub struct RetentionRules {
     pub raw_transactions: Option<Duration>,
     /// Batches and their results after their end; `None`: for ever.
     pub results: Option<Duration>,
+    /// Rounds of continuous mode after their end, once newer ones have replaced them.
+    pub rounds: Duration,
     /// Ledgers that were replaced, as long as a result names them; at least ten minutes.
     pub replaced_ledgers: Duration,
     /// Answers to an `Idempotency-Key`.
@@ -256,14 +260,15 @@ async fn remove(
     let unused = rules.raw_transactions.map(|kept| kept.max(SHORTEST_UNUSED));
     match kind {
         Kind::Batches => {
-            let Some(kept) = results else { return Ok(0) };
+            let most = EXPIRED_AT_ONCE.min(limit);
+            let kept = interval(rules.rounds)?;
+            let rounds = sqlx::query_file!("queries/retention/expire_rounds.sql", kept as _, most);
+            let rounds = rounds.execute(&mut *tx).await?.rows_affected();
+            let Some(kept) = results else { return Ok(rounds) };
             let kept = interval(kept)?;
-            let expired = sqlx::query_file!(
-                "queries/retention/expire_batches.sql",
-                kept as _,
-                EXPIRED_AT_ONCE.min(limit)
-            );
-            Ok(expired.execute(tx).await?.rows_affected())
+            let expired =
+                sqlx::query_file!("queries/retention/expire_batches.sql", kept as _, most);
+            Ok(rounds + expired.execute(tx).await?.rows_affected())
         }
         Kind::Tasks => remove_tasks(tx, limit).await,
         Kind::Ledgers => {
@@ -283,8 +288,8 @@ async fn remove(
             Ok(removed.execute(tx).await?.rows_affected())
         }
         Kind::Snapshots => {
-            let Some(kept) = results else { return Ok(0) };
-            let kept = interval(kept)?;
+            // What a batch that is kept may want stays, whatever its age.
+            let kept = interval(results.map_or(rules.rounds, |kept| kept.min(rules.rounds)))?;
             let removed =
                 sqlx::query_file!("queries/retention/remove_snapshots.sql", kept as _, limit);
             Ok(removed.execute(tx).await?.rows_affected())

@@ -186,6 +186,7 @@ pub fn retention_rules(rows_per_step: u32) -> RetentionRules {
     RetentionRules {
         raw_transactions: Some(DAY * 10),
         results: Some(DAY * 30),
+        rounds: DAY,
         replaced_ledgers: Duration::ZERO,
         idempotency: DAY,
         rows_per_step,

@@ -14,6 +14,7 @@
 //! and where it came from. It never quotes a value that could hold a secret.
 
 mod auth;
+mod continuous;
 mod endpoints;
 mod error;
 mod limits;
@@ -28,6 +29,7 @@ mod validate;
 mod webhooks;
 
 pub use auth::{AuthMode, AuthSettings};
+pub use continuous::ContinuousSettings;
 pub use endpoints::{
     ChainSettings, Chains, PriceSettings, PriceSource, ProviderKind, ProviderSettings, Stablecoins,
 };

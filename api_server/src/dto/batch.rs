@@ -105,6 +105,19 @@ impl CreateBatch {
     /// [`problems::TOO_MANY_WALLETS`], [`problems::VALIDATION_FAILED`] or
     /// [`problems::CHAIN_UNAVAILABLE`].
     pub fn read(body: &Json, rules: &SubmitRules) -> Result<Self, ApiError> {
+        Self::read_with(body, FIELDS, rules, |_, _| ()).map(|(request, ())| request)
+    }
+
+    /// The same of a body of which `fields` are taken, with what `more` reads of it.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub(super) fn read_with<T>(
+        body: &Json,
+        fields: &[&str],
+        rules: &SubmitRules,
+        more: impl FnOnce(&Object, &mut FieldErrors) -> T,
+    ) -> Result<(Self, T), ApiError> {
         let mut errors = FieldErrors::default();
         let Json::Object(body) = body else {
             errors.push(String::new, "wrong-type", || {
@@ -122,9 +135,10 @@ impl CreateBatch {
             );
             return Err(ApiError::new(problems::TOO_MANY_WALLETS, detail));
         }
-        let terms = Terms::read(body, FIELDS, rules, &mut errors);
+        let terms = Terms::read(body, fields, rules, &mut errors);
+        let more = more(body, &mut errors);
         let (wallets, duplicates_removed) = read_wallets(body, terms.chain, &mut errors);
-        Self::of(terms, wallets, duplicates_removed, "", errors)
+        Ok((Self::of(terms, wallets, duplicates_removed, "", errors)?, more))
     }
 
     /// The wallets under the terms, whose pointer is `at`, unless something is wrong.
@@ -150,7 +164,7 @@ impl CreateBatch {
 }
 
 /// The member `name`, unless it is absent or null (which for optional fields means the same).
-fn optional<'a>(body: &'a Object, name: &str) -> Option<&'a Json> {
+pub(super) fn optional<'a>(body: &'a Object, name: &str) -> Option<&'a Json> {
     body.get(name).filter(|value| **value != Json::Null)
 }
 

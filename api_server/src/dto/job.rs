@@ -18,11 +18,32 @@ pub fn results_url(job: BatchId) -> String {
     format!("/api/pnl/batch/results/{job}")
 }
 
+/// Who has made a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Whoever submitted it.
+    Client,
+    /// Continuous mode: it is a round of watched wallets.
+    Continuous,
+}
+
+impl Origin {
+    /// By the names that clients see.
+    pub const ALL: [(&'static str, Self); 2] =
+        [("client", Self::Client), ("continuous", Self::Continuous)];
+
+    const fn of(batch: &Batch) -> Self {
+        if batch.is_round { Self::Continuous } else { Self::Client }
+    }
+}
+
 /// The status body.
 #[derive(Debug, Serialize)]
 pub struct JobView {
     job_id: String,
     chain: &'static str,
+    origin: Origin,
     status: &'static str,
     done: bool,
     cancel_requested: bool,
@@ -94,6 +115,7 @@ impl JobView {
         Self {
             job_id: batch.id.to_string(),
             chain: batch.chain.as_str(),
+            origin: Origin::of(batch),
             status: batch.status().as_str(),
             done: is_done,
             cancel_requested: batch.cancel_requested,

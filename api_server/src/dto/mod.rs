@@ -12,4 +12,5 @@ pub mod options;
 pub mod purge;
 pub mod result;
 pub mod time;
+pub mod watched;
 pub mod webhook;

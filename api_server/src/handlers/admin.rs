@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use persistence_layer::{batches, processes, webhooks};
+use persistence_layer::{batches, continuous, processes, webhooks};
 
 use crate::app::AppState;
 use crate::error::ApiError;
@@ -53,6 +53,7 @@ async fn figures(app: &AppState) -> Option<FleetFigures> {
     Some(FleetFigures {
         queue: app.queue.figures(&app.store).await?,
         batches: batches::open(&app.store).await.ok()?,
+        continuous: continuous::figures(&app.store).await.ok()?,
         webhooks_waiting: webhooks::waiting(&app.store).await.ok()?,
         roles: live.into_iter().map(|process| process.report.role).collect(),
     })

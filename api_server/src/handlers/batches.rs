@@ -18,7 +18,7 @@ use crate::cursor;
 use crate::dto::batch::CreateBatch;
 use crate::dto::batch_lines;
 use crate::dto::estimate::DryRun;
-use crate::dto::job::JobView;
+use crate::dto::job::{JobView, Origin};
 use crate::error::ApiError;
 use crate::extract::{
     JobId, JsonBody, Lines, NoBody, Params, check_accept, idempotency_key, is_ndjson, job_id,
@@ -156,12 +156,15 @@ pub async fn list(
     check_accept(&headers, "application/json")?;
     let statuses = BatchStatus::ALL.map(|status| (status.as_str(), status));
     let status = params.one_of("status", &statuses);
+    let origin = params.one_of("origin", &Origin::ALL);
     let limit = params.limit();
     let cursor = params.text("cursor");
     params.finish()?;
-    let scope = format!("jobs {}", status.map_or("", BatchStatus::as_str));
+    let is_round = origin.map(|origin| origin == Origin::Continuous);
+    let of_origin = is_round.map_or("", |is| if is { " continuous" } else { " client" });
+    let scope = format!("jobs {}{of_origin}", status.map_or("", BatchStatus::as_str));
     let after = cursor.map(|cursor| position(&scope, &cursor)).transpose()?;
-    let mut jobs = batches::list(&app.store, &tenant, status, after, limit + 1).await?;
+    let mut jobs = batches::list(&app.store, &tenant, status, is_round, after, limit + 1).await?;
     let has_more = jobs.len() > limit as usize;
     jobs.truncate(limit as usize);
     let next_cursor =

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod batches;
 pub mod best;
+pub mod continuous;
 pub mod diff;
 pub mod disposals;
 pub mod docs;
@@ -22,6 +23,7 @@ pub mod series;
 pub mod services;
 pub mod signed;
 pub mod wallets;
+pub mod watched;
 pub mod webhooks;
 pub mod what_if;
 

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use job_orchestrator::sources::Pace;
 use job_orchestrator::status::{ProviderState, WorkerStatus};
 use persistence_layer::chain_data::{self, ChangedBlock};
+use persistence_layer::continuous;
 use persistence_layer::wallet_tasks::QueueFigures;
 use pnl_core::Chain;
 use serde::Serialize;
@@ -22,6 +23,7 @@ use crate::dto::time::rfc3339;
 use crate::error::ApiError;
 use crate::extract::{Params, check_accept};
 use crate::fleet::{self, Process};
+use crate::handlers::continuous::ContinuousView;
 use crate::handlers::health::redis_state;
 
 /// Longest wait for the queue's figures: the page is looked at most when the database has trouble.
@@ -39,6 +41,8 @@ struct StatusView {
     queue: Option<QueueView>,
     slots: SlotsView,
     providers: Vec<ProviderView>,
+    /// Over all tenants; null while the database cannot tell.
+    continuous: Option<ContinuousView>,
     /// All that share the database; null while it cannot tell.
     processes: Option<Vec<ProcessView>>,
 }
@@ -100,13 +104,16 @@ pub async fn status(
         tokio::join!(
             queue(&app),
             fleet::processes(&app.store),
-            chain_data::changed_final_blocks(&app.store)
+            chain_data::changed_final_blocks(&app.store),
+            continuous::figures(&app.store)
         )
     };
     let answers = if database.up { tokio::time::timeout(PATIENCE, asked).await.ok() } else { None };
-    let (queue, processes, changed) = match answers {
-        Some((queue, processes, changed)) => (queue, processes.ok(), changed.unwrap_or_default()),
-        None => (None, None, Vec::new()),
+    let (queue, processes, changed, continuous) = match answers {
+        Some((queue, processes, changed, continuous)) => {
+            (queue, processes.ok(), changed.unwrap_or_default(), continuous.ok())
+        }
+        None => (None, None, Vec::new(), None),
     };
     let mut services = services(&app, worker.as_ref(), &database, &queue, &processes);
     services.extend(finality(&changed));
@@ -132,6 +139,7 @@ pub async fn status(
             total: worker.as_ref().map_or(0, |worker| worker.slots),
         },
         providers: worker.map_or_else(Vec::new, |worker| providers(worker, &app.paces)),
+        continuous: continuous.map(ContinuousView::of),
         processes: processes.map(|all| all.iter().map(ProcessView::public).collect()),
     };
     let cache = (header::CACHE_CONTROL, HeaderValue::from_static("max-age=10"));

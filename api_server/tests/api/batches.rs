@@ -225,6 +225,7 @@ async fn prune(app: &TestApp, results: Option<Duration>) {
     let rules = RetentionRules {
         raw_transactions: None,
         results,
+        rounds: Duration::from_secs(86_400),
         replaced_ledgers: Duration::ZERO,
         idempotency: Duration::from_secs(3600),
         rows_per_step: 10,

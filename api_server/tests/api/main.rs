@@ -8,6 +8,7 @@ mod batches;
 mod best;
 mod cache;
 mod conditional;
+mod continuous;
 mod contract;
 mod cors;
 mod diff;

@@ -34,7 +34,7 @@ enum Of {
 }
 
 /// Every route. Whoever adds one says here what it is about.
-const ROUTES: [(&str, &str, Of); 52] = [
+const ROUTES: [(&str, &str, Of); 58] = [
     ("GET", "/health", Of::Nobody),
     ("GET", "/api/health", Of::Nobody),
     ("GET", "/api/health/db", Of::Nobody),
@@ -50,7 +50,13 @@ const ROUTES: [(&str, &str, Of); 52] = [
     ("GET", "/api/performance/cost", Of::Operators),
     ("POST", "/api/performance/optimize", Of::Operators),
     ("POST", "/api/performance/cache/purge", Of::Operators),
+    ("POST", "/api/services/continuous/start", Of::Operators),
+    ("POST", "/api/services/continuous/stop", Of::Operators),
     ("GET", "/api/signing/key", Of::Everybody),
+    ("POST", "/api/pnl/watched/add", Of::Tenant),
+    ("GET", "/api/pnl/watched", Of::Tenant),
+    ("DELETE", "/api/pnl/watched/{wallet}", Of::Wallet),
+    ("POST", "/api/pnl/watched/{wallet}/resume", Of::Wallet),
     ("POST", "/api/pnl/batch/run", Of::Tenant),
     ("GET", "/api/pnl/batch", Of::Tenant),
     ("GET", "/api/pnl/results", Of::Tenant),
@@ -156,6 +162,14 @@ impl<'a> Holder<'a> {
         reply(request.header("idempotency-key", idempotency_key).json(body)).await
     }
 
+    /// Has wallets watched; as long as continuous mode is off none is analyzed for that.
+    async fn watch(&self, wallets: &[String]) {
+        let body = json!({"wallet_addresses": wallets, "chain": "solana"});
+        let request = self.app.request(Method::POST, "/api/pnl/watched/add").bearer_auth(&self.key);
+        let added = reply(request.json(&body)).await;
+        assert_eq!(added.json()["added"], wallets.len(), "{}", added.text);
+    }
+
     /// Waits until the job has ended well.
     async fn completed(&self, job: &str) {
         eventually("the job has completed", || async {
@@ -235,6 +249,7 @@ async fn what_a_tenant_has_is_to_another_as_if_it_was_not_there() {
     assert_eq!(accepted.status, 202, "{}", accepted.text);
     let job = accepted.json()["job_id"].as_str().unwrap().to_owned();
     owner.completed(&job).await;
+    owner.watch(&demo_wallets()).await;
     let (wallet, disposal) = wallet_with_a_disposal(&owner).await;
     let theirs = Named { job: &job, wallet: &wallet, disposal: &disposal };
     let nobodys = Named { job: &Uuid::now_v7().to_string(), wallet: UNUSED, disposal: &disposal };
@@ -333,7 +348,12 @@ fn with(path: &str, query: &str) -> String {
 
 /// Nothing of the owner's is listed, summed up or counted for somebody else.
 async fn lists_are_empty(owner: &Holder<'_>, other: &Holder<'_>) {
-    for path in ["/api/pnl/batch", "/api/pnl/batch?status=completed", "/api/pnl/results"] {
+    for path in [
+        "/api/pnl/batch",
+        "/api/pnl/batch?status=completed",
+        "/api/pnl/results",
+        "/api/pnl/watched",
+    ] {
         let full = owner.get(path).await;
         assert!(!full.json()["data"].as_array().unwrap().is_empty(), "{}", full.text);
         let tag = full.header("etag").to_owned();

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod commands;
+mod continuous;
 mod database;
 mod exposure;
 mod keys;

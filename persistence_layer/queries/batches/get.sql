@@ -1,5 +1,5 @@
 -- batches/get: $1 id, $2 tenant. Tasks are counted while the batch is active; later its row has the counts.
-select b.id, b.chain, b.request, b.trace_id, b.total, b.state, b.cancel_requested,
+select b.id, b.chain, b.request, b.trace_id, b.total, b.state, b.cancel_requested, b.is_round,
     b.pin_block, b.pin_block_time, b.created_at, b.started_at,
     case when b.state = 'active' then b.waiting_since end as waiting_since,
     greatest(b.updated_at, c.changed_at) as "updated_at!", b.finished_at,

@@ -1,6 +1,6 @@
 -- batches/list: $1 state or null, $2 started or null, $3 id to begin behind or null, $4 limit,
--- $5 tenant. What was asked for can be long, and lists do not show it.
-select b.id, b.chain, 'null'::json as "request!", b.trace_id, b.total, b.state, b.cancel_requested,
+-- $5 tenant, $6 whether rounds or null for both. What was asked for can be long, and lists do not show it.
+select b.id, b.chain, 'null'::json as "request!", b.trace_id, b.total, b.state, b.cancel_requested, b.is_round,
     b.pin_block, b.pin_block_time, b.created_at, b.started_at,
     case when b.state = 'active' then b.waiting_since end as waiting_since,
     greatest(b.updated_at, c.changed_at) as "updated_at!", b.finished_at,
@@ -34,6 +34,7 @@ where b.tenant = $5
   and ($1::text is null or b.state = $1)
   and ($2::boolean is null or (b.started_at is not null) = $2)
   and ($3::uuid is null or b.id < $3)
+  and ($6::boolean is null or b.is_round = $6)
   and not exists (select from expired_batches e where e.id = b.id)
 order by b.id desc
 limit $4

@@ -6,7 +6,7 @@ from batches b
 left join (
     select tenant, count(*) as places
     from batches
-    where state = 'active' and waiting_since is null
+    where state = 'active' and waiting_since is null and not is_round
     group by tenant
 ) as held on held.tenant = b.tenant
 where b.state = 'active' and b.waiting_since is not null

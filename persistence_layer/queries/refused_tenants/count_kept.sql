@@ -3,7 +3,7 @@
 with held as (
     select tenant, count(*) as places
     from batches
-    where state = 'active' and waiting_since is null
+    where state = 'active' and waiting_since is null and not is_round
     group by tenant
 )
 select count(*) as "kept!"

@@ -238,6 +238,8 @@ pub struct Batch {
     pub state: BatchState,
     /// Whether a cancel was asked for.
     pub cancel_requested: bool,
+    /// Whether continuous mode has made it ([`crate::continuous`]).
+    pub is_round: bool,
     /// Submission.
     pub created_at: DateTime<Utc>,
     /// First claim of a wallet.

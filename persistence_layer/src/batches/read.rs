@@ -47,11 +47,12 @@ pub async fn ended(store: &Store, batch: &BatchRef) -> Result<Option<DateTime<Ut
     Ok(ended.flatten())
 }
 
-/// Batches of a tenant, newest first, of one status or all, behind `after` when given.
+/// Batches of a tenant, newest first: of one status or all, rounds of continuous mode or not, behind `after` when given.
 pub async fn list(
     store: &Store,
     tenant: &Tenant,
     status: Option<BatchStatus>,
+    is_round: Option<bool>,
     after: Option<BatchId>,
     limit: u32,
 ) -> Result<Vec<Batch>, StoreError> {
@@ -73,7 +74,8 @@ pub async fn list(
             started,
             after.map(|id| id.0),
             i64::from(limit),
-            tenant.as_str()
+            tenant.as_str(),
+            is_round
         )
         .fetch_all(tx)
         .await?)
@@ -90,6 +92,7 @@ struct Row {
     total: i32,
     state: String,
     cancel_requested: bool,
+    is_round: bool,
     pin_block: Option<i64>,
     pin_block_time: Option<i64>,
     created_at: DateTime<Utc>,
@@ -128,6 +131,7 @@ impl TryFrom<Row> for Batch {
             total: from_integer(total, "batch total")?,
             state: BatchState::read(&row.state)?,
             cancel_requested: row.cancel_requested,
+            is_round: row.is_round,
             created_at: row.created_at,
             started_at: row.started_at,
             waiting_since: row.waiting_since,

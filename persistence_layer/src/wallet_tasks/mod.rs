@@ -173,6 +173,14 @@ pub struct TaskError {
     pub retryable: bool,
 }
 
+impl TaskError {
+    /// As it is stored.
+    pub(crate) fn read(stored: serde_json::Value) -> Result<Self, StoreError> {
+        serde_json::from_value(stored)
+            .map_err(|error| StoreError::Corrupt(format!("task error: {error}")))
+    }
+}
+
 /// Why a task goes back to the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WaitReason {

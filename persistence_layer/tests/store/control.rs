@@ -254,7 +254,8 @@ async fn the_list_is_newest_first_and_can_be_paged_and_filtered() {
     claim_one(store).await;
     let newest_first: Vec<BatchId> = ids.iter().rev().copied().collect();
     let page = async |status, after, limit| -> Vec<BatchId> {
-        let listed = batches::list(store, &Tenant::default(), status, after, limit).await.unwrap();
+        let listed =
+            batches::list(store, &Tenant::default(), status, None, after, limit).await.unwrap();
         listed.into_iter().map(|batch| batch.id).collect()
     };
     assert_eq!(page(None, None, 10).await, newest_first);

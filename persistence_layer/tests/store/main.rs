@@ -9,6 +9,7 @@ mod api_keys;
 mod bus;
 mod causes;
 mod chain_data;
+mod continuous;
 mod control;
 mod ends;
 mod events;

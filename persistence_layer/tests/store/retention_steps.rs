@@ -16,6 +16,7 @@ fn rules() -> RetentionRules {
     RetentionRules {
         raw_transactions: Some(DAY * 10),
         results: None,
+        rounds: DAY,
         replaced_ledgers: Duration::ZERO,
         idempotency: DAY,
         rows_per_step: 3,

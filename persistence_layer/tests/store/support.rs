@@ -66,6 +66,11 @@ pub async fn batch(store: &Store, id: BatchId) -> Batch {
     batches::get(store, &everybodys(id)).await.unwrap().unwrap()
 }
 
+/// How many batches everybody's list has.
+pub async fn listed(store: &Store) -> usize {
+    batches::list(store, &Tenant::default(), None, None, None, 100).await.unwrap().len()
+}
+
 /// Claims up to `free` tasks for a long time.
 pub async fn claim(store: &Store, worker: &WorkerId, free: u32) -> Vec<Lease> {
     wallet_tasks::claim(store, worker, free, LONG, &[]).await.unwrap()

@@ -127,7 +127,7 @@ async fn nothing_of_a_batch_is_told_to_another_tenant() {
     assert_eq!(results::page(store, &own, None, 9).await.unwrap().len(), 2);
     assert!(results::page(store, &foreign, None, 9).await.unwrap().is_empty());
     assert!(batches::get(store, &foreign).await.unwrap().is_none());
-    assert!(batches::list(store, &foreign.tenant, None, None, 9).await.unwrap().is_empty());
+    assert!(batches::list(store, &foreign.tenant, None, None, None, 9).await.unwrap().is_empty());
     assert!(batches::cancel(store, &foreign).await.unwrap().is_none());
     let retried = batches::retry(store, &foreign, Admission::rejecting(3)).await.unwrap();
     assert_eq!(retried, batches::Retried::Unknown);

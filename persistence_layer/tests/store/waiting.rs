@@ -281,10 +281,16 @@ async fn of_a_hundred_submits_through_three_processes_three_run_and_ten_wait() {
     }))
     .await;
     assert_eq!(worked.iter().sum::<usize>(), 26);
-    let ended =
-        batches::list(&stores[2], &Tenant::default(), Some(BatchStatus::Completed), None, 100)
-            .await
-            .unwrap();
+    let ended = batches::list(
+        &stores[2],
+        &Tenant::default(),
+        Some(BatchStatus::Completed),
+        None,
+        None,
+        100,
+    )
+    .await
+    .unwrap();
     assert_eq!(ended.len(), 13);
     let [_, second, third] = stores;
     second.close().await;

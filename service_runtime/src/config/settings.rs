@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::auth::AuthSettings;
+use super::continuous::ContinuousSettings;
 use super::endpoints::{Chains, PriceSettings};
 use super::limits::LimitSettings;
 use super::live::LiveSettings;
@@ -50,6 +51,8 @@ pub struct Settings {
     pub webhooks: WebhookSettings,
     /// Admission of batches.
     pub batch: BatchSettings,
+    /// Wallets that are analyzed again and again.
+    pub continuous: ContinuousSettings,
     /// How long what is stored stays.
     pub retention: RetentionSettings,
     /// The work on wallets.
@@ -408,6 +411,8 @@ pub struct RetentionSettings {
     pub raw_transactions_days: u32,
     /// Days that a job and its results are kept after its end; 0: for ever.
     pub results_days: u32,
+    /// Hours that a round of continuous mode is kept after its end, once newer ones have replaced it.
+    pub rounds_hours: u32,
     /// Hours that a replaced ledger is kept while a result names it; 0: ten minutes.
     pub replaced_ledgers_hours: u32,
     /// Pause between two runs of the fleet, in minutes.
@@ -421,6 +426,7 @@ impl Default for RetentionSettings {
         Self {
             raw_transactions_days: 0,
             results_days: 0,
+            rounds_hours: 24,
             replaced_ledgers_hours: 168,
             interval_minutes: 60,
             rows_per_step: 1000,
@@ -437,6 +443,11 @@ impl RetentionSettings {
     /// How long ended jobs are kept; `None`: for ever.
     pub fn results(&self) -> Option<Duration> {
         days(self.results_days)
+    }
+
+    /// How long a round of continuous mode is kept once newer ones have replaced it.
+    pub fn rounds(&self) -> Duration {
+        Duration::from_secs(u64::from(self.rounds_hours) * 3600)
     }
 
     /// How long a replaced ledger is kept while a result names it.

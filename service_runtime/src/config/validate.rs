@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
+use super::continuous::ContinuousSettings;
 use super::endpoints::{ChainSettings, PriceSource, ProviderKind, ProviderSettings};
 use super::limits::networks;
 use super::secret::SecretUrl;
@@ -275,6 +276,15 @@ impl Settings {
         found.range("batch.max_concurrent", self.batch.max_concurrent, 1..=10_000);
         found.range("batch.idempotency_hours", self.batch.idempotency_hours, 1..=8760);
         found.range("batch.queue_limit", self.batch.queue_limit, 1..=10_000);
+        let continuous = &self.continuous;
+        let most = ContinuousSettings::MOST_INTERVAL_SECONDS.into();
+        let least = continuous.least_interval_seconds;
+        found.range("continuous.least_interval_seconds", least, 1..=most);
+        let default = continuous.default_interval_seconds;
+        found.range("continuous.default_interval_seconds", default, least.into()..=most);
+        found.range("continuous.max_wallets", continuous.max_wallets, 1..=1_000_000);
+        found.range("continuous.max_under_way", continuous.max_under_way, 1..=10_000);
+        found.range("continuous.park_after", continuous.park_after, 1..=1000);
         let retention = &self.retention;
         // Use is marked to the day, so one day is no span to keep something for.
         if retention.raw_transactions_days != 0 {
@@ -285,6 +295,7 @@ impl Settings {
             );
         }
         found.range("retention.results_days", retention.results_days, 0..=36_500);
+        found.range("retention.rounds_hours", retention.rounds_hours, 1..=87_600);
         found.range(
             "retention.replaced_ledgers_hours",
             retention.replaced_ledgers_hours,

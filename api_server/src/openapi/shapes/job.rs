@@ -38,6 +38,30 @@ pub struct Submission {
     pub webhook_url: Option<String>,
 }
 
+/// Wallets that are to be watched.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToBeWatched {
+    /// Counted before duplicates are removed.
+    #[schema(min_items = 1)]
+    pub wallet_addresses: Vec<String>,
+    /// A chain or its alias.
+    pub chain: String,
+    /// From the beginning of a round to that of the next; bounded by the configuration.
+    #[schema(minimum = 1)]
+    pub every_seconds: Option<u32>,
+    /// `all`, `1h`, `1d`, `7d`, `30d`, `90d`, `1y`, or `{"from", "to"}`.
+    #[schema(value_type = Option<TimeRange>)]
+    pub time_range: Option<TimeRange>,
+    /// Only the newest transactions of each wallet.
+    #[schema(minimum = 1)]
+    pub max_transactions: Option<u64>,
+    /// `fifo`, `lifo`, `hifo`, `average`, `specific`.
+    pub method: Option<String>,
+    /// Accounting options by name.
+    pub options: Option<Open>,
+}
+
 /// What a submission would cost.
 #[derive(ToSchema)]
 pub struct DryRun {
@@ -151,6 +175,8 @@ pub struct GroupStatus {
 pub struct Job {
     pub job_id: JobId,
     pub chain: String,
+    /// `client` or `continuous`.
+    pub origin: String,
     pub status: String,
     pub done: bool,
     pub cancel_requested: bool,

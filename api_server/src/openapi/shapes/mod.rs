@@ -21,7 +21,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 pub use job::{
     Accepted, Comparison, DryRun, GroupResult, GroupStatus, Job, JobList, LatestResults,
-    Leaderboard, NoMembers, Results, Submission,
+    Leaderboard, NoMembers, Results, Submission, TimeRange, ToBeWatched, WalletError,
 };
 pub use ledger::{AccountingDocument, LedgerPage, Transactions};
 pub use result::{Pinned, WalletResult};

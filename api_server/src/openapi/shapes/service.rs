@@ -4,6 +4,7 @@ use utoipa::ToSchema;
 
 use super::Time;
 use crate::dto::fleet::SlotsView;
+use crate::handlers::continuous::ContinuousView;
 use crate::handlers::services::{QueueView, Quota};
 
 /// The process lives.
@@ -117,6 +118,7 @@ pub struct ServiceStatus {
     pub queue: Option<QueueView>,
     pub slots: SlotsView,
     pub providers: Vec<Provider>,
+    pub continuous: Option<ContinuousView>,
     pub processes: Option<Vec<Process>>,
 }
 

@@ -2,6 +2,9 @@
 
 use super::{Known, MARK, RUN, Row, WALLET, request};
 
+/// Where watched wallets are added.
+const ADD: &str = "/api/pnl/watched/add";
+
 pub fn rows(known: &Known) -> Vec<Row> {
     let mut rows = Vec::new();
     let job = &known.job;
@@ -29,6 +32,7 @@ pub fn rows(known: &Known) -> Vec<Row> {
         format!("/api/pnl/batch/results/{job}/group"),
         format!("/api/pnl/batch/results/{job}/group/ledger"),
         "/api/pnl/results".into(),
+        "/api/pnl/watched".into(),
         "/api/leaderboard".into(),
         "/api/compare".into(),
         format!("/api/v2/wallets/{WALLET}/transactions"),
@@ -50,8 +54,12 @@ pub fn rows(known: &Known) -> Vec<Row> {
         format!("/api/pnl/batch/{job}/cancel"),
         format!("/api/pnl/batch/{job}/retry"),
         format!("/api/pnl/batch/{job}/webhook/replay"),
+        ADD.to_owned(),
+        format!("/api/pnl/watched/{WALLET}/resume"),
+        "/api/services/continuous/start".to_owned(),
+        "/api/services/continuous/stop".to_owned(),
     ];
-    let removals = [format!("/api/pnl/batch/{job}")];
+    let removals = [format!("/api/pnl/batch/{job}"), format!("/api/pnl/watched/{WALLET}")];
     let questions = [format!("/api/v2/wallets/{WALLET}/what-if")];
     for (routes, methods, allow) in [
         (&reads[..], &["POST", "PUT", "PATCH", "DELETE", "TRACE", "EV1L"][..], "GET,HEAD"),
@@ -80,6 +88,7 @@ pub fn rows(known: &Known) -> Vec<Row> {
         &format!("/api/pnl/batch/{job}/webhook"),
         &format!("/api/pnl/batch/results/{job}"),
         "/api/pnl/results",
+        "/api/pnl/watched",
         "/api/leaderboard",
         &format!("/api/compare?chain=sol&wallets={WALLET}"),
         &format!("/api/v2/wallets/{WALLET}/transactions?chain=sol"),
@@ -123,6 +132,7 @@ pub fn rows(known: &Known) -> Vec<Row> {
     actions_take_no_body(&mut rows, job);
     questions_take_options(&mut rows);
     purges_take_tags(&mut rows);
+    watched_wallets(&mut rows);
     lines(&mut rows);
     files_and_sockets(&mut rows, job);
     keys(&mut rows);
@@ -201,6 +211,64 @@ fn purges_take_tags(rows: &mut Vec<Row>) {
     let text = request("POST", path, &[("Content-Type", "text/plain")], b"EV1L");
     let expected = (415, "unsupported-media-type");
     rows.push(Row::new("purge with text", text, expected, "text/plain"));
+}
+
+fn watched_wallets(rows: &mut Vec<Row>) {
+    let json = [("Content-Type", "application/json")];
+    let invalid = (422, "validation-failed");
+    let add = |body: &str| request("POST", ADD, &json, body.as_bytes());
+    for (what, body, says) in [
+        ("nothing", "{}".to_owned(), "/chain missing-field"),
+        ("a list", r#"["EV1L"]"#.to_owned(), "must be an object"),
+        ("no wallet", r#"{"wallet_addresses":["EV1L"],"chain":"sol"}"#.to_owned(), "bad-address"),
+        ("no chain", r#"{"wallet_addresses":[],"chain":"EV1L"}"#.to_owned(), "unknown-chain"),
+        ("no wallets", r#"{"wallet_addresses":[],"chain":"sol"}"#.to_owned(), "empty-list"),
+    ] {
+        rows.push(Row::new(format!("watching {what}"), add(&body), invalid, says));
+    }
+    for (member, says) in [
+        (r#""EV1L":1"#, "/EV1L unknown-field"),
+        (r#""group":true"#, "/group unknown-field"),
+        (r#""as_of":"2024-01-01T00:00:00Z""#, "/as_of unknown-field"),
+        (r#""webhook_url":"https://EV1L.example""#, "/webhook_url unknown-field"),
+        (r#""dry_run":true"#, "/dry_run unknown-field"),
+        (r#""every_seconds":"EV1L""#, "/every_seconds wrong-type"),
+        (r#""every_seconds":0"#, "from 300 to 31536000"),
+        (r#""every_seconds":299"#, "/every_seconds out-of-range"),
+        (r#""every_seconds":31536001"#, "/every_seconds out-of-range"),
+        (r#""every_seconds":600.5"#, "/every_seconds out-of-range"),
+        (r#""every_seconds":-600"#, "/every_seconds out-of-range"),
+        (r#""method":"EV1L""#, "/method unknown-method"),
+    ] {
+        let body = format!(r#"{{"wallet_addresses":["{WALLET}"],"chain":"sol",{member}}}"#);
+        rows.push(Row::new(format!("watching with {member}"), add(&body), invalid, says));
+    }
+    for query in ["?state=EV1L", "?chain=EV1L", "?limit=0", "?EV1L=1"] {
+        let sent = request("GET", &format!("/api/pnl/watched{query}"), &[], b"");
+        rows.push(Row::new(format!("watched {query}"), sent, (400, "bad-query"), "?"));
+    }
+    let sent = request("GET", "/api/pnl/watched?cursor=EV1L", &[], b"");
+    rows.push(Row::new("a cursor of no list", sent, (400, "bad-cursor"), "does not belong"));
+    for (method, behind) in [("DELETE", ""), ("POST", "/resume")] {
+        for (wallet, query, expected, says) in [
+            (WALLET, "", (400, "bad-query"), "?chain missing-field"),
+            (WALLET, "?chain=EV1L", (400, "bad-query"), "?chain unknown-chain"),
+            ("EV1L", "?chain=sol", invalid, "{wallet} bad-address"),
+            (WALLET, "?chain=sol", (404, "not-watched"), "is not watched"),
+        ] {
+            let path = format!("/api/pnl/watched/{wallet}{behind}{query}");
+            let sent = request(method, &path, &[], b"");
+            rows.push(Row::new(format!("{method} {path}"), sent, expected, says));
+        }
+    }
+    for order in ["start", "stop"] {
+        let path = format!("/api/services/continuous/{order}");
+        let sent = request("POST", &path, &json, br#"{"EV1L":1}"#);
+        rows.push(Row::new(format!("{order} with a member"), sent, invalid, "unknown-field"));
+        let sent = request("POST", &path, &[("X-Forwarded-For", "192.0.2.1")], b"");
+        let here = "only programs on the service's own machine";
+        rows.push(Row::new(format!("{order} from elsewhere"), sent, (403, "forbidden"), here));
+    }
 }
 
 fn actions_take_no_body(rows: &mut Vec<Row>, job: &str) {
