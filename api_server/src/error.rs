@@ -316,6 +316,7 @@ impl FieldErrors {
         code: &'static str,
         detail: impl FnOnce() -> D,
     ) {
+        debug_assert!(problems::FIELD_CODES.iter().any(|(known, _)| *known == code), "{code}");
         self.total += 1;
         if self.shown.len() < MAX_SHOWN_ERRORS {
             self.shown.push(FieldError { pointer: pointer(), code, detail: detail().into() });

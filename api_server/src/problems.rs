@@ -272,6 +272,7 @@ pub const FIELD_CODES: &[(&str, &str)] = &[
     ("contradiction", "The value contradicts another one; the detail says which."),
     ("bad-url", "The URL is none that webhooks are sent to; the detail says why."),
     ("webhooks-off", "This server sends no webhooks."),
+    ("bad-tag", "The text is no tag of a purge; the detail says why."),
     ("bad-value", "The value is none of those that the detail lists."),
 ];
 
