@@ -112,7 +112,7 @@ impl fmt::Display for Tag {
 pub struct Mark(u128);
 
 impl Mark {
-    /// What [`Mark::to_string`] gave.
+    /// The mark that is written so.
     pub fn read(text: &str) -> Option<Self> {
         u128::from_str_radix(text, 16).ok().map(Self)
     }
