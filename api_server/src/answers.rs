@@ -37,6 +37,9 @@ const MAX_BYTES: usize = 4 << 20;
 /// Longest wait for Redis: from there on computing is faster.
 const PATIENCE: Duration = Duration::from_millis(250);
 
+/// Keys that are looked at before others have their turn.
+const KEYS_AT_ONCE: usize = 256;
+
 /// What the keys of answers in Redis begin with. Nothing else there does.
 pub const PREFIX: &str = "pnl:answer:";
 
@@ -353,8 +356,12 @@ impl Answers {
     pub async fn forget_purged(&self) -> u64 {
         let purged: Vec<_> = self.kept.iter().map(|(key, _)| key).collect();
         let mut answers = 0;
-        for key in purged.iter().filter(|key| self.is_purged(key)) {
-            answers += u64::from(self.kept.remove(&***key).await.is_some());
+        for some in purged.chunks(KEYS_AT_ONCE) {
+            for key in some.iter().filter(|key| self.is_purged(key)) {
+                answers += u64::from(self.kept.remove(&***key).await.is_some());
+            }
+            // There may be a hundred thousand of them, and requests wait for this thread.
+            tokio::task::yield_now().await;
         }
         self.dropped.purged.inc_by(answers);
         answers
@@ -396,9 +403,9 @@ impl Answers {
         let parts = key.strip_prefix(PREFIX).and_then(|key| {
             let (rest, _hash) = key.rsplit_once(':')?;
             let (subject, mark) = rest.rsplit_once(':')?;
-            Some((Subject::read(subject)?, mark))
+            Some((Subject::read(subject)?, Mark::read(mark)?))
         });
-        parts.is_some_and(|(subject, mark)| self.purges.mark(&subject).to_string() != mark)
+        parts.is_some_and(|(subject, mark)| self.purges.mark(&subject) != mark)
     }
 
     /// Where the key of the newest answer to `question` stands.

@@ -173,6 +173,11 @@ impl App {
         }
     }
 
+    /// Whether what is kept can be told from what is not: the database answers, and purges are heard of.
+    pub fn knows_what_is_kept(&self) -> bool {
+        self.database.is_up() && self.answers.purges.are_heard()
+    }
+
     /// Whether the process is about to stop.
     pub fn is_draining(&self) -> bool {
         self.drain.is_cancelled()

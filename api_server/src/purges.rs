@@ -7,12 +7,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{PoisonError, RwLock};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use persistence_layer::batches::BatchId;
 use persistence_layer::operator_actions::{self, Action, Asked, Purge};
-use persistence_layer::{StoreError, Tenant};
+use persistence_layer::{Cause, StoreError, Tenant};
 use pnl_core::{Address, Chain, WalletRef};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -25,8 +25,11 @@ use crate::versions::Subject;
 /// Pause between two looks for purges.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Longest wait for the first look: the start does not hang on it.
+/// Longest time of a look: nothing else hangs on one.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a look holds: some that fail are made up for by the next one.
+const HEARD_FOR: Duration = Duration::from_secs(10);
 
 /// How far back purges matter: an answer may go from Redis to a process at the end of its time there, and be kept as
 /// long again.
@@ -109,6 +112,11 @@ impl fmt::Display for Tag {
 pub struct Mark(u128);
 
 impl Mark {
+    /// The mark that is written so.
+    pub fn read(text: &str) -> Option<Self> {
+        u128::from_str_radix(text, 16).ok().map(Self)
+    }
+
     fn add(&mut self, other: Self) {
         self.0 = self.0.wrapping_add(other.0);
     }
@@ -135,7 +143,7 @@ struct Marks {
 impl Marks {
     fn of(purges: &[Purge]) -> Self {
         let mut marks = Self::default();
-        let are_too_many = purges.len() >= MOST as usize;
+        let are_too_many = purges.len() > MOST as usize;
         for purge in purges {
             let id = Mark(purge.id.as_u128());
             for tag in &purge.tags {
@@ -191,8 +199,19 @@ impl Marks {
 #[derive(Default)]
 pub struct Purges {
     marks: RwLock<Marks>,
+    /// When the last look began that found them.
+    heard: Mutex<Option<Instant>>,
     /// One look at a time: what an earlier one has found must not replace what a later one has.
-    looking: tokio::sync::Mutex<()>,
+    looking: tokio::sync::Mutex<Looking>,
+}
+
+/// What looks leave to the next one.
+#[derive(Default)]
+struct Looking {
+    /// The ids that the last change was of, sorted.
+    ids: Vec<Uuid>,
+    /// When the last one began that found them, whatever has happened to the database since.
+    found: Option<Instant>,
 }
 
 impl Purges {
@@ -203,11 +222,27 @@ impl Purges {
 
     /// Knows `purges` and no others from now on; whether that changes anything.
     pub fn know(&self, purges: &[Purge]) -> bool {
-        let new = Marks::of(purges);
-        let mut marks = self.marks.write().unwrap_or_else(PoisonError::into_inner);
-        let is_change = *marks != new;
-        *marks = new;
-        is_change
+        let mut new = Marks::of(purges);
+        if *self.marks.read().unwrap_or_else(PoisonError::into_inner) == new {
+            return false;
+        }
+        // Requests wait neither for the comparison nor for the end of the old ones.
+        std::mem::swap(&mut *self.marks.write().unwrap_or_else(PoisonError::into_inner), &mut new);
+        true
+    }
+
+    /// Whether all purges are known but those of the last seconds. Where they are not, what is kept may be from before one.
+    pub fn are_heard(&self) -> bool {
+        self.heard().is_some_and(|heard| heard.elapsed() < HEARD_FOR)
+    }
+
+    /// Knows them from a look that began at `begun`, or has no way to hear of them.
+    fn hear(&self, begun: Option<Instant>) {
+        *self.heard() = begun;
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -222,43 +257,74 @@ pub async fn ask(
     asked: Asked<'_>,
 ) -> Result<(Uuid, u64), StoreError> {
     // What it takes is not taken by another look before it is counted.
-    let _turn = app.answers.purges.looking.lock().await;
+    let mut turn = app.answers.purges.looking.lock().await;
     let id = operator_actions::begin(&app.store, Action::Purge(tags), asked).await?;
-    Ok((id, look_in_turn(app).await?))
+    Ok((id, look_in_turn(app, &mut turn).await?))
 }
 
 /// Looks for purges, and forgets what they are about.
 async fn look(app: &AppState) -> Result<(), StoreError> {
-    let _turn = app.answers.purges.looking.lock().await;
-    look_in_turn(app).await.map(drop)
+    let mut turn = app.answers.purges.looking.lock().await;
+    look_in_turn(app, &mut turn).await.map(drop)
 }
 
 /// The same for who has the turn; gives how many answers this process had of it.
-async fn look_in_turn(app: &AppState) -> Result<u64, StoreError> {
-    let known = &app.answers.purges;
-    let purges = operator_actions::purges(&app.store, PAST, MOST).await?;
-    if !known.know(&purges) {
+async fn look_in_turn(app: &AppState, last: &mut Looking) -> Result<u64, StoreError> {
+    let (known, begun) = (&app.answers.purges, Instant::now());
+    let found = tokio::time::timeout(PATIENCE, news(app, &last.ids)).await;
+    // The limit of a statement is the server's: it does not help where the server is not heard any more.
+    let news = found.unwrap_or(Err(StoreError::NoConnection(Cause::Unreachable)))?;
+    // A purge may have come and left the window since the last look. Answers do not live that long.
+    let was_away = last.found.is_some_and(|found| found.elapsed() >= PAST);
+    // What is made from now on is made of what the purge was asked after.
+    if news.is_some() {
+        app.store.avoid_replica_for_now();
+    }
+    let is_change = news.is_some_and(|purges| {
+        last.ids = sorted(purges.iter().map(|purge| purge.id));
+        known.know(&purges)
+    });
+    if is_change || was_away {
+        app.exports.forget();
+        app.orders.forget();
+    }
+    last.found = Some(begun);
+    known.hear(Some(begun));
+    if !is_change {
         return Ok(0);
     }
-    app.exports.forget();
+    let purges = last.ids.len();
     let answers = app.answers.forget_purged().await;
-    tracing::info!(
-        purges = purges.len(),
-        answers,
-        "kept answers are forgotten, as operators asked"
-    );
+    tracing::info!(purges, answers, "kept answers are forgotten, as operators asked");
     Ok(answers)
+}
+
+/// The purges, if they are others than those with the ids `known`: what they are about may be much, and is read once.
+async fn news(app: &AppState, known: &[Uuid]) -> Result<Option<Vec<Purge>>, StoreError> {
+    // One more tells that there are too many.
+    let ids = operator_actions::purge_ids(&app.store, PAST, MOST + 1).await?;
+    if sorted(ids) == known {
+        return Ok(None);
+    }
+    operator_actions::purges(&app.store, PAST, MOST + 1).await.map(Some)
+}
+
+fn sorted(ids: impl IntoIterator<Item = Uuid>) -> Vec<Uuid> {
+    let mut ids: Vec<_> = ids.into_iter().collect();
+    ids.sort_unstable();
+    ids
 }
 
 /// Looks for purges until `closing`; returns after the first look, so that nothing from before is found in Redis.
 pub async fn watch(app: &AppState, closing: CancellationToken) {
-    let first = tokio::time::timeout(PATIENCE, look(app)).await;
-    let mut has_failed = !matches!(first, Ok(Ok(())));
+    let mut has_failed = look(app).await.is_err();
     let app = app.clone();
     let looking = async move {
         loop {
             tokio::time::sleep(PAUSE).await;
             if !app.database.is_up() {
+                // When it is back, nothing that is kept is given before the next look.
+                app.answers.purges.hear(None);
                 continue;
             }
             match look(&app).await {
@@ -365,9 +431,21 @@ mod tests {
     }
 
     #[test]
+    fn purges_are_heard_of_for_some_time_after_a_look() {
+        let purges = Purges::default();
+        assert!(!purges.are_heard(), "before the first look");
+        purges.hear(Some(Instant::now()));
+        assert!(purges.are_heard());
+        purges.hear(Instant::now().checked_sub(HEARD_FOR));
+        assert!(!purges.are_heard(), "so long after the last one");
+        purges.hear(None);
+        assert!(!purges.are_heard(), "without a database");
+    }
+
+    #[test]
     fn too_many_purges_are_one_of_everything() {
         let purges = Purges::default();
-        let all: Vec<_> = (1..=u128::from(MOST)).map(|id| purge(id, &["tenant:bolt"])).collect();
+        let all: Vec<_> = (0..=u128::from(MOST)).map(|id| purge(id, &["tenant:bolt"])).collect();
         purges.know(&all[1..]);
         assert!(subjects().iter().all(|subject| purges.mark(subject) == Mark::default()));
         purges.know(&all);

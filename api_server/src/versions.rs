@@ -100,7 +100,7 @@ pub enum Version {
     Is(String),
     /// It is not there, or changes all the time.
     None,
-    /// The database cannot tell.
+    /// The database cannot tell, or not whether what is kept of it was purged.
     Unknown,
 }
 
@@ -129,7 +129,7 @@ impl Versions {
     /// The version that `subject` had when it was last read, while that is fresh.
     pub fn fresh(&self, app: &App, subject: &Subject) -> Option<Version> {
         self.listen();
-        self.looks.fresh(subject).filter(|_| app.database.is_up())
+        self.looks.fresh(subject).filter(|_| app.knows_what_is_kept())
     }
 
     /// The version that `subject` has, or had not longer ago than is fresh.
@@ -137,7 +137,7 @@ impl Versions {
         if *subject == Subject::Service {
             return self.service(app).await;
         }
-        if !app.database.is_up() {
+        if !app.knows_what_is_kept() {
             return Version::Unknown;
         }
         self.listen();

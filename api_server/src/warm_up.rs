@@ -156,7 +156,7 @@ async fn of_tenant(app: &App, tenant: &Tenant) -> Result<Vec<Ahead>, StoreError>
     Ok(paths.into_iter().map(|path| Ahead { tenant: tenant.clone(), path }).collect())
 }
 
-/// Waits until one question more costs no client anything: the database answers, and a core is left.
+/// Waits until one question more costs no client anything: what is made is kept, and a core is left.
 async fn quiet(app: &App) {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let is_busy = || {
@@ -164,7 +164,7 @@ async fn quiet(app: &App) {
         let at_work = usize::try_from(now.in_flight - now.waiting).unwrap_or(0);
         at_work >= cores || app.load.is_high()
     };
-    while !app.database.is_up() || is_busy() {
+    while !app.knows_what_is_kept() || is_busy() {
         tokio::time::sleep(PAUSE).await;
     }
 }

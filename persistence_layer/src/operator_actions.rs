@@ -105,6 +105,22 @@ pub async fn finish(
     })
 }
 
+/// The ids of those that [`purges`] gives, in no order: a look that costs next to nothing.
+///
+/// # Errors
+/// As every read.
+pub async fn purge_ids(store: &Store, past: Duration, most: u32) -> Result<Vec<Uuid>, StoreError> {
+    let past = interval(past)?;
+    read!(store, async |connection| {
+        sqlx::query_file_scalar!(
+            "queries/operator_actions/purge_ids.sql",
+            past as _,
+            i64::from(most)
+        )
+        .fetch_all(connection)
+    })
+}
+
 /// The purges that were asked for within `past`, at most `most`: the newest ones, by the clock of the database.
 ///
 /// # Errors

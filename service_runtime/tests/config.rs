@@ -358,10 +358,14 @@ fn secrets_of_tenants_are_made_of_what_no_receiver_knows() {
         r#"[{name="acme",generations=[4,3,2,1]}]"#,
         r#"[{name="acme",generations=[1]},{name="acme",generations=[2]}]"#,
         r#"[{name="acme",generation=[1]}]"#,
+        r#"[{name="acme",generations=[2,2]}]"#,
+        r#"[{name="acme",generations=[1,2]}]"#,
     ] {
         let text = refusal(load(&[roots.clone(), tenants(bad)]));
         assert!(text.contains("webhooks.tenants"), "{bad}: {text}");
     }
+    let without_roots = refusal(load(&[tenants(r#"[{name="acme",generations=[1]}]"#)]));
+    assert!(without_roots.contains("webhooks.root_secrets"), "{without_roots}");
 }
 
 #[test]

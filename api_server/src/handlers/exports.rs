@@ -122,7 +122,9 @@ async fn measured(
     format: Format,
     sources: &Sources,
 ) -> Result<Option<Measured>, ApiError> {
-    let Some(ended) = batch.finished_at else { return Ok(None) };
+    let Some(ended) = batch.finished_at.filter(|_| app.knows_what_is_kept()) else {
+        return Ok(None);
+    };
     // A retry takes the end away, and gives another one.
     let (ended, made_of) = (ended.timestamp_micros(), hex(sources.hash()));
     let name = format!("{} {ended} {} {made_of}", batch.id, format.as_str());

@@ -184,7 +184,8 @@ async fn order(
     scope: &str,
 ) -> Result<Option<Arc<[i64]>>, ApiError> {
     let sort = list.sort.filter(|sort| sort.by != LatestSort::TotalPnl);
-    let (Some(sort), Some(ended)) = (sort, batch.finished_at) else { return Ok(None) };
+    let ended = batch.finished_at.filter(|_| app.knows_what_is_kept());
+    let (Some(sort), Some(ended)) = (sort, ended) else { return Ok(None) };
     // A retry takes the end away, and gives another one.
     let name = format!("{scope} {}", ended.timestamp_micros());
     let read = results::order(&app.store, job, batch.chain, list, sort);

@@ -7,7 +7,9 @@ use serde_json::json;
 use service_runtime::config::{Role, Settings};
 
 use crate::auth::{create, keyed};
-use crate::support::{Plan, Reply, TestApp, UNUSED, demo_wallets, eventually, reply};
+use crate::support::{
+    Plan, Reply, TestApp, UNUSED, demo_wallets, eventually, hold, release, reply,
+};
 
 pub fn kept(settings: &mut Settings) {
     settings.cache.memory_mb = 64;
@@ -527,6 +529,24 @@ async fn answers_from_the_cache_are_not_counted() {
     app.get(&path(4)).await.problem(429, "rate-limited");
     let body = json!({"wallet_addresses": [UNUSED], "chain": "solana"});
     assert_eq!(app.submit(&body).await.status, 202);
+}
+
+#[tokio::test]
+async fn what_is_kept_is_not_fresh_while_nobody_hears_of_purges() {
+    let app = worker().await;
+    let wallets = demo_wallets();
+    app.completed(&wallets[..1]).await;
+    let path = format!("/api/v2/wallets/{}/pnl?chain=solana", wallets[0]);
+    let found =
+        async |found: &str| app.get(&path).await.headers["x-cache"].to_str().unwrap() == found;
+    is("MISS", app.get(&path).await);
+    is("HIT", app.get(&path).await);
+    // Looks hang, and each is given up.
+    let holder = hold(&app, "operator_actions").await;
+    eventually("it is not fresh", || found("STALE")).await;
+    release(&app).await;
+    assert!(holder.await.is_err());
+    eventually("it is fresh again", || found("HIT")).await;
 }
 
 #[tokio::test]

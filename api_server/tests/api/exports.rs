@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use crate::contract;
 use crate::lines::address;
-use crate::support::{Plan, Reply, TestApp, UNUSED, demo_wallets, hold_results, release_results};
+use crate::support::{Plan, Reply, TestApp, UNUSED, demo_wallets, hold_results, release};
 
 const FORMATS: [&str; 4] = ["csv", "ndjson", "parquet", "arrow"];
 
@@ -348,7 +348,7 @@ async fn a_file_of_disposals_breaks_off_when_a_ledger_goes_on_the_way_but_not_wh
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 206);
         assert_eq!(app.database.execute(&superseded(&demo_wallets()[0], since)).await, 1);
-        release_results(&app).await;
+        release(&app).await;
         let part = response.bytes().await.ok();
         assert_eq!(part.as_deref(), expected, "a part of another file looks like one of this");
         assert!(holder.await.is_err());

@@ -3,7 +3,7 @@
 use reqwest::Method;
 
 use crate::support::{
-    Plan, TestApp, UNUSED, eventually, hold_results, release_results, reply, waiting_for_locks,
+    Plan, TestApp, UNUSED, eventually, hold_results, release, reply, waiting_for_locks,
 };
 
 fn figure(metrics: &str, name: &str) -> u64 {
@@ -37,7 +37,7 @@ async fn expensive_requests_are_refused_first_and_probes_never() {
         assert_eq!(figure(&metrics, "http_shed_total{cost=\"expensive\"} "), 2);
         assert_eq!(figure(&metrics, "http_shed_total{cost=\"light\"} "), 0);
         assert_eq!(figure(&metrics, "http_places "), 2);
-        release_results(&app).await;
+        release(&app).await;
     };
     let (first, ()) = tokio::join!(app.get(&results), shed);
     assert_eq!(first.status, 200, "{}", first.text);
@@ -67,7 +67,7 @@ async fn a_file_has_its_place_until_it_is_sent() {
         assert_eq!(app.get(&status).await.status, 200, "others have room");
         let metrics = app.admin_get("/metrics").await.text;
         assert_eq!(figure(&metrics, "http_shed_total{cost=\"file\"} "), 1);
-        release_results(&app).await;
+        release(&app).await;
     };
     let (first, ()) = tokio::join!(app.get(&csv), refused);
     assert_eq!(first.status, 200, "{}", first.text);

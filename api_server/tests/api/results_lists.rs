@@ -1,10 +1,11 @@
 //! The results of a job, filtered and sorted.
 
 use load_tests::{FaultKind, Faults};
-use serde_json::Value;
+use reqwest::Method;
+use serde_json::{Value, json};
 
 use crate::lines::address;
-use crate::support::{TestApp, UNUSED, demo_wallets};
+use crate::support::{TestApp, UNUSED, demo_wallets, reply};
 
 /// All rows of a list, one by one.
 async fn walk(app: &TestApp, path: &str) -> Vec<Value> {
@@ -87,6 +88,25 @@ async fn results_are_sorted_by_every_figure_and_filtered_by_their_total() {
     let sorted = app.get(&format!("{results}?sort=trades")).await;
     assert!(sorted.header("cache-control").contains("immutable"), "{:?}", sorted.headers);
     assert!(!sorted.header("etag").is_empty());
+}
+
+#[tokio::test]
+async fn after_a_purge_a_list_is_in_the_order_of_what_was_repaired() {
+    let app = TestApp::with_worker().await;
+    let job = app.completed(&demo_wallets()).await;
+    let path = format!("/api/pnl/batch/results/{job}?sort=trades");
+    let before = walk(&app, &path).await;
+    let repair = "update pnl_results r set trades = 1000 - b.place from (
+            select wallet, row_number() over (order by trades, task) as place from pnl_results) b
+        where b.wallet = r.wallet";
+    assert_eq!(app.database.execute(repair).await, before.len() as u64);
+    let purge = app.request(Method::POST, "/api/performance/cache/purge");
+    let body = json!({"tags": [format!("job:{job}")]});
+    assert_eq!(reply(purge.json(&body)).await.status, 202);
+    let after = walk(&app, &path).await;
+    let (mut reversed, after) = (wallets(&before), wallets(&after));
+    reversed.reverse();
+    assert_eq!(after, reversed, "each once");
 }
 
 #[tokio::test]

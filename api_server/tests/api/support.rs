@@ -354,23 +354,27 @@ pub async fn reply(request: reqwest::RequestBuilder) -> Reply {
     reply
 }
 
-/// Keeps everybody from the results of wallets until [`release_results`]; the task ends with an error then.
+/// Keeps everybody from the results of wallets until [`release`]; the task ends with an error then.
 pub async fn hold_results(app: &TestApp) -> JoinHandle<u64> {
+    hold(app, "pnl_results").await
+}
+
+/// Keeps everybody from a table, likewise.
+pub async fn hold(app: &TestApp, table: &str) -> JoinHandle<u64> {
     let database = Arc::clone(&app.database);
-    let holder = tokio::spawn(async move {
-        let lock = "do $$ begin
-            lock table pnl_results in access exclusive mode; perform pg_sleep(600);
-        end $$";
-        database.execute(lock).await
-    });
-    let held = "select count(*) from pg_locks
-        where relation = 'pnl_results'::regclass and mode = 'AccessExclusiveLock' and granted";
+    let lock = format!(
+        "do $$ begin lock table {table} in access exclusive mode; perform pg_sleep(600); end $$"
+    );
+    let holder = tokio::spawn(async move { database.execute(&lock).await });
+    // It sleeps as soon as it has the lock.
+    let held = "select count(*) from pg_stat_activity
+        where wait_event = 'PgSleep' and datname = current_database()";
     eventually("the table is locked", || async { app.database.number(held).await > 0 }).await;
     holder
 }
 
-/// Lets everybody at the results again.
-pub async fn release_results(app: &TestApp) {
+/// Lets everybody at the table again.
+pub async fn release(app: &TestApp) {
     let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity
         where wait_event = 'PgSleep' and datname = current_database()";
     assert_eq!(app.database.number(end).await, 1);

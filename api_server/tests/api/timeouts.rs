@@ -3,7 +3,7 @@
 use service_runtime::config::Role;
 
 use crate::support::{
-    Plan, TestApp, demo_wallets, eventually, hold_results, release_results, waiting_for_locks,
+    Plan, TestApp, demo_wallets, eventually, hold_results, release, waiting_for_locks,
 };
 
 #[tokio::test]
@@ -34,7 +34,7 @@ async fn a_slow_read_for_an_answer_is_cancelled_and_one_for_a_file_is_not() {
         eventually("the export waits", || async { waiting_for_locks(&app).await == 1 }).await;
         other.get(&results).await.problem(503, "database-timeout");
         assert_eq!(waiting_for_locks(&app).await, 1, "the export began before, and waits on");
-        release_results(&app).await;
+        release(&app).await;
     };
     let (file, ()) = tokio::join!(other.get(&export), both);
     assert_eq!((file.status.as_u16(), &file.text), (200, &whole.text));

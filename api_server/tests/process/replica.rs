@@ -62,6 +62,16 @@ async fn a_replica_is_read_while_it_is_near_and_the_primary_else() {
     assert!(reads_the_replica(&store).await);
     assert!(!server::facts(&store).await.unwrap().is_replica, "the store itself is the primary");
 
+    // Not before it has all that is stored by now.
+    store.clone().avoid_replica_for_now();
+    assert!(!reads_the_replica(&store).await);
+    assert!(matches!(store.replica(), Some(ReplicaState::InUse(_))));
+    wait::until("the replica to be read again", PATIENCE, async || {
+        Ok(reads_the_replica(&store).await.then_some(()))
+    })
+    .await
+    .unwrap();
+
     // Far behind: it replays nothing of what is written.
     replica.psql("read", "select pg_wal_replay_pause()").await.unwrap();
     refresh(&store).await.unwrap();

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::PgPool;
@@ -29,6 +29,9 @@ const LONGEST_CHECK: Duration = Duration::from_secs(10);
 
 /// Longest time of a look, and of a wait for a connection to the replica.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Longest time of a look at both.
+const LONGEST_LOOK: Duration = Duration::from_secs(2 * PATIENCE.as_secs());
 
 /// Longest time of a read there: with the one from the primary after it, it fits into a request.
 pub(super) const READ_PATIENCE: Duration = Duration::from_secs(10);
@@ -80,15 +83,36 @@ impl ReplicaState {
 pub(super) struct Replica {
     store: Store,
     max_lag: Duration,
-    state: Mutex<ReplicaState>,
+    known: Mutex<Known>,
     /// The same for those who read.
     is_open: AtomicBool,
     metrics: ReplicaMetrics,
 }
 
+/// What is known of a replica.
+#[derive(Debug)]
+struct Known {
+    state: ReplicaState,
+    /// Until then nothing is read there, whatever its state.
+    avoided_until: Instant,
+}
+
 impl Replica {
-    fn state(&self) -> ReplicaState {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What was stored by now is there in the end: it was near enough at the last look, and the next one may take its time.
+    fn avoid(&self, now: Instant) {
+        let mut known = self.known();
+        known.avoided_until = now + self.max_lag + LOOK_EVERY + LONGEST_LOOK;
+        self.open(&known, now);
+    }
+
+    fn open(&self, known: &Known, now: Instant) {
+        let is_open = matches!(known.state, ReplicaState::InUse(_)) && now >= known.avoided_until;
+        self.is_open.store(is_open, Ordering::Relaxed);
+        self.metrics.set(is_open, known.state.lag());
     }
 
     pub(super) async fn close(&self) {
@@ -96,19 +120,17 @@ impl Replica {
     }
 
     fn set(&self, now: ReplicaState) {
-        let is_open = matches!(now, ReplicaState::InUse(_));
-        self.is_open.store(is_open, Ordering::Relaxed);
-        self.metrics.set(is_open, now.lag());
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known();
         let code = now.code();
-        if state.code() != code {
-            if is_open {
+        if known.state.code() != code {
+            if matches!(now, ReplicaState::InUse(_)) {
                 tracing::info!("reads go to the replica");
             } else {
                 tracing::warn!(code, lag = ?now.lag(), "the replica is not used; all reads go to the primary");
             }
         }
-        *state = now;
+        known.state = now;
+        self.open(&known, Instant::now());
     }
 }
 
@@ -149,7 +171,7 @@ impl Store {
         let replica = Arc::new(Replica {
             store: self.reader_of(pool, options, settings, metrics.clone()),
             max_lag: settings.max_lag,
-            state: Mutex::new(ReplicaState::Away),
+            known: Mutex::new(Known { state: ReplicaState::Away, avoided_until: Instant::now() }),
             is_open: AtomicBool::new(false),
             metrics,
         });
@@ -201,9 +223,16 @@ impl Store {
         }
     }
 
+    /// Reads from the primary alone, here and in all clones, until the replica has all that is stored by now.
+    pub fn avoid_replica_for_now(&self) {
+        if let Some(replica) = &self.replica {
+            replica.avoid(Instant::now());
+        }
+    }
+
     /// How the replica is, when there is one.
     pub fn replica(&self) -> Option<ReplicaState> {
-        self.replica.as_ref().map(|replica| replica.state())
+        self.replica.as_ref().map(|replica| replica.known().state)
     }
 
     /// Metrics of the replica, when there is one; to be registered once.
@@ -247,7 +276,7 @@ async fn watch(replica: &Replica, primary: &Store, url: &str) {
         let found = match checked {
             Ok(()) => {
                 let look = look(replica, primary, &mut positions);
-                tokio::time::timeout(PATIENCE * 2, look).await.unwrap_or(ReplicaState::Away)
+                tokio::time::timeout(LONGEST_LOOK, look).await.unwrap_or(ReplicaState::Away)
             }
             Err(error @ PoolerError::MixesAnswers { .. }) => {
                 tracing::warn!(%error, "nothing is read from the replica");

@@ -154,6 +154,27 @@ async fn all_replaced_ledgers_stay_for_their_results_and_those_without_a_result_
 }
 
 #[tokio::test]
+async fn of_two_ledgers_of_the_same_a_result_has_the_one_that_its_task_made() {
+    let database = TestDatabase::create().await;
+    let store = &database.store().clone().keeping_replaced_ledgers(Duration::from_secs(86_400));
+    let mut made = Vec::new();
+    for block in [100, 101] {
+        let batch = submit(store, 0..1).await;
+        let lease = claim_one(store).await;
+        let input_hash = "the same".to_owned();
+        let head = LedgerHead { input_hash, ..build(store, &lease, block).await };
+        finish_with(store, &lease, head.clone()).await.unwrap();
+        made.push((batch, head));
+    }
+    for (batch, head) in &made {
+        let (input, prices) = (&head.input_hash, &head.price_set_hash);
+        let found =
+            ledgers::of_result(store, &everybodys(*batch), &wallet_ref(), input, prices).await;
+        assert_eq!(found.unwrap().unwrap().head, *head);
+    }
+}
+
+#[tokio::test]
 async fn a_ledger_of_a_part_of_the_history_is_kept_for_its_result_alone() {
     let database = TestDatabase::create().await;
     let store = database.store();

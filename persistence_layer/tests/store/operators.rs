@@ -100,6 +100,8 @@ async fn the_newest_purges_of_the_last_while_are_found() {
         found.iter().map(|purge| (purge.id, purge.tags[0].clone())).collect::<Vec<_>>()
     };
     assert_eq!(of(&found), [(ids[2], "new".to_owned()), (ids[1], "middle".to_owned())]);
+    let alone = operator_actions::purge_ids(store, Duration::from_secs(300), 10).await.unwrap();
+    assert_eq!(alone, ids[1..].iter().rev().copied().collect::<Vec<_>>());
     assert_eq!(
         operator_actions::purges(store, Duration::from_secs(900), 1).await.unwrap().len(),
         1

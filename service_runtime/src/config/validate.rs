@@ -188,6 +188,10 @@ impl Settings {
             let problem = "one is in webhooks.secrets, which receivers know: whoever knows it knows the secrets of all tenants";
             found.add("webhooks.root_secrets", problem);
         }
+        if !webhooks.tenants.is_empty() && webhooks.root_secrets.is_empty() {
+            let problem = "needs webhooks.root_secrets, of which the secrets of tenants are made; set them, or leave this out";
+            found.add("webhooks.tenants", problem);
+        }
         for (index, tenant) in webhooks.tenants.iter().enumerate() {
             let key = format!("webhooks.tenants.{index}");
             let same = |other: &WebhookTenant| other.name == tenant.name;
@@ -197,6 +201,10 @@ impl Settings {
             }
             if !(1..=MOST_GENERATIONS).contains(&tenant.generations.len()) {
                 let problem = format!("expected 1 to {MOST_GENERATIONS} numbers");
+                found.add(&format!("{key}.generations"), problem);
+            }
+            if !tenant.generations.is_sorted_by(|newer, older| newer > older) {
+                let problem = "expected each number once, the newest (greatest) first";
                 found.add(&format!("{key}.generations"), problem);
             }
         }

@@ -59,7 +59,7 @@ impl Default for WebhookSettings {
 pub struct WebhookTenant {
     /// The tenant.
     pub name: String,
-    /// Numbers of its secrets that sign, the newest first; of other tenants it is 1 alone.
+    /// Numbers of its secrets that sign, each once, the newest (greatest) first; of other tenants it is 1 alone.
     pub generations: Vec<u32>,
 }
 

@@ -85,10 +85,10 @@ impl<W: Write> Held<W> {
             written = written.and(out.write_all(some));
             rest = behind;
         }
-        // For the lines to come, unless there are some by now.
+        // For the lines to come, unless there are some by now, or one of these was huge.
         lines.clear();
         let mut held = self.lines();
-        if held.capacity() == 0 {
+        if held.capacity() == 0 && lines.capacity() <= 2 * MOST_BYTES {
             *held = lines;
         }
         drop(held);
@@ -206,5 +206,7 @@ mod tests {
         let held = Held::start(Writes(sender)).unwrap();
         held.push(&vec![b'x'; MOST_BYTES + 1], false).unwrap();
         assert_eq!(writes.try_iter().map(|text| text.len()).sum::<usize>(), MOST_BYTES + 1);
+        held.push(&vec![b'x'; 10 * MOST_BYTES], false).unwrap();
+        assert!(held.lines().capacity() <= 2 * MOST_BYTES, "a huge line leaves no room behind");
     }
 }

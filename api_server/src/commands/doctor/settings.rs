@@ -1,7 +1,7 @@
 //! Settings that are valid one by one and do not fit together.
 
 use job_orchestrator::sources::offered_chains;
-use service_runtime::config::Settings;
+use service_runtime::config::{AuthMode, Settings};
 
 use super::Findings;
 
@@ -51,6 +51,14 @@ pub fn check(settings: &Settings, findings: &mut Findings) {
             ),
         ),
         (
+            settings.auth.mode == AuthMode::Keys
+                && !settings.webhooks.secrets.is_empty()
+                && settings.webhooks.root_secrets.is_empty(),
+            "auth.mode = keys with webhooks.secrets alone: they sign for all tenants, so the receivers of one can send \
+             messages as ours to those of another; set webhooks.root_secrets"
+                .to_owned(),
+        ),
+        (
             offered_chains(settings).is_empty(),
             "no chain has a provider, so every submission is refused; name one at \
              [[chains.solana.providers]]"
@@ -91,7 +99,7 @@ pub fn check(settings: &Settings, findings: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
-    use service_runtime::config::Role;
+    use service_runtime::config::{Role, SigningSecret};
 
     use super::super::Level;
     use super::*;
@@ -126,6 +134,18 @@ mod tests {
             let mut findings = Findings::default();
             check(&settings, &mut findings);
             assert_eq!(findings.0.len(), expected, "{role:?} {findings:?}");
+        }
+
+        let mut shared = Settings::default();
+        shared.auth.mode = AuthMode::Keys;
+        shared.webhooks.secrets = vec![SigningSecret::new("whsec_")];
+        for (roots, expected) in [(Vec::new(), true), (vec![SigningSecret::new("root")], false)] {
+            shared.webhooks.root_secrets = roots;
+            let mut findings = Findings::default();
+            check(&shared, &mut findings);
+            let is_told =
+                findings.0.iter().any(|found| found.text.contains("webhooks.secrets alone"));
+            assert_eq!(is_told, expected, "{findings:?}");
         }
 
         let mut own = Settings::default();

@@ -60,11 +60,17 @@ pub async fn purge(
         return Err(ApiError::database_unavailable());
     }
     let trace_id = context.trace_id.to_string();
-    let asked = Asked { key: caller.key, trace_id: &trace_id, process: &app.instance.id };
-    let (action_id, answers) = purges::ask(&app, &tags, asked).await?;
-    tracing::info!(%action_id, ?tags, answers, "an operator has answers forgotten");
-    let body = View { action_id, tags, evicted: Evicted::new(answers, &app) };
-    tokio::spawn(carry_out(app, action_id, answers).in_current_span());
+    let asking = async move {
+        let asked = Asked { key: caller.key, trace_id: &trace_id, process: &app.instance.id };
+        let (action_id, answers) = purges::ask(&app, &tags, asked).await?;
+        tracing::info!(%action_id, ?tags, answers, "an operator has answers forgotten");
+        let body = View { action_id, tags, evicted: Evicted::new(answers, &app) };
+        tokio::spawn(carry_out(app, action_id, answers).in_current_span());
+        Ok::<_, ApiError>(body)
+    };
+    // A task of its own: what was begun is carried out and noted also when the client goes away.
+    let asking = tokio::spawn(asking.in_current_span());
+    let body = asking.await.map_err(|_| ApiError::internal())??;
     let fresh = (header::CACHE_CONTROL, "no-store");
     Ok((StatusCode::ACCEPTED, [fresh], Json(body)).into_response())
 }
