@@ -54,6 +54,7 @@ pub(crate) use facts::moved;
 pub use facts::{AssetFacts, HistoryFacts};
 pub use flows::AssetFlows;
 pub(crate) use flows::unit_price;
+pub(crate) use page::EXCHANGE_SOURCE;
 pub use prices::{LedgerRules, PAR_SOURCE, PriceRequest, PriceTable};
 pub use state::LedgerState;
 
