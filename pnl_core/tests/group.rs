@@ -6,119 +6,16 @@ mod ledger_support;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use ledger_support::groups::*;
 use ledger_support::random::history;
 use ledger_support::*;
 use pnl_core::engine::{Options, Scope};
-use pnl_core::group::{GroupBuilder, GroupHistory, GroupReport};
+use pnl_core::group::GroupBuilder;
 use pnl_core::ledger::{LedgerBuilder, LedgerEvent, LedgerKind};
 use pnl_core::movement::Order;
-use pnl_core::report::{Coverage, History};
-use pnl_core::{
-    Address, AssetId, Chain, Engine, Method, Outcome, Pin, PriceBook, RawAmount, RawDelta, Usd,
-    WalletRef, WalletTransaction, Window,
-};
+use pnl_core::report::History;
+use pnl_core::{Address, AssetId, Engine, Method, RawDelta, Usd, WalletTransaction, Window};
 use proptest::prelude::*;
-
-const PIN: Pin = Pin { block: 1_000, block_time: NOON + 1_000_000 };
-
-fn group_name() -> WalletRef {
-    WalletRef { chain: Chain::Solana, address: Address::from_chain_data("group:1") }
-}
-
-/// A wallet with its ledger.
-#[derive(Debug, Clone)]
-struct Booked {
-    history: History,
-    events: Vec<LedgerEvent>,
-}
-
-fn booked_wallet(name: &str, lines: &[WalletTransaction], book: &dyn PriceBook) -> Booked {
-    let wallet = Address::from_chain_data(name);
-    let mut ledger = LedgerBuilder::new(wallet.clone(), rules(), Window::ALL);
-    let mut events = Vec::new();
-    for line in lines {
-        let line = WalletTransaction { wallet: wallet.clone(), ..line.clone() };
-        events.extend(ledger.push(&line, book).unwrap());
-    }
-    let history = History {
-        wallet,
-        chain: Chain::Solana,
-        pin: PIN,
-        prices: ledger.pin_prices(&PIN, book),
-        facts: ledger.facts().clone(),
-        balances: None,
-        is_past: false,
-        compared_elsewhere: Default::default(),
-        coverage: Coverage {
-            complete: true,
-            sources: vec!["recording".to_owned()],
-            missing: vec![],
-            truncated: None,
-        },
-        parser_version: "test".to_owned(),
-        price_set_hash: ledger.price_set_hash(),
-        input_hash: ledger.input_hash("test", &PIN),
-    };
-    Booked { history, events }
-}
-
-/// A line of a transaction in block `number`.
-fn tx(number: u64) -> WalletTransaction {
-    line(&format!("t{number}")).with(|tx| {
-        tx.block = number;
-        tx.block_time = Some(NOON + number as i64 * 60);
-        tx.order = Order { block: number, index: Some(0) };
-    })
-}
-
-struct Grouped {
-    events: Vec<LedgerEvent>,
-    group: GroupHistory,
-    outcome: Outcome,
-    report: GroupReport,
-}
-
-fn grouped(wallets: &[Booked]) -> Grouped {
-    grouped_by(wallets, Method::Fifo, |options| options)
-}
-
-fn grouped_by(
-    wallets: &[Booked],
-    method: Method,
-    options: impl FnOnce(Options) -> Options,
-) -> Grouped {
-    let histories = wallets.iter().map(|wallet| wallet.history.clone()).collect();
-    let mut builder = GroupBuilder::new(histories, Window::ALL);
-    let order: Vec<Address> = builder.wallets().cloned().collect();
-    let mut blocks: BTreeMap<u64, Vec<(usize, Vec<LedgerEvent>)>> = BTreeMap::new();
-    for wallet in wallets {
-        let number = order.iter().position(|one| *one == wallet.history.wallet).unwrap();
-        for event in &wallet.events {
-            let block = blocks.entry(event.block).or_default();
-            match block.last_mut() {
-                Some((last, events)) if *last == number => events.push(event.clone()),
-                _ => block.push((number, vec![event.clone()])),
-            }
-        }
-    }
-    let events: Vec<LedgerEvent> =
-        blocks.into_values().flat_map(|block| builder.push(block).unwrap()).collect();
-    let group = builder.finish(&group_name(), PIN, &[]).unwrap();
-    let options = options(Options::with_quote_assets(rules().quote_assets()));
-    let mut engine = Engine::new(method, options).unwrap();
-    for (event, seq) in events.iter().zip(0..) {
-        if let Some(event) = event.to_event(seq).unwrap() {
-            engine.apply(&event).unwrap();
-        }
-    }
-    let outcome = engine.finish(Some(&group.history.prices)).unwrap();
-    let report = group.report(&outcome, Window::ALL).unwrap();
-    Grouped { events, group, outcome, report }
-}
-
-fn book() -> FixedBook {
-    FixedBook::sol_at_100().and("X", "2")
-}
 
 #[test]
 fn what_one_wallet_sends_to_another_keeps_its_date_and_its_cost() {
@@ -161,66 +58,6 @@ fn what_one_wallet_sends_to_another_keeps_its_date_and_its_cost() {
     assert_eq!(row("B").realized_gain_usd, "16".parse().unwrap());
     assert_eq!(row("A").fees_usd, "0.0005".parse().unwrap());
     assert_eq!(row("A").basis_usd, Some("6".parse().unwrap()), "six that cost 1 each");
-}
-
-#[test]
-fn a_token_that_is_too_much_for_the_group_alone_is_set_aside_and_the_rest_is_exact() {
-    let most: RawDelta =
-        "115792089237316195423570985008687907853269984665640564039457584007913129639935"
-            .parse()
-            .unwrap();
-    let huge = |tx: WalletTransaction, raw: RawDelta| {
-        tx.net("Huge", 1, 0).with(|tx| tx.net.last_mut().unwrap().raw = raw)
-    };
-    // A sends 4 X to B and pays with another one for as much as B was given: together more than fits.
-    let of_a = [
-        tx(1).net("X", 10, 0),
-        tx(3).net("X", -4, 0).fee(5_000),
-        huge(tx(4).net("X", -1, 0).fee(5_000), most).through_an_exchange(),
-    ];
-    let of_b = [
-        huge(tx(2), most).unsigned(),
-        tx(3).net("X", 4, 0).unsigned(),
-        tx(5).net("X", -4, 0).net(USDC, 20_000_000, 6).through_an_exchange(),
-    ];
-    let [mut a, mut b] =
-        [("A", &of_a[..]), ("B", &of_b)].map(|(name, lines)| booked_wallet(name, lines, &book()));
-    assert!(a.events.iter().any(|event| event.kind == LedgerKind::Swap));
-    for options in [|options| options, |options| Options { scope: Scope::Global, ..options }] {
-        let Grouped { events, group, report, .. } =
-            grouped_by(&[a.clone(), b.clone()], Method::Fifo, options);
-        let paid = &events[events.len() - 4..events.len() - 1];
-        assert_eq!(
-            shorts(paid),
-            [
-                "transfer_out: out X -1 = 2".to_owned(),
-                format!("transfer_in: in Huge {most} = ?"),
-                "fee: fee native -5000 = 0.0005".to_owned(),
-            ]
-        );
-        let huge = AssetId::new("Huge");
-        let is_huge = |event: &LedgerEvent| event.legs.iter().any(|leg| leg.asset == huge);
-        assert!(events.iter().all(|event| event.excluded == is_huge(event)));
-        assert!(!group.history.facts.assets.contains_key(&huge));
-        let doubts = &group.history.facts.doubts.as_ref().unwrap()[&huge];
-        assert_eq!((doubts.transactions.len(), doubts.raw), (2, None));
-        assert_eq!(report.moves, 1);
-        assert_eq!(report.report.realized_gain_usd, "12".parse().unwrap(), "20 - 4 * 2");
-    }
-
-    // What contracts claim can be too much as well: then it is no balance, and not complete.
-    let claimed = |huge: RawDelta| {
-        Some(BTreeMap::from([
-            (AssetId::new("Huge"), huge.magnitude()),
-            (AssetId::native(), RawAmount::ZERO),
-        ]))
-    };
-    (a.history.balances, b.history.balances) = (claimed(most), claimed(most));
-    let Grouped { group, report, .. } = grouped(&[a, b]);
-    let balances = group.history.balances.unwrap();
-    assert_eq!(balances.into_keys().collect::<Vec<_>>(), [AssetId::native()]);
-    assert!(group.history.compared_elsewhere.differing.contains(&AssetId::new("Huge")));
-    assert!(!report.report.coverage.complete && !report.report.conservation.ok);
 }
 
 /// A wallet of an example: its transactions by block, each with the price of X.

@@ -496,3 +496,31 @@ fn a_movement_that_balances_contradict_is_shown_and_not_in_the_accounts() {
     whole.push(&tx, &FixedBook::sol_at_100()).unwrap();
     assert_ne!(hash(builder), hash(whole), "what is left out is an input");
 }
+
+#[test]
+fn beside_what_is_left_out_there_is_no_round_trip() {
+    let fake = || std::collections::BTreeSet::from([AssetId::new("FAKE")]);
+    let through = |tx: WalletTransaction| {
+        let tx = tx.kind(TxKind::Swap).through_an_exchange().fee(FEE);
+        shorts(&builder().excluding(fake()).push(&tx, &FixedBook::sol_at_100()).unwrap())
+    };
+    let too_large = |tx: WalletTransaction| tx.with(|tx| tx.too_large = vec![AssetId::new("HUGE")]);
+    const PAID: &str = "fee: fee native -5000 = 0.0005";
+    let bought = line("t").net(USDC, -100_000_000, 6);
+    let sent = "transfer_out: out USDC -100000000 = 100";
+    assert_eq!(
+        through(bought.clone().net("FAKE", 7, 0)),
+        [sent, PAID, "transfer_in: in FAKE 7 = ?"]
+    );
+    assert_eq!(through(too_large(bought.clone())), [sent, PAID]);
+    let sold = line("t").sol(SOL);
+    let received = "transfer_in: in native 1000000000 = 100";
+    assert_eq!(
+        through(sold.clone().net("FAKE", -7, 0)),
+        [received, PAID, "transfer_out: out FAKE -7 = ?"]
+    );
+    assert_eq!(through(too_large(sold.clone())), [received, PAID]);
+    // With nothing left out there is one.
+    assert_eq!(through(bought), ["fee: out USDC -100000000 = 100", PAID]);
+    assert_eq!(through(sold), ["income: in native 1000000000 = 100", PAID]);
+}

@@ -145,7 +145,7 @@ async fn the_bundle_of_an_evm_wallet_makes_its_events_again_and_names_what_was_c
     assert_eq!(tx_id, of(1));
     assert!(matches!(how, How::Booked(place) if place.contains("value_usd")), "a price");
     // All transactions have events, so that nothing of the counts is of others.
-    for count in ["incomplete_fee", "missing_block_time", "unexplained_transactions"] {
+    for count in ["failed", "incomplete_fee", "missing_block_time", "unexplained_transactions"] {
         let lines = forged(&lines, |head| head["history"]["facts"][count] = json!(1));
         assert_eq!(replayed(&lines).sums.len(), 1, "{count}");
     }
@@ -194,13 +194,87 @@ async fn tokens_that_balances_contradict_are_left_out_again() {
         |doubts: &mut Value| doubts["transactions"][0]["why"] = json!("uncovered"),
         |doubts: &mut Value| doubts["transactions"] = json!([]),
     ] {
-        let lines = forged(&lines, |head| change(head.pointer_mut(&doubts).unwrap()));
-        assert_eq!(replayed(&lines).sums, expected);
+        for is_noted in [false, true] {
+            let lines = forged(&lines, |head| {
+                change(head.pointer_mut(&doubts).unwrap());
+                if is_noted {
+                    // Of another token, as it were.
+                    head["history"]["facts"]["notes"]["amount_too_large"] = json!(1);
+                }
+            });
+            assert_eq!(replayed(&lines).sums, expected);
+        }
     }
     let lines = forged(&lines, |head| {
         head["history"]["facts"]["doubts"].as_object_mut().unwrap().remove(asset);
     });
     assert_eq!(replayed(&lines).sums, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_which_only_some_movements_are_left_out_is_named() {
+    let world = evm::world(evm::chain()).await;
+    evm::run(&world, true).await;
+    let mut lines = bundle(&world, Chain::Ethereum, &evm::wallet()).await;
+    let [_, _, liar] = evm::tokens();
+    // What came in is booked, and what left is not; all that follows from it is changed, too.
+    let excluded = lines.iter_mut().find(|line| line.contains("\"excluded\":true")).unwrap();
+    let mut event: Value = serde_json::from_str(excluded).unwrap();
+    (event["event"]["excluded"], event["event"]["unsolicited"]) = (json!(false), json!(true));
+    *excluded = event.to_string();
+    let forged = forged(&lines, |head| {
+        let facts = &mut head["history"]["facts"];
+        facts["assets"][&liar] = json!({"decimals": 6, "raw": "1000000", "held": "1000000",
+            "unsolicited": true, "basis_reset": "0", "basis_reset_events": 0});
+        let doubts = &mut facts["doubts"][&liar];
+        doubts["raw"] = json!("-30");
+        doubts["transactions"].as_array_mut().unwrap().remove(0);
+    });
+    let Replayed { differing, sums, made_again, .. } = replayed(&forged);
+    assert_eq!((differing, made_again), (vec![], 6));
+    assert_eq!(sums, [format!("the movements of {liar}, of which others are left out,")]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_is_told_as_its_transactions_tell_it() {
+    const MOST: u128 = 0xdead_beef_dead_beef_dead_beef_dead_beef;
+    let (wallet, other, router) = (evm::wallet(), Maker::address(0xbb), Maker::address(0xd0));
+    let [honest, another, _] = evm::tokens();
+    let mut maker = Maker::new(1_000, 1_704_067_200);
+    maker.send(&other, &wallet, 10 * ETHER);
+    let twice = [(&*another, &*router, &*wallet, MOST); 2];
+    maker.call(&other, &router, 0, &[&twice[..], &[(&honest, &router, &wallet, 5)]].concat());
+    maker.call(&other, &router, 0, &[(&another, &router, &wallet, 7)]);
+    // Each of the two is 2^256 - 1.
+    let records = serde_json::to_string(&maker.records()).unwrap();
+    let records = records.replace(&format!("{MOST:064x}"), &"f".repeat(64));
+    let chain = EvmChain::new(1, serde_json::from_str(&records).unwrap()).unwrap();
+    let world = evm::world(chain).await;
+    evm::run(&world, false).await;
+    let lines = bundle(&world, Chain::Ethereum, &wallet).await;
+    let good = replayed(&lines);
+    assert!(good.is_good() && (good.made_again, good.silent) == (3, 0), "{good:?}");
+
+    let head: Value = serde_json::from_str(&lines[0]).unwrap();
+    let doubts = &head["history"]["facts"]["doubts"][&another];
+    let told =
+        [&doubts["transactions"][0]["why"], &doubts["transactions"][1]["why"], &doubts["raw"]];
+    assert_eq!(json!(told), json!(["too_large", "excluded", null]));
+    let expected = [format!("the doubtful transactions of {another}")];
+    let place = format!("/history/facts/doubts/{another}");
+    for change in [
+        |doubts: &mut Value| doubts["raw"] = json!("7"),
+        |doubts: &mut Value| drop(doubts["transactions"].as_array_mut().unwrap().remove(0)),
+        |doubts: &mut Value| drop(doubts["transactions"].as_array_mut().unwrap().remove(1)),
+    ] {
+        let lines = forged(&lines, |head| change(head.pointer_mut(&place).unwrap()));
+        assert_eq!(replayed(&lines).sums, expected);
+    }
+    let lines = forged(&lines, |head| {
+        let doubts = head["history"]["facts"]["doubts"].as_object_mut().unwrap();
+        doubts.insert(honest.clone(), doubts[&another].clone());
+    });
+    assert_eq!(replayed(&lines).sums, [format!("the doubtful transactions of {honest}")]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -111,6 +111,30 @@ async fn a_token_that_moves_more_than_any_balance_holds_is_left_out_and_the_othe
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_claims_a_balance_beside_all_that_left_is_left_out_and_the_others_are_not() {
+    const MOST: u128 = 0xdead_beef_dead_beef_dead_beef_dead_beef;
+    let (wallet, other, router) = (wallet(), Maker::address(0xbb), Maker::address(0xd0));
+    let [honest, claimer, _] = tokens();
+    let mut maker = Maker::new(1_000, 1_704_067_200);
+    maker.send(&other, &wallet, 10 * ETHER);
+    maker.call(&other, &router, 0, &[(&honest, &router, &wallet, 5_000)]);
+    maker.call(&other, &router, 0, &[(&claimer, &router, &wallet, 5)]);
+    // 2^256 - 1 leave, which fits, and 82 are said to be there, which makes more than fits.
+    maker.call(&other, &router, 0, &[(&claimer, &wallet, &router, MOST)]);
+    let records = serde_json::to_string(&maker.records()).unwrap();
+    let records = records.replace(&format!("{MOST:064x}"), &"f".repeat(64));
+    let chain = EvmChain::new(1, serde_json::from_str(&records).unwrap()).unwrap();
+    let now = chain.finalized();
+    // Where the past is not kept nothing contradicts the events.
+    let world = world(chain.with_drift(&claimer, 77).with_state_from(now)).await;
+    let report = result(&run(&world, false).await);
+    let expected = [(honest, "5000"), ("native".to_owned(), "10000000000000000000")];
+    assert_eq!(held(&report), expected.map(|(asset, raw)| (asset, raw.to_owned())).into());
+    let claimed = json!([{"asset": claimer, "raw": "82"}]);
+    assert_eq!(report["unexplained_raw"], claimed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn coins_are_unknown_where_nobody_lists_who_sent_any() {
     let (wallet, other, router) = (wallet(), Maker::address(0xbb), Maker::address(0xd0));
     let [honest, ..] = tokens();

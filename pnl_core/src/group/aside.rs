@@ -1,5 +1,5 @@
-//! Tokens that are left out of the accounts of a group: those of which its wallets together moved, or claim to hold,
-//! more than 256 bits.
+//! Tokens that are left out of the accounts of a group: those of which its wallets together got more than 256 bits, or
+//! sent and claim to hold more.
 //!
 //! No token is like that, but anybody can make up events that are, each of which fits into the ledger of its
 //! wallet. They are known from the sums of the wallets before the first event is merged.
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::amount::{AmountError, RawAmount};
 use crate::asset::AssetId;
-use crate::ledger::{Doubts, HistoryFacts, LedgerEvent, LedgerKind, LegSide};
+use crate::ledger::{Doubts, EXCHANGE_SOURCE, HistoryFacts, LedgerEvent, LedgerKind, LegSide};
 use crate::report::History;
 
 /// The tokens that are set aside, and what moved of them.
@@ -20,9 +20,10 @@ pub(super) struct Aside {
 }
 
 impl Aside {
-    /// The tokens of which more came in, went out, or is said to be held, of all wallets together than fits.
+    /// The tokens of which more came in than fits, of all wallets together, or more went out and is said to be held:
+    /// so much could be missing from the events.
     pub fn of(histories: &[History]) -> Self {
-        let mut sums: BTreeMap<&AssetId, [RawAmount; 3]> = BTreeMap::new();
+        let mut sums: BTreeMap<&AssetId, [RawAmount; 2]> = BTreeMap::new();
         let mut assets = BTreeSet::new();
         let mut add = |asset, which: usize, more: RawAmount| {
             let sum = &mut sums.entry(asset).or_default()[which];
@@ -39,7 +40,7 @@ impl Aside {
                 add(asset, 1, flows.went_out);
             }
             for (asset, balance) in history.balances.iter().flatten() {
-                add(asset, 2, *balance);
+                add(asset, 1, *balance);
             }
         }
         Self { assets, noted: HistoryFacts::noting_doubts() }
@@ -50,22 +51,41 @@ impl Aside {
         self.assets.contains(asset)
     }
 
-    /// Leaves their movements in these events out of the accounts. As in the ledger of a wallet, what was exchanged
-    /// for them is a transfer, and its fees stand by themselves.
-    pub fn set(&self, events: Vec<LedgerEvent>) -> Vec<LedgerEvent> {
-        let is_aside = |event: &LedgerEvent| event.legs.iter().any(|leg| self.has(&leg.asset));
-        if !events.iter().any(is_aside) {
-            return events;
+    /// Leaves their movements in these events, all that a wallet has of a transaction, out of the accounts, and notes
+    /// them. What was exchanged for them is a transfer, and its fees stand by themselves; the legs of one exchange can be
+    /// in several events, all of which are taken apart.
+    ///
+    /// # Errors
+    /// [`AmountError::Overflow`] when a sum does not fit.
+    pub fn set(&mut self, events: Vec<LedgerEvent>) -> Result<Vec<LedgerEvent>, AmountError> {
+        // What the wallet itself has left out is in none of its exchanges.
+        let is_aside = |aside: &Self, event: &LedgerEvent| {
+            !event.excluded && event.legs.iter().any(|leg| aside.has(&leg.asset))
+        };
+        if !events.iter().any(|event| is_aside(self, event)) {
+            return Ok(events);
         }
-        let apart = |event| if is_aside(&event) { self.apart(&event) } else { vec![event] };
-        events.into_iter().flat_map(apart).collect()
+        let mut all = Vec::with_capacity(events.len());
+        for event in events {
+            if !event.kind.is_exchange() && !is_aside(self, &event) {
+                all.push(event);
+                continue;
+            }
+            for event in self.apart(&event) {
+                if event.excluded {
+                    self.noted.add_event(&event)?;
+                }
+                all.push(event);
+            }
+        }
+        Ok(all)
     }
 
-    /// An event for each leg.
+    /// An event for each leg. What had its value from the other side of the exchange has none by itself.
     fn apart(&self, event: &LedgerEvent) -> Vec<LedgerEvent> {
         let legs = event.legs.iter().cloned().map(|mut leg| {
             let excluded = self.has(&leg.asset);
-            if excluded {
+            if excluded || leg.price_source.as_deref() == Some(EXCHANGE_SOURCE) {
                 (leg.value, leg.price_source, leg.price_time) = (None, None, None);
             }
             let kind = match leg.side {
@@ -79,14 +99,8 @@ impl Aside {
         legs.collect()
     }
 
-    /// Notes what an event of the group moves of them.
-    pub fn note(&mut self, event: &LedgerEvent) -> Result<(), AmountError> {
-        let is_noted = event.excluded && event.legs.iter().any(|leg| self.has(&leg.asset));
-        if is_noted { self.noted.add_event(event) } else { Ok(()) }
-    }
-
-    /// Their doubtful transactions in the group.
-    pub fn doubts(&self) -> BTreeMap<AssetId, Doubts> {
-        self.noted.doubts.clone().unwrap_or_default()
+    /// What was noted of them, beside what the wallets have noted.
+    pub fn doubts(&self) -> Option<&BTreeMap<AssetId, Doubts>> {
+        self.noted.doubts.as_ref()
     }
 }

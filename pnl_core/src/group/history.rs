@@ -78,12 +78,9 @@ impl GroupBuilder {
     /// the wallets together, where a transaction counts for each wallet that has it, but in their number.
     fn facts(&self) -> Result<HistoryFacts, AmountError> {
         let mut facts = self.facts.clone();
-        let mut doubts = self.members.iter().map(|member| member.history.facts.doubts.as_ref());
+        let doubts = self.members.iter().map(|member| member.history.facts.doubts.as_ref());
+        let mut doubts = doubts.chain([self.aside.doubts()]);
         facts.doubts = doubts.try_fold(BTreeMap::new(), |all, more| Some(joined(all, more?)));
-        if let Some(doubts) = &mut facts.doubts {
-            // Left out as a whole, whatever the wallets made of them.
-            doubts.extend(self.aside.doubts());
-        }
         for (asset, decimals) in &self.decimals {
             let asset = facts.assets.entry(asset.clone()).or_default();
             // Lots are held by wallets: one that has none of an asset cannot take another's.

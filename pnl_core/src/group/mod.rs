@@ -118,8 +118,8 @@ impl GroupBuilder {
         events: &mut Vec<LedgerEvent>,
     ) -> Result<(), AmountError> {
         let views = parts.len() as u64;
-        let aside = |(member, events)| (member, self.aside.set(events));
-        let parts = parts.into_iter().map(aside).collect();
+        let aside = |(member, events)| Ok((member, self.aside.set(events)?));
+        let parts = parts.into_iter().map(aside).collect::<Result<_, AmountError>>()?;
         let moves::Linked { parts, moves, is_short } = moves::link(parts)?;
         self.moves += u64::from(moves);
         self.short += u64::from(is_short);
@@ -159,7 +159,6 @@ impl GroupBuilder {
 
     fn count(&mut self, member: usize, event: &LedgerEvent) -> Result<(), AmountError> {
         self.facts.add_event(event)?;
-        self.aside.note(event)?;
         if event.excluded {
             return Ok(());
         }

@@ -241,8 +241,9 @@ impl LedgerBuilder {
         let mut page = Page::new(tx, self.ts, self.wallet_name.clone());
         let (tx, contradicted) = self.part(tx);
         let tx = &*tx;
+        let is_whole = contradicted.is_empty() && tx.too_large.is_empty();
         let mut fees = self.fee_legs(tx, book);
-        match shape(tx) {
+        match shape(tx, is_whole) {
             Shape::Nothing => {}
             Shape::Exchange => {
                 self.book_exchange(tx, book, std::mem::take(&mut fees), &mut page)?

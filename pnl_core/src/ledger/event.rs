@@ -39,6 +39,13 @@ pub enum LedgerKind {
     Fee,
 }
 
+impl LedgerKind {
+    /// Whether it is an exchange, or a leg of one.
+    pub(crate) const fn is_exchange(self) -> bool {
+        matches!(self, Self::Acquire | Self::Dispose | Self::Swap)
+    }
+}
+
 /// Which part of a transaction a leg belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -19,6 +19,9 @@
 //! | only in | any other | `transfer_in` at market |
 //! | only out | any other | `transfer_out` |
 //!
+//! Movements that are left out, because balances contradict them or they do not fit into 256 bits, count for nothing
+//! here, and beside one there is no round trip: what it was exchanged for is a transfer.
+//!
 //! A label never changes an amount: a "wrap" that left a net movement behind is booked as that
 //! movement, an "approve" that moved nothing is only its fee. "No other purpose known" excludes
 //! transfers, stake, lend, liquidity, order, bridge, claim, mint, burn, nft and spam: depositing
@@ -51,6 +54,7 @@ pub(crate) use facts::moved;
 pub use facts::{AssetFacts, HistoryFacts};
 pub use flows::AssetFlows;
 pub(crate) use flows::unit_price;
+pub(crate) use page::EXCHANGE_SOURCE;
 pub use prices::{LedgerRules, PAR_SOURCE, PriceRequest, PriceTable};
 pub use state::LedgerState;
 

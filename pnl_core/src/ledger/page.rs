@@ -10,7 +10,7 @@ use crate::price::PriceQuote;
 use crate::value::{LegValue, MarketValue};
 
 /// Name of the source of a value that comes from the other side of an exchange.
-const EXCHANGE_SOURCE: &str = "exchange";
+pub(crate) const EXCHANGE_SOURCE: &str = "exchange";
 
 /// Largest value that counts as one: 1e33 USD.
 ///

@@ -21,14 +21,18 @@ pub(super) enum Shape {
     LostRoundTrip,
 }
 
-/// Classifies the net movement; see the table in the [module head](super).
-pub(super) fn shape(tx: &WalletTransaction) -> Shape {
+/// Classifies the net movement; see the table in the [module head](super). `is_whole`: nothing that moved is left out.
+pub(super) fn shape(tx: &WalletTransaction, is_whole: bool) -> Shape {
     let out = tx.net.iter().any(|change| change.raw.is_negative());
     let into = tx.net.iter().any(|change| change.raw.is_positive());
     let purpose = purpose(tx.kind);
     // The wallet sent one asset through an exchange and got the same one back, more or less of it.
-    let round_trip =
-        tx.signed && tx.exchange && tx.net.len() == 1 && purpose == Purpose::MaybeExchange;
+    // Beside what is left out, it may as well be one side of an exchange.
+    let round_trip = is_whole
+        && tx.signed
+        && tx.exchange
+        && tx.net.len() == 1
+        && purpose == Purpose::MaybeExchange;
     match (out, into) {
         (false, false) => Shape::Nothing,
         (true, true) => Shape::Exchange,

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test binary uses its own part")]
 
 pub mod accounts;
+pub mod groups;
 pub mod random;
 
 use std::collections::BTreeMap;

@@ -36,7 +36,6 @@ use pnl_core::{Address, TxId, WalletTransaction};
 use crate::error::{ParseError, ParseErrorCode};
 
 pub use network::Network;
-pub use view::AMOUNT_TOO_LARGE;
 
 use header::Header;
 use labels::Labels;

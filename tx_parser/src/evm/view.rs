@@ -13,9 +13,6 @@ use super::labels::Labels;
 use super::movements::{Movement, Movements};
 use super::scalar::account_text;
 
-/// The note of a transaction that names an asset in [`WalletTransaction::too_large`].
-pub const AMOUNT_TOO_LARGE: &str = "amount_too_large";
-
 /// At most so many transfers of nothing are described one by one.
 const MAX_NOTES_OF_NOTHING: usize = 8;
 
@@ -107,7 +104,7 @@ fn notes(
     notes.extend_from_slice(&movements.notes);
     for asset in too_large {
         let detail = format!("the change of {asset} does not fit into 256 bits and is left out");
-        notes.push(Note { code: AMOUNT_TOO_LARGE.to_owned(), detail });
+        notes.push(Note { code: "amount_too_large".to_owned(), detail });
     }
     // Who sends a transaction may have asked for a transfer of nothing; who does not is meant to
     // see an address in his history and to copy it.

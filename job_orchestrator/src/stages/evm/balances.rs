@@ -43,6 +43,13 @@ pub(crate) async fn run(
     let Some(told) = ask(attempt, source, network, pin, sums).await? else {
         return Ok(Compared { balances: None, excluded });
     };
+    for (asset, sum) in sums {
+        let balance = told.get(asset).copied().flatten().unwrap_or_default();
+        if !sum.has_room_for(balance) {
+            tracing::info!(%asset, "what left of a token and its balance are more than any balance can hold");
+            excluded.insert(asset.clone());
+        }
+    }
     let possible = sums.iter().filter(|(asset, _)| !excluded.contains(*asset));
     let liars = liars(attempt, source, pin, possible, &told).await?;
     excluded.extend(liars);

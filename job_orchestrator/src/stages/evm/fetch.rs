@@ -79,6 +79,15 @@ pub(crate) struct TokenSum {
     pub is_impossible: bool,
 }
 
+impl TokenSum {
+    /// Whether a balance fits into 256 bits together with all that left. Whichever of the events are booked, no more
+    /// than these two can be missing from them.
+    pub fn has_room_for(&self, balance: RawAmount) -> bool {
+        let [_, went_out] = self.flows;
+        went_out.checked_add(balance).is_ok()
+    }
+}
+
 /// What is known of a wallet when everything is stored.
 #[derive(Debug)]
 pub(crate) struct Fetched {

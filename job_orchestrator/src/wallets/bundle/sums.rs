@@ -1,11 +1,11 @@
 //! The sums that the events of a bundle come to, beside those that its first line says.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use pnl_core::ledger::{AssetFacts, Doubt, Doubts, HistoryFacts, LedgerEvent};
+use pnl_core::ledger::{AssetFacts, Doubt, DoubtfulTransaction, Doubts, HistoryFacts, LedgerEvent};
 use pnl_core::report::History;
-use pnl_core::{AmountError, AssetId, Chain, WalletTransaction};
-use tx_parser::evm::AMOUNT_TOO_LARGE;
+use pnl_core::{AmountError, AssetId, Chain, RawDelta, WalletTransaction};
+use tx_parser::PARSER_VERSION;
 
 use crate::stages::ledger::ORDER_UNCERTAIN;
 use crate::wallets::facts::FactsOfEvents;
@@ -15,12 +15,19 @@ pub(super) struct Sums {
     seen: FactsOfEvents,
     /// What the transactions that were read again say about themselves.
     lines: HistoryFacts,
+    /// Assets of which a movement is left out of the accounts.
+    left_out: BTreeSet<AssetId>,
     ts: i64,
 }
 
 impl Default for Sums {
     fn default() -> Self {
-        Self { seen: FactsOfEvents::noting_doubts(), lines: HistoryFacts::default(), ts: 0 }
+        Self {
+            seen: FactsOfEvents::noting_doubts(),
+            lines: HistoryFacts::noting_doubts(),
+            left_out: BTreeSet::new(),
+            ts: 0,
+        }
     }
 }
 
@@ -34,6 +41,9 @@ impl Sums {
     /// before it.
     pub fn take_up(&mut self, event: &LedgerEvent) -> Result<bool, AmountError> {
         self.seen.take_up(event)?;
+        if event.excluded {
+            self.left_out.extend(event.legs.iter().map(|leg| leg.asset.clone()));
+        }
         for leg in &event.legs {
             // What is left out of the accounts has no sums.
             if let Some(facts) = self.seen.facts.assets.get_mut(&leg.asset) {
@@ -65,21 +75,61 @@ impl Sums {
             _ => true,
         };
         let assets = assets.into_iter().filter(|asset| differs(asset));
+        let silent = said.transactions.saturating_sub(found.transactions);
+        let silent_failed = said.failed.checked_sub(found.failed);
         let others = [
             ("the rent deposits", found.rent_pool != said.rent_pool),
             ("the number of transactions", found.transactions > said.transactions),
-            ("the number of failed transactions", found.failed > said.failed),
+            (
+                "the number of failed transactions",
+                silent_failed.is_none_or(|failed| failed > silent),
+            ),
         ];
         let others = others.into_iter().filter(|(_, differs)| *differs);
         assets
             .map(|asset| format!("the sums of {asset}"))
             .chain(
-                doubted(found, said).map(|asset| format!("the doubtful transactions of {asset}")),
+                self.left_out_in_part(history).map(|asset| {
+                    format!("the movements of {asset}, of which others are left out,")
+                }),
+            )
+            .chain(
+                self.doubted(history).map(|asset| format!("the doubtful transactions of {asset}")),
             )
             .chain(others.map(|(name, _)| name.to_owned()))
             .chain(told_otherwise(&self.lines, history).map(str::to_owned))
             .collect()
     }
+
+    /// The assets that are in the accounts and of which something is left out: an honest ledger has all of one, or
+    /// nothing.
+    fn left_out_in_part(&self, history: &History) -> impl Iterator<Item = &AssetId> {
+        let read = self.lines.doubts.iter().flatten().filter(|_| is_of_this_parser(history));
+        let too_large = read.filter(|(_, doubts)| !of_kind(doubts, is_too_large).is_empty());
+        let left_out: BTreeSet<&AssetId> =
+            self.left_out.iter().chain(too_large.map(|(asset, _)| asset)).collect();
+        left_out.into_iter().filter(|asset| self.seen.facts.assets.contains_key(*asset))
+    }
+
+    /// The assets of which the events, or the transactions that were read, give other doubts than the history says. Of a
+    /// version that did not note them there are none to compare with.
+    fn doubted<'a>(&'a self, history: &'a History) -> impl Iterator<Item = &'a AssetId> {
+        let noted = history.facts.doubts.as_ref();
+        let [found, read] = [&self.seen.facts, &self.lines].map(|facts| facts.doubts.as_ref());
+        let all = [noted, noted.and(found), noted.and(read)].into_iter().flatten();
+        let assets: BTreeSet<&AssetId> = all.flat_map(BTreeMap::keys).collect();
+        let all_read = self.lines.transactions == history.facts.transactions;
+        assets.into_iter().filter(move |asset| {
+            let [noted, found, read] = [noted, found, read].map(|doubts| doubts?.get(*asset));
+            !events_agree(asset, found, noted, history)
+                || is_of_this_parser(history) && !too_large_agree(read, noted, all_read)
+        })
+    }
+}
+
+/// Whether this program reads transactions as the one did that made the history.
+fn is_of_this_parser(history: &History) -> bool {
+    history.parser_version == PARSER_VERSION
 }
 
 /// What the transactions that were read say about themselves and the history does not: the same where all were read,
@@ -118,56 +168,117 @@ fn told_otherwise(
             "the number of transactions without a block time",
             differs(read.missing_block_time, said.missing_block_time),
         ),
-        ("the notes", has_one_view && notes.any(|(read, said)| differs(read, said))),
+        // Other versions make other notes.
+        (
+            "the notes",
+            has_one_view
+                && is_of_this_parser(history)
+                && notes.any(|(read, said)| differs(read, said)),
+        ),
     ];
     told.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name)
 }
 
-/// The assets of which the events give other doubts than the history says. Of a version that did not note them there
-/// are none to compare with.
-fn doubted<'a>(
-    found: &'a HistoryFacts,
-    said: &'a HistoryFacts,
-) -> impl Iterator<Item = &'a AssetId> {
-    let both = found.doubts.as_ref().zip(said.doubts.as_ref());
-    let assets: BTreeSet<&AssetId> =
-        both.iter().flat_map(|(found, said)| found.keys().chain(said.keys())).collect();
-    assets.into_iter().filter(move |asset| {
-        both.is_some_and(|(found, doubts)| {
-            // These come from transactions, not from events, and take the place of others in the list.
-            let is_unattributed = said.unexplained.contains_key(*asset);
-            let is_incomplete =
-                asset.is_native() && (said.incomplete_native > 0 || said.incomplete_fee > 0);
-            let is_mixed =
-                is_unattributed || is_incomplete || said.notes.contains_key(AMOUNT_TOO_LARGE);
-            let (found, doubts) = (found.get(*asset), doubts.get(*asset));
-            match doubts.filter(|_| is_mixed) {
-                Some(doubts) => !is_beginning(doubts, found, is_unattributed),
-                None => doubts != found,
-            }
-        })
-    })
+/// The doubts of an asset that events give, beside those that its transactions give, too: these are in no event, and take
+/// the place of others in the list. Whether they are what the history says, as far as its list has them.
+fn events_agree(
+    asset: &AssetId,
+    found: Option<&Doubts>,
+    noted: Option<&Doubts>,
+    history: &History,
+) -> bool {
+    let said = &history.facts;
+    let is_unattributed = said.unexplained.contains_key(asset);
+    let is_incomplete =
+        asset.is_native() && (said.incomplete_native > 0 || said.incomplete_fee > 0);
+    let Some(noted) = noted else { return found.is_none() };
+    let is_too_large = history.chain != Chain::Solana && has_too_large(noted);
+    if !(is_unattributed || is_incomplete || is_too_large) {
+        return found == Some(noted);
+    }
+    // Behind a movement that could not be attributed, nothing counts as uncovered. What is not complete has no quantity.
+    let raw = found.map_or(Some(RawDelta::ZERO), |found| found.raw);
+    (is_unattributed || is_too_large || noted.raw == raw)
+        && is_beginning(noted, found, is_of_event, is_unattributed)
 }
 
-/// Whether the doubts that come from events are the first ones of those found, and no fewer than can be. Behind a
-/// movement that could not be attributed, nothing counts as uncovered.
-fn is_beginning(said: &Doubts, found: Option<&Doubts>, is_unattributed: bool) -> bool {
-    let of_events = |why: Doubt| matches!(why, Doubt::Excluded | Doubt::Uncovered);
-    let said_of_events = said.transactions.iter().filter(|doubtful| of_events(doubtful.why));
-    let found = found.map_or(&[][..], |found| &found.transactions);
-    let count = said_of_events.clone().count();
-    let is_whole = count >= found.len() || said.more > 0 || is_unattributed;
-    is_whole && said_of_events.eq(found.iter().take(count))
+/// Whether a movement that does not fit is among them: then the sum is not known, and it is in the list or behind it.
+fn has_too_large(noted: &Doubts) -> bool {
+    noted.raw.is_none() && (noted.more > 0 || !of_kind(noted, is_too_large).is_empty())
+}
+
+fn is_of_event(why: Doubt) -> bool {
+    matches!(why, Doubt::Excluded | Doubt::Uncovered)
+}
+
+fn is_too_large(why: Doubt) -> bool {
+    why == Doubt::TooLarge
+}
+
+/// The doubts of a kind, as far as they are listed.
+fn of_kind(doubts: &Doubts, is_kind: fn(Doubt) -> bool) -> Vec<&DoubtfulTransaction> {
+    doubts.transactions.iter().filter(|of| is_kind(of.why)).collect()
+}
+
+/// Whether the doubts of a kind are the first ones of those found, and no fewer than can be, or than `may_lack` allows.
+fn is_beginning(
+    noted: &Doubts,
+    found: Option<&Doubts>,
+    is_kind: fn(Doubt) -> bool,
+    may_lack: bool,
+) -> bool {
+    let found = found.map(|found| of_kind(found, is_kind)).unwrap_or_default();
+    let listed = of_kind(noted, is_kind);
+    let is_whole = listed.len() >= found.len() || noted.more > 0 || may_lack;
+    is_whole && found.starts_with(&listed)
+}
+
+/// Whether the history names the transactions that moved more of an asset than fits: all that were read, and no others
+/// where all of them were.
+fn too_large_agree(read: Option<&Doubts>, noted: Option<&Doubts>, all_read: bool) -> bool {
+    let none = Doubts::default();
+    let noted = noted.unwrap_or(&none);
+    if all_read {
+        return is_beginning(noted, read, is_too_large, false);
+    }
+    let read = read.map(|read| of_kind(read, is_too_large)).unwrap_or_default();
+    noted.more > 0 || read.into_iter().all(|of| noted.transactions.contains(of))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
-    use pnl_core::TxId;
-    use pnl_core::ledger::DoubtfulTransaction;
+    use pnl_core::report::Coverage;
+    use pnl_core::{Address, Pin, TxId};
 
     use super::*;
+
+    fn history(chain: Chain, facts: HistoryFacts) -> History {
+        History {
+            wallet: Address::from_chain_data("W"),
+            chain,
+            pin: Pin { block: 1, block_time: 1 },
+            facts,
+            prices: BTreeMap::new(),
+            balances: None,
+            is_past: false,
+            compared_elsewhere: Default::default(),
+            coverage: Coverage {
+                complete: true,
+                sources: vec![],
+                missing: vec![],
+                truncated: None,
+            },
+            parser_version: PARSER_VERSION.to_owned(),
+            price_set_hash: String::new(),
+            input_hash: String::new(),
+        }
+    }
+
+    fn sums(found: &HistoryFacts, lines: &HistoryFacts) -> Sums {
+        let mut sums = Sums { lines: lines.clone(), ..Sums::default() };
+        sums.seen.facts = found.clone();
+        sums
+    }
 
     fn facts(asset: &AssetId, doubts: &[(&str, Doubt)]) -> HistoryFacts {
         let transactions = doubts.iter().map(|(tx_id, why)| DoubtfulTransaction {
@@ -184,7 +295,10 @@ mod tests {
     #[test]
     fn doubts_that_events_give_are_compared_beside_those_of_transactions() {
         use Doubt::{FeeIncomplete, Unattributed, Uncovered};
-        let differs = |found: &HistoryFacts, said: &HistoryFacts| doubted(found, said).count() > 0;
+        let differs = |found: &HistoryFacts, said: &HistoryFacts| {
+            let history = history(Chain::Solana, said.clone());
+            sums(found, &HistoryFacts::noting_doubts()).doubted(&history).count() > 0
+        };
         let native = AssetId::native();
         let found = facts(&native, &[("a", Uncovered), ("b", Uncovered)]);
         assert!(!differs(&found, &found));
@@ -197,6 +311,9 @@ mod tests {
         let incomplete =
             |doubts: &[_]| HistoryFacts { incomplete_fee: 1, ..facts(&native, doubts) };
         assert!(differs(&found, &incomplete(&mixed[..2])), "one is left out");
+        let mut other_sum = said.clone();
+        other_sum.doubts.as_mut().unwrap().get_mut(&native).unwrap().raw = None;
+        assert!(differs(&found, &other_sum), "what is not complete has no quantity");
         assert!(differs(&found, &incomplete(&[("a", Uncovered), ("c", Uncovered)])), "another one");
         assert!(differs(&HistoryFacts { doubts: Some(BTreeMap::new()), ..said.clone() }, &said));
 
@@ -207,5 +324,71 @@ mod tests {
         let mut said = facts(&native, &[("b", Uncovered), ("x", Unattributed)]);
         said.unexplained.insert(native, Default::default());
         assert!(differs(&found, &said), "the first one is left out");
+    }
+
+    #[test]
+    fn doubts_about_what_does_not_fit_are_those_of_the_transactions() {
+        use Doubt::{Excluded, TooLarge};
+        let asset = AssetId::new("T");
+        let noted = |doubts: &[(&str, Doubt)], is_known: bool| {
+            let mut facts = facts(&asset, doubts);
+            facts.transactions = 2;
+            let of = facts.doubts.as_mut().unwrap().get_mut(&asset).unwrap();
+            of.raw = is_known.then(RawDelta::default);
+            facts
+        };
+        let found = noted(&[("a", Excluded)], true);
+        let read = noted(&[("b", TooLarge)], false);
+        let said = noted(&[("a", Excluded), ("b", TooLarge)], false);
+        let differs = |chain, read: &HistoryFacts, said: &HistoryFacts| {
+            let history = history(chain, said.clone());
+            sums(&found, read).doubted(&history).count() > 0
+        };
+        let on_evm = |read: &_, said: &_| differs(Chain::Ethereum, read, said);
+        assert!(!on_evm(&read, &said));
+        assert!(differs(Chain::Solana, &read, &said), "there everything fits");
+        let known = noted(&[("a", Excluded), ("b", TooLarge)], true);
+        assert!(on_evm(&read, &known), "a sum that nobody knows");
+        assert!(on_evm(&read, &noted(&[("b", TooLarge)], false)), "what events give is left out");
+        let of_another = noted(&[("a", Excluded), ("c", TooLarge)], false);
+        assert!(on_evm(&read, &of_another) && on_evm(&read, &found));
+        let none = HistoryFacts { transactions: 2, ..HistoryFacts::noting_doubts() };
+        assert!(on_evm(&none, &said), "all were read, and everything fits");
+
+        // It can be a transaction that was not read.
+        let one = |facts: HistoryFacts| HistoryFacts { transactions: 1, ..facts };
+        assert!(!on_evm(&one(none), &said));
+        let both = noted(&[("a", Excluded), ("b", TooLarge), ("c", TooLarge)], false);
+        assert!(!on_evm(&one(read.clone()), &both));
+        assert!(on_evm(&one(read.clone()), &of_another) && on_evm(&one(read), &found));
+
+        // Another parser read other things.
+        let mut older = history(Chain::Ethereum, said);
+        assert_eq!(sums(&found, &noted(&[], true)).doubted(&older).count(), 1);
+        older.parser_version = "0".to_owned();
+        assert_eq!(sums(&found, &noted(&[], true)).doubted(&older).count(), 0);
+    }
+
+    #[test]
+    fn notes_are_compared_with_those_of_the_same_parser() {
+        let read = HistoryFacts { notes: [("n".to_owned(), 1)].into(), ..HistoryFacts::default() };
+        let mut said = history(Chain::Solana, HistoryFacts::default());
+        assert_eq!(told_otherwise(&read, &said).collect::<Vec<_>>(), ["the notes"]);
+        said.parser_version = "0".to_owned();
+        assert_eq!(told_otherwise(&read, &said).count(), 0);
+    }
+
+    #[test]
+    fn so_many_transactions_can_have_failed_as_have_no_event() {
+        let found = HistoryFacts { transactions: 3, failed: 1, ..HistoryFacts::noting_doubts() };
+        let sums = sums(&found, &HistoryFacts { transactions: 3, ..HistoryFacts::default() });
+        let differs = |transactions, failed| {
+            let said = HistoryFacts { transactions, failed, ..HistoryFacts::default() };
+            sums.contradicted(&history(Chain::Solana, said))
+        };
+        assert!(differs(3, 1).is_empty() && differs(5, 3).is_empty());
+        for (transactions, failed) in [(3, 0), (3, 2), (5, 4)] {
+            assert_eq!(differs(transactions, failed), ["the number of failed transactions"]);
+        }
     }
 }
