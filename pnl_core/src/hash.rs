@@ -21,7 +21,7 @@ use crate::movement::WalletTransaction;
 use crate::price::PriceQuote;
 
 /// Version of the rules of accounting and of results. It changes whenever the same ledger could give another result.
-pub const ENGINE_VERSION: &str = "3";
+pub const ENGINE_VERSION: &str = "4";
 
 /// Hashes a wallet's history: wallet, rules and every line in order, then versions and pin.
 #[derive(Debug, Clone)]
