@@ -29,6 +29,7 @@ mod redis;
 mod results;
 mod retention;
 mod retention_steps;
+mod rounds;
 mod schema;
 mod server;
 mod summary;

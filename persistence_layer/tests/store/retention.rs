@@ -181,6 +181,30 @@ async fn what_is_kept_for_ever_or_not_over_stays() {
 }
 
 #[tokio::test]
+async fn a_snapshot_goes_with_the_last_job_of_its_pin_that_has_the_wallet() {
+    let database = TestDatabase::create().await;
+    let store = database.store();
+    let old = done_batch(&database, 0).await;
+    let young = submit(store, 0..1).await;
+    batches::set_pin(store, young, PIN).await.unwrap();
+    finish_with_ledger(&database, &claim_one(store).await).await;
+    let for_ever = RetentionRules { results: None, ..rules() };
+    for (batch, left) in [(old, 1), (young, 0)] {
+        sqlx::query(
+            "insert into expired_batches (id, chain, finished_at)
+            select id, chain, finished_at from batches where id = $1",
+        )
+        .bind(batch.0)
+        .execute(&mut database.connection().await)
+        .await
+        .unwrap();
+        pass_readers_time(&database).await;
+        prune_all(&database, &for_ever).await;
+        assert_eq!(count(&database, "balance_snapshots").await, left);
+    }
+}
+
+#[tokio::test]
 async fn a_job_is_there_as_long_as_its_key_answers_and_is_not_retried_when_expired() {
     let database = TestDatabase::create().await;
     let store = database.store();
