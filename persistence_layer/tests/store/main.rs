@@ -32,6 +32,7 @@ mod retention_steps;
 mod rounds;
 mod schema;
 mod server;
+mod snapshot_retention;
 mod summary;
 mod tenants;
 mod together;
