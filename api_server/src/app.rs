@@ -34,7 +34,7 @@ use crate::middleware::cors::Cors;
 use crate::monitor::DatabaseMonitor;
 use crate::orders::Orders;
 use crate::performance::vitals::Vitals;
-use crate::queue::QueueWatch;
+use crate::queue::{ContinuousWatch, QueueWatch};
 use crate::signing::Signer;
 use crate::versions::Versions;
 use crate::waiting::Waiting;
@@ -115,6 +115,8 @@ pub struct App {
     pub waiting: Waiting,
     /// How much waits.
     pub queue: QueueWatch,
+    /// How continuous mode stands.
+    pub continuous_watch: ContinuousWatch,
     /// How the process has been doing.
     pub vitals: Vitals,
     /// Whether an operator's wish to optimize is being carried out.

@@ -51,7 +51,7 @@ use crate::monitor::DatabaseMonitor;
 use crate::orders::Orders;
 use crate::performance::vitals::Vitals;
 use crate::purges;
-use crate::queue::QueueWatch;
+use crate::queue::{ContinuousWatch, QueueWatch};
 use crate::router;
 use crate::signing::{Signer, SigningError};
 use crate::versions::Versions;
@@ -366,6 +366,7 @@ pub async fn assemble(
         http_metrics,
         queue_metrics,
         queue: QueueWatch::default(),
+        continuous_watch: ContinuousWatch::default(),
         vitals,
         optimizing: Optimizing::default(),
         profiling: settings.admin.profiling,

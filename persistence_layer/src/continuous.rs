@@ -14,7 +14,7 @@ use uuid::Uuid;
 use crate::batches::BatchId;
 use crate::convert::{self, from_bigint, from_integer, interval, to_bigint, to_integer};
 use crate::error::StoreError;
-use crate::store::{Store, read, run};
+use crate::store::{Store, run};
 use crate::tenant::Tenant;
 use crate::wallet_tasks::{TaskError, TaskState, notify};
 
@@ -214,14 +214,19 @@ pub struct ContinuousFigures {
     pub parked: u64,
 }
 
-/// How continuous mode stands.
+/// How continuous mode stands. It reads the place of every watched wallet, so the server gives the statement up after
+/// `patience`, also when nobody waits for the answer any more.
 ///
 /// # Errors
-/// As every read.
-pub async fn figures(store: &Store) -> Result<ContinuousFigures, StoreError> {
-    let row =
-        read!(store, async |connection| sqlx::query_file!("queries/continuous_mode/figures.sql")
-            .fetch_one(connection))?;
+/// [`StoreError::Timeout`] when that passes.
+pub async fn figures(store: &Store, patience: Duration) -> Result<ContinuousFigures, StoreError> {
+    let patience = patience.as_millis().to_string();
+    let row = run!(store, "continuous_mode/figures", async |tx| {
+        sqlx::query_file!("queries/wallet_tasks/patience.sql", patience)
+            .fetch_one(&mut *tx)
+            .await?;
+        Ok(sqlx::query_file!("queries/continuous_mode/figures.sql").fetch_one(tx).await?)
+    })?;
     Ok(ContinuousFigures {
         enabled: row.enabled,
         processed: from_bigint(row.processed, "processed wallets")?,

@@ -8,10 +8,10 @@
 //!   first for clients, at once, leaving a tombstone for a year; some minutes later, when no answer is
 //!   still being written from them, their rows - tasks, attempts, results, the latest figures that are
 //!   theirs. A wallet's current ledger goes with the batch that
-//!   made it, and balance snapshots with the last batch of their pin: so what is there always
-//!   belongs together. Batches that are not over are never touched.
+//!   made it, and balance snapshots with the last batch of their pin that has the
+//!   wallet: so what is there always belongs together. Batches that are not over are never touched.
 //! - **Rounds of continuous mode** go so as soon as they have been over for `rounds` and newer ones have replaced them: no
-//!   wallet's latest figures are theirs, and no watched wallet's last round is one of them.
+//!   wallet's latest figures are theirs, and no watched wallet's last round, or last one with a result, is one of them.
 //! - **Chain data** - raw transactions and signature lists - goes when no wallet has used it for
 //!   `raw_transactions`. Use is marked to the day. Nothing goes that was used since the oldest open
 //!   batch began, no list of a wallet that an open task is about, and nothing at all while a worker
@@ -288,8 +288,10 @@ async fn remove(
             Ok(removed.execute(tx).await?.rows_affected())
         }
         Kind::Snapshots => {
-            // What a batch that is kept may want stays, whatever its age.
-            let kept = interval(results.map_or(rules.rounds, |kept| kept.min(rules.rounds)))?;
+            // They go with their batches; these are what batches removed by older programs have left. While no
+            // batch but rounds goes, nearly all are wanted, and each step would read every one of them.
+            let Some(kept) = results else { return Ok(0) };
+            let kept = interval(kept)?;
             let removed =
                 sqlx::query_file!("queries/retention/remove_snapshots.sql", kept as _, limit);
             Ok(removed.execute(tx).await?.rows_affected())

@@ -11,6 +11,9 @@ use crate::store::{Store, read, run};
 use crate::tenant::Tenant;
 use crate::wallet_tasks::{TaskError, TaskState};
 
+/// Wallets that go on by one statement.
+const RESUMED_AT_ONCE: i64 = 5000;
+
 /// How a watched wallet stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WatchState {
@@ -89,6 +92,8 @@ pub struct WatchedWallet {
     pub failures: u32,
     /// When it was left alone.
     pub parked_at: Option<DateTime<Utc>>,
+    /// The last round that has ended with a result; it may be gone.
+    pub last_done: Option<BatchId>,
     /// The last round that has ended.
     pub last: Option<LastRound>,
 }
@@ -240,13 +245,15 @@ async fn rows(
             round: row.batch_id.map(BatchId),
             failures: from_integer(row.failures, "failures")?,
             parked_at: row.parked_at,
+            last_done: row.last_done_batch_id.map(BatchId),
             last,
         })
     });
     read.collect()
 }
 
-/// Takes a wallet off the list of a tenant. A round under way ends as any batch does. False: it is not watched.
+/// Takes a wallet off the list of a tenant. A round under way ends as any batch does, and the wallet keeps its place among
+/// those under way until then. False: it is not watched.
 ///
 /// # Errors
 /// As every write.
@@ -263,7 +270,16 @@ pub async fn remove(
             chain,
             address
         );
-        Ok(removed.execute(tx).await?.rows_affected() > 0)
+        let is_watched = removed.execute(&mut *tx).await?.rows_affected() > 0;
+        sqlx::query_file!(
+            "queries/watched_wallets/delete_removed.sql",
+            tenant.as_str(),
+            chain,
+            address
+        )
+        .execute(tx)
+        .await?;
+        Ok(is_watched)
     })
 }
 
@@ -279,4 +295,34 @@ pub async fn resume(store: &Store, tenant: &Tenant, wallet: &WalletRef) -> Resul
             .await?;
         Ok(())
     })
+}
+
+/// Lets parked wallets of a tenant go on, at once: those of `chain`, those whose last round ended with the error `code`, or
+/// all. Gives how many. When it fails, some of them may go on already; the others stay parked.
+///
+/// # Errors
+/// As every write.
+pub async fn resume_all(
+    store: &Store,
+    tenant: &Tenant,
+    chain: Option<Chain>,
+    code: Option<&str>,
+) -> Result<u64, StoreError> {
+    let mut resumed = 0;
+    loop {
+        let rows = run!(store, "watched_wallets/resume_all", async |tx| {
+            let resumed = sqlx::query_file!(
+                "queries/watched_wallets/resume_all.sql",
+                tenant.as_str(),
+                chain.map(Chain::as_str),
+                code,
+                RESUMED_AT_ONCE
+            );
+            Ok(resumed.execute(tx).await?.rows_affected())
+        })?;
+        resumed += rows;
+        if rows < RESUMED_AT_ONCE.unsigned_abs() {
+            return Ok(resumed);
+        }
+    }
 }

@@ -97,6 +97,14 @@ pub struct AddedView {
     pub unchanged: u32,
 }
 
+/// What became of a request to let parked wallets go on.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Resumed)]
+pub struct ResumedView {
+    /// Wallets that are not parked any more.
+    pub resumed: u64,
+}
+
 /// A watched wallet.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = WatchedWallet)]
@@ -124,6 +132,9 @@ pub struct WatchedView {
     failures: u32,
     #[schema(value_type = Option<Time>)]
     parked_at: Option<String>,
+    /// The last round that has ended with a result; the job may have been removed meanwhile.
+    #[schema(value_type = Option<JobId>)]
+    last_done_job_id: Option<String>,
     last_round: Option<LastRoundView>,
 }
 
@@ -177,6 +188,7 @@ impl WatchedView {
             job_id: watched.round.map(|round| round.to_string()),
             failures: watched.failures,
             parked_at: watched.parked_at.map(rfc3339),
+            last_done_job_id: watched.last_done.map(|round| round.to_string()),
             last_round: watched.last.map(LastRoundView::of),
         })
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use persistence_layer::{batches, continuous, processes, webhooks};
+use persistence_layer::{batches, processes, webhooks};
 
 use crate::app::AppState;
 use crate::error::ApiError;
@@ -49,11 +49,14 @@ fn broken(error: &dyn Display) -> ApiError {
 }
 
 async fn figures(app: &AppState) -> Option<FleetFigures> {
+    // Both may take all the time of a statement.
+    let (queue, continuous) =
+        tokio::join!(app.queue.figures(&app.store), app.continuous_watch.figures(&app.store));
     let live = processes::live(&app.store).await.ok()?;
     Some(FleetFigures {
-        queue: app.queue.figures(&app.store).await?,
+        queue: queue?,
         batches: batches::open(&app.store).await.ok()?,
-        continuous: continuous::figures(&app.store).await.ok()?,
+        continuous,
         webhooks_waiting: webhooks::waiting(&app.store).await.ok()?,
         roles: live.into_iter().map(|process| process.report.role).collect(),
     })

@@ -17,6 +17,7 @@ use crate::extract::{NoBody, Params, check_accept};
 use crate::handlers::{fresh_json, same_origin};
 use crate::keys::Caller;
 use crate::middleware::context::RequestContext;
+use crate::queue;
 
 /// Continuous mode over all tenants and processes.
 #[derive(Serialize, ToSchema)]
@@ -107,7 +108,8 @@ async fn switch(
     continuous::set_enabled(store, enabled).await?;
     tracing::info!(%action_id, enabled, "continuous mode is switched, as an operator asked");
     operator_actions::finish(store, action_id, &json!({ "enabled": enabled })).await?;
-    let figures = continuous::figures(store).await?;
+    app.continuous_watch.forget().await;
+    let figures = continuous::figures(store, queue::PATIENCE).await?;
     let body = SwitchView { action_id, continuous: ContinuousView::of(figures) };
     Ok((StatusCode::ACCEPTED, fresh_json(&body)).into_response())
 }

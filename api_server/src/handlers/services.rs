@@ -11,7 +11,6 @@ use chrono::{DateTime, Utc};
 use job_orchestrator::sources::Pace;
 use job_orchestrator::status::{ProviderState, WorkerStatus};
 use persistence_layer::chain_data::{self, ChangedBlock};
-use persistence_layer::continuous;
 use persistence_layer::wallet_tasks::QueueFigures;
 use pnl_core::Chain;
 use serde::Serialize;
@@ -105,13 +104,13 @@ pub async fn status(
             queue(&app),
             fleet::processes(&app.store),
             chain_data::changed_final_blocks(&app.store),
-            continuous::figures(&app.store)
+            app.continuous_watch.figures(&app.store)
         )
     };
     let answers = if database.up { tokio::time::timeout(PATIENCE, asked).await.ok() } else { None };
     let (queue, processes, changed, continuous) = match answers {
         Some((queue, processes, changed, continuous)) => {
-            (queue, processes.ok(), changed.unwrap_or_default(), continuous.ok())
+            (queue, processes.ok(), changed.unwrap_or_default(), continuous)
         }
         None => (None, None, Vec::new(), None),
     };

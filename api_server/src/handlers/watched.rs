@@ -10,7 +10,7 @@ use pnl_core::{Chain, WalletRef};
 use super::wallets::{chain, wallet_ref};
 use crate::app::AppState;
 use crate::cursor;
-use crate::dto::watched::{AddWatched, AddedView, WatchedPage, WatchedView};
+use crate::dto::watched::{AddWatched, AddedView, ResumedView, WatchedPage, WatchedView};
 use crate::error::ApiError;
 use crate::extract::{JsonBody, NoBody, Params, Segment, check_accept};
 use crate::handlers::{Keep, fresh_json};
@@ -132,6 +132,24 @@ pub async fn resume(
     let watched = watched_wallets::get(&app.work_store, &tenant, &wallet).await?;
     let body = WatchedView::of(watched.ok_or_else(|| not_watched(&wallet))?)?;
     Ok((StatusCode::ACCEPTED, fresh_json(&body)).into_response())
+}
+
+/// `POST /api/pnl/watched/resume`
+pub async fn resume_all(
+    State(app): State<AppState>,
+    Caller { tenant, .. }: Caller,
+    headers: HeaderMap,
+    mut params: Params,
+    NoBody: NoBody,
+) -> Result<Response, ApiError> {
+    check_accept(&headers, "application/json")?;
+    let chain = params.chain();
+    let code = params.text("code");
+    params.finish()?;
+    let resumed =
+        watched_wallets::resume_all(&app.work_store, &tenant, chain, code.as_deref()).await?;
+    tracing::info!(%tenant, chain = chain.map(Chain::as_str), code, resumed, "parked wallets go on");
+    Ok((StatusCode::ACCEPTED, fresh_json(&ResumedView { resumed })).into_response())
 }
 
 /// The wallet of the path on the chain of the query.

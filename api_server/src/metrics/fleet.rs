@@ -34,8 +34,8 @@ pub struct FleetFigures {
     pub roles: Vec<String>,
     /// Webhooks that are to be delivered.
     pub webhooks_waiting: u32,
-    /// Continuous mode.
-    pub continuous: ContinuousFigures,
+    /// Continuous mode; `None`: its wallets could not be counted in time.
+    pub continuous: Option<ContinuousFigures>,
 }
 
 impl QueueMetrics {
@@ -138,15 +138,8 @@ impl QueueMetrics {
             let count = i64::try_from(count).unwrap_or(i64::MAX);
             self.tasks.with_label_values(&[state]).set(count);
         }
-        self.continuous_enabled.with_label_values::<&str>(&[]).set(continuous.enabled.into());
-        for (state, count) in [
-            ("due", continuous.due),
-            ("waiting", continuous.waiting),
-            ("running", continuous.running),
-            ("parked", continuous.parked),
-        ] {
-            let count = i64::try_from(count).unwrap_or(i64::MAX);
-            self.watched.with_label_values(&[state]).set(count);
+        if let Some(continuous) = continuous {
+            self.observe_continuous(continuous);
         }
         for (state, count) in [("admitted", batches.admitted), ("waiting", batches.waiting)] {
             self.batches.with_label_values(&[state]).set(i64::from(count));
@@ -157,5 +150,18 @@ impl QueueMetrics {
         let seconds = oldest_queued.map_or(0, |age| age.as_secs());
         let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
         self.oldest_queued_seconds.with_label_values::<&str>(&[]).set(seconds);
+    }
+
+    fn observe_continuous(&self, continuous: &ContinuousFigures) {
+        self.continuous_enabled.with_label_values::<&str>(&[]).set(continuous.enabled.into());
+        for (state, count) in [
+            ("due", continuous.due),
+            ("waiting", continuous.waiting),
+            ("running", continuous.running),
+            ("parked", continuous.parked),
+        ] {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.watched.with_label_values(&[state]).set(count);
+        }
     }
 }

@@ -4,7 +4,7 @@ use persistence_layer::watched_wallets::WatchState;
 use serde_json::json;
 
 use super::{SERVICE, WALLETS};
-use crate::dto::watched::{AddedView, WatchedPage, WatchedView};
+use crate::dto::watched::{AddedView, ResumedView, WatchedPage, WatchedView};
 use crate::handlers::{continuous, watched};
 use crate::openapi::shapes::{NoMembers, ToBeWatched};
 use crate::openapi::{Api, Operation, params};
@@ -59,6 +59,21 @@ pub fn watched_wallets() -> Api {
             .takes(params::pages())
             .json::<WatchedPage>("A page of them")
             .tagged(),
+        )
+        .post(
+            "/api/pnl/watched/resume",
+            watched::resume_all,
+            Operation::new(WALLETS, RouteClass::Submit, "Let parked wallets go on")
+                .takes([
+                    params::chain(),
+                    params::query(
+                        "code",
+                        "Only those whose last round ended with this code",
+                        json!({"type": "string"}),
+                    ),
+                ])
+                .body::<NoMembers>(false)
+                .accepts::<ResumedView>("How many go on"),
         )
         .delete(
             "/api/pnl/watched/{wallet}",

@@ -1,6 +1,9 @@
 //! Continuous mode over HTTP: watched wallets are analyzed again and again.
 
+use std::time::Duration;
+
 use load_tests::{FaultKind, Faults};
+use persistence_layer::continuous::{self, ContinuousFigures};
 use reqwest::Method;
 use serde_json::{Value, json};
 use service_runtime::config::{Role, Settings};
@@ -37,7 +40,14 @@ async fn look(app: &TestApp, wallet: &str) -> Value {
     rows.find(|row| row["wallet"] == wallet).expect("it is watched").clone()
 }
 
-async fn figures(app: &TestApp) -> Value {
+/// As the database has them: the state of the service may be some seconds old.
+async fn figures(app: &TestApp) -> ContinuousFigures {
+    let patience = Duration::from_secs(10);
+    continuous::figures(app.database.store(), patience).await.unwrap()
+}
+
+/// In the state of the service.
+async fn shown(app: &TestApp) -> Value {
     let request = app.request(Method::GET, "/api/services/status");
     reply(request.header("cache-control", "no-cache")).await.json()["continuous"].clone()
 }
@@ -51,13 +61,16 @@ async fn one_that_fails_is_parked_while_the_others_go_on_until_it_is_let_go_on()
     let list = [bad.clone(), good.clone(), good.clone()];
     let answer = added(&app, &list).await;
     assert_eq!((&answer["added"], &answer["duplicates_removed"]), (&json!(2), &json!(1)));
-    assert_eq!(figures(&app).await["enabled"], false);
+    assert_eq!(shown(&app).await["enabled"], false);
     assert_eq!(look(&app, &good).await["last_round"], Value::Null);
     assert_eq!(switch(&app, "start").await["enabled"], true);
+    assert_eq!(shown(&app).await["enabled"], true, "what was kept is forgotten");
 
     eventually("it is parked", || async { look(&app, &bad).await["state"] == "parked" }).await;
     let parked = look(&app, &bad).await;
-    assert_eq!(parked["failures"], 3, "{parked}");
+    // Such a failure may be that of all: it is parked once the other one has ended well meanwhile.
+    let failures = parked["failures"].as_u64().unwrap();
+    assert!(failures >= 3, "{parked}");
     assert_eq!(parked["last_round"]["status"], "failed", "{parked}");
     assert!(parked["last_round"]["error"]["code"].is_string(), "{parked}");
     let first = look(&app, &good).await["last_round"]["job_id"].clone();
@@ -69,11 +82,8 @@ async fn one_that_fails_is_parked_while_the_others_go_on_until_it_is_let_go_on()
     let page = app.get("/api/pnl/watched?state=parked&chain=sol").await.json();
     assert_eq!(page["data"].as_array().unwrap().len(), 1, "{page}");
     let now = figures(&app).await;
-    assert_eq!(
-        (&now["enabled"], &now["failed"], &now["parked"]),
-        (&json!(true), &json!(3), &json!(1))
-    );
-    assert!(now["processed"].as_u64().unwrap() >= 2, "{now}");
+    assert_eq!((now.enabled, now.failed, now.parked), (true, failures, 1));
+    assert!(now.processed >= 2, "{now:?}");
 
     // A round is a job of its tenant.
     let job = look(&app, &good).await["last_round"]["job_id"].as_str().unwrap().to_owned();
@@ -85,6 +95,9 @@ async fn one_that_fails_is_parked_while_the_others_go_on_until_it_is_let_go_on()
     assert_eq!(latest["data"][0]["wallet"], good, "{latest}");
 
     app.node.set_faults(Faults::default());
+    let all = app.post("/api/pnl/watched/resume?code=bad-data").await;
+    assert_eq!((all.status.as_u16(), all.json()), (202, json!({"resumed": 0})));
+    assert_eq!(look(&app, &bad).await["last_done_job_id"], Value::Null);
     let path = format!("/api/pnl/watched/{bad}/resume?chain=solana");
     let resumed = app.post(&path).await;
     assert_eq!((resumed.status.as_u16(), &resumed.json()["failures"]), (202, &json!(0)));
@@ -111,7 +124,7 @@ async fn two_processes_analyze_each_wallet_once_per_round_and_obey_the_same_orde
     eventually("each has had three rounds", || async { one.database.number(rounds).await >= 3 })
         .await;
     assert_eq!(switch(&one, "stop").await["enabled"], false);
-    eventually("all have ended", || async { figures(&other).await["running"] == 0 }).await;
+    eventually("all have ended", || async { figures(&other).await.running == 0 }).await;
     let at_once = "select count(*) from wallet_tasks a
         join wallet_tasks b on b.wallet = a.wallet and b.id > a.id and b.created_at < a.finished_at";
     assert_eq!(one.database.number(at_once).await, 0, "one round at a time");
@@ -120,10 +133,10 @@ async fn two_processes_analyze_each_wallet_once_per_round_and_obey_the_same_orde
     assert_eq!(one.database.number(twice).await, 0, "each of them once");
     let ended = one.database.number("select count(*) from wallet_tasks").await;
     let now = figures(&one).await;
-    assert_eq!(now["processed"], ended, "{now}");
+    assert_eq!(now.processed, ended.unsigned_abs());
     // A process that starts now knows it, too.
     let third = TestApp::beside(&one, plan()).await;
-    assert_eq!(figures(&third).await["enabled"], false);
+    assert_eq!(shown(&third).await["enabled"], false);
 }
 
 #[tokio::test]

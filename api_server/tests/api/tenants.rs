@@ -34,7 +34,7 @@ enum Of {
 }
 
 /// Every route. Whoever adds one says here what it is about.
-const ROUTES: [(&str, &str, Of); 58] = [
+const ROUTES: [(&str, &str, Of); 59] = [
     ("GET", "/health", Of::Nobody),
     ("GET", "/api/health", Of::Nobody),
     ("GET", "/api/health/db", Of::Nobody),
@@ -55,6 +55,7 @@ const ROUTES: [(&str, &str, Of); 58] = [
     ("GET", "/api/signing/key", Of::Everybody),
     ("POST", "/api/pnl/watched/add", Of::Tenant),
     ("GET", "/api/pnl/watched", Of::Tenant),
+    ("POST", "/api/pnl/watched/resume", Of::Tenant),
     ("DELETE", "/api/pnl/watched/{wallet}", Of::Wallet),
     ("POST", "/api/pnl/watched/{wallet}/resume", Of::Wallet),
     ("POST", "/api/pnl/batch/run", Of::Tenant),

@@ -2,4 +2,4 @@
 select count(*) as "watched!",
     count(*) filter (where chain = $2 and wallet = any ($3::text[])) as "known!"
 from watched_wallets
-where tenant = $1
+where tenant = $1 and removed_at is null

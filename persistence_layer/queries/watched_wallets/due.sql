@@ -1,6 +1,7 @@
 -- watched_wallets/due: $1 chains that can be read, $2 most wallets of a chain under way. Those whose rounds begin now,
--- locked: of each chain as many as fit, of the tenant with the fewest under way first. Each tenant's own list is
--- read from its end of the index, whatever else is due.
+-- locked: of each chain as many as fit, of the tenant with the fewest under way first. Where not all that are due fit,
+-- none begins before a quarter of the places is free: else a long list would come in batches of one or two. Each
+-- tenant's own list is read from its end of the index, whatever else is due.
 with recursive owners as (
     select allowed.chain, (
         select w.tenant from watched_wallets w
@@ -34,13 +35,13 @@ candidates as materialized (
     from owners o
     join chains c on c.chain = o.chain
     cross join lateral (
-        select w.id, w.wallet, w.next_at, w.request
+        select w.id, w.next_at
         from watched_wallets w
         where w.chain = o.chain and w.tenant = o.tenant and w.batch_id is null and w.parked_at is null
           and w.next_at <= now()
         order by w.next_at, w.id
-        limit c.places
-        for update of w skip locked
+        -- One more tells that not all fit.
+        limit c.places + 1
     ) as w
 ),
 in_turn as (
@@ -50,10 +51,18 @@ in_turn as (
     left join under_way u on u.chain = c.chain and u.tenant = c.tenant
 ),
 placed as (
-    select i.*, row_number() over (partition by i.chain order by i.turn, i.next_at, i.id) as place
+    select i.*, row_number() over (partition by i.chain order by i.turn, i.next_at, i.id) as place,
+        count(*) over (partition by i.chain) as due
     from in_turn i
+),
+chosen as materialized (
+    select id, chain, place from placed
+    where place <= places and places >= least(due, $2::bigint / 4)
 )
-select id as "id!", tenant as "tenant!", chain as "chain!", wallet as "wallet!", request::text as "request!"
-from placed
-where place <= places
-order by place, chain
+-- Only these are locked, and looked at again when somebody has just changed them.
+select w.id, w.tenant, w.chain, w.wallet, w.request::text as "request!"
+from chosen c
+join watched_wallets w on w.id = c.id
+where w.batch_id is null and w.parked_at is null and w.next_at <= now()
+order by c.place, c.chain
+for update of w skip locked

@@ -2,10 +2,10 @@
 -- pause before the next one. Notes and counts wallets whose rounds have ended, or are gone. The row of
 -- continuous_mode is locked.
 with ended as materialized (
-    select w.id, w.batch_id, t.state, t.error,
-        (t.state in ('failed', 'timed_out')) is true as has_failed,
-        -- What all wallets meet alike says nothing of one.
-        coalesce(t.error ->> 'code', '') in ('provider-outage', 'price-source-outage', 'provider-throttled') as is_outage
+    select w.id, w.chain, w.batch_id, w.removed_at, w.changed_in_round, w.failures, w.error ->> 'code' as last_code,
+        t.created_at as begun_at, t.state, t.error,
+        coalesce(t.error ->> 'code', '') as code,
+        (t.state in ('failed', 'timed_out')) is true as has_failed
     from watched_wallets w
     left join wallet_tasks t
         on t.batch_id = w.batch_id and t.chain = w.chain and t.wallet = w.wallet
@@ -15,28 +15,57 @@ with ended as materialized (
     limit $1
     for update of w skip locked
 ),
+judged as (
+    select e.*,
+        -- What all wallets meet alike says nothing of one, and neither does the end of what nobody wants any more.
+        e.has_failed and not e.changed_in_round
+            and e.code not in ('provider-outage', 'price-source-outage', 'provider-throttled') as counts,
+        -- May be the wallet's own fault or that of something all need. While others of the chain end well it is the
+        -- wallet's; else it is only after many more rounds.
+        case
+            when e.state = 'timed_out' or e.code ~ '^(provider|database)-' or e.code in ('method-not-found', 'no-room')
+            then case
+                when exists (
+                    select from watched_wallets o
+                    where o.chain = e.chain and o.last_state = 'done' and o.last_ended_at >= e.begun_at)
+                  or exists (select from ended o where o.chain = e.chain and o.state = 'done')
+                then $2::integer
+                else $2::integer * 10
+            end
+            -- Its workers have died of it twice. Once may be the fault of another one on the same machine.
+            when e.code = 'worker-crashed' and e.failures > 0 and e.last_code = 'worker-crashed' then 1
+            else $2::integer
+        end as park_after
+    from ended e
+    where e.removed_at is null
+),
 noted as (
     update watched_wallets w
     set batch_id = null,
-        last_batch_id = e.batch_id,
+        changed_in_round = false,
+        last_done_batch_id = case when j.state = 'done' then j.batch_id else w.last_done_batch_id end,
+        last_batch_id = j.batch_id,
         last_ended_at = clock_timestamp(),
-        last_state = coalesce(e.state, 'cancelled'),
-        error = case when e.has_failed then e.error end,
-        failures = case
-            when e.state = 'done' then 0
-            when e.has_failed and not e.is_outage then w.failures + 1
-            else w.failures
+        last_state = coalesce(j.state, 'cancelled'),
+        error = case when j.has_failed then j.error end,
+        failures = case when j.state = 'done' then 0 when j.counts then j.failures + 1 else j.failures end,
+        -- At whole minutes, so that many that fail together come again together.
+        next_at = case
+            when j.has_failed
+            then least(w.next_at, date_bin(
+                interval '1 minute', clock_timestamp() + $3::interval, timestamptz '2000-01-01'))
+            else w.next_at
         end,
-        next_at = case when e.has_failed then least(w.next_at, clock_timestamp() + $3::interval) else w.next_at end,
-        parked_at = case
-            -- Workers have died of it again and again.
-            when e.has_failed and not e.is_outage and (w.failures + 1 >= $2 or e.error ->> 'code' = 'worker-crashed')
-            then clock_timestamp()
-        end
-    from ended e
-    where w.id = e.id
+        parked_at = case when j.counts and j.failures + 1 >= j.park_after then clock_timestamp() end
+    from judged j
+    where w.id = j.id
     returning w.tenant, w.chain, w.wallet, w.last_batch_id, w.last_state, w.error, w.failures,
         w.parked_at is not null as is_parked
+),
+taken_off as (
+    delete from watched_wallets w
+    using ended e
+    where w.id = e.id and e.removed_at is not null
 ),
 counted as (
     update continuous_mode m

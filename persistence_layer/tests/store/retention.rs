@@ -27,11 +27,11 @@ use crate::support::{
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// Three rows at a time.
-fn rules() -> RetentionRules {
+pub fn rules() -> RetentionRules {
     retention_rules(3)
 }
 
-async fn prune_all(database: &TestDatabase, rules: &RetentionRules) -> Removed {
+pub async fn prune_all(database: &TestDatabase, rules: &RetentionRules) -> Removed {
     let mut removed = Removed::default();
     let count = |kind, rows| removed.add(kind, rows);
     let run = prune(database.store(), rules, Duration::ZERO, count).await.unwrap();
@@ -47,7 +47,7 @@ async fn prune_jobs(database: &TestDatabase, rules: &RetentionRules) -> [Removed
 }
 
 /// Makes tombstones so old that no answer is still being written from what is behind them.
-async fn pass_readers_time(database: &TestDatabase) {
+pub async fn pass_readers_time(database: &TestDatabase) {
     let older = "update expired_batches set expired_at = expired_at - interval '10 minutes'";
     database.connection().await.execute(older).await.unwrap();
 }
@@ -74,7 +74,7 @@ async fn age(database: &TestDatabase, days: u32) {
     }
 }
 
-async fn count(database: &TestDatabase, table: &'static str) -> i64 {
+pub async fn count(database: &TestDatabase, table: &'static str) -> i64 {
     let sql = format!("select count(*) from {table}");
     sqlx::query_scalar(AssertSqlSafe(sql))
         .fetch_one(&mut database.connection().await)
@@ -83,7 +83,7 @@ async fn count(database: &TestDatabase, table: &'static str) -> i64 {
 }
 
 /// Finishes a claimed wallet with a ledger of one chunk.
-async fn finish_with_ledger(database: &TestDatabase, lease: &Lease) {
+pub async fn finish_with_ledger(database: &TestDatabase, lease: &Lease) {
     let store = database.store();
     let mut result = finished();
     let block = lease.pin.unwrap().block;
@@ -96,7 +96,7 @@ async fn finish_with_ledger(database: &TestDatabase, lease: &Lease) {
 }
 
 /// A batch of ten wallets with everything a batch leaves behind, all done.
-async fn done_batch(database: &TestDatabase, first: usize) -> BatchId {
+pub async fn done_batch(database: &TestDatabase, first: usize) -> BatchId {
     let id = submit(database.store(), first..first + 10).await;
     batches::set_pin(database.store(), id, PIN).await.unwrap();
     for lease in claim(database.store(), &WorkerId::generate(), 10).await {

@@ -55,6 +55,7 @@ pub fn rows(known: &Known) -> Vec<Row> {
         format!("/api/pnl/batch/{job}/retry"),
         format!("/api/pnl/batch/{job}/webhook/replay"),
         ADD.to_owned(),
+        "/api/pnl/watched/resume".to_owned(),
         format!("/api/pnl/watched/{WALLET}/resume"),
         "/api/services/continuous/start".to_owned(),
         "/api/services/continuous/stop".to_owned(),
@@ -247,6 +248,12 @@ fn watched_wallets(rows: &mut Vec<Row>) {
         let sent = request("GET", &format!("/api/pnl/watched{query}"), &[], b"");
         rows.push(Row::new(format!("watched {query}"), sent, (400, "bad-query"), "?"));
     }
+    for query in ["?chain=EV1L", "?EV1L=1", "?code=a&code=EV1L"] {
+        let sent = request("POST", &format!("/api/pnl/watched/resume{query}"), &[], b"");
+        rows.push(Row::new(format!("resuming {query}"), sent, (400, "bad-query"), "?"));
+    }
+    let sent = request("POST", "/api/pnl/watched/resume", &json, br#"{"EV1L":1}"#);
+    rows.push(Row::new("resuming with a body", sent, invalid, "/EV1L unknown-field"));
     let sent = request("GET", "/api/pnl/watched?cursor=EV1L", &[], b"");
     rows.push(Row::new("a cursor of no list", sent, (400, "bad-cursor"), "does not belong"));
     for (method, behind) in [("DELETE", ""), ("POST", "/resume")] {
